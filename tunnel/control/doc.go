@@ -1,0 +1,27 @@
+// Package control is the codec of the messages that two tunnels exchange
+// inside ESP: echo, echo reply and close.
+//
+// A control message travels as the payload of an ESP dummy packet (next
+// header 59, RFC 4303 section 2.6), which any other ESP implementation must
+// discard in silence. It is therefore encrypted, authenticated and protected
+// against replay by the SA that carries it, and on the path it looks like
+// data.
+//
+//	 0                   1                   2                   3
+//	+---------------+---------------+---------------+---------------+
+//	|      'F'      |      'T'      |      'H'      |    version    |
+//	+---------------+---------------+---------------+---------------+
+//	|     type      |            length             |   value ...   |
+//	+---------------+-------------------------------+---------------+
+//	|     type      |            length             |   value ...   |
+//	+---------------+-------------------------------+---------------+
+//	|  type 0 ends the list: all that follows is padding            |
+//	+---------------------------------------------------------------+
+//
+// Elements of unknown type are skipped, so that a newer peer may say more
+// than an older one understands. A payload that does not begin with the magic
+// and the version is not ours and is dropped without an error to anybody.
+//
+// The package does no I/O and keeps no state. Which message is sent when is
+// the business of package tunnel.
+package control
