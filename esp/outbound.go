@@ -1,0 +1,94 @@
+package esp
+
+import (
+	"crypto/cipher"
+	"encoding/binary"
+	"sync/atomic"
+)
+
+// maxSequence is the last number that an SA sends under. Some room below the
+// end of the number space lets concurrent callers run into the limit without
+// wrapping the counter.
+const maxSequence = 1<<32 - 1<<16
+
+// Outbound is the sending half of an SA. It is safe for concurrent use; each
+// concurrent caller brings its own Scratch.
+type Outbound struct {
+	spi   uint32
+	suite Suite
+	aead  cipher.AEAD
+	salt  [SaltSize]byte
+	// next counts the packets sealed; it has 64 bits so that it cannot wrap.
+	next atomic.Uint64
+}
+
+// NewOutbound makes the SA that sends under spi, the number that the receiver
+// has chosen. It copies keymat, which is KeyMaterialSize bytes.
+func NewOutbound(spi uint32, s Suite, keymat []byte) (*Outbound, error) {
+	if err := checkSPI(spi); err != nil {
+		return nil, err
+	}
+	aead, salt, err := newAEAD(s, keymat)
+	if err != nil {
+		return nil, err
+	}
+	return &Outbound{spi: spi, suite: s, aead: aead, salt: salt}, nil
+}
+
+// SPI returns the number that the receiver knows the SA by.
+func (o *Outbound) SPI() uint32 { return o.spi }
+
+// Suite returns the AEAD in use.
+func (o *Outbound) Suite() Suite { return o.suite }
+
+// Packets returns how many packets have been numbered so far, at most the
+// largest number that the SA may use.
+func (o *Outbound) Packets() uint32 { return uint32(min(o.next.Load(), maxSequence)) }
+
+// Seal appends to dst one ESP packet with the given payload, padded as little
+// as possible. It copies the payload once and allocates nothing if dst has
+// PacketSize(len(payload)) bytes of room. The sequence numbers begin with 1
+// (RFC 4303 section 2.2). The error is ErrExhausted; dst is then unchanged.
+func (o *Outbound) Seal(s *Scratch, dst, payload []byte, nextHeader uint8) (packet []byte, seq uint32, err error) {
+	return o.seal(s, dst, payload, nextHeader, 0)
+}
+
+// SealSize is Seal with an ESP packet of exactly size bytes: zero bytes fill
+// it up behind the payload, which must know its own end (RFC 4303 sections 2.6
+// and 2.7). The error is ErrSize if size is too small for the payload or not
+// one that PacketSize can return.
+func (o *Outbound) SealSize(s *Scratch, dst, payload []byte, nextHeader uint8, size int) (packet []byte, seq uint32, err error) {
+	fill := size - HeaderSize - trailerSize - ICVSize - len(payload)
+	if fill < 0 || size%alignment != 0 {
+		return dst, 0, ErrSize
+	}
+	return o.seal(s, dst, payload, nextHeader, fill)
+}
+
+func (o *Outbound) seal(s *Scratch, dst, payload []byte, nextHeader uint8, fill int) ([]byte, uint32, error) {
+	number := o.next.Add(1)
+	if number > maxSequence {
+		return dst, 0, ErrExhausted
+	}
+	seq := uint32(number)
+
+	start := len(dst)
+	dst = binary.BigEndian.AppendUint32(dst, o.spi)
+	dst = binary.BigEndian.AppendUint32(dst, seq)
+	dst = binary.BigEndian.AppendUint64(dst, number)
+	dst = append(dst, payload...)
+	if fill > 0 {
+		dst = append(dst, make([]byte, fill)...)
+	}
+	padding := paddingOf(len(payload) + fill)
+	for i := range padding {
+		dst = append(dst, byte(i+1))
+	}
+	dst = append(dst, byte(padding), nextHeader)
+
+	packet := dst[start:]
+	copy(s.nonce[:], o.salt[:])
+	copy(s.nonce[SaltSize:], packet[aadSize:HeaderSize])
+	sealed := o.aead.Seal(packet[:HeaderSize], s.nonce[:], packet[HeaderSize:], packet[:aadSize])
+	return append(dst[:start], sealed...), seq, nil
+}
