@@ -1,0 +1,115 @@
+package crypto
+
+import (
+	"crypto/hmac"
+	"fmt"
+	"io"
+	"net/netip"
+	"time"
+
+	"golang.org/x/crypto/chacha20poly1305"
+)
+
+// cookieLifetime is how long a cookie secret makes cookies; they are accepted
+// until the next secret is as old.
+const cookieLifetime = 120 * time.Second
+
+// Cookie is a proof that its holder receives at its address. The zero value is
+// none. Whoever got one keeps it for the peer that made it.
+type Cookie struct {
+	value [cookieSize]byte
+	until time.Time
+	valid bool
+}
+
+// at returns the cookie if it is still worth presenting, else none.
+func (c Cookie) at(now time.Time) Cookie {
+	if now.Before(c.until) {
+		return c
+	}
+	return Cookie{}
+}
+
+// cookieJar makes and verifies cookies. It remembers nothing about anybody: a
+// cookie is a MAC of the address under a secret that changes.
+type cookieJar struct {
+	random            io.Reader
+	current, previous [32]byte
+	since             time.Time // of current; zero: there is none yet
+	hasPrevious       bool
+}
+
+// rotate makes the secrets those of the given time.
+func (j *cookieJar) rotate(now time.Time) error {
+	age := now.Sub(j.since)
+	if !j.since.IsZero() && age < cookieLifetime {
+		return nil
+	}
+	j.previous, j.hasPrevious = j.current, !j.since.IsZero() && age < 2*cookieLifetime
+	if _, err := io.ReadFull(j.random, j.current[:]); err != nil {
+		return fmt.Errorf("crypto: cookie secret: %w", err)
+	}
+	j.since = now
+	return nil
+}
+
+func cookieFor(secret [32]byte, from netip.AddrPort) [cookieSize]byte {
+	address := from.Addr().As16()
+	port := from.Port()
+	return mac(secret[:], address[:], []byte{byte(port >> 8), byte(port)})
+}
+
+// make returns the cookie of an address.
+func (j *cookieJar) make(from netip.AddrPort, now time.Time) ([cookieSize]byte, error) {
+	if err := j.rotate(now); err != nil {
+		return [cookieSize]byte{}, err
+	}
+	return cookieFor(j.current, from), nil
+}
+
+// check reports whether mac2 of a message was made with a cookie of the
+// sender's address.
+func (j *cookieJar) check(message []byte, from netip.AddrPort, now time.Time) bool {
+	if j.rotate(now) != nil {
+		return false
+	}
+	end := len(message) - macSize
+	matches := func(secret [32]byte) bool {
+		cookie := cookieFor(secret, from)
+		want := mac(cookie[:], message[:end])
+		return hmac.Equal(want[:], message[end:])
+	}
+	return matches(j.current) || j.hasPrevious && matches(j.previous)
+}
+
+// sealCookie appends a cookie reply to a message with the given mac1, which
+// binds it to that message.
+func sealCookie(dst []byte, id uint32, public PublicKey, cookie [cookieSize]byte, mac1 []byte, random io.Reader) ([]byte, error) {
+	key := derive(labelCookie, public)
+	aead, err := chacha20poly1305.NewX(key[:])
+	if err != nil {
+		return dst, fmt.Errorf("crypto: cookie reply: %w", err)
+	}
+	var nonce [nonceSize]byte
+	if _, err := io.ReadFull(random, nonce[:]); err != nil {
+		return dst, fmt.Errorf("crypto: cookie reply: %w", err)
+	}
+	dst = append(appendHeader(dst, CookieReply, id), nonce[:]...)
+	return aead.Seal(dst, nonce[:], cookie[:], mac1), nil
+}
+
+// openCookie reads a cookie reply from the owner of the public key to our
+// message with the given mac1.
+func openCookie(message []byte, public PublicKey, mac1 []byte) (cookie [cookieSize]byte, err error) {
+	key := derive(labelCookie, public)
+	aead, err := chacha20poly1305.NewX(key[:])
+	if err != nil {
+		return cookie, fmt.Errorf("crypto: cookie reply: %w", err)
+	}
+	nonce, sealed := message[headerSize:headerSize+nonceSize], message[headerSize+nonceSize:]
+	opened, err := aead.Open(nil, nonce, sealed, mac1)
+	if err != nil {
+		return cookie, ErrAuth
+	}
+	return [cookieSize]byte(opened), nil
+}

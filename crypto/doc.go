@@ -1,0 +1,39 @@
+// Package crypto is the key exchange: Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s
+// between static X25519 keys that are known beforehand, with an optional
+// preshared key. Two messages yield the ESP keys of one SA in each direction.
+//
+//	initiator                                             responder
+//	    │ ── initiation: e, es, s, ss {SPI, time, suites} ──▶ │
+//	    │ ◀── response: e, ee, se, psk {SPI, suite} ───────── │
+//	    │ ══ ESP ═══════════════════════════════════════════▶ │  confirms
+//
+// ChaCha20-Poly1305 and BLAKE2s are fast without hardware support, and two
+// messages every two minutes need no more. The messages, without the non-ESP
+// marker that stands in front of them on the wire:
+//
+//	0        1         2          4               8
+//	├────────┼─────────┼──────────┼───────────────┤
+//	│ type 1 │ version │ reserved │ initiator id  │ initiation
+//	│ type 2 │ version │ reserved │ initiator id  │ response
+//	├────────┴─────────┴──────────┴───────────────┤
+//	│ Noise message: ephemeral, (static,) payload │
+//	├─────────────────────────────────────────────┤
+//	│ mac1, 16 bytes   │ mac2, 16 bytes           │
+//	└─────────────────────────────────────────────┘
+//	│ type 3 │ version │ reserved │ initiator id  │ cookie reply
+//	│ nonce, 24 bytes  │ sealed cookie, 32 bytes  │
+//
+// What a responder does with a message, cheapest first: length and type; mac1,
+// keyed with the responder's public key, so that it is mute to whoever does
+// not know that; mac2, if the caller says that it is under load: proof that
+// the sender receives at its address; only then public-key work. Whoever
+// passes all that is known by its static key, which is encrypted on the wire.
+//
+// The encrypted payload is a list of type-length-value elements, padded to a
+// fixed size. Unknown types are ignored.
+//
+// The package does no I/O, has no timers, and takes time and randomness as
+// arguments. Retries, the choice between colliding handshakes, and which SA is
+// in use belong to package tunnel. It does not know what a suite is: suites
+// are opaque numbers here.
+package crypto

@@ -1,0 +1,22 @@
+package crypto
+
+import "errors"
+
+// Reasons to drop a handshake message. None of them spoils the Initiator or
+// Responder that returned it: the true message may still come.
+var (
+	ErrMalformed = errors.New("crypto: malformed handshake message")
+	// ErrMAC: the sender does not know our public key.
+	ErrMAC = errors.New("crypto: mac1 is wrong")
+	// ErrCookieRequired: the sender must prove its address; send a CookieReply.
+	ErrCookieRequired = errors.New("crypto: cookie required")
+	// ErrAuth: the message does not come from who it should, the preshared
+	// keys differ, or it was changed on the way.
+	ErrAuth = errors.New("crypto: handshake message is not authentic")
+	// ErrNoCommonSuite: the ends share no cipher.
+	ErrNoCommonSuite = errors.New("crypto: no suite in common")
+	// ErrReplayedInitiation: not newer than one that was accepted before.
+	ErrReplayedInitiation = errors.New("crypto: initiation is a replay, or the peer's clock has gone backwards")
+	// ErrCompleted: the Initiator has already yielded its keys.
+	ErrCompleted = errors.New("crypto: handshake is already complete")
+)

@@ -1,0 +1,115 @@
+package crypto
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/flynn/noise"
+)
+
+// Initiator is one attempt at a handshake from the end that begins it. Each
+// retry is a new Initiator. It is not safe for concurrent use.
+type Initiator struct {
+	local  PrivateKey
+	public PublicKey
+	remote PublicKey
+	id     uint32
+	state  *noise.HandshakeState // nil once complete
+	offer  Offer
+	mac1   [macSize]byte // of our initiation
+	sentAt time.Time
+}
+
+// NewInitiator begins an attempt towards the peer with the given public key.
+// A zero psk is none. All randomness of the attempt comes from random.
+func NewInitiator(local PrivateKey, remote PublicKey, psk PresharedKey, random io.Reader) (*Initiator, error) {
+	public, err := local.Public()
+	if err != nil {
+		return nil, err
+	}
+	var id [4]byte
+	if _, err := io.ReadFull(random, id[:]); err != nil {
+		return nil, fmt.Errorf("crypto: handshake id: %w", err)
+	}
+	state, err := newState(local, public, remote[:], random)
+	if err == nil {
+		err = state.SetPresharedKey(psk[:])
+	}
+	if err != nil {
+		return nil, fmt.Errorf("crypto: begin handshake: %w", err)
+	}
+	return &Initiator{local: local, public: public, remote: remote, id: binary.BigEndian.Uint32(id[:]), state: state}, nil
+}
+
+// ID returns the number by which the answers name this attempt.
+func (i *Initiator) ID() uint32 { return i.id }
+
+// Initiation appends the first message to dst. It may be called once. The
+// cookie is one that the peer gave before, or none. The timestamp in the
+// message is now: it must be later than that of every earlier initiation to
+// the same peer.
+func (i *Initiator) Initiation(dst []byte, offer Offer, cookie Cookie, now time.Time) ([]byte, error) {
+	i.offer, i.sentAt = offer, now
+	start := len(dst)
+	p := payload{offer, uint64(now.UnixNano())}
+	out, _, _, err := i.state.WriteMessage(appendHeader(dst, Initiation, i.id), p.append(nil))
+	if err != nil {
+		return dst, fmt.Errorf("crypto: initiation: %w", err)
+	}
+	out, i.mac1 = appendMACs(out, start, i.remote, cookie.at(now))
+	return out, nil
+}
+
+// Finish reads the response and returns the keys. After an error, which is
+// ErrMalformed, ErrMAC, ErrAuth or ErrCompleted, the true response is still
+// welcome, unless it was ErrCompleted.
+func (i *Initiator) Finish(response []byte) (Keys, error) {
+	if i.state == nil {
+		return Keys{}, ErrCompleted
+	}
+	if t, err := MessageType(response); err != nil || t != Response || idOf(response) != i.id {
+		return Keys{}, ErrMalformed
+	}
+	macKey := derive(labelMAC, i.public)
+	if !checkMAC1(macKey[:], response) {
+		return Keys{}, ErrMAC
+	}
+	body := response[headerSize : len(response)-macsSize]
+	if !usablePoint(i.local, body[:dhSize]) {
+		return Keys{}, ErrAuth
+	}
+	plain, toResponder, toInitiator, err := i.state.ReadMessage(nil, body)
+	if err != nil {
+		return Keys{}, ErrAuth
+	}
+	// The Noise state is used up by now, whatever the authentic peer says.
+	hash := i.state.ChannelBinding()
+	i.state = nil
+	answer, err := parsePayload(plain)
+	if err != nil {
+		return Keys{}, err
+	}
+	if len(answer.Suites) != 1 {
+		return Keys{}, fmt.Errorf("%w: peer chose %d suites", ErrMalformed, len(answer.Suites))
+	}
+	if _, err := choose(i.offer.Suites, answer.Suites); err != nil {
+		return Keys{}, err
+	}
+	f := finished{i.offer, answer.Offer, hash, toResponder, toInitiator}
+	return f.keys(true)
+}
+
+// ConsumeCookieReply reads the answer of a peer under load to our initiation.
+// The cookie is for the next Initiator.
+func (i *Initiator) ConsumeCookieReply(message []byte) (Cookie, error) {
+	if t, err := MessageType(message); err != nil || t != CookieReply || idOf(message) != i.id {
+		return Cookie{}, ErrMalformed
+	}
+	value, err := openCookie(message, i.remote, i.mac1[:])
+	if err != nil {
+		return Cookie{}, err
+	}
+	return Cookie{value, i.sentAt.Add(cookieLifetime), true}, nil
+}

@@ -1,0 +1,78 @@
+package crypto
+
+import (
+	"encoding/binary"
+	"fmt"
+)
+
+// Type is the type of a handshake message.
+type Type uint8
+
+const (
+	// Initiation is the first message of a handshake.
+	Initiation Type = 1
+	// Response is the second.
+	Response Type = 2
+	// CookieReply asks the sender of an Initiation to prove its address.
+	CookieReply Type = 3
+)
+
+func (t Type) String() string {
+	switch t {
+	case Initiation:
+		return "initiation"
+	case Response:
+		return "response"
+	case CookieReply:
+		return "cookie reply"
+	}
+	return fmt.Sprintf("type %d", uint8(t))
+}
+
+// Sizes in bytes, see the pictures in the package documentation.
+const (
+	version    = 1
+	headerSize = 8
+	macSize    = 16
+	macsSize   = 2 * macSize
+
+	dhSize      = 32
+	tagSize     = 16
+	nonceSize   = 24 // XChaCha20-Poly1305
+	cookieSize  = 16
+	payloadSize = 128 // both messages': their length tells nothing
+
+	initiationSize  = headerSize + dhSize + dhSize + tagSize + payloadSize + tagSize + macsSize
+	responseSize    = headerSize + dhSize + payloadSize + tagSize + macsSize
+	cookieReplySize = headerSize + nonceSize + cookieSize + tagSize
+)
+
+// MessageType returns the type of a message whose length is the type's.
+// Nothing of it is verified.
+func MessageType(message []byte) (Type, error) {
+	if len(message) < headerSize || message[1] != version {
+		return 0, ErrMalformed
+	}
+	t := Type(message[0])
+	want := map[Type]int{Initiation: initiationSize, Response: responseSize, CookieReply: cookieReplySize}[t]
+	if want == 0 || len(message) != want {
+		return 0, ErrMalformed
+	}
+	return t, nil
+}
+
+// ReceiverID returns the id of the Initiator that a response or a cookie
+// reply is for. Nothing of the message is verified.
+func ReceiverID(message []byte) (uint32, error) {
+	if t, err := MessageType(message); err != nil || t == Initiation {
+		return 0, ErrMalformed
+	}
+	return idOf(message), nil
+}
+
+func idOf(message []byte) uint32 { return binary.BigEndian.Uint32(message[4:]) }
+
+func appendHeader(dst []byte, t Type, id uint32) []byte {
+	dst = append(dst, byte(t), version, 0, 0)
+	return binary.BigEndian.AppendUint32(dst, id)
+}

@@ -1,0 +1,129 @@
+package crypto
+
+import (
+	"fmt"
+	"io"
+	"net/netip"
+	"time"
+
+	"github.com/flynn/noise"
+)
+
+// Responder answers initiations to one private key. Only Recognizes is safe
+// for concurrent use.
+type Responder struct {
+	local  PrivateKey
+	public PublicKey
+	macKey [32]byte
+	random io.Reader
+	jar    cookieJar
+}
+
+// NewResponder makes the Responder of a private key. All its randomness comes
+// from random.
+func NewResponder(local PrivateKey, random io.Reader) (*Responder, error) {
+	public, err := local.Public()
+	if err != nil {
+		return nil, err
+	}
+	return &Responder{local: local, public: public, macKey: derive(labelMAC, public), random: random, jar: cookieJar{random: random}}, nil
+}
+
+// Recognizes reports whether a message is worth looking at: well formed, and
+// from somebody who knows our public key. Cookie replies bear no such mark;
+// Initiator.ConsumeCookieReply judges them.
+func (r *Responder) Recognizes(message []byte) bool {
+	t, err := MessageType(message)
+	return err == nil && (t == CookieReply || checkMAC1(r.macKey[:], message))
+}
+
+// Open reads an initiation from an address. The error is ErrMalformed, ErrMAC,
+// ErrAuth, or, if underLoad and the sender has not proved its address,
+// ErrCookieRequired: then send it a CookieReply.
+func (r *Responder) Open(message []byte, from netip.AddrPort, underLoad bool, now time.Time) (*Pending, error) {
+	if t, err := MessageType(message); err != nil || t != Initiation {
+		return nil, ErrMalformed
+	}
+	if !checkMAC1(r.macKey[:], message) {
+		return nil, ErrMAC
+	}
+	if underLoad && !r.jar.check(message, from, now) {
+		return nil, ErrCookieRequired
+	}
+	state, err := newState(r.local, r.public, nil, r.random)
+	if err != nil {
+		return nil, fmt.Errorf("crypto: answer handshake: %w", err)
+	}
+	plain, _, _, err := state.ReadMessage(nil, message[headerSize:len(message)-macsSize])
+	if err != nil {
+		return nil, ErrAuth
+	}
+	p, err := parsePayload(plain)
+	if err != nil {
+		return nil, err
+	}
+	if p.timestamp == 0 {
+		return nil, fmt.Errorf("%w: no timestamp", ErrMalformed)
+	}
+	return &Pending{id: idOf(message), remote: PublicKey(state.PeerStatic()), payload: p, state: state}, nil
+}
+
+// CookieReply appends to dst the answer to an initiation whose sender must
+// prove that it receives at its address. It is smaller than the initiation.
+func (r *Responder) CookieReply(dst, message []byte, from netip.AddrPort, now time.Time) ([]byte, error) {
+	if t, err := MessageType(message); err != nil || t != Initiation {
+		return dst, ErrMalformed
+	}
+	cookie, err := r.jar.make(from, now)
+	if err != nil {
+		return dst, err
+	}
+	mac1 := message[len(message)-macsSize : len(message)-macSize]
+	return sealCookie(dst, idOf(message), r.public, cookie, mac1, r.random)
+}
+
+// Pending is an initiation that was read and not answered yet.
+type Pending struct {
+	id      uint32
+	remote  PublicKey
+	payload payload
+	state   *noise.HandshakeState // nil once answered
+}
+
+// Remote returns the static key of the initiator. That it holds the private
+// key is proved; that the message is fresh is not: see Timestamp.
+func (p *Pending) Remote() PublicKey { return p.remote }
+
+// Timestamp returns the initiator's time in nanoseconds, for a ReplayGuard.
+func (p *Pending) Timestamp() uint64 { return p.payload.timestamp }
+
+// Respond appends the response to dst and returns the keys. It may be called
+// once. A psk that differs from the initiator's does not show here; the
+// initiator will not accept the response.
+func (p *Pending) Respond(dst []byte, psk PresharedKey, offer Offer) ([]byte, Keys, error) {
+	if p.state == nil {
+		return dst, Keys{}, ErrCompleted
+	}
+	suite, err := choose(p.payload.Suites, offer.Suites)
+	if err != nil {
+		return dst, Keys{}, err
+	}
+	offer.Suites = []uint16{suite}
+	if err := p.state.SetPresharedKey(psk[:]); err != nil {
+		return dst, Keys{}, fmt.Errorf("crypto: response: %w", err)
+	}
+	start := len(dst)
+	answer := payload{Offer: offer}
+	out, toResponder, toInitiator, err := p.state.WriteMessage(appendHeader(dst, Response, p.id), answer.append(nil))
+	if err != nil {
+		return dst, Keys{}, fmt.Errorf("crypto: response: %w", err)
+	}
+	out, _ = appendMACs(out, start, p.remote, Cookie{})
+	f := finished{p.payload.Offer, offer, p.state.ChannelBinding(), toResponder, toInitiator}
+	p.state = nil
+	keys, err := f.keys(false)
+	if err != nil {
+		return dst, Keys{}, err
+	}
+	return out, keys, nil
+}

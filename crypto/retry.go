@@ -1,0 +1,27 @@
+package crypto
+
+import (
+	"io"
+	"time"
+)
+
+// The waiting times between initiations: they grow from the first to the last,
+// which is short enough for a peer to be back within seconds of its return.
+const (
+	firstRetry  = time.Second
+	lastRetry   = 5 * time.Second
+	retryJitter = 4 // a wait is longer by up to 1/retryJitter of itself
+)
+
+// RetryAfter returns how long to wait for the answer to an initiation before
+// the next; attempt counts from 0. The jitter, from random, keeps apart those
+// who lost the same peer at the same time.
+func RetryAfter(attempt int, random io.Reader) time.Duration {
+	wait := firstRetry
+	for range min(attempt, 10) {
+		wait = min(wait*3/2, lastRetry)
+	}
+	var b [1]byte
+	io.ReadFull(random, b[:]) // without randomness there is no jitter
+	return wait + wait/retryJitter*time.Duration(b[0])/256
+}
