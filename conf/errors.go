@@ -1,0 +1,59 @@
+package conf
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// ErrNoConfig reports that the configuration file does not exist.
+var ErrNoConfig = errors.New("no configuration file")
+
+// Error is one mistake in a configuration file.
+type Error struct {
+	File    string
+	Line    int    // from 1
+	Key     string // as in "tunnel.address"; empty for a mistake of syntax
+	Problem string // what is wrong
+	Hint    string // what would be right; may be empty
+}
+
+// Error returns FILE:LINE: KEY: PROBLEM (HINT).
+func (e *Error) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s:%d: ", e.File, e.Line)
+	if e.Key != "" {
+		b.WriteString(e.Key + ": ")
+	}
+	b.WriteString(e.Problem)
+	if e.Hint != "" {
+		b.WriteString(" (" + e.Hint + ")")
+	}
+	return b.String()
+}
+
+// Errors are all the mistakes of a file, in the order of their lines.
+type Errors []*Error
+
+// Error returns one line for each mistake.
+func (list Errors) Error() string {
+	lines := make([]string, len(list))
+	for i, e := range list {
+		lines[i] = e.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Unwrap gives errors.Is and errors.As access to each mistake.
+func (list Errors) Unwrap() []error {
+	errs := make([]error, len(list))
+	for i, e := range list {
+		errs[i] = e
+	}
+	return errs
+}
+
+func (list Errors) sort() {
+	slices.SortStableFunc(list, func(a, b *Error) int { return a.Line - b.Line })
+}
