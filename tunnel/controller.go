@@ -1,0 +1,283 @@
+package tunnel
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"fathom/conf"
+	"fathom/crypto"
+)
+
+const (
+	// eventQueue bounds what the packet loops may leave for the control
+	// goroutine; more is dropped and counted.
+	eventQueue = 512
+	// tick is how often the control goroutine looks at its peers when nothing
+	// happens.
+	tick = 250 * time.Millisecond
+	// warnEvery limits the warnings about one peer's, or all strangers',
+	// handshakes, since the network can cause them.
+	warnEvery = 30 * time.Second
+)
+
+// controller is the goroutine that decides: it runs handshakes, replaces SAs,
+// follows peers that move, and keeps watch on whether they live. It owns the
+// state of all peers; the packet loops see what it publishes through atomics.
+type controller struct {
+	config    conf.Tunnel
+	log       *slog.Logger
+	private   crypto.PrivateKey
+	public    crypto.PublicKey
+	suites    []uint16 // in order of preference
+	responder *crypto.Responder
+	lifetime  crypto.Lifetime
+
+	peers    []*peer
+	byKey    map[crypto.PublicKey]*peer
+	spis     *spiTable
+	drops    *drops
+	sender   *sender
+	host     hostNetwork
+	keys     *keyLog
+	places   *places
+	resolver resolver
+
+	events     chan func(now time.Time)
+	load       handshakeLoad
+	complained time.Time // last warning about a stranger
+}
+
+// hostNetwork is what the controller asks of the host: see hostLink.
+type hostNetwork interface {
+	egressMTU(to netip.Addr) (int, error)
+	setMTU(mtu int) error
+	route(prefix netip.Prefix, mtu int) error
+}
+
+// run ends when ctx is done; it then tells the peers.
+func (c *controller) run(ctx context.Context) {
+	now := time.Now()
+	for _, p := range c.peers {
+		if !p.endpoint.IsZero() || len(p.candidates) > 0 {
+			p.exchange.want(now)
+		}
+	}
+	c.maintain(now)
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			c.farewell()
+			return
+		case event := <-c.events:
+			event(time.Now())
+		case <-ticker.C:
+			c.maintain(time.Now())
+		}
+	}
+}
+
+// post leaves an event for the control goroutine; false means that it has
+// fallen behind and the event is lost.
+func (c *controller) post(event func(now time.Time)) bool {
+	select {
+	case c.events <- event:
+		return true
+	default:
+		return false
+	}
+}
+
+// The four methods below are the eventSink of the receive loops.
+
+func (c *controller) handshake(message []byte, from netip.AddrPort, local netip.Addr) bool {
+	if !c.responder.Recognizes(message) {
+		c.drops.count(dropHandshake)
+		return true
+	}
+	message = bytes.Clone(message)
+	return c.post(func(now time.Time) { c.handleHandshake(message, from, local, now) })
+}
+
+func (c *controller) message(sa *inboundSA, payload []byte) bool {
+	payload = bytes.Clone(payload)
+	return c.post(func(now time.Time) { c.handleControl(sa, payload, now) })
+}
+
+func (c *controller) firstUse(sa *inboundSA) {
+	if !c.post(func(now time.Time) { c.handleFirstUse(sa, now) }) {
+		sa.used.Store(false) // the next packet tells again
+	}
+}
+
+func (c *controller) moved(p *peer, from netip.AddrPort, local netip.Addr) {
+	if !p.moving.CompareAndSwap(false, true) {
+		return
+	}
+	if !c.post(func(time.Time) { p.moving.Store(false); c.move(p, from, local) }) {
+		p.moving.Store(false)
+	}
+}
+
+// maintain does for every peer what is due.
+func (c *controller) maintain(now time.Time) {
+	for _, p := range c.peers {
+		c.maintainSAs(p, now)
+		c.maintainLiveness(p, now)
+		if p.exchange.due(now) {
+			c.initiate(p, now)
+		}
+		c.sender.releaseWaiting(p, now)
+		c.maintainKeepalive(p, now)
+	}
+}
+
+// maintainSAs takes out expired SAs and begins the rekey of the current pair
+// in time. The end that initiated a pair replaces it; the other end does so
+// when that is overdue.
+func (c *controller) maintainSAs(p *peer, now time.Time) {
+	if gone := p.sas.expire(now, c.lifetime.HardAge()); len(gone) > 0 {
+		c.spis.remove(gone)
+		if p.sas.current == nil && p.outbound.Load() != nil {
+			c.lost(p, "SA expired", now)
+		}
+	}
+	pair := p.sas.current
+	if pair == nil {
+		return
+	}
+	age := now.Sub(pair.established)
+	if c.lifetime.Expired(age, pair.outbound.Packets()) {
+		c.spis.remove(p.sas.clear())
+		c.lost(p, "SA expired", now)
+		return
+	}
+	if !pair.initiator {
+		age -= c.lifetime.RekeyAge / 8
+	}
+	if c.lifetime.Rekey(age, pair.outbound.Packets()) && p.path.Load() != nil {
+		p.exchange.want(now)
+	}
+	// The peer may still be sending on the former pair: it switches when it
+	// sees the new one used, and its answer tells us that it has.
+	if !pair.inbound.used.Load() && now.Sub(p.echo.sent) >= confirmEvery {
+		c.sendEcho(p, now)
+	}
+}
+
+// maintainLiveness asks a silent peer for a sign of life and tries a
+// handshake with one that gives none. The SAs stay: they may yet work.
+func (c *controller) maintainLiveness(p *peer, now time.Time) {
+	if p.sas.current == nil {
+		return
+	}
+	was := p.liveness.silent()
+	echo, dead := p.liveness.look(now, p.authentic.Load(), p.allSent())
+	if dead && !was {
+		c.log.Warn("peer does not answer", "peer", p.name)
+		p.exchange.hurry(now)
+	} else if was && !dead {
+		c.log.Info("peer answers again", "peer", p.name)
+	}
+	if echo {
+		c.sendEcho(p, now)
+	}
+}
+
+// maintainKeepalive keeps the mapping of a NAT on the path alive
+// (RFC 3948 section 4): a single byte after a time without any packet.
+func (c *controller) maintainKeepalive(p *peer, now time.Time) {
+	to := p.path.Load()
+	if p.keepalive == 0 || to == nil {
+		return
+	}
+	if sent := p.allSent(); sent != p.lastSent {
+		p.lastSent, p.quietSince = sent, now
+	} else if now.Sub(p.quietSince) >= p.keepalive {
+		p.quietSince = now
+		if err := c.sender.keepalive(to); err != nil {
+			p.drops.count(dropReasonOf(err))
+		}
+	}
+}
+
+// publish makes the current pair the one that the packet loops send on.
+func (c *controller) publish(p *peer, now time.Time) {
+	p.outbound.Store(p.sas.current.outbound)
+	c.sender.releaseWaiting(p, now)
+}
+
+// lost is the end of a peer's last SA.
+func (c *controller) lost(p *peer, why string, now time.Time) {
+	p.outbound.Store(nil)
+	p.up = false
+	c.log.Warn("peer lost", "peer", p.name, "why", why)
+	p.liveness.reset(now)
+	if p.path.Load() != nil || !p.endpoint.IsZero() {
+		p.exchange.want(now)
+	}
+}
+
+// move takes the peer to a new place. Only an authentic packet from there, or
+// our own configuration, leads here.
+func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr) {
+	old := p.path.Load()
+	if old != nil && old.is(to, local) {
+		return
+	}
+	plpmtu, origin := p.plpmtu, fromConfiguration
+	if plpmtu == 0 {
+		mtu, err := c.host.egressMTU(to.Addr())
+		if err != nil {
+			c.log.Warn("no way to peer", "peer", p.name, "endpoint", to, "error", err)
+			return
+		}
+		plpmtu, origin = mtu, fromEgress
+	}
+	path := newPath(to, local, plpmtu, origin)
+	p.path.Store(path)
+	if old == nil || old.endpoint != to {
+		c.log.Info("endpoint", "peer", p.name, "endpoint", to, "plpmtu", path.plpmtu, "inner_mtu", path.innerMTU)
+		if err := c.places.remember(p.public, to); err != nil {
+			c.log.Debug("where the peer is was not saved", "error", err)
+		}
+	}
+	if old == nil || old.innerMTU != path.innerMTU {
+		c.adaptHost(p, path)
+	}
+}
+
+// adaptHost gives the device and the routes the inner MTU of the peers' paths:
+// the device the largest, each route its peer's.
+func (c *controller) adaptHost(p *peer, to *path) {
+	largest := 0
+	for _, other := range c.peers {
+		if path := other.path.Load(); path != nil {
+			largest = max(largest, path.innerMTU)
+		}
+	}
+	if err := c.host.setMTU(max(largest, minIPv6LinkMTU)); err != nil {
+		c.log.Error("TUN device", "error", err)
+	}
+	if !c.config.Routes {
+		return
+	}
+	for _, prefix := range p.allowed {
+		if err := c.host.route(prefix, to.innerMTU); err != nil {
+			c.log.Error("route", "peer", p.name, "error", err)
+		}
+	}
+}
+
+// farewell tells every peer that its SAs are of no use any more.
+func (c *controller) farewell() {
+	for _, p := range c.peers {
+		c.sendClose(p)
+		p.outbound.Store(nil)
+		c.spis.remove(p.sas.clear())
+	}
+}

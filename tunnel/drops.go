@@ -1,0 +1,56 @@
+package tunnel
+
+import "sync/atomic"
+
+// dropReason names why a packet went nowhere. Every packet that is dropped is
+// counted under exactly one reason: a peer's where the peer is known, else the
+// tunnel's.
+type dropReason uint8
+
+const (
+	dropNoRoute      dropReason = iota // no peer has the inner destination
+	dropNotIP                          // neither IPv4 nor IPv6, or cut short
+	dropNoSA                           // no SA yet and the waiting room is full
+	dropTooLarge                       // larger than the inner MTU
+	dropSend                           // the kernel refused the outer packet
+	dropSendTooLarge                   // the kernel called the outer packet too large for its link
+	dropExhausted                      // the SA has no sequence numbers left
+	dropUnknownSPI                     // no SA receives under the packet's SPI
+	dropReplay                         // seen before, or behind the window
+	dropAuth                           // the ICV is wrong
+	dropMalformed                      // authentic, but not what RFC 4303 prescribes
+	dropSource                         // the inner source address is not the peer's
+	dropDummy                          // a dummy packet that is no control message
+	dropNextHeader                     // a next header that nobody asked for
+	dropDevice                         // the TUN device refused the inner packet
+	dropNotESP                         // a datagram that is neither ESP, handshake nor keepalive
+	dropHandshake                      // a handshake message that is not authentic or not wanted
+	dropBusy                           // the control goroutine has fallen behind
+	dropReasons                        // their number
+)
+
+var dropNames = [dropReasons]string{
+	dropNoRoute: "no_route", dropNotIP: "not_ip", dropNoSA: "no_sa", dropTooLarge: "too_large",
+	dropSend: "send_error", dropSendTooLarge: "send_too_large", dropExhausted: "sa_exhausted",
+	dropUnknownSPI: "unknown_spi", dropReplay: "replay", dropAuth: "auth", dropMalformed: "malformed",
+	dropSource: "source_address", dropDummy: "dummy", dropNextHeader: "next_header",
+	dropDevice: "device", dropNotESP: "not_esp", dropHandshake: "handshake", dropBusy: "busy",
+}
+
+func (r dropReason) String() string { return dropNames[r] }
+
+// drops counts dropped packets by reason. Any goroutine may use it.
+type drops [dropReasons]atomic.Uint64
+
+func (d *drops) count(r dropReason) { d[r].Add(1) }
+
+// snapshot returns the counters that are not zero.
+func (d *drops) snapshot() map[string]uint64 {
+	m := make(map[string]uint64)
+	for r := range dropReasons {
+		if n := d[r].Load(); n > 0 {
+			m[r.String()] = n
+		}
+	}
+	return m
+}

@@ -1,0 +1,103 @@
+package tunnel
+
+import (
+	"net/netip"
+	"time"
+
+	"fathom/crypto"
+)
+
+// maxOutstanding is how many unanswered initiations may still be answered.
+// More than one, lest a path whose round trip is longer than our patience
+// never completes a handshake.
+const maxOutstanding = 3
+
+// exchange decides when this end sends initiations to a peer and knows those
+// that wait for an answer. The zero value wants nothing. Owned by the control
+// goroutine; pure.
+type exchange struct {
+	wanted      bool
+	next        time.Time // when the next initiation is due
+	attempts    int       // initiations since the exchange was wanted
+	outstanding []initiation
+	cookie      crypto.Cookie // from the peer, while it is under load
+}
+
+// initiation is one that was sent and not answered yet.
+type initiation struct {
+	initiator *crypto.Initiator
+	spi       uint32 // that it offers
+	to        netip.AddrPort
+	sent      time.Time
+}
+
+// want begins an exchange at the given time unless one is under way.
+func (e *exchange) want(at time.Time) {
+	if !e.wanted {
+		e.wanted, e.next, e.attempts = true, at, 0
+	}
+}
+
+// hurry makes the next initiation due now and begins the back-off anew.
+func (e *exchange) hurry(now time.Time) {
+	e.wanted, e.next, e.attempts = true, now, 0
+}
+
+// due reports whether an initiation is to be sent now.
+func (e *exchange) due(now time.Time) bool { return e.wanted && !now.Before(e.next) }
+
+// sent records an initiation; the next one follows after wait.
+func (e *exchange) sent(i initiation, wait time.Duration) {
+	if len(e.outstanding) == maxOutstanding {
+		e.outstanding = append(e.outstanding[:0], e.outstanding[1:]...)
+	}
+	e.outstanding = append(e.outstanding, i)
+	e.postpone(i.sent, wait)
+}
+
+// postpone counts an attempt that came to nothing, such as one without an
+// address to send to.
+func (e *exchange) postpone(now time.Time, wait time.Duration) {
+	e.attempts++
+	e.next = now.Add(wait)
+}
+
+// find returns the outstanding initiation with the given handshake id.
+func (e *exchange) find(id uint32) (initiation, bool) {
+	for _, i := range e.outstanding {
+		if i.initiator.ID() == id {
+			return i, true
+		}
+	}
+	return initiation{}, false
+}
+
+// done ends the exchange: a handshake is complete. Later answers to what is
+// outstanding are strangers.
+func (e *exchange) done() {
+	e.wanted, e.attempts, e.outstanding = false, 0, nil
+}
+
+// collisionWindow is how long an initiation of ours makes us ignore one that
+// comes from where it went: the peer has ours by then, or ours is lost.
+const collisionWindow = 500 * time.Millisecond
+
+// prevails decides the collision when both ends initiate at once, so that one
+// SA pair comes of it. The initiation of the end with the greater public key
+// goes on; that end ignores the other's. It does so only while its own may
+// just be crossing the other on the same path: an initiation that was lost or
+// went to where the peer no longer is must not keep the peer out.
+func (e *exchange) prevails(from netip.AddrPort, oursIsGreater bool, now time.Time) bool {
+	if !oursIsGreater || len(e.outstanding) == 0 {
+		return false
+	}
+	last := e.outstanding[len(e.outstanding)-1]
+	return last.to == from && now.Sub(last.sent) < collisionWindow
+}
+
+// yield puts off our own initiations: the peer's has just been answered.
+func (e *exchange) yield(until time.Time) {
+	if e.wanted && e.next.Before(until) {
+		e.next = until
+	}
+}

@@ -1,0 +1,138 @@
+package tunnel
+
+import (
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"fathom/conf"
+	"fathom/crypto"
+	"fathom/esp"
+)
+
+// peer is the state of one peer. Which goroutine may touch what is said in
+// the rules between the fields.
+type peer struct {
+	// ---- set once, read by all ----
+
+	name      string
+	public    crypto.PublicKey
+	preshared crypto.PresharedKey
+	endpoint  conf.Endpoint // as configured; zero: the peer must call us
+	allowed   []netip.Prefix
+	keepalive time.Duration // 0: off
+	plpmtu    int           // fixed by the configuration; 0: the egress MTU
+
+	// ---- read by the packet loops, replaced by the control goroutine ----
+
+	// outbound is the SA to send on, nil without.
+	outbound atomic.Pointer[esp.Outbound]
+	// path is where to send and how much, nil while no endpoint is known.
+	path atomic.Pointer[path]
+
+	// ---- any goroutine ----
+
+	rx, tx    traffic
+	authentic atomic.Uint64 // packets whose ICV was right, control messages included
+	sent      atomic.Uint64 // control messages sent; tx counts the data
+	drops     drops
+	moving    atomic.Bool // a move is on its way to the control goroutine
+	waiting   waitingRoom
+
+	// ---- control goroutine only ----
+
+	sas        saSet
+	exchange   exchange
+	liveness   liveness
+	rtt        rttEstimate
+	replays    crypto.ReplayGuard
+	candidates []netip.AddrPort // what the endpoint's name resolves to
+	echo       pendingEcho
+	lastSent   uint64    // tx and sent at the last look of the keepalive
+	quietSince time.Time // since when lastSent has not changed
+	handshakes uint64
+	last       time.Time // of the last completed handshake
+	up         bool      // has an SA pair
+	resolving  bool      // a look-up of the endpoint's name is under way
+	complained time.Time // last warning about a handshake with this peer
+}
+
+// traffic counts inner packets.
+type traffic struct {
+	packets, bytes atomic.Uint64
+}
+
+func (t *traffic) add(bytes int) {
+	t.packets.Add(1)
+	t.bytes.Add(uint64(bytes))
+}
+
+// pendingEcho is the echo that waits for its reply.
+type pendingEcho struct {
+	token uint64
+	sent  time.Time
+}
+
+// allSent is how many packets of any kind have gone to the peer.
+func (p *peer) allSent() uint64 { return p.tx.packets.Load() + p.sent.Load() }
+
+func newPeer(c conf.Peer) *peer {
+	p := &peer{
+		name:      c.Name,
+		public:    crypto.PublicKey(c.PublicKey),
+		preshared: crypto.PresharedKey(c.PresharedKey),
+		endpoint:  c.Endpoint,
+		allowed:   c.AllowedIPs,
+		keepalive: c.Keepalive,
+		plpmtu:    c.PLPMTU,
+	}
+	p.waiting.drops = &p.drops
+	return p
+}
+
+// status fills in what `fathom status` shows. Called by the control goroutine.
+func (p *peer) status() PeerStatus {
+	s := PeerStatus{
+		Name:       p.name,
+		PublicKey:  p.public.String(),
+		AllowedIPs: p.allowed,
+		State:      p.state(),
+		PMTUD:      PMTUDStatus{State: "disabled"},
+		RxBytes:    p.rx.bytes.Load(),
+		TxBytes:    p.tx.bytes.Load(),
+		RxPackets:  p.rx.packets.Load(),
+		TxPackets:  p.tx.packets.Load(),
+		Handshakes: p.handshakes,
+		Dropped:    p.drops.snapshot(),
+	}
+	if to := p.path.Load(); to != nil {
+		s.Endpoint = to.endpoint.String()
+		s.PMTUD.PLPMTU, s.PMTUD.InnerMTU, s.PMTUD.Source = to.plpmtu, to.innerMTU, string(to.origin)
+	}
+	if pair := p.sas.current; pair != nil {
+		s.Cipher = pair.outbound.Suite().String()
+		s.SendSPI, s.ReceiveSPI = pair.outbound.SPI(), pair.inbound.spi
+	}
+	if d, ok := p.rtt.value(); ok {
+		ms := float64(d.Microseconds()) / 1000
+		s.RTTMillis = &ms
+	}
+	if !p.last.IsZero() {
+		last := p.last
+		s.LastHandshake = &last
+	}
+	return s
+}
+
+func (p *peer) state() PeerState {
+	switch {
+	case p.sas.current != nil && p.liveness.silent():
+		return PeerUnresponsive
+	case p.sas.current != nil:
+		return PeerEstablished
+	case p.endpoint.IsZero() && p.path.Load() == nil:
+		return PeerIdle
+	default:
+		return PeerConnecting
+	}
+}

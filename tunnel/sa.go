@@ -1,0 +1,196 @@
+package tunnel
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"fathom/esp"
+)
+
+// inboundSA is the receiving half of a pair: what the receive loops find
+// under an SPI.
+type inboundSA struct {
+	spi  uint32
+	peer *peer
+	// used is set once an authenticated packet has arrived on this SA, which
+	// proves that the peer has both SAs of the pair.
+	used atomic.Bool
+	// mu serialises the receive loops of the two sockets: a peer that moves
+	// between IPv4 and IPv6 has packets on both. It is taken once a batch and
+	// is otherwise uncontended.
+	mu sync.Mutex
+	in *esp.Inbound // guarded by mu
+}
+
+// saPair is the outcome of one handshake: one SA for each direction.
+type saPair struct {
+	inbound     *inboundSA
+	outbound    *esp.Outbound
+	initiator   bool // this end sent the initiation
+	established time.Time
+}
+
+const (
+	// retireGrace is how long the SAs that were replaced still receive after
+	// the peer has begun to use the new ones: the time that packets may be
+	// under way or queued.
+	retireGrace = 10 * time.Second
+	// maxPending bounds the answered handshakes that wait for their first
+	// packet. More than one is normal where the round trip takes longer than
+	// the initiator's patience.
+	maxPending = 3
+	// maxRetiring bounds the replaced pairs that still receive.
+	maxRetiring = 32
+)
+
+// saSet holds the SA pairs of one peer and knows which of them to send on:
+//
+//	handshake we began, answered  ───────────────────────────▶ current
+//	handshake we answered ──▶ pending ── peer's first packet ─▶ current
+//	current, when replaced ──▶ retiring ── retireGrace after
+//	                                       the peer used the new one ─▶ gone
+//
+// A pair is never replaced before its successor is usable in the direction
+// in question, so a rekey loses no packet ("make before break"). The zero
+// value is empty. Owned by the control goroutine.
+type saSet struct {
+	current  *saPair
+	pending  []*saPair // oldest first
+	retiring []retiringPair
+}
+
+type retiringPair struct {
+	pair  *saPair
+	until time.Time
+}
+
+// initiated installs a pair whose handshake this end began. The peer has had
+// it since before it sent the answer, so it can be sent on at once; the former
+// pair must receive for as long as the peer may still send on it, at most
+// until expiry.
+func (s *saSet) initiated(p *saPair, expiry time.Time) {
+	s.retireCurrent(expiry)
+	s.current = p
+}
+
+// answered installs a pair whose handshake this end has answered: it may
+// receive, but is not sent on before the peer has proved to have it.
+func (s *saSet) answered(p *saPair, now time.Time) {
+	if len(s.pending) == maxPending {
+		s.retire(s.pending[0], now)
+		s.pending = s.pending[1:]
+	}
+	s.pending = append(s.pending, p)
+}
+
+// used takes note of the first authenticated packet on p. It reports whether
+// this made p the current pair.
+func (s *saSet) used(p *saPair, now time.Time) (switched bool) {
+	for i, pending := range s.pending {
+		if pending != p {
+			continue
+		}
+		for _, older := range s.pending[:i] {
+			s.retire(older, now)
+		}
+		s.pending = s.pending[i+1:]
+		s.retireCurrent(now.Add(retireGrace))
+		s.current = p
+		switched = true
+		break
+	}
+	if p == s.current {
+		for i := range s.retiring {
+			if end := now.Add(retireGrace); s.retiring[i].until.After(end) {
+				s.retiring[i].until = end
+			}
+		}
+	}
+	return switched
+}
+
+// expire takes out the pairs whose time is over and returns them. A pair is
+// dead at maxAge, whatever its place.
+func (s *saSet) expire(now time.Time, maxAge time.Duration) (gone []*saPair) {
+	old := func(p *saPair) bool { return now.Sub(p.established) >= maxAge }
+	if s.current != nil && old(s.current) {
+		gone = append(gone, s.current)
+		s.current = nil
+	}
+	s.pending = keep(s.pending, func(p *saPair) bool {
+		if old(p) {
+			gone = append(gone, p)
+		}
+		return !old(p)
+	})
+	s.retiring = keep(s.retiring, func(r retiringPair) bool {
+		over := old(r.pair) || !now.Before(r.until)
+		if over {
+			gone = append(gone, r.pair)
+		}
+		return !over
+	})
+	return gone
+}
+
+// clear empties the set and returns all that was in it.
+func (s *saSet) clear() (gone []*saPair) {
+	if s.current != nil {
+		gone = append(gone, s.current)
+	}
+	gone = append(gone, s.pending...)
+	for _, r := range s.retiring {
+		gone = append(gone, r.pair)
+	}
+	*s = saSet{}
+	return gone
+}
+
+// find returns the pair that receives on the given SA, nil if it is gone.
+func (s *saSet) find(in *inboundSA) *saPair {
+	if s.current != nil && s.current.inbound == in {
+		return s.current
+	}
+	for _, p := range s.pending {
+		if p.inbound == in {
+			return p
+		}
+	}
+	for _, r := range s.retiring {
+		if r.pair.inbound == in {
+			return r.pair
+		}
+	}
+	return nil
+}
+
+func (s *saSet) retireCurrent(until time.Time) {
+	if s.current != nil {
+		s.retire(s.current, until)
+		s.current = nil
+	}
+}
+
+// retire lets p receive until the given time. Beyond maxRetiring the oldest
+// pair ends at once.
+func (s *saSet) retire(p *saPair, until time.Time) {
+	s.retiring = append(s.retiring, retiringPair{p, until})
+	if excess := len(s.retiring) - maxRetiring; excess > 0 {
+		for i := range s.retiring[:excess] {
+			s.retiring[i].until = time.Time{}
+		}
+	}
+}
+
+// keep filters list in place.
+func keep[T any](list []T, wanted func(T) bool) []T {
+	kept := list[:0]
+	for _, item := range list {
+		if wanted(item) {
+			kept = append(kept, item)
+		}
+	}
+	clear(list[len(kept):])
+	return kept
+}

@@ -1,0 +1,254 @@
+package tunnel
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.zx2c4.com/wireguard/tun"
+
+	"fathom/conf"
+	"fathom/crypto"
+	"fathom/esp"
+)
+
+// Options are what a tunnel needs beside its configuration.
+type Options struct {
+	// Logger receives one line per event that an operator cares about.
+	// Nil: slog.Default().
+	Logger *slog.Logger
+	// Version is shown in the status.
+	Version string
+}
+
+// Tunnel is one tunnel: a TUN device, a UDP port and the peers behind it. It
+// wires the parts together and owns their lifetimes; what they do is their own
+// business.
+type Tunnel struct {
+	config  conf.Tunnel
+	log     *slog.Logger
+	version string
+	private crypto.PrivateKey
+	public  crypto.PublicKey
+	suites  []uint16
+	peers   []*peer
+}
+
+// New prepares a tunnel. It takes nothing from the host before Run.
+func New(cfg *conf.Config, opts Options) (*Tunnel, error) {
+	t := &Tunnel{
+		config:  cfg.Tunnel,
+		log:     opts.Logger,
+		version: opts.Version,
+		private: crypto.PrivateKey(cfg.Tunnel.PrivateKey),
+	}
+	if t.log == nil {
+		t.log = slog.Default()
+	}
+	var err error
+	if t.public, err = t.private.Public(); err != nil {
+		return nil, fmt.Errorf("private key: %w", err)
+	}
+	for _, name := range cfg.Tunnel.Ciphers {
+		suite, err := esp.ParseSuite(name)
+		if err != nil {
+			return nil, err
+		}
+		t.suites = append(t.suites, uint16(suite))
+	}
+	for _, c := range cfg.Peers {
+		t.peers = append(t.peers, newPeer(c))
+	}
+	return t, nil
+}
+
+// defaultInnerMTU is the device's MTU while no peer's path is known: what an
+// Ethernet path carries over either address family.
+var defaultInnerMTU = esp.InnerMTU(true, 1500)
+
+// Run makes the device, opens the port and carries packets until ctx is done
+// or the device fails. Before it returns it tells the peers and removes all
+// that it has added to the host. It may be called once.
+func (t *Tunnel) Run(ctx context.Context) (err error) {
+	var cleanup []func()
+	defer func() {
+		for i := len(cleanup) - 1; i >= 0; i-- {
+			cleanup[i]()
+		}
+	}()
+
+	device, host, err := openDevice(t.config.Name, t.config.Addresses, defaultInnerMTU)
+	if err != nil {
+		return err
+	}
+	cleanup = append(cleanup, host.close, func() { device.Close() })
+	go discardEvents(device)
+
+	sockets, err := listenUDP(t.config.ListenHost, t.config.ListenPort)
+	if err != nil {
+		return err
+	}
+	cleanup = append(cleanup, sockets.close)
+
+	status, err := listenStatus(t.config.StatusSocket)
+	if err != nil {
+		return err
+	}
+	cleanup = append(cleanup, func() { status.Close() })
+
+	keys, err := openKeyLog(t.config.DebugESPSAFile)
+	if err != nil {
+		return err
+	}
+	cleanup = append(cleanup, keys.close)
+	if keys != nil {
+		t.log.Warn("writing the keys of all traffic to a file", "file", t.config.DebugESPSAFile)
+	}
+
+	c, err := t.newController(sockets, host, keys)
+	if err != nil {
+		return err
+	}
+	if t.config.Routes {
+		if err := routeAll(host, t.peers); err != nil {
+			return err
+		}
+	}
+	t.log.Info("tunnel up", "name", t.config.Name, "public_key", t.public, "listen", sockets.addresses(), "peers", len(t.peers))
+	err = t.carry(ctx, c, device, sockets, status)
+	t.log.Info("tunnel down", "name", t.config.Name)
+	return err
+}
+
+// carry runs the goroutines of the tunnel; see the package documentation for
+// who they are and how each ends.
+func (t *Tunnel) carry(ctx context.Context, c *controller, device tun.Device, sockets *udpSockets, status net.Listener) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	routes := newRoutes(t.peers)
+	var packets sync.WaitGroup
+	packets.Go(func() {
+		transmit := &transmitter{device: device, routes: routes, drops: c.drops, sender: newSender(sockets)}
+		if err := transmit.run(); err != nil {
+			cancel(err)
+		}
+	})
+	sockets.each(func(socket *udpSocket) {
+		packets.Go(func() {
+			receive := &receiver{socket: socket, device: device, routes: routes, spis: c.spis, drops: c.drops, events: c}
+			receive.run()
+		})
+	})
+	started := time.Now()
+	packets.Go(func() {
+		serveStatus(status, func() *Status { return t.status(ctx, c, device, sockets, started) })
+	})
+
+	c.run(ctx) // says farewell while the sockets are still open
+
+	status.Close()
+	sockets.close()
+	device.Close()
+	packets.Wait()
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) && !errors.Is(cause, context.DeadlineExceeded) {
+		return cause
+	}
+	return nil
+}
+
+func (t *Tunnel) newController(sockets *udpSockets, host hostNetwork, keys *keyLog) (*controller, error) {
+	responder, err := crypto.NewResponder(t.private, rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("handshake: %w", err)
+	}
+	places, err := loadPlaces(filepath.Join(filepath.Dir(t.config.StatusSocket), t.config.Name+".peers"))
+	if err != nil {
+		t.log.Warn("where the peers were is not known", "error", err)
+	}
+	c := &controller{
+		config:    t.config,
+		log:       t.log,
+		private:   t.private,
+		public:    t.public,
+		suites:    t.suites,
+		responder: responder,
+		lifetime:  crypto.Lifetime{RekeyAge: t.config.RekeyAfter, RekeyPackets: t.config.RekeyAfterPackets},
+		peers:     t.peers,
+		byKey:     make(map[crypto.PublicKey]*peer),
+		spis:      new(spiTable),
+		drops:     new(drops),
+		sender:    newSender(sockets),
+		host:      host,
+		keys:      keys,
+		places:    places,
+		resolver:  net.DefaultResolver,
+		events:    make(chan func(time.Time), eventQueue),
+	}
+	for _, p := range t.peers {
+		c.byKey[p.public] = p
+		if at, ok := places.of(p.public); ok && p.endpoint.IsZero() {
+			p.candidates = []netip.AddrPort{at}
+		}
+	}
+	return c, nil
+}
+
+// status takes a snapshot in the control goroutine, which owns what it shows.
+func (t *Tunnel) status(ctx context.Context, c *controller, device tun.Device, sockets *udpSockets, started time.Time) *Status {
+	mtu, _ := device.MTU()
+	s := &Status{
+		Name:      t.config.Name,
+		Version:   t.version,
+		PublicKey: t.public.String(),
+		Listen:    sockets.addresses(),
+		Addresses: t.config.Addresses,
+		MTU:       mtu,
+		Started:   started,
+		Dropped:   c.drops.snapshot(),
+	}
+	done := make(chan []PeerStatus, 1)
+	ask := func(time.Time) {
+		peers := make([]PeerStatus, 0, len(t.peers))
+		for _, p := range t.peers {
+			peers = append(peers, p.status())
+		}
+		done <- peers
+	}
+	select {
+	case c.events <- ask:
+	case <-ctx.Done():
+		return s
+	}
+	select {
+	case s.Peers = <-done:
+	case <-ctx.Done():
+	}
+	return s
+}
+
+// routeAll leads every allowed prefix into the device, with the MTU that fits
+// until the peers' paths are known.
+func routeAll(host *hostLink, peers []*peer) error {
+	for _, p := range peers {
+		for _, prefix := range p.allowed {
+			if err := host.route(prefix, defaultInnerMTU); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// discardEvents empties the device's channel of link events, which nothing
+// here depends on. It ends when the device is closed.
+func discardEvents(device tun.Device) {
+	for range device.Events() {
+	}
+}

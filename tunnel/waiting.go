@@ -1,0 +1,58 @@
+package tunnel
+
+import (
+	"bytes"
+	"sync"
+	"time"
+)
+
+const (
+	// maxWaiting bounds the inner packets that wait for a peer's first SA.
+	maxWaiting = 64
+	// maxWait is how long they may wait: later than that, whoever sent a
+	// packet has sent it again or given up.
+	maxWait = 10 * time.Second
+)
+
+// waitingRoom keeps the first packets to a peer while there is no SA yet, so
+// that the packet that opens a connection is not lost to the handshake. It is
+// not on the way of packets that have an SA. The oldest packet makes room.
+type waitingRoom struct {
+	drops *drops
+
+	mu      sync.Mutex
+	packets []waitingPacket // guarded by mu; oldest first
+}
+
+type waitingPacket struct {
+	innerPacket // its bytes are a copy
+	since       time.Time
+}
+
+// put copies a packet into the room.
+func (w *waitingRoom) put(p innerPacket, now time.Time) {
+	p.bytes = bytes.Clone(p.bytes)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.packets) == maxWaiting {
+		w.packets = append(w.packets[:0], w.packets[1:]...)
+		w.drops.count(dropNoSA)
+	}
+	w.packets = append(w.packets, waitingPacket{p, now})
+}
+
+// take empties the room and returns the packets that have not waited too
+// long, in their order.
+func (w *waitingRoom) take(now time.Time) (fresh []innerPacket) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, p := range w.packets {
+		if now.Sub(p.since) > maxWait {
+			w.drops.count(dropNoSA)
+			continue
+		}
+		fresh = append(fresh, p.innerPacket)
+	}
+	w.packets = nil
+	return fresh
+}
