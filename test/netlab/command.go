@@ -10,6 +10,8 @@ import (
 	"runtime"
 	"sync"
 	"syscall"
+
+	"github.com/vishvananda/netns"
 )
 
 // Cmd is an exec.Cmd whose process is born inside a host. Use it as that type;
@@ -105,4 +107,18 @@ func spawner(jobs <-chan spawnJob) {
 	for job := range jobs {
 		job.err <- startInside(job.cmd)
 	}
+}
+
+// startInside is called on the spawner's thread.
+func startInside(c *Cmd) error {
+	home, err := netns.Get()
+	if err != nil {
+		return err
+	}
+	defer home.Close()
+	if err := netns.Set(c.host.ns); err != nil {
+		return err
+	}
+	defer netns.Set(home) // may be refused; the next start does not care
+	return c.Cmd.Start()
 }
