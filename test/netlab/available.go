@@ -91,23 +91,24 @@ func tryVeth() error {
 
 func tryTUN() error {
 	fd, err := openTUN("try%d")
-	if err == nil {
-		return unix.Close(fd)
+	if err != nil {
+		return explainTUN(err)
 	}
-	m := &MissingError{What: tunDevice, Err: err}
-	var path *os.PathError // else the device is open and TUNSETIFF was refused
-	switch opened := !errors.As(err, &path); {
-	case opened:
-		return err
-	case errors.Is(err, os.ErrPermission):
-		m.Err = path.Err
+	return unix.Close(fd)
+}
+
+// explainTUN explains an error of openTUN as far as it is about tunDevice.
+func explainTUN(err error) error {
+	var path *os.PathError
+	if !errors.As(err, &path) {
+		return err // the device was open, but TUNSETIFF was refused
+	}
+	m := &MissingError{What: tunDevice, Err: path.Err, Hint: "run `sudo modprobe tun`"}
+	switch {
+	case errors.Is(path, os.ErrPermission):
 		m.Hint = "run `sudo chmod 0666 " + tunDevice + "` (udev's default mode)"
-	case errors.Is(err, os.ErrNotExist):
-		m.Err = path.Err
-		m.Hint = "run `sudo modprobe tun`; in a container pass the device in (docker run --device " + tunDevice + ")"
-	default:
-		m.Err = path.Err
-		m.Hint = "run `sudo modprobe tun`"
+	case errors.Is(path, os.ErrNotExist):
+		m.Hint += "; into a container pass the device (docker run --device " + tunDevice + ")"
 	}
 	return m
 }
@@ -149,11 +150,18 @@ func tryUserNamespace() error {
 }
 
 func noUserNamespace(err error) *MissingError {
-	hint := strings.Join(restrictions(), "; ")
-	if hint == "" {
-		hint = "the kernel needs CONFIG_USER_NS; a container or seccomp filter may forbid it: run as root"
+	m := &MissingError{What: "user namespace", Err: err, Hint: strings.Join(restrictions(), "; ")}
+	switch {
+	case m.Hint != "":
+		m.Hint = "user namespaces are switched off: " + m.Hint
+	case errors.Is(err, syscall.ENOSPC):
+		m.Hint = "user namespaces are used up: raise user.max_user_namespaces, or run as root"
+	case errors.Is(err, os.ErrPermission):
+		m.Hint = "user namespaces are forbidden, by a container or a seccomp filter: run as root"
+	default:
+		m.Hint = "the kernel needs CONFIG_USER_NS: run as root"
 	}
-	return &MissingError{What: "user namespace", Err: err, Hint: "user namespaces are switched off: " + hint}
+	return m
 }
 
 // restrictions lists the switches that stand against user namespaces, each

@@ -46,13 +46,14 @@ func Require(tb testing.TB, features ...netlab.Feature) {
 	}
 	for _, f := range features {
 		if err := available(f); err != nil {
-			missing(tb, err)
+			Missing(tb, err)
 		}
 	}
 }
 
-// missing ends the test for want of something.
-func missing(tb testing.TB, err error) {
+// Missing ends the test for want of something, such as a program: skipped, or
+// failed with CI=true. err says how to get it.
+func Missing(tb testing.TB, err error) {
 	tb.Helper()
 	if os.Getenv("CI") == "true" {
 		tb.Fatalf("missing (CI=true makes this a failure): %v", err)
