@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -66,7 +67,11 @@ func TestACaptureIsWhatIsOnTheWire(t *testing.T) {
 // compareWithTshark has a foreign reader agree with what was written.
 func compareWithTshark(t *testing.T, file string, packets []netlab.Packet) {
 	t.Helper()
-	out, err := exec.Command("tshark", "-r", file, "-T", "fields", "-e", "frame.time_epoch", "-e", "frame.len", "-e", "frame.protocols").Output()
+	c := exec.Command("tshark", "-r", file, "-T", "fields", "-e", "frame.time_epoch", "-e", "frame.len", "-e", "frame.protocols")
+	// Its own settings decide how it prints, and it crashes over a home it may
+	// not enter.
+	c.Env = append(os.Environ(), "HOME="+t.TempDir(), "XDG_CONFIG_HOME=")
+	out, err := c.Output()
 	if errors.Is(err, exec.ErrNotFound) {
 		labtest.Missing(t, fmt.Errorf("%w: run `sudo apt-get install tshark`", err))
 	}
