@@ -90,6 +90,8 @@ func newHost(l *Lab, name string) (_ *Host, err error) {
 // close removes the devices, which the kernel otherwise does some time after
 // the last user of the namespace is gone, and lets the namespace go.
 func (h *Host) close() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	var errs []error
 	for _, i := range h.interfaces {
 		link, err := h.nl.LinkByIndex(i.index)
@@ -154,7 +156,7 @@ const pollInterval = 5 * time.Millisecond
 func (h *Host) find(name string) (*Interface, error) {
 	h.mu.Lock()
 	for _, i := range h.interfaces {
-		if i.name == name {
+		if i.name == name && i.index != 0 {
 			h.mu.Unlock()
 			return i, nil
 		}

@@ -17,7 +17,7 @@ type Interface struct {
 	// Set once.
 	host  *Host
 	name  string
-	index int
+	index int // 0 while the name is only reserved; written under host.mu
 
 	addrs []netip.Addr // guarded by host.mu
 }
@@ -45,6 +45,8 @@ func (i *Interface) resolve() error {
 	if err != nil {
 		return err
 	}
+	i.host.mu.Lock()
+	defer i.host.mu.Unlock()
 	i.index = link.Attrs().Index
 	return nil
 }

@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"sync"
@@ -141,7 +140,6 @@ func (l *Lab) Close() error {
 	for _, h := range hosts {
 		errs = append(errs, h.close())
 	}
-	runtime.KeepAlive(l)
 	return errors.Join(errs...)
 }
 

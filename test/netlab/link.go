@@ -74,8 +74,9 @@ func (l *Link) lay(config *LinkConfig) error {
 }
 
 // SetMTU changes the MTU of both ends while traffic flows. One end alone is
-// changed by its own SetMTU: a veth receives up to the MTU of its own end, so
-// what the longer end sends is lost without a word.
+// changed by its own SetMTU: a veth receives up to the MTU of its own end (and
+// the four bytes of a VLAN tag), so what the longer end sends is lost without a
+// word. DropLonger is exact.
 func (l *Link) SetMTU(mtu int) {
 	l.A.SetMTU(mtu)
 	l.B.SetMTU(mtu)

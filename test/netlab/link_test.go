@@ -62,3 +62,57 @@ func TestTheShorterEndOfACableLosesWhatTheLongerSends(t *testing.T) {
 		t.Errorf("PTB tells %d", ptb)
 	}
 }
+
+func TestACableCanBeCutAndMended(t *testing.T) {
+	routed := labtest.New(t, netlab.Namespaces).Routed()
+	echo(t, routed.B)
+	conn := dialUDP(t, routed.A, routed.Right.B.Addr4())
+	for _, up := range []bool{true, false, true} {
+		within := quiet
+		if up {
+			routed.Right.Up()
+			within = soon
+		} else {
+			routed.Right.Down()
+		}
+		if got := ask(t, conn, 100, within); got != up {
+			t.Errorf("cable up %v: answered %v", up, got)
+		}
+	}
+}
+
+func TestRoutesAndAddressesComeAndGo(t *testing.T) {
+	routed := labtest.New(t, netlab.Namespaces).Routed()
+	extra := netlab.Prefixes("10.77.0.1/32")[0]
+	routed.B.Interface("lo").AddAddress(extra)
+	echoOn(t, routed.B, extra.Addr())
+	routed.R.AddRoute(extra, routed.Right.B.Addr4())
+	conn := dialUDP(t, routed.A, extra.Addr())
+	if !ask(t, conn, 100, soon) {
+		t.Error("no answer by way of the route")
+	}
+	routed.R.RemoveRoute(extra, routed.Right.B.Addr4())
+	if ask(t, conn, 100, quiet) {
+		t.Error("an answer without a route")
+	}
+	routed.R.AddRoute(extra, routed.Right.B.Addr4())
+	routed.B.Interface("lo").RemoveAddress(extra)
+	if ask(t, conn, 100, quiet) {
+		t.Error("an answer from an address that is gone")
+	}
+}
+
+func TestAnInterfaceIsAwaited(t *testing.T) {
+	lab := labtest.New(t, netlab.Namespaces)
+	a, b := lab.Host("a"), lab.Host("b")
+	laid := make(chan struct{})
+	defer func() { <-laid }()
+	go func() {
+		defer close(laid)
+		time.Sleep(quiet / 3)
+		lab.Connect(a, b, netlab.LinkConfig{NameA: "late"})
+	}()
+	if got := a.AwaitInterface("late", soon); got.Name() != "late" || got.MTU() != netlab.EthernetMTU {
+		t.Errorf("got %v with MTU %d", got, got.MTU())
+	}
+}

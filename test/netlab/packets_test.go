@@ -26,11 +26,16 @@ const (
 )
 
 // echo answers datagrams on every address of the host until the test ends.
-// The answer is the first eight bytes, so that it fits where the question did
-// not.
 func echo(t *testing.T, h *netlab.Host) {
 	t.Helper()
-	conn, err := h.ListenPacket("udp", netip.AddrPortFrom(netip.IPv6Unspecified(), echoPort).String())
+	echoOn(t, h, netip.IPv6Unspecified())
+}
+
+// echoOn answers datagrams on one address. The answer is the first eight
+// bytes, so that it fits where the question did not.
+func echoOn(t *testing.T, h *netlab.Host, address netip.Addr) {
+	t.Helper()
+	conn, err := h.ListenPacket("udp", netip.AddrPortFrom(address, echoPort).String())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,6 @@ const maxUnderWay = 256 << 20
 type pipe struct {
 	dice     dice
 	wireFree int64    // when the last bit of the last accepted packet has left
-	arrival  int64    // the latest in line; the next packet arrives no earlier
 	line     ring     // in order of arrival
 	held     arrivals // packets held back
 	buffers  buffers
@@ -81,8 +80,7 @@ func (p *pipe) accept(now int64, c *Conditions, packet []byte) {
 		if f.heldBack {
 			p.held.push(underWay{at: arrival + int64(c.reorderBy()), data: data})
 		} else {
-			p.arrival = max(p.arrival, arrival)
-			p.line.push(underWay{at: p.arrival, data: data})
+			p.line.push(underWay{at: arrival, data: data})
 		}
 	}
 	if f.heldBack {

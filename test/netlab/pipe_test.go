@@ -93,6 +93,22 @@ func TestDelayAndJitterKeepBoundsAndOrder(t *testing.T) {
 	}
 }
 
+func TestNothingArrivesBeforeItsTime(t *testing.T) {
+	for name, c := range map[string]Conditions{
+		"in line":   {Delay: time.Second},
+		"held back": {Reorder: 1, ReorderBy: time.Second},
+	} {
+		p := newPipe(1)
+		p.accept(0, &c, []byte{1})
+		if p.take(int64(time.Second)-1) != nil {
+			t.Errorf("%s: it came early", name)
+		}
+		if p.take(int64(time.Second)) == nil {
+			t.Errorf("%s: it did not come", name)
+		}
+	}
+}
+
 func TestLessDelayDoesNotLetPacketsOvertake(t *testing.T) {
 	p := newPipe(1)
 	p.accept(0, &Conditions{Delay: time.Second}, []byte{1})

@@ -89,6 +89,8 @@ func TestCutICMPStopsErrorsButNotNeighbourDiscovery(t *testing.T) {
 			}
 		}
 	})
+
+	net = labtest.New(t, netlab.Namespaces, netlab.Filters).Routed() // which knows no neighbours
 	net.R.CutICMP(true)
 	echo(t, net.B)
 	families(t, net, func(t *testing.T, to netip.Addr) {

@@ -8,7 +8,7 @@ type underWay struct {
 	data []byte
 }
 
-// ring is a queue of packets in order of arrival. The zero value is empty.
+// ring is a queue: first in, first out. The zero value is empty.
 type ring struct {
 	slots       []underWay // a power of two of them
 	head, count int

@@ -4,6 +4,7 @@ package netlab_test
 
 import (
 	"encoding/binary"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -233,6 +234,36 @@ func TestAFilterDropsExactlyWhatItNames(t *testing.T) {
 	}
 	if n := link.AtoB.Counters(); n.Filtered != 2 {
 		t.Errorf("%d counted as filtered, want 2", n.Filtered)
+	}
+}
+
+func TestAUserLinkLeavesLinkLocalMulticastOut(t *testing.T) {
+	a, b, link := wan(t, netlab.UserLinkConfig{})
+	server, err := b.ListenPacket("udp4", "0.0.0.0:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	a.DefaultVia(link.B.Addr4())
+	for _, to := range []struct {
+		address string
+		in      uint64
+	}{{"224.0.0.251:5353", 0}, {"239.1.2.3:5353", 1}, {"[ff02::fb%wan0]:5353", 0}, {"10.9.0.77:5353", 1}} {
+		before := link.AtoB.Counters().In
+		conn, err := a.Dial("udp", to.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.Write([]byte("anyone?"))
+		conn.Close()
+		if to.in > 0 {
+			eventually(t, func() string { return fmt.Sprint(link.AtoB.Counters().In - before) }, fmt.Sprint(to.in))
+			continue
+		}
+		time.Sleep(quiet / 3)
+		if got := link.AtoB.Counters().In - before; got != 0 {
+			t.Errorf("%d packets to %s were counted", got, to.address)
+		}
 	}
 }
 
