@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"fathom/conf"
@@ -12,7 +10,11 @@ func newCheckCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Report every mistake in the configuration with its line",
-		Args:  cobra.NoArgs,
+		Long: `Report every mistake in the configuration with its line.
+
+It reads the key files too, and changes nothing. Exit code: 0 when there is no
+mistake, else 1.`,
+		Args: noArguments,
 	}
 	path := configFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -20,8 +22,7 @@ func newCheckCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "%s: ok, %s\n", cfg.Path, plural(len(cfg.Peers), "peer"))
-		return nil
+		return printf(cmd, "%s: ok, %s\n", cfg.Path, plural(len(cfg.Peers), "peer"))
 	}
 	return cmd
 }

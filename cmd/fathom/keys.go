@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,36 +12,50 @@ import (
 	"fathom/crypto"
 )
 
+// Keys are 32 bytes in base64 on a line, as WireGuard's are.
+
 func newGenkeyCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "genkey",
-		Short: "Print a new private key",
-		Args:  cobra.NoArgs,
+		Use:     "genkey",
+		Short:   "Print a new private key",
+		Example: "  umask 077; fathom genkey > private.key; fathom pubkey < private.key",
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			key, err := crypto.GeneratePrivateKey(rand.Reader)
 			if err != nil {
 				return err
 			}
-			fmt.Fprintln(cmd.OutOrStdout(), key.Encode())
-			return nil
+			return printSecret(cmd, key.Encode())
 		},
 	}
 }
 
 func newGenpskCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "genpsk",
-		Short: "Print a new preshared key, which both ends of a pair share",
-		Args:  cobra.NoArgs,
+		Use:     "genpsk",
+		Short:   "Print a new preshared key, for both ends of a pair",
+		Example: "  umask 077; fathom genpsk > peer.psk",
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			key, err := crypto.GeneratePresharedKey(rand.Reader)
 			if err != nil {
 				return err
 			}
-			fmt.Fprintln(cmd.OutOrStdout(), key.Encode())
-			return nil
+			return printSecret(cmd, key.Encode())
 		},
 	}
+}
+
+// printSecret prints a key, and warns when that goes to a file for all to read.
+func printSecret(cmd *cobra.Command, key string) error {
+	if file, ok := cmd.OutOrStdout().(fs.File); ok {
+		info, err := file.Stat()
+		if err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
+			note(cmd, "fathom: warning: others can read the file that this key is written to (mode %04o)", info.Mode().Perm())
+			note(cmd, "fathom: hint: `chmod 600` it, and `umask 077` before making the next")
+		}
+	}
+	return printf(cmd, "%s\n", key)
 }
 
 func newPubkeyCommand() *cobra.Command {
@@ -48,9 +63,9 @@ func newPubkeyCommand() *cobra.Command {
 		Use:     "pubkey",
 		Short:   "Read a private key from standard input and print its public key",
 		Example: "  fathom pubkey < /etc/fathom/private.key",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			const maxInput = 4096
+			const maxInput = 4096 // bytes; a key and a stray line or two
 			data, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), maxInput))
 			if err != nil {
 				return fmt.Errorf("read private key: %w", err)
@@ -63,8 +78,7 @@ func newPubkeyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintln(cmd.OutOrStdout(), public)
-			return nil
+			return printf(cmd, "%s\n", public)
 		},
 	}
 }

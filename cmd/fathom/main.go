@@ -1,8 +1,7 @@
-// Command fathom is a tunnel between Linux hosts: ESP in UDP, set up with one
-// TOML file on each end. See `fathom --help`.
 package main
 
 import (
+	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -25,12 +24,24 @@ func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "fathom",
 		Short: "A tunnel between Linux hosts: ESP in UDP, one TOML file on each end",
+		Long: `A tunnel between Linux hosts: ESP in UDP, one TOML file on each end.
+
+See it work:  fathom demo
+Set it up:    fathom init, then fathom check, then fathom up
+
+Exit code: 0 for success, 1 for an error, 2 for a mistake on the command line.`,
 		// Errors and hints are printed by report, in one form.
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          knownCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		// knownCommand suggests.
+		DisableSuggestions:         true,
+		SuggestionsMinimumDistance: 2,
 	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError(err, "`%s --help` lists the flags", cmd.CommandPath())
+	})
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		newUpCommand(), newCheckCommand(), newStatusCommand(),
@@ -38,6 +49,26 @@ func newRootCommand() *cobra.Command {
 		newDemoCommand(), newVersionCommand(),
 	)
 	return root
+}
+
+// knownCommand is reached with arguments only when the first is no subcommand.
+func knownCommand(root *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	err := fmt.Errorf("unknown command %q", args[0])
+	if near := root.SuggestionsFor(args[0]); len(near) > 0 {
+		return usageError(err, "did you mean `fathom %s`?", near[0])
+	}
+	return usageError(err, "`fathom --help` lists the commands")
+}
+
+// noArguments is the Args of every subcommand.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return usageError(fmt.Errorf("unexpected argument %q", args[0]), "`%s --help` shows what it takes", cmd.CommandPath())
 }
 
 // configFlag adds the -c flag.

@@ -2,13 +2,14 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"fathom/conf"
 	"fathom/tunnel"
@@ -17,20 +18,30 @@ import (
 func newUpCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "up",
-		Short: "Run the tunnel until SIGINT or SIGTERM",
-		Args:  cobra.NoArgs,
+		Short: "Run the tunnel in the foreground",
+		Long: `Run the tunnel in the foreground until SIGINT or SIGTERM, and log to standard
+error. A second signal ends it at once, without a word to the peers.`,
+		Args: noArguments,
 	}
 	path := configFlag(cmd)
+	levelName := cmd.Flags().String("log-level", "", "debug, info, warn or error, instead of the configuration's `level`")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		var level slog.Level
+		if err := level.UnmarshalText([]byte(*levelName)); err != nil && *levelName != "" {
+			return usageError(fmt.Errorf("unknown log level %q", *levelName), "one of debug, info, warn, error")
+		}
 		cfg, err := conf.Load(*path)
 		if err != nil {
 			return err
 		}
-		t, err := tunnel.New(cfg, tunnel.Options{Logger: newLogger(cmd.ErrOrStderr(), cfg.Tunnel.LogLevel), Version: version()})
+		if *levelName == "" {
+			level = cfg.Tunnel.LogLevel
+		}
+		t, err := tunnel.New(cfg, tunnel.Options{Logger: newLogger(cmd.ErrOrStderr(), level), Version: version()})
 		if err != nil {
 			return err
 		}
-		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, unix.SIGTERM)
 		defer stop()
 		// The second signal is not caught, and kills.
 		context.AfterFunc(ctx, stop)

@@ -1,8 +1,9 @@
 package main
 
 import (
-	"fmt"
+	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -10,26 +11,47 @@ import (
 func newVersionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
-		Short: "Print the version",
-		Args:  cobra.NoArgs,
+		Short: "Print the version, its commit and how it was built",
+		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			fmt.Fprintln(cmd.OutOrStdout(), "fathom", version())
-			return nil
+			return printf(cmd, "fathom %s\n", version())
 		},
 	}
 }
 
-// version is the module's version, or the commit it was built from.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return "unknown"
+		info = &debug.BuildInfo{GoVersion: runtime.Version()}
+	}
+	return describeBuild(info)
+}
+
+// describeBuild returns the module's version, and in parentheses the commit,
+// the compiler and the platform.
+func describeBuild(info *debug.BuildInfo) string {
+	setting := make(map[string]string)
+	for _, s := range info.Settings {
+		setting[s.Key] = s.Value
 	}
 	version := info.Main.Version
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && version == "(devel)" {
-			version = s.Value
-		}
+	if version == "" || version == "(devel)" {
+		version = "devel"
 	}
-	return version + " " + info.GoVersion
+	var details []string
+	if commit := setting["vcs.revision"]; commit != "" {
+		detail := "commit " + commit[:min(len(commit), 12)]
+		if day, _, ok := strings.Cut(setting["vcs.time"], "T"); ok {
+			detail += " of " + day
+		}
+		if setting["vcs.modified"] == "true" {
+			detail += ", modified"
+		}
+		details = append(details, detail)
+	}
+	details = append(details, info.GoVersion)
+	if setting["GOOS"] != "" {
+		details = append(details, setting["GOOS"]+"/"+setting["GOARCH"])
+	}
+	return version + " (" + strings.Join(details, ", ") + ")"
 }

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"fathom/tunnel"
+)
+
+// statusText returns a status for people, in the manner of `wg show`. What is
+// not known or has not happened has no line.
+func statusText(s *tunnel.Status, now time.Time) string {
+	var b strings.Builder
+	line := func(indent, name, format string, args ...any) {
+		fmt.Fprintf(&b, "%s%s: %s\n", indent, name, fmt.Sprintf(format, args...))
+	}
+	line("", "tunnel", "%s", s.Name)
+	line("  ", "public key", "%s", s.PublicKey)
+	line("  ", "listening", "%s", strings.Join(s.Listen, ", "))
+	line("  ", "addresses", "%s", join(s.Addresses))
+	line("  ", "mtu", "%d", s.MTU)
+	line("  ", "running for", "%s", age(now, s.Started))
+	if len(s.Dropped) > 0 {
+		line("  ", "dropped", "%s", counters(s.Dropped))
+	}
+	for _, p := range s.Peers {
+		b.WriteByte('\n')
+		line("", "peer", "%s", p.Name)
+		line("  ", "state", "%s", p.State)
+		line("  ", "public key", "%s", p.PublicKey)
+		if p.Endpoint != "" {
+			line("  ", "endpoint", "%s", p.Endpoint)
+		}
+		line("  ", "allowed ips", "%s", join(p.AllowedIPs))
+		if p.LastHandshake != nil {
+			line("  ", "latest handshake", "%s ago (%d so far)", age(now, *p.LastHandshake), p.Handshakes)
+		}
+		if p.Cipher != "" {
+			line("  ", "cipher", "%s, spi 0x%08x out, 0x%08x in", p.Cipher, p.SendSPI, p.ReceiveSPI)
+		}
+		if p.PMTUD.PLPMTU > 0 {
+			line("  ", "plpmtu", "%d bytes (from the %s), inner mtu %d", p.PMTUD.PLPMTU, p.PMTUD.Source, p.PMTUD.InnerMTU)
+			line("  ", "plpmtu discovery", "%s", strings.ReplaceAll(p.PMTUD.State, "_", " "))
+		}
+		if p.RTTMillis != nil {
+			line("  ", "rtt", "%.1f ms", *p.RTTMillis)
+		}
+		line("  ", "transfer", "%s received (%s), %s sent (%s)",
+			byteSize(p.RxBytes), plural(int(p.RxPackets), "packet"), byteSize(p.TxBytes), plural(int(p.TxPackets), "packet"))
+		if len(p.Dropped) > 0 {
+			line("  ", "dropped", "%s", counters(p.Dropped))
+		}
+	}
+	return b.String()
+}
+
+func join[T fmt.Stringer](list []T) string {
+	words := make([]string, len(list))
+	for i, item := range list {
+		words[i] = item.String()
+	}
+	return strings.Join(words, ", ")
+}
+
+// counters prints "reason 3, other 1" in alphabetical order, with the reasons
+// as they are in JSON.
+func counters(m map[string]uint64) string {
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		list = append(list, fmt.Sprintf("%s %d", name, m[name]))
+	}
+	return strings.Join(list, ", ")
+}
+
+// age prints the time since then in its two largest units: "2 days 3 hours".
+func age(now, then time.Time) string {
+	seconds := int(now.Sub(then) / time.Second)
+	units := []struct {
+		name   string
+		length int
+	}{{"day", 24 * 60 * 60}, {"hour", 60 * 60}, {"minute", 60}, {"second", 1}}
+	var parts []string
+	for _, u := range units {
+		if n := seconds / u.length; n > 0 {
+			parts = append(parts, plural(n, u.name))
+			seconds -= n * u.length
+		} else if len(parts) > 0 {
+			break
+		}
+		if len(parts) == 2 {
+			break
+		}
+	}
+	if len(parts) == 0 {
+		return "0 seconds" // or a clock that was set back
+	}
+	return strings.Join(parts, " ")
+}
