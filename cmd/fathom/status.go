@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,8 +28,10 @@ running, 1 for any other error, 2 for a mistake on the command line.`,
 	path := configFlag(cmd)
 	socket := cmd.Flags().String("socket", "", "status socket of the tunnel, a `path`; instead of -c")
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
-	cmd.MarkFlagsMutuallyExclusive("config", "socket")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *socket != "" && cmd.Flags().Changed("config") {
+			return usageError(errors.New("-c and --socket both say where to ask"), "leave one of them out")
+		}
 		if *socket == "" {
 			cfg, err := conf.Load(*path)
 			if err != nil {

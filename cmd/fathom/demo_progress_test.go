@@ -1,0 +1,55 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestProgressShowsTheRateOfTheLastStep(t *testing.T) {
+	began := time.Unix(0, 0)
+	p := progress{size: 400 * mebibyte, began: began}
+	for _, step := range []struct {
+		after   time.Duration
+		arrived uint64
+		want    string
+	}{
+		{500 * time.Millisecond, 50 * mebibyte, "   0.5 s   12.5 %       50 MiB    100.0 MiB/s     838.9 Mbit/s"},
+		{time.Second, 200 * mebibyte, "   1.0 s   50.0 %      200 MiB    300.0 MiB/s    2516.6 Mbit/s"},
+		{2 * time.Second, 200 * mebibyte, "   2.0 s   50.0 %      200 MiB      0.0 MiB/s       0.0 Mbit/s"},
+		{3 * time.Second, 400 * mebibyte, "   3.0 s  100.0 %      400 MiB    200.0 MiB/s    1677.7 Mbit/s"},
+	} {
+		moved := p.moved
+		stands := step.arrived == p.last
+		if got := p.step(step.arrived, began.Add(step.after)); got != step.want {
+			t.Errorf("after %v:\n%q, want\n%q", step.after, got, step.want)
+		}
+		if stands != p.moved.Equal(moved) {
+			t.Errorf("after %v: the last byte is said to have arrived at %v", step.after, p.moved)
+		}
+	}
+}
+
+func TestLiveLine(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		live bool
+		want string
+	}{
+		{"on a terminal a line replaces the one before", true, "\rlong line\rshort    \n"},
+		{"elsewhere lines follow each other", false, "long line\nshort\n"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var b strings.Builder
+			l := newLiveLine(&b)
+			l.live = test.live
+			l.print("long line")
+			l.print("short")
+			l.end()
+			l.end()
+			if b.String() != test.want {
+				t.Errorf("printed %q, want %q", b.String(), test.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,230 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"fathom/test/netlab"
+	"fathom/test/netlab/labtest"
+)
+
+// demoRun is `fathom demo` as a process of its own.
+type demoRun struct {
+	*exec.Cmd
+	tmp            string // what it has as TMPDIR, and nobody else
+	stdout, stderr bytes.Buffer
+}
+
+// demoWithin is far more than a demo with few bytes takes.
+const demoWithin = 2 * time.Minute
+
+func newDemo(t *testing.T, args ...string) *demoRun {
+	t.Helper()
+	tmp, err := os.MkdirTemp("", "fathom-test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(tmp) })
+	if err := os.Chmod(tmp, 0o777); err != nil { // for any user
+		t.Fatal(err)
+	}
+	// This program acts as the command. An ordinary user may not enter the
+	// folder that it is in, but through here he may execute it.
+	d := &demoRun{Cmd: exec.Command("/proc/self/exe", append([]string{"demo"}, args...)...), tmp: tmp}
+	d.Dir = "/"
+	d.Env = append(append(os.Environ(), "TMPDIR="+tmp), commandEnv...)
+	d.Stdout, d.Stderr = &d.stdout, &d.stderr
+	d.SysProcAttr = &syscall.SysProcAttr{}
+	d.WaitDelay = demoWithin
+	return d
+}
+
+// finish waits for the demo, which must exit with the code and tidy up.
+func (d *demoRun) finish(t *testing.T, code int) {
+	t.Helper()
+	limit := time.AfterFunc(demoWithin, func() { d.Process.Kill() })
+	defer limit.Stop()
+	d.Wait()
+	if got := d.ProcessState.ExitCode(); got != code {
+		t.Fatalf("%v, want exit code %d\n%s%s", d.ProcessState, code, &d.stdout, &d.stderr)
+	}
+	if left, err := os.ReadDir(d.tmp); err != nil || len(left) > 0 {
+		t.Errorf("left behind in TMPDIR: %v, %v", left, err)
+	}
+	if left := d.tunnels(); len(left) > 0 {
+		t.Errorf("tunnels still run: %v", left)
+	}
+}
+
+// tunnels finds the processes `fathom up` of this demo, by host. No other
+// process has its TMPDIR on the command line.
+func (d *demoRun) tunnels() map[string]int {
+	found := make(map[string]int)
+	lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, file := range lines {
+		line, _ := os.ReadFile(file)
+		args := strings.Split(string(line), "\x00")
+		if i := slices.Index(args, "-c"); i > 0 && strings.HasPrefix(args[i+1], d.tmp+"/") {
+			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+			found[filepath.Base(filepath.Dir(args[i+1]))] = pid
+		}
+	}
+	return found
+}
+
+// skipWithoutTUN skips when the demo has found no TUN device for this user,
+// and has explained that well.
+func (d *demoRun) skipWithoutTUN(t *testing.T) {
+	t.Helper()
+	const missing = "fathom: error: the demo needs what this machine does not grant: "
+	if !strings.HasPrefix(d.stderr.String(), missing) {
+		return
+	}
+	if !strings.Contains(d.stderr.String(), "\nfathom: hint: ") {
+		t.Errorf("it says what is missing, but not how to get it:\n%s", &d.stderr)
+	}
+	labtest.Missing(t, errors.New(d.stderr.String()))
+}
+
+func TestDemo(t *testing.T) {
+	const nobody = 65534
+	users := []struct {
+		name       string
+		credential *syscall.Credential
+	}{{"as the user of the test", nil}}
+	if os.Geteuid() == 0 {
+		users[0].name = "as root"
+		users = append(users, struct {
+			name       string
+			credential *syscall.Credential
+		}{"as an ordinary user", &syscall.Credential{Uid: nobody, Gid: nobody}})
+	}
+	for _, user := range users {
+		t.Run(user.name, func(t *testing.T) {
+			d := newDemo(t, "--size", "8MiB", "--seed", "42")
+			d.SysProcAttr.Credential = user.credential
+			if err := d.Start(); err != nil {
+				t.Fatal(err)
+			}
+			if d.Wait(); d.ProcessState.ExitCode() == exitError {
+				d.skipWithoutTUN(t)
+			}
+			d.finish(t, exitOK)
+			hash := fmt.Sprintf("%x", hashOf(42, 8*mebibyte))
+			for _, want := range []string{
+				"| eth0 eth1 |", "mtu 1500", "10.77.0.1", // the picture
+				"established after ", "plpmtu 1500, inner mtu 1438",
+				" 100.0 %        8 MiB ",
+				"sha-256, sent by a   " + hash + "\n",
+				"sha-256, got by b    " + hash + "\n",
+				"\nall bytes have arrived unchanged\n",
+			} {
+				if !strings.Contains(d.stdout.String(), want) {
+					t.Errorf("%q is missing in\n%s", want, &d.stdout)
+				}
+			}
+			if strings.Contains(d.stdout.String(), "\r") {
+				t.Error("there is a carriage return, although this is no terminal")
+			}
+			if d.stderr.Len() > 0 {
+				t.Errorf("stderr:\n%s", &d.stderr)
+			}
+		})
+	}
+}
+
+func TestDemoShowsTheLogs(t *testing.T) {
+	labtest.Require(t, netlab.Namespaces, netlab.TUN)
+	d := newDemo(t, "--size", "1", "--verbose")
+	if err := d.Start(); err != nil {
+		t.Fatal(err)
+	}
+	d.finish(t, exitOK)
+	for _, want := range []string{"a: ", "b: "} {
+		if !strings.Contains(d.stderr.String(), want+"time=") {
+			t.Errorf("no line begins with %q:\n%s", want, &d.stderr)
+		}
+	}
+}
+
+// startEndless starts a demo with more bytes than anybody waits for, and waits
+// until some have arrived.
+func startEndless(t *testing.T) *demoRun {
+	t.Helper()
+	labtest.Require(t, netlab.Namespaces, netlab.TUN)
+	d := newDemo(t, "--size", "1000GiB")
+	d.Stdout = nil
+	stdout, err := d.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if d.ProcessState == nil {
+			d.Process.Kill()
+			d.Wait()
+		}
+	})
+	limit := time.AfterFunc(demoWithin, func() { d.Process.Kill() })
+	defer limit.Stop()
+	lines := bufio.NewScanner(stdout)
+	for lines.Scan() {
+		fmt.Fprintln(&d.stdout, lines.Text())
+		if strings.Contains(lines.Text(), " MiB/s ") {
+			go io.Copy(io.Discard, stdout)
+			return d
+		}
+	}
+	d.Wait()
+	t.Fatalf("nothing arrives\n%s%s", &d.stdout, &d.stderr)
+	return nil
+}
+
+func TestDemoTidiesUpWhenInterrupted(t *testing.T) {
+	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		t.Run(signal.String(), func(t *testing.T) {
+			d := startEndless(t)
+			if n := len(d.tunnels()); n != 2 {
+				t.Fatalf("%d tunnels run", n)
+			}
+			d.Process.Signal(signal)
+			d.finish(t, exitInterrupted)
+			if got, want := d.stderr.String(), "fathom: interrupted, and tidied up\n"; got != want {
+				t.Errorf("stderr %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+func TestDemoExplainsTheDeathOfATunnel(t *testing.T) {
+	for _, host := range []string{"a", "b"} {
+		t.Run("on host "+host, func(t *testing.T) {
+			d := startEndless(t)
+			syscall.Kill(d.tunnels()[host], syscall.SIGKILL)
+			d.finish(t, exitError)
+			for _, want := range []string{
+				"the log of the tunnel on host " + host + " ends with\n    time=",
+				"\nfathom: error: the tunnel on host " + host + " has ended too early: signal: killed\n",
+				"\nfathom: hint: `fathom demo --verbose` ",
+			} {
+				if !strings.Contains(d.stderr.String(), want) {
+					t.Errorf("%q is missing in\n%s", want, &d.stderr)
+				}
+			}
+		})
+	}
+}

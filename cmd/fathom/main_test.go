@@ -1,0 +1,20 @@
+package main
+
+import (
+	"os"
+	"testing"
+)
+
+// actAsFathom in the environment makes this test program the command itself.
+const actAsFathom = "FATHOM_TEST_COMMAND"
+
+// commandEnv is what to add to the environment of this program as the command.
+// The race detector otherwise makes every exit wait for a second.
+var commandEnv = []string{actAsFathom + "=1", "GORACE=atexit_sleep_ms=0"}
+
+func TestMain(m *testing.M) {
+	if os.Getenv(actAsFathom) != "" {
+		os.Exit(run(os.Args[1:]))
+	}
+	os.Exit(m.Run())
+}

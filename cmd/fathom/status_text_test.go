@@ -1,0 +1,109 @@
+package main
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"fathom/tunnel"
+)
+
+var (
+	testStarted = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	testNow     = testStarted.Add(26*time.Hour + 61*time.Second)
+)
+
+func testStatus() *tunnel.Status {
+	rtt, last := 12.345, testNow.Add(-83*time.Second)
+	return &tunnel.Status{
+		Name:      "fathom0",
+		PublicKey: "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=",
+		Listen:    []string{"0.0.0.0:4500", "[::]:4500"},
+		Addresses: []netip.Prefix{netip.MustParsePrefix("10.77.0.1/24"), netip.MustParsePrefix("fd77::1/64")},
+		MTU:       1438,
+		Started:   testStarted,
+		Dropped:   map[string]uint64{"no_route": 3, "auth": 1},
+		Peers: []tunnel.PeerStatus{
+			{
+				Name:       "storage",
+				PublicKey:  "3p7bfXt9wbTTW2HC7OQ1Nz+DQ8hbeGdNrfx+FG+IK08=",
+				Endpoint:   "192.0.2.2:4500",
+				AllowedIPs: []netip.Prefix{netip.MustParsePrefix("10.77.0.2/32"), netip.MustParsePrefix("10.9.0.0/16")},
+				State:      tunnel.PeerEstablished,
+				PMTUD:      tunnel.PMTUDStatus{State: "search_complete", PLPMTU: 1500, InnerMTU: 1438, Source: "egress"},
+				Cipher:     "aes-256-gcm",
+				SendSPI:    0x1a2b3c4d,
+				ReceiveSPI: 0xff,
+				RTTMillis:  &rtt,
+				RxBytes:    5 << 30, RxPackets: 4_000_000,
+				TxBytes: 999, TxPackets: 1,
+				Handshakes:    781,
+				LastHandshake: &last,
+				Dropped:       map[string]uint64{"replay": 2},
+			},
+			{
+				Name:       "laptop",
+				PublicKey:  "sTZw3hL6RdKxYy3lfjMg6AOGSmRUL+7GqcJVzxnkFQ4=",
+				AllowedIPs: []netip.Prefix{netip.MustParsePrefix("10.77.0.3/32")},
+				State:      tunnel.PeerIdle,
+			},
+		},
+	}
+}
+
+func TestStatusText(t *testing.T) {
+	const want = `tunnel: fathom0
+  public key: hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=
+  listening: 0.0.0.0:4500, [::]:4500
+  addresses: 10.77.0.1/24, fd77::1/64
+  mtu: 1438
+  running for: 1 day 2 hours
+  dropped: auth 1, no_route 3
+
+peer: storage
+  state: established
+  public key: 3p7bfXt9wbTTW2HC7OQ1Nz+DQ8hbeGdNrfx+FG+IK08=
+  endpoint: 192.0.2.2:4500
+  allowed ips: 10.77.0.2/32, 10.9.0.0/16
+  latest handshake: 1 minute 23 seconds ago (781 so far)
+  cipher: aes-256-gcm, spi 0x1a2b3c4d out, 0x000000ff in
+  plpmtu: 1500 bytes (from the egress), inner mtu 1438
+  plpmtu discovery: search complete
+  rtt: 12.3 ms
+  transfer: 5 GiB received (4000000 packets), 999 B sent (1 packet)
+  dropped: replay 2
+
+peer: laptop
+  state: idle
+  public key: sTZw3hL6RdKxYy3lfjMg6AOGSmRUL+7GqcJVzxnkFQ4=
+  allowed ips: 10.77.0.3/32
+  transfer: 0 B received (0 packets), 0 B sent (0 packets)
+`
+	if diff := cmp.Diff(want, statusText(testStatus(), testNow)); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+func TestAge(t *testing.T) {
+	for _, test := range []struct {
+		seconds int
+		want    string
+	}{
+		{-5, "0 seconds"},
+		{0, "0 seconds"},
+		{1, "1 second"},
+		{59, "59 seconds"},
+		{60, "1 minute"},
+		{61, "1 minute 1 second"},
+		{3600, "1 hour"},
+		{3601, "1 hour"},
+		{2*86400 + 59, "2 days"},
+		{2*86400 + 3*3600 + 59, "2 days 3 hours"},
+	} {
+		if got := age(testNow.Add(time.Duration(test.seconds)*time.Second), testNow); got != test.want {
+			t.Errorf("%d seconds: %q, want %q", test.seconds, got, test.want)
+		}
+	}
+}
