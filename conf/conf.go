@@ -8,28 +8,29 @@ import (
 	"time"
 )
 
-// Config is a configuration without mistakes.
+// Config is a configuration without mistakes. It holds secrets, which do not
+// print themselves, and is not changed after it has been read.
 type Config struct {
-	Path   string // of the file it was read from
+	Path   string // of the file, as given to Load
 	Tunnel Tunnel
-	Peers  []Peer
+	Peers  []Peer // in the order of the file; may be empty
 }
 
 // Tunnel is the [tunnel] table: this end.
 type Tunnel struct {
-	Name              string // of the TUN device
-	PrivateKeyFile    string
+	Name              string // of the network interface
 	PrivateKey        SecretKey
+	PrivateKeyFile    string
 	ListenHost        netip.Addr     // outer address; invalid: all addresses
-	ListenPort        uint16         // 0: any free port
-	Addresses         []netip.Prefix // inner addresses, host bits kept
-	Ciphers           []string       // in order of preference
+	ListenPort        uint16         // UDP; 0: any free port
+	Addresses         []netip.Prefix // inner addresses of this end, host bits kept
+	Ciphers           []string       // the preferred one first; never empty
 	RekeyAfter        time.Duration
 	RekeyAfterPackets uint32
 	Routes            bool // add routes for allowed_ips
 	StatusSocket      string
 	LogLevel          slog.Level
-	DebugESPSAFile    string // empty: keys are not written
+	DebugESPSAFile    string // where to write keys for Wireshark; empty: nowhere
 }
 
 // Peer is one [[peer]] table.
@@ -37,22 +38,35 @@ type Peer struct {
 	Name         string
 	PublicKey    Key
 	PresharedKey SecretKey // zero: none
-	Endpoint     Endpoint  // zero: the peer calls us
+	Endpoint     Endpoint  // zero: the peer must call us
 	AllowedIPs   []netip.Prefix
-	Keepalive    time.Duration // 0: none
-	PLPMTU       int           // bytes of the outer IP packet; 0: the egress interface's MTU
+	Keepalive    time.Duration // of silence before a NAT keepalive (RFC 3948 section 4); 0: none
+	PLPMTU       int           // bytes of the outer IP packet, instead of discovery; 0: discover
 }
 
-// Endpoint is where a peer is: a host name or an outer IP address, and a port.
+// Endpoint is where a peer is on the outer network. The zero Endpoint is none.
 type Endpoint struct {
-	Host string
-	Port uint16
+	Host string // DNS name, or IPv4 or IPv6 address without brackets
+	Port uint16 // UDP
 }
 
 // IsZero reports whether there is no endpoint.
 func (e Endpoint) IsZero() bool { return e == Endpoint{} }
 
-// String returns host:port, with brackets around an IPv6 address.
+// String returns host:port, with brackets around an IPv6 address, and nothing
+// for the zero Endpoint.
 func (e Endpoint) String() string {
+	if e.IsZero() {
+		return ""
+	}
 	return net.JoinHostPort(e.Host, strconv.Itoa(int(e.Port)))
+}
+
+// Addr returns the endpoint's address, invalid if it is a name.
+func (e Endpoint) Addr() netip.Addr {
+	addr, err := netip.ParseAddr(e.Host)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return addr.Unmap()
 }

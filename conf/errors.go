@@ -1,20 +1,23 @@
 package conf
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 )
 
-// ErrNoConfig reports that the configuration file does not exist.
+// ErrNoConfig reports that the configuration file does not exist; `fathom
+// init` writes one.
 var ErrNoConfig = errors.New("no configuration file")
 
 // Error is one mistake in a configuration file.
 type Error struct {
 	File    string
 	Line    int    // from 1
-	Key     string // as in "tunnel.address"; empty for a mistake of syntax
+	Column  int    // from 1, in bytes
+	Key     string // such as "tunnel.address"; empty where there is none
 	Problem string // what is wrong
 	Hint    string // what would be right; may be empty
 }
@@ -33,7 +36,8 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Errors are all the mistakes of a file, in the order of their lines.
+// Errors are all the mistakes of a file in the order of their lines, at least
+// one.
 type Errors []*Error
 
 // Error returns one line for each mistake.
@@ -55,5 +59,7 @@ func (list Errors) Unwrap() []error {
 }
 
 func (list Errors) sort() {
-	slices.SortStableFunc(list, func(a, b *Error) int { return a.Line - b.Line })
+	slices.SortStableFunc(list, func(a, b *Error) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
 }

@@ -1,20 +1,29 @@
 package conf
 
 import (
+	"bytes"
 	"crypto/ecdh"
 	"encoding/base64"
-	"errors"
+	"encoding/hex"
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 )
 
 const keySize = 32
 
+// keyLength is the length in characters of a key in base64.
+const keyLength = 44
+
 type (
-	// Key is a public X25519 key.
+	// Key is an X25519 public key (RFC 7748). The zero Key is none.
 	Key [keySize]byte
-	// SecretKey is a private or preshared key. It does not print itself.
+	// SecretKey is a private or preshared key. The zero SecretKey is none.
+	//
+	// It prints itself as "(hidden)" through fmt, log/slog and encoders of
+	// text such as encoding/json. What fmt cannot call methods on it prints
+	// as bytes, so keep secrets in exported fields or behind a pointer.
 	SecretKey [keySize]byte
 )
 
@@ -23,34 +32,87 @@ const hidden = "(hidden)"
 // String returns the base64 form.
 func (k Key) String() string { return base64.StdEncoding.EncodeToString(k[:]) }
 
+// MarshalText returns the base64 form.
+func (k Key) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
+
+// IsZero reports whether there is no key.
+func (k SecretKey) IsZero() bool { return k == SecretKey{} }
+
+// String hides the key.
+func (SecretKey) String() string { return hidden }
+
 // Format hides the key from every verb of package fmt.
 func (SecretKey) Format(f fmt.State, _ rune) { io.WriteString(f, hidden) }
 
 // LogValue hides the key from package log/slog.
 func (SecretKey) LogValue() slog.Value { return slog.StringValue(hidden) }
 
-// MarshalText hides the key from encoders such as encoding/json.
+// MarshalText hides the key from encoders.
 func (SecretKey) MarshalText() ([]byte, error) { return []byte(hidden), nil }
 
-// parseKey reads 32 bytes in base64. Errors do not show the text.
+// keyProblem says why a text is no key. It does not show the text, which may
+// be a secret in the wrong place.
+type keyProblem string
+
+func (p keyProblem) Error() string { return string(p) }
+
+// parseKey reads 32 bytes in base64.
 func parseKey(s string) (k [keySize]byte, err error) {
 	b, err := base64.StdEncoding.Strict().DecodeString(s)
 	switch {
+	case s == "":
+		return k, keyProblem("empty")
+	case strings.Contains(s, "-----BEGIN"):
+		return k, keyProblem("in PEM form, which is not read here")
+	case strings.ContainsAny(s, "\r\n"):
+		return k, keyProblem("more than one line")
+	case isHexKey(s):
+		return k, keyProblem("in hexadecimal, not in base64")
 	case err != nil:
-		return k, errors.New("not a key: it is not base64")
+		return k, keyProblem("not base64")
 	case len(b) != keySize:
-		return k, fmt.Errorf("not a key: it has %d bytes instead of %d", len(b), keySize)
+		return k, keyProblem(fmt.Sprintf("%d bytes in base64 instead of %d", len(b), keySize))
 	case [keySize]byte(b) == k:
-		return k, errors.New("not a key: it is all zero")
+		return k, keyProblem("all zero")
 	}
 	return [keySize]byte(b), nil
+}
+
+func isHexKey(s string) bool {
+	b, err := hex.DecodeString(s)
+	return err == nil && len(b) == keySize
+}
+
+// clamped reports whether k has the form of a private key of RFC 7748 section
+// 5, as `fathom genkey` and most other programs make it. Of public keys one in 16
+// has it by chance.
+func (k SecretKey) clamped() bool {
+	return k[0]&7 == 0 && k[keySize-1]&0xc0 == 0x40
 }
 
 // public returns the public key of a private key.
 func (k SecretKey) public() Key {
 	private, err := ecdh.X25519().NewPrivateKey(k[:])
 	if err != nil {
-		return Key{}
+		panic("conf: a private key of " + err.Error()) // its size is right
 	}
 	return Key(private.PublicKey().Bytes())
+}
+
+// possible reports whether k can be the public key of anyone: a canonical
+// encoding of a point of large order (RFC 7748 section 6.1).
+func (k Key) possible() bool {
+	if k[keySize-1]&0x80 != 0 {
+		return false
+	}
+	public, err := ecdh.X25519().NewPublicKey(k[:])
+	if err != nil {
+		return false
+	}
+	anyScalar, err := ecdh.X25519().NewPrivateKey(bytes.Repeat([]byte{1}, keySize))
+	if err != nil {
+		return false
+	}
+	_, err = anyScalar.ECDH(public) // refuses points of low order
+	return err == nil
 }

@@ -3,78 +3,47 @@ package conf
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
+	"strconv"
 )
 
-// maxFile bounds the size in bytes of a configuration or key file.
-const maxFile = 4 << 20
+// maxFile bounds the size in bytes of a configuration file.
+const maxFile = 1 << 20
 
-// Load reads the configuration file at path. The error is Errors, or matches
-// ErrNoConfig, or is of the file system.
+// Load reads the configuration file at path and the key files that it names.
+// The error is of type Errors if the file has mistakes, matches ErrNoConfig if
+// it does not exist, and is the file system's otherwise.
 func Load(path string) (*Config, error) {
-	data, err := readFile(path)
+	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: %s", ErrNoConfig, path)
 	} else if err != nil {
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}
-	return parse(path, data, readKeyFile)
-}
-
-func readFile(path string) ([]byte, error) {
-	info, err := os.Stat(path)
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read configuration: %w", err)
 	}
-	if info.Size() > maxFile {
-		return nil, fmt.Errorf("%s is larger than %d bytes", path, maxFile)
+	if len(data) > maxFile {
+		return nil, fmt.Errorf("read configuration: %s is larger than %d bytes", path, maxFile)
 	}
-	return os.ReadFile(path)
+	return Parse(path, data, readKeyFile)
 }
 
-// readKeyFile reads the one key in a file that others may not read. The error
-// has a problem and a hint alone.
-func readKeyFile(path string) (SecretKey, *Error) {
-	fail := func(hint, problem string, args ...any) (SecretKey, *Error) {
-		return SecretKey{}, &Error{Problem: fmt.Sprintf(problem, args...), Hint: hint}
-	}
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return fail("make one: fathom genkey > "+path, "%s does not exist", path)
-	case err != nil:
-		return fail("", "%v", err)
-	case info.IsDir():
-		return fail("name the file in it", "%s is a directory", path)
-	case info.Mode().Perm()&0o077 != 0:
-		return fail("chmod 600 "+path, "%s can be read or written by others (mode %04o)", path, info.Mode().Perm())
-	}
-	data, err := readFile(path)
-	if errors.Is(err, fs.ErrPermission) {
-		return fail("run as its owner or as root", "%s is not readable by this user", path)
-	} else if err != nil {
-		return fail("", "%v", err)
-	}
-	key, err := parseKey(strings.TrimSpace(string(data)))
-	if err != nil {
-		return fail("one line of 44 base64 characters, as `fathom genkey` prints it", "%s is %v", path, err)
-	}
-	return key, nil
-}
-
-// parse reads a configuration; path is what errors call it, and the place that
-// relative paths start from.
-func parse(path string, data []byte, readKey func(string) (SecretKey, *Error)) (*Config, error) {
+// Parse reads a configuration as Load does, without the file system. path is
+// the name of the file in errors, and its folder is where relative paths in
+// data start. readKey returns the content of a key file; if its error is an
+// *Error, Problem and Hint of that are reported for the key that names the
+// file. The error of Parse is nil or of type Errors. data is not kept.
+func Parse(path string, data []byte, readKey func(path string) ([]byte, error)) (*Config, error) {
 	d := &decoder{file: path, dir: filepath.Dir(path), readKey: readKey}
-	doc, syntax := parseDocument(data)
-	if syntax != nil {
-		syntax.File = path
-		return nil, Errors{syntax}
-	}
+	doc := parseDocument(data, func(pos position, key, problem, hint string) {
+		at{d, key, pos}.fail(problem, hint)
+	})
 	c := d.config(doc)
 	if len(d.errs) > 0 {
 		d.errs.sort()
@@ -86,78 +55,63 @@ func parse(path string, data []byte, readKey func(string) (SecretKey, *Error)) (
 
 // config reads the tables and checks them together.
 func (d *decoder) config(doc *document) *Config {
-	c := &Config{Tunnel: defaultTunnel()}
+	c := new(Config)
 	var tunnel *table
-	var peers []table
-	for i := range doc.tables {
-		t := &doc.tables[i]
+	var peers []*table
+	for _, t := range doc.tables {
+		a := at{d, t.name, t.pos}
+		whole := !doc.partial
 		switch {
-		case t.name == "":
+		case t == doc.tables[0]:
 			for _, e := range t.entries {
-				at{d, e.key, e.line}.fail("move it below [tunnel] or [[peer]]", "no such key outside of a table")
+				if e.value.kind != 0 { // else reported already
+					at{d, e.key, e.pos}.fail("is not in a table", strayKeyHint(e.key))
+				}
 			}
-		case t.name == "tunnel" && !t.array && tunnel == nil:
+		case t.name == tunnelTable:
+			if t.array && !t.broken {
+				a.fail("[[tunnel]] has double brackets", "[tunnel], once")
+			}
+			if tunnel != nil {
+				a.fail("[tunnel] comes twice", "the first is on line "+strconv.Itoa(tunnel.pos.line))
+				decodeTable(d, t, tunnelFields, new(Tunnel), false)
+				continue
+			}
 			tunnel = t
-			decodeTable(d, t, tunnelFields, &c.Tunnel)
-		case t.name == "peer" && t.array:
+			decodeTable(d, t, tunnelFields, &c.Tunnel, whole)
+		case t.name == peerTable:
+			if !t.array && !t.broken {
+				a.fail("[peer] has single brackets", "[[peer]], for each peer")
+			}
 			var p Peer
-			decodeTable(d, t, peerFields, &p)
-			c.Peers, peers = append(c.Peers, p), append(peers, *t)
-		case t.name == "peer":
-			at{d, t.name, t.line}.fail("[[peer]]", "a peer's table has double brackets")
-		case t.name == "tunnel":
-			at{d, t.name, t.line}.fail("[tunnel]", "the tunnel's table has single brackets and comes once")
-		default:
-			at{d, t.name, t.line}.fail("[tunnel] or [[peer]]"+suggest(t.name, []string{"tunnel", "peer"}), "unknown table")
+			decodeTable(d, t, peerFields, &p, whole)
+			c.Peers, peers = append(c.Peers, p), append(peers, t)
+		case !t.broken:
+			a.fail("unknown table", unknownTableHint(t.name))
 		}
 	}
 	if tunnel == nil {
-		at{d, "tunnel", 1}.fail("it says who this end is: private_key_file, address", "the table [tunnel] is missing")
+		tunnel = doc.tables[0]
+		if !doc.partial {
+			at{d, tunnelTable, tunnel.pos}.fail("the table [tunnel] is missing", "it describes this end: private_key_file, address")
+		}
 	}
 	if c.Tunnel.StatusSocket == "" {
-		c.Tunnel.StatusSocket = filepath.Join(statusDirectory, c.Tunnel.Name+".sock")
+		c.Tunnel.StatusSocket = defaultStatusSocket(c.Tunnel.Name)
 	}
-	d.checkTunnel(c, tunnel)
-	d.checkPeers(c, peers)
+	d.check(c, tunnel, peers)
 	return c
 }
 
-// decodeTable reads a table's keys into the struct.
-func decodeTable[T any](d *decoder, t *table, fields []field[T], into *T) {
-	for _, e := range t.entries {
-		place := at{d, t.name + "." + e.key, e.line}
-		i := slices.IndexFunc(fields, func(f field[T]) bool { return f.name == e.key })
-		if i < 0 {
-			names := make([]string, len(fields))
-			for i, f := range fields {
-				names[i] = f.name
-			}
-			place.fail(strings.TrimPrefix(suggest(e.key, names), "; "), "unknown key")
-			continue
-		}
-		fields[i].set(place, e.value, into)
+func unknownTableHint(name string) string {
+	switch suggest(name, []string{tunnelTable, peerTable}) {
+	case tunnelTable:
+		return "did you mean [tunnel]?"
+	case peerTable:
+		return "did you mean [[peer]]?"
 	}
-	for _, f := range fields {
-		if f.required && t.entry(f.name) == nil {
-			at{d, t.name + "." + f.name, t.line}.fail("", "is missing")
-		}
+	if suggest(name, []string{"interface"}) != "" { // as WireGuard calls it
+		return "did you mean [tunnel]?"
 	}
-}
-
-// entry returns the table's key of that name, nil if it has none.
-func (t *table) entry(name string) *entry {
-	for i := range t.entries {
-		if t.entries[i].key == name {
-			return &t.entries[i]
-		}
-	}
-	return nil
-}
-
-// line returns the line of a key, or of the table if it lacks the key.
-func (t *table) lineOf(name string) int {
-	if e := t.entry(name); e != nil {
-		return e.line
-	}
-	return t.line
+	return "there are [tunnel] and [[peer]]"
 }

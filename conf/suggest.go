@@ -1,21 +1,53 @@
 package conf
 
-// suggest proposes the known word that an unknown one was probably meant to
-// be, as a hint; it is empty if none is near.
+import "strings"
+
+// suggest returns the known word that an unknown one was probably meant to
+// be, empty if none is near. Case, underscores and hyphens do not count, so
+// that AllowedIPs finds allowed_ips.
 func suggest(word string, known []string) string {
-	best, distance := "", 3 // more than two slips are another word
+	const maxWord, maxSlips, minPart = 40, 2, 3 // bytes, edits, bytes
+	if len(word) > maxWord {
+		return ""
+	}
+	plain := plainWord(word)
+	best, distance := "", len(word)/2+1 // a word half of which is wrong is another
 	for _, k := range known {
-		if d := editDistance(word, k); d < distance {
+		d := editDistance(plain, plainWord(k))
+		if d <= maxSlips && d < distance {
 			best, distance = k, d
 		}
 	}
-	if best == "" {
-		return ""
+	if best != "" {
+		return best
 	}
-	return "; did you mean " + best + "?"
+	// Else one that is part of the other: private_key, PersistentKeepalive.
+	for _, k := range known {
+		a, b := plain, plainWord(k)
+		if len(a) > len(b) {
+			a, b = b, a
+		}
+		if len(a) >= minPart && strings.Contains(b, a) {
+			return k
+		}
+	}
+	return ""
 }
 
-// editDistance is Levenshtein's: insertions, deletions and replacements.
+func plainWord(s string) string {
+	return strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(s))
+}
+
+// didYouMean returns a hint, or what is there to choose from.
+func didYouMean(word string, known []string) string {
+	if k := suggest(word, known); k != "" {
+		return "did you mean " + k + "?"
+	}
+	return "one of " + strings.Join(known, ", ")
+}
+
+// editDistance is Levenshtein's: insertions, deletions and replacements of
+// bytes.
 func editDistance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

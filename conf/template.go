@@ -2,14 +2,42 @@ package conf
 
 import (
 	_ "embed"
+	"fmt"
 	"strings"
 )
 
 //go:embed template.toml
 var template string
 
-// Template returns a commented configuration for a new host: what `fathom
-// init` writes. It loads once the peer's placeholders are filled in.
+// Template returns a commented configuration for a new host, as `fathom init`
+// writes it: every key is explained, and the optional ones are commented out
+// with their defaults. name is the tunnel's, publicKey is this host's in
+// base64, for a comment. The configuration is valid once the placeholders of
+// its one peer are filled in.
 func Template(name, privateKeyFile, publicKey string) []byte {
-	return []byte(strings.NewReplacer("@NAME@", name, "@PRIVATE_KEY_FILE@", privateKeyFile, "@PUBLIC_KEY@", publicKey).Replace(template))
+	return []byte(strings.NewReplacer(
+		`"@NAME@"`, quote(name),
+		`"@STATUS_SOCKET@"`, quote(defaultStatusSocket(name)),
+		`"@PRIVATE_KEY_FILE@"`, quote(privateKeyFile),
+		"@PUBLIC_KEY@", publicKey,
+	).Replace(template))
+}
+
+// quote writes a TOML basic string. strconv.Quote does not: \x and \a are Go's.
+func quote(s string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, c := range s {
+		switch {
+		case c == '"' || c == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(c)
+		case c < ' ' || c == 0x7f:
+			fmt.Fprintf(&b, `\u%04X`, c)
+		default:
+			b.WriteRune(c)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
 }

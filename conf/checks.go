@@ -1,0 +1,223 @@
+package conf
+
+import (
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"strings"
+)
+
+// namedFile is a file that a key names.
+type namedFile struct {
+	path string
+	use  use
+	at   at
+}
+
+// use is what a tunnel does with a file.
+type use bool
+
+const (
+	reads  use = false
+	writes use = true // and removes
+)
+
+// names notes that a key names a file.
+func (a at) names(path string, use use) {
+	a.d.files = append(a.d.files, namedFile{path, use, a})
+}
+
+// ownedPrefix is one of a peer's allowed_ips.
+type ownedPrefix struct {
+	prefix netip.Prefix
+	at     at
+}
+
+// checker judges values against each other, after all of them have been read.
+// What is zero has a mistake of its own, or is not there, and is passed over.
+type checker struct {
+	*decoder
+	config *Config
+	tunnel *table
+	peers  []*table // in the order of config.Peers
+}
+
+func (d *decoder) check(c *Config, tunnel *table, peers []*table) {
+	k := checker{d, c, tunnel, peers}
+	k.checkFiles()
+	k.checkNames()
+	k.checkPublicKeys()
+	k.checkSecrets()
+	k.checkEndpoints()
+	k.checkPrefixes()
+	k.checkPLPMTUs()
+	k.checkLoops()
+}
+
+// place is that of a key's value, or of the table if the key is not there.
+func (k *checker) place(t *table, key string) at {
+	a := at{k.decoder, t.qualified(key), t.pos}
+	if e := t.entry(key); e != nil {
+		a.pos = e.value.pos
+	}
+	return a
+}
+
+// peer calls a peer by its name, or by its line if it has none.
+func (k *checker) peer(i int) string {
+	if name := k.config.Peers[i].Name; name != "" {
+		return fmt.Sprintf("peer %q", name)
+	}
+	return fmt.Sprintf("the peer on line %d", k.peers[i].pos.line)
+}
+
+// checkFiles keeps what the tunnel writes and removes from what it reads.
+func (k *checker) checkFiles() {
+	for i, f := range k.files {
+		if f.use == reads {
+			continue
+		}
+		if f.path == filepath.Clean(k.file) {
+			f.at.fail(f.path+" is this configuration file", "it would be overwritten; name another")
+		}
+		for j, other := range k.files {
+			if f.path == other.path && (other.use == reads || j < i) {
+				f.at.fail(fmt.Sprintf("%s is also %s on line %d", f.path, other.at.key, other.at.pos.line), "it would be overwritten; name another")
+				break
+			}
+		}
+	}
+}
+
+// checkNames finds peers of the same name.
+func (k *checker) checkNames() {
+	first := make(map[string]int)
+	for i, p := range k.config.Peers {
+		if p.Name == "" {
+			continue
+		}
+		if other, ok := first[p.Name]; ok {
+			k.place(k.peers[i], "name").fail(fmt.Sprintf("the peer on line %d is called %q, too", k.peers[other].pos.line, p.Name), "each peer has a name of its own")
+			continue
+		}
+		first[p.Name] = i
+	}
+}
+
+// checkPublicKeys finds peers with the same key, and with ours.
+func (k *checker) checkPublicKeys() {
+	var own Key
+	if !k.config.Tunnel.PrivateKey.IsZero() {
+		own = k.config.Tunnel.PrivateKey.public()
+	}
+	first := make(map[Key]int)
+	for i, p := range k.config.Peers {
+		if p.PublicKey == (Key{}) {
+			continue
+		}
+		a := k.place(k.peers[i], "public_key")
+		if p.PublicKey == own {
+			a.fail("is our own public key", "the one that `fathom pubkey` prints on the peer")
+		} else if other, ok := first[p.PublicKey]; ok {
+			a.fail("is also the key of "+k.peer(other), "each host has a key of its own; a peer with several networks lists them in one allowed_ips")
+		} else {
+			first[p.PublicKey] = i
+		}
+	}
+}
+
+// checkSecrets finds secrets that are none, because they are in use as
+// something else.
+func (k *checker) checkSecrets() {
+	private := k.config.Tunnel.PrivateKey
+	holds := make(map[SecretKey]string) // what a key is, other than preshared
+	for i := len(k.peers) - 1; i >= 0; i-- {
+		holds[SecretKey(k.config.Peers[i].PublicKey)] = "the public key of " + k.peer(i)
+	}
+	if of, ok := holds[private]; ok && !private.IsZero() {
+		k.place(k.tunnel, "private_key_file").fail("holds "+of, "`fathom genkey` makes a private key")
+	}
+	if !private.IsZero() {
+		holds[private] = "our private key"
+		holds[SecretKey(private.public())] = "our public key"
+	}
+	for i, p := range k.config.Peers {
+		if of, ok := holds[p.PresharedKey]; ok && !p.PresharedKey.IsZero() {
+			k.place(k.peers[i], "preshared_key_file").fail("holds "+of, "`fathom genpsk` makes a preshared key")
+		}
+	}
+}
+
+// checkEndpoints finds peers at the same place, and at ours.
+func (k *checker) checkEndpoints() {
+	first := make(map[Endpoint]int)
+	for i, p := range k.config.Peers {
+		if p.Endpoint.IsZero() {
+			continue
+		}
+		a := k.place(k.peers[i], "endpoint")
+		if k.isOurs(p.Endpoint) {
+			a.fail(p.Endpoint.String()+" is where this end itself listens", "the peer's address and port")
+		}
+		normal := Endpoint{strings.ToLower(strings.TrimSuffix(p.Endpoint.Host, ".")), p.Endpoint.Port}
+		if addr := p.Endpoint.Addr(); addr.IsValid() {
+			normal.Host = addr.String()
+		}
+		if other, ok := first[normal]; ok {
+			a.fail(fmt.Sprintf("%s is also the endpoint of %s", p.Endpoint, k.peer(other)), "one address and port is one host, with one key")
+			continue
+		}
+		first[normal] = i
+	}
+}
+
+// isOurs reports whether an endpoint is certainly this end's.
+func (k *checker) isOurs(e Endpoint) bool {
+	t, addr := &k.config.Tunnel, e.Addr()
+	if !addr.IsValid() || t.ListenPort == 0 || e.Port != t.ListenPort {
+		return false
+	}
+	if !t.ListenHost.IsValid() || t.ListenHost.IsUnspecified() {
+		return addr.IsLoopback()
+	}
+	return addr == t.ListenHost
+}
+
+// checkPrefixes finds a prefix that belongs to two peers, or twice to one, and
+// our own address at a peer.
+func (k *checker) checkPrefixes() {
+	type owner struct{ peer, line int }
+	first := make(map[netip.Prefix]owner)
+	own := make(map[netip.Addr]bool)
+	for _, p := range k.config.Tunnel.Addresses {
+		own[p.Addr()] = true
+	}
+	n := 0
+	for i, p := range k.config.Peers {
+		for range p.AllowedIPs {
+			o := k.prefixes[n]
+			n++
+			if other, ok := first[o.prefix]; !ok {
+				first[o.prefix] = owner{i, o.at.pos.line}
+			} else if other.peer == i {
+				o.at.fail(fmt.Sprintf("%s comes twice, first on line %d", o.prefix, other.line), "each prefix once")
+			} else {
+				o.at.fail(fmt.Sprintf("%s belongs to %s on line %d", o.prefix, k.peer(other.peer), other.line),
+					"a prefix has one peer; a longer prefix inside of it may have another")
+			}
+			if o.prefix.IsSingleIP() && own[o.prefix.Addr()] {
+				o.at.fail(fmt.Sprintf("%s is our own tunnel.address", o.prefix.Addr()), "inner addresses behind the peer")
+			}
+		}
+	}
+}
+
+// checkPLPMTUs knows more than the limits of a single key.
+func (k *checker) checkPLPMTUs() {
+	for i, p := range k.config.Peers {
+		if p.PLPMTU != 0 && p.PLPMTU < minIPv6PLPMTU && p.Endpoint.Addr().Is6() {
+			k.place(k.peers[i], "plpmtu").fail(fmt.Sprintf("%d is out of range for an IPv6 endpoint", p.PLPMTU),
+				fmt.Sprintf("from %d to %d", minIPv6PLPMTU, maxPLPMTU))
+		}
+	}
+}

@@ -1,0 +1,100 @@
+package conf
+
+import (
+	"fmt"
+	"regexp"
+	"time"
+)
+
+// Limits of values.
+const (
+	minKeepalive, maxKeepalive = time.Second, time.Hour
+	// minPLPMTU is the least size in bytes that every IPv4 host must be able
+	// to receive (RFC 791 section 3.2).
+	minPLPMTU, maxPLPMTU = 576, 65535
+	// minIPv6PLPMTU is what every IPv6 link must carry (RFC 8200 section 5).
+	minIPv6PLPMTU = 1280
+)
+
+// peerFields are the keys of [[peer]].
+var peerFields = []field[Peer]{
+	{"name", text, true, `"storage"`, func(a at, v value, p *Peer) {
+		if !peerName.MatchString(v.text) {
+			a.fail(fmt.Sprintf("%q cannot be the name of a peer", v.text), "1 to 63 letters, digits, dots, hyphens and underscores")
+			return
+		}
+		p.Name = v.text
+	}},
+	{"public_key", text, true, `"the peer's, as fathom pubkey prints it"`, setPublicKey},
+	{"preshared_key_file", path, false, "", func(a at, v value, p *Peer) {
+		if file, ok := a.path(v); ok {
+			a.names(file, reads)
+			p.PresharedKey, _ = a.secret(file, "fathom genpsk")
+		}
+	}},
+	{"endpoint", text, false, "", setEndpoint},
+	{"allowed_ips", list, true, `["10.77.0.2/32"]`, setAllowedIPs},
+	{"keepalive", duration, false, `"0s"`, func(a at, v value, p *Peer) {
+		if d, err := time.ParseDuration(v.text); err == nil && d == 0 {
+			return // off
+		}
+		p.Keepalive, _ = a.duration(v, minKeepalive, maxKeepalive)
+	}},
+	{"plpmtu", integer, false, "", func(a at, v value, p *Peer) {
+		n, _ := a.integer(v, minPLPMTU, maxPLPMTU)
+		p.PLPMTU = int(n)
+	}},
+}
+
+var peerName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,63}$`)
+
+func setPublicKey(a at, v value, p *Peer) {
+	hint := fmt.Sprintf("the %d characters that `fathom pubkey` prints on the peer", keyLength)
+	key, err := parseKey(v.text)
+	switch {
+	case err != nil:
+		a.fail("is not a key: "+err.Error(), hint)
+	case !Key(key).possible():
+		a.fail("is not a key: no private key has this public key", hint)
+	default:
+		p.PublicKey = key
+	}
+}
+
+func setEndpoint(a at, v value, p *Peer) {
+	host, port, problem := splitHostPort(v.text)
+	if problem == "" && port == 0 {
+		problem = "has port 0, where nobody can be reached"
+	}
+	if problem == "" {
+		problem = hostProblem(host)
+	}
+	if problem != "" {
+		a.fail(fmt.Sprintf("%q %s", v.text, problem), `"host.example.org:4500", "192.0.2.1:4500" or "[2001:db8::1]:4500"`)
+		return
+	}
+	p.Endpoint = Endpoint{host, port}
+}
+
+// setAllowedIPs leaves the comparison with other prefixes to checkPrefixes,
+// which is also given the ones that are wrong here in their host bits.
+func setAllowedIPs(a at, v value, p *Peer) {
+	for _, item := range v.items {
+		a := a.item(item)
+		prefix, ok := a.prefix(item.text, `an address and the length of a prefix, such as "10.77.0.2/32"`)
+		if !ok {
+			continue
+		}
+		addr := prefix.Addr()
+		switch {
+		case prefix != prefix.Masked():
+			a.fail(fmt.Sprintf("%s has host bits set", item.text), fmt.Sprintf("%s for the network, %s/%d for the host", prefix.Masked(), addr, addr.BitLen()))
+		case addr.IsLoopback():
+			a.fail(fmt.Sprintf("%s is this host itself, on every host", item.text), "inner addresses behind the peer")
+		case addr.IsUnspecified() && prefix.IsSingleIP():
+			a.fail(fmt.Sprintf("%s is no address of a host", item.text), fmt.Sprintf("%s/0 for all of them", addr))
+		}
+		p.AllowedIPs = append(p.AllowedIPs, prefix.Masked())
+		a.d.prefixes = append(a.d.prefixes, ownedPrefix{prefix.Masked(), a})
+	}
+}
