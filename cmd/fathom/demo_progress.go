@@ -15,8 +15,8 @@ const progressInterval = 500 * time.Millisecond
 // watch prints how many bytes have arrived until the returned function is
 // called, and calls stalled once when none has for stallAfter.
 func (d *demo) watch(arrived *atomic.Uint64, stalled func()) (stop func()) {
-	p := progress{size: uint64(d.size), line: newLiveLine(d.out), began: time.Now()}
-	p.moved = p.began
+	began := time.Now()
+	p := progress{size: uint64(d.size), line: newLiveLine(d.out), began: began, lastStep: began, moved: began}
 	quit := make(chan struct{})
 	var done sync.WaitGroup
 	done.Go(func() {
@@ -26,7 +26,7 @@ func (d *demo) watch(arrived *atomic.Uint64, stalled func()) (stop func()) {
 			select {
 			case now := <-ticker.C:
 				p.line.print(p.step(arrived.Load(), now))
-				if now.Sub(p.moved) >= stallAfter {
+				if p.stalled(now) {
 					p.line.end()
 					stalled()
 					return
@@ -50,24 +50,23 @@ type progress struct {
 	line     *liveLine
 	began    time.Time
 	last     uint64    // bytes at the last step
-	lastStep time.Time // zero before the first
+	lastStep time.Time // or began
 	moved    time.Time // when a byte was last seen to have arrived
 }
 
 // step returns the line for the bytes that have arrived by now.
 func (p *progress) step(arrived uint64, now time.Time) string {
-	before := p.lastStep
-	if before.IsZero() {
-		before = p.began
-	}
 	if arrived > p.last {
 		p.moved = now
 	}
 	line := fmt.Sprintf("%6.1f s  %5.1f %%  %11s  %s",
-		now.Sub(p.began).Seconds(), 100*float64(arrived)/float64(max(p.size, 1)), byteSize(arrived), rate(arrived-p.last, now.Sub(before)))
+		now.Sub(p.began).Seconds(), 100*float64(arrived)/float64(max(p.size, 1)), byteSize(arrived), rate(arrived-p.last, now.Sub(p.lastStep)))
 	p.last, p.lastStep = arrived, now
 	return line
 }
+
+// stalled reports whether nothing has arrived for too long.
+func (p *progress) stalled(now time.Time) bool { return now.Sub(p.moved) >= stallAfter }
 
 // rate prints bytes in a time as throughput.
 func rate(bytes uint64, in time.Duration) string {

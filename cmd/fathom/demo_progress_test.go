@@ -8,7 +8,7 @@ import (
 
 func TestProgressShowsTheRateOfTheLastStep(t *testing.T) {
 	began := time.Unix(0, 0)
-	p := progress{size: 400 * mebibyte, began: began}
+	p := progress{size: 400 * mebibyte, began: began, lastStep: began, moved: began}
 	for _, step := range []struct {
 		after   time.Duration
 		arrived uint64
@@ -27,6 +27,27 @@ func TestProgressShowsTheRateOfTheLastStep(t *testing.T) {
 		if stands != p.moved.Equal(moved) {
 			t.Errorf("after %v: the last byte is said to have arrived at %v", step.after, p.moved)
 		}
+	}
+}
+
+func TestATransferStallsWhenNothingArrivesForLong(t *testing.T) {
+	began := time.Unix(0, 0)
+	p := progress{began: began, lastStep: began, moved: began}
+	later := func(d time.Duration) time.Time { return began.Add(d) }
+	p.step(0, later(time.Second))
+	if p.stalled(later(stallAfter - 1)) {
+		t.Error("stalled too early, without a byte")
+	}
+	if !p.stalled(later(stallAfter)) {
+		t.Error("not stalled, without a byte")
+	}
+	p.step(1, later(10*time.Second))
+	p.step(1, later(20*time.Second))
+	if p.stalled(later(stallAfter + 10*time.Second - 1)) {
+		t.Error("stalled too early, after a byte")
+	}
+	if !p.stalled(later(stallAfter + 10*time.Second)) {
+		t.Error("not stalled, after a byte")
 	}
 }
 

@@ -16,7 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"fathom/test/netlab"
 	"fathom/test/netlab/labtest"
 )
 
@@ -46,7 +45,7 @@ func newDemo(t *testing.T, args ...string) *demoRun {
 	d.Dir = "/"
 	d.Env = append(append(os.Environ(), "TMPDIR="+tmp), commandEnv...)
 	d.Stdout, d.Stderr = &d.stdout, &d.stderr
-	d.SysProcAttr = &syscall.SysProcAttr{}
+	d.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	d.WaitDelay = demoWithin
 	return d
 }
@@ -58,6 +57,7 @@ func (d *demoRun) finish(t *testing.T, code int) {
 	defer limit.Stop()
 	d.Wait()
 	if got := d.ProcessState.ExitCode(); got != code {
+		d.skipIfMissing(t)
 		t.Fatalf("%v, want exit code %d\n%s%s", d.ProcessState, code, &d.stdout, &d.stderr)
 	}
 	if left, err := os.ReadDir(d.tmp); err != nil || len(left) > 0 {
@@ -84,9 +84,9 @@ func (d *demoRun) tunnels() map[string]int {
 	return found
 }
 
-// skipWithoutTUN skips when the demo has found no TUN device for this user,
-// and has explained that well.
-func (d *demoRun) skipWithoutTUN(t *testing.T) {
+// skipIfMissing skips when the demo, which has ended, says that this user lacks
+// something, and explains that well.
+func (d *demoRun) skipIfMissing(t *testing.T) {
 	t.Helper()
 	const missing = "fathom: error: the demo needs what this machine does not grant: "
 	if !strings.HasPrefix(d.stderr.String(), missing) {
@@ -118,9 +118,6 @@ func TestDemo(t *testing.T) {
 			if err := d.Start(); err != nil {
 				t.Fatal(err)
 			}
-			if d.Wait(); d.ProcessState.ExitCode() == exitError {
-				d.skipWithoutTUN(t)
-			}
 			d.finish(t, exitOK)
 			hash := fmt.Sprintf("%x", hashOf(42, 8*mebibyte))
 			for _, want := range []string{
@@ -146,7 +143,6 @@ func TestDemo(t *testing.T) {
 }
 
 func TestDemoShowsTheLogs(t *testing.T) {
-	labtest.Require(t, netlab.Namespaces, netlab.TUN)
 	d := newDemo(t, "--size", "1", "--verbose")
 	if err := d.Start(); err != nil {
 		t.Fatal(err)
@@ -163,7 +159,6 @@ func TestDemoShowsTheLogs(t *testing.T) {
 // until some have arrived.
 func startEndless(t *testing.T) *demoRun {
 	t.Helper()
-	labtest.Require(t, netlab.Namespaces, netlab.TUN)
 	d := newDemo(t, "--size", "1000GiB")
 	d.Stdout = nil
 	stdout, err := d.StdoutPipe()
@@ -190,18 +185,31 @@ func startEndless(t *testing.T) *demoRun {
 		}
 	}
 	d.Wait()
+	d.skipIfMissing(t)
 	t.Fatalf("nothing arrives\n%s%s", &d.stdout, &d.stderr)
 	return nil
 }
 
 func TestDemoTidiesUpWhenInterrupted(t *testing.T) {
-	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
-		t.Run(signal.String(), func(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		signal syscall.Signal
+		group  bool
+	}{
+		{"by a signal to it", syscall.SIGINT, false},
+		{"by Ctrl-C, which goes to its process group", syscall.SIGINT, true},
+		{"by a supervisor", syscall.SIGTERM, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
 			d := startEndless(t)
 			if n := len(d.tunnels()); n != 2 {
 				t.Fatalf("%d tunnels run", n)
 			}
-			d.Process.Signal(signal)
+			whom := d.Process.Pid
+			if test.group {
+				whom = -whom
+			}
+			syscall.Kill(whom, test.signal)
 			d.finish(t, exitInterrupted)
 			if got, want := d.stderr.String(), "fathom: interrupted, and tidied up\n"; got != want {
 				t.Errorf("stderr %q, want %q", got, want)
