@@ -54,7 +54,7 @@ func parseInner(b []byte) (p innerPacket, ok bool) {
 		return p, false
 	}
 	if length > len(b) {
-		return p, false
+		return innerPacket{}, false
 	}
 	p.bytes = b[:length]
 	return p, true
