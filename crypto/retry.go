@@ -8,7 +8,7 @@ import (
 // The waiting times between initiations: they grow from the first to the last,
 // which is short enough for a peer to be back within seconds of its return.
 const (
-	firstRetry  = time.Second
+	firstRetry  = 500 * time.Millisecond
 	lastRetry   = 5 * time.Second
 	retryJitter = 4 // a wait is longer by up to 1/retryJitter of itself
 )

@@ -40,7 +40,7 @@ func (b built) Run() int {
 }
 
 // within is how long a test waits for what should take a moment.
-const within = 20 * time.Second
+const within = 40 * time.Second
 
 // check ends the test on an error.
 func check(t testing.TB, err error) {

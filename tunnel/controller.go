@@ -16,7 +16,7 @@ const (
 	// goroutine; more is dropped and counted.
 	eventQueue = 512
 	// tick is how often the control goroutine looks at its peers when nothing
-	// happens.
+	// happens and the alarm does not ring.
 	tick = 250 * time.Millisecond
 	// warnEvery limits the warnings about one peer's, or all strangers',
 	// handshakes, since the network can cause them.
@@ -46,6 +46,7 @@ type controller struct {
 	resolver resolver
 
 	events     chan func(now time.Time)
+	alarm      *alarm
 	load       handshakeLoad
 	complained time.Time // last warning about a stranger
 }
@@ -75,6 +76,9 @@ func (c *controller) run(ctx context.Context) {
 			return
 		case event := <-c.events:
 			event(time.Now())
+		case <-c.alarm.timer.C:
+			c.alarm.rung()
+			c.maintain(time.Now())
 		case <-ticker.C:
 			c.maintain(time.Now())
 		}
@@ -133,6 +137,14 @@ func (c *controller) maintain(now time.Time) {
 		}
 		c.sender.releaseWaiting(p, now)
 		c.maintainKeepalive(p, now)
+		c.schedule(p, now)
+	}
+}
+
+// schedule sets the alarm to what is next due for a peer.
+func (c *controller) schedule(p *peer, now time.Time) {
+	if p.exchange.wanted {
+		c.alarm.set(p.exchange.next, now)
 	}
 }
 
@@ -219,6 +231,7 @@ func (c *controller) lost(p *peer, why string, now time.Time) {
 	p.liveness.reset(now)
 	if p.path.Load() != nil || !p.endpoint.IsZero() {
 		p.exchange.want(now)
+		c.schedule(p, now)
 	}
 }
 

@@ -21,6 +21,7 @@ type exchange struct {
 	attempts    int       // initiations since the exchange was wanted
 	outstanding []initiation
 	cookie      crypto.Cookie // from the peer, while it is under load
+	collided    bool          // prevails has already hastened an initiation
 }
 
 // initiation is one that was sent and not answered yet.
@@ -34,13 +35,13 @@ type initiation struct {
 // want begins an exchange at the given time unless one is under way.
 func (e *exchange) want(at time.Time) {
 	if !e.wanted {
-		e.wanted, e.next, e.attempts = true, at, 0
+		e.wanted, e.next, e.attempts, e.collided = true, at, 0, false
 	}
 }
 
 // hurry makes the next initiation due now and begins the back-off anew.
 func (e *exchange) hurry(now time.Time) {
-	e.wanted, e.next, e.attempts = true, now, 0
+	e.wanted, e.next, e.attempts, e.collided = true, now, 0, false
 }
 
 // due reports whether an initiation is to be sent now.
@@ -82,17 +83,29 @@ func (e *exchange) done() {
 // comes from where it went: the peer has ours by then, or ours is lost.
 const collisionWindow = 500 * time.Millisecond
 
+// collisionRetry is how long an answer may take on most paths.
+const collisionRetry = 50 * time.Millisecond
+
 // prevails decides the collision when both ends initiate at once, so that one
 // SA pair comes of it. The initiation of the end with the greater public key
 // goes on; that end ignores the other's. It does so only while its own may
 // just be crossing the other on the same path: an initiation that was lost or
-// went to where the peer no longer is must not keep the peer out.
+// went to where the peer no longer is must not keep the peer out. One that was
+// lost because the peer has only now come up is the more likely case of the
+// two: once in an exchange the next initiation therefore follows soon.
 func (e *exchange) prevails(from netip.AddrPort, oursIsGreater bool, now time.Time) bool {
 	if !oursIsGreater || len(e.outstanding) == 0 {
 		return false
 	}
 	last := e.outstanding[len(e.outstanding)-1]
-	return last.to == from && now.Sub(last.sent) < collisionWindow
+	if last.to != from || now.Sub(last.sent) >= collisionWindow {
+		return false
+	}
+	if soon := now.Add(collisionRetry); !e.collided && e.next.After(soon) {
+		e.next = soon
+	}
+	e.collided = true
+	return true
 }
 
 // yield puts off our own initiations: the peer's has just been answered.

@@ -128,6 +128,7 @@ func (c *controller) handleInitiation(message []byte, from netip.AddrPort, local
 		return errUnknownPeer
 	}
 	if p.exchange.prevails(from, c.public.Compare(p.public) > 0, now) {
+		c.schedule(p, now)
 		return errCollision
 	}
 	if err := p.replays.Accept(pending.Timestamp()); err != nil {

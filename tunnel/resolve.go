@@ -54,5 +54,6 @@ func (c *controller) resolved(p *peer, addrs []netip.Addr, err error, now time.T
 	}
 	if first && p.exchange.wanted {
 		p.exchange.hurry(now)
+		c.schedule(p, now)
 	}
 }

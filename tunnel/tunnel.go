@@ -190,6 +190,7 @@ func (t *Tunnel) newController(sockets *udpSockets, host hostNetwork, keys *keyL
 		places:    places,
 		resolver:  net.DefaultResolver,
 		events:    make(chan func(time.Time), eventQueue),
+		alarm:     newAlarm(),
 	}
 	for _, p := range t.peers {
 		c.byKey[p.public] = p

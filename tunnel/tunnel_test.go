@@ -414,7 +414,6 @@ func TestBothInitiatingAtOnceAgreeOnOnePair(t *testing.T) {
 		left, right := newEnd(t), newEnd(t)
 		left.meet(right, true, rightIP+"/32")
 		right.meet(left, true, leftIP+"/32")
-		go func() {}()
 		left.start()
 		right.start()
 		eventually(t, "both ends established", 10*time.Second, func() bool { return left.established() && right.established() })

@@ -1,0 +1,130 @@
+package test
+
+import (
+	"net"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	"fathom/test/gateway"
+	"fathom/tunnel"
+)
+
+// recoverWithin is how soon a restarted gateway must be back. No timer of the
+// other side is that short.
+const recoverWithin = 5 * time.Second
+
+// TestRestartOfEitherSide ends one side, well or by force, starts it again, and
+// expects traffic to flow at once, in the direction that is harder as well:
+// from the side that has not noticed.
+func TestRestartOfEitherSide(t *testing.T) {
+	p := newPair(t, overIPv4, "")
+	up(t, p.a, p.b)
+	for _, test := range []struct {
+		name string
+		g    *gateway.Gateway
+		kill bool
+	}{
+		{"a is restarted", p.a, false}, {"b is restarted", p.b, false},
+		{"a crashes", p.a, true}, {"b crashes", p.b, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if test.kill {
+				test.g.Kill()
+			} else {
+				check(t, test.g.Stop())
+			}
+			began := time.Now()
+			check(t, test.g.Start())
+			await(t, test.g, gateway.Established)
+			pinger(t, p.A, innerB4)
+			pinger(t, p.B, innerA6)
+			took := time.Since(began)
+			t.Logf("back after %v", took.Round(time.Millisecond))
+			if took > recoverWithin {
+				t.Errorf("back after %v", took)
+			}
+		})
+	}
+}
+
+// TestRestartInATransfer restarts either side in the middle of a TCP transfer,
+// which must go on.
+func TestRestartInATransfer(t *testing.T) {
+	p := newPair(t, overIPv4, "")
+	up(t, p.a, p.b)
+	client, server := connect(t, p.A, p.B, innerB4)
+	done := make(chan error, 1)
+	go func() {
+		_, err := sendBulk(client, server, 256<<20)
+		done <- err
+	}()
+	for _, g := range []*gateway.Gateway{p.a, p.b} {
+		time.Sleep(200 * time.Millisecond)
+		g.Kill() // the device and its addresses are gone with it
+		check(t, g.Start())
+		await(t, g, gateway.Established)
+	}
+	select {
+	case err := <-done:
+		check(t, err)
+	case <-time.After(transferWithin):
+		t.Fatal("the transfer has stalled")
+	}
+}
+
+// TestStop ends the tunnel by each signal: it must tell the peer, and leave
+// nothing behind on the host.
+func TestStop(t *testing.T) {
+	p := newPair(t, overIPv4, "")
+	check(t, p.b.Start())
+	before := hostState(t, p)
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		t.Run(signal.String(), func(t *testing.T) {
+			check(t, p.a.Start())
+			await(t, p.a, gateway.Established)
+			await(t, p.b, gateway.Established)
+			if during := hostState(t, p); during == before {
+				t.Error("an established tunnel does not show on the host: the test looks at the wrong things")
+			}
+			check(t, p.a.StopBy(signal))
+			await(t, p.b, func(s *tunnel.Status) bool { return !s.Up() })
+			if after := hostState(t, p); after != before {
+				t.Errorf("before:\n%s\nafter:\n%s", before, after)
+			}
+		})
+	}
+}
+
+// hostState lists the interfaces, addresses and routes of host A.
+func hostState(t *testing.T, p *pair) (s string) {
+	t.Helper()
+	check(t, p.A.Do(func() error {
+		links, err := netlink.LinkList()
+		if err != nil {
+			return err
+		}
+		for _, l := range links {
+			s += "link " + l.Attrs().Name + "\n"
+			addresses, err := netlink.AddrList(l, netlink.FAMILY_ALL)
+			if err != nil {
+				return err
+			}
+			for _, a := range addresses {
+				s += "  " + a.IPNet.String() + "\n"
+			}
+		}
+		routes, err := netlink.RouteListFiltered(netlink.FAMILY_ALL, &netlink.Route{Table: 0}, netlink.RT_FILTER_TABLE)
+		for _, r := range routes {
+			var to *net.IPNet
+			if r.Dst != nil {
+				to = r.Dst
+			}
+			s += "route " + to.String() + "\n"
+		}
+		return err
+	}))
+	return s
+}
