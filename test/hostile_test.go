@@ -1,0 +1,230 @@
+package test
+
+import (
+	"crypto/rand"
+	"fmt"
+	mrand "math/rand/v2"
+	"net"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"fathom/crypto"
+	"fathom/esp"
+	"fathom/test/gateway"
+	"fathom/test/netlab/labtest"
+	"fathom/tunnel"
+)
+
+// settle is a time in which an answer would have come.
+const settle = 300 * time.Millisecond
+
+// TestReplay sends everything that the router has seen on its way to B a
+// second time, from A's address. Nothing of it may arrive inside again, and no
+// answer may come.
+func TestReplay(t *testing.T) {
+	p := newPair(t, overIPv4, "")
+	wire := labtest.Capture(t, p.Right.A)
+	up(t, p.a, p.b)
+	bulk(t, p.A, p.B, innerB4, 1<<20)
+	stop := startStream(t, p.A, p.B, innerB4, 100, time.Millisecond)
+	time.Sleep(settle)
+	first := stop()
+
+	before := status(t, p.b).Peers[0]
+	replayed := 0
+	answers := p.Right.B.Stats().TxPackets
+	check(t, p.R.Do(func() error {
+		raw, err := rawSocket()
+		if err != nil {
+			return err
+		}
+		defer unix.Close(raw)
+		for _, packet := range wire.Packets() {
+			if packet.Sent && udpPayload(packet.Data) != nil {
+				replayed++
+				err = unix.Sendto(raw, packet.Data, 0, &unix.SockaddrInet4{Addr: p.Right.B.Addr4().As4()})
+				if err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}))
+	time.Sleep(settle)
+	after := status(t, p.b).Peers[0]
+	if replayed < 1000 || first.sent == 0 {
+		t.Fatalf("only %d packets were replayed", replayed)
+	}
+	if after.RxPackets != before.RxPackets || after.Handshakes != before.Handshakes || after.SendSPI != before.SendSPI {
+		t.Errorf("before %+v, after %+v", before, after)
+	}
+	if n := after.Dropped["replay"] - before.Dropped["replay"]; n < uint64(replayed)*9/10 {
+		t.Errorf("%d of %d packets are counted as replayed", n, replayed)
+	}
+	if n := p.Right.B.Stats().TxPackets - answers; n > 10 { // echoes of its own accord
+		t.Errorf("%d packets in answer to %d replayed ones", n, replayed)
+	}
+	pinger(t, p.A, innerB4)
+}
+
+// rawSocket sends whole IP packets, with whatever source address they have.
+func rawSocket() (int, error) {
+	return unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
+}
+
+// TestInitiationsReplayedAfterARestart replays recorded first messages to a
+// responder that has forgotten them: it may answer, but must not take down
+// or move the tunnel that lives.
+func TestInitiationsReplayedAfterARestart(t *testing.T) {
+	p := newPair(t, overIPv4, "")
+	wire := labtest.Capture(t, p.Right.A)
+	up(t, p.b, p.a)
+	check(t, p.b.Stop())
+	up(t, p.b)
+	await(t, p.a, gateway.Established)
+	pinger(t, p.A, innerB4)
+	mallory, err := p.R.Dial("udp", fmt.Sprintf("%s:%d", p.Right.B.Addr4(), gateway.Port))
+	check(t, err)
+	defer mallory.Close()
+	sent := 0
+	for range 50 {
+		for _, packet := range wire.Packets() {
+			if packet.Sent && handshakeType(packet.Data) == byte(crypto.Initiation) {
+				mallory.Write(udpPayload(packet.Data))
+				sent++
+			}
+		}
+	}
+	if sent == 0 {
+		t.Fatal("no initiation was recorded")
+	}
+	time.Sleep(settle)
+	s := status(t, p.b).Peers[0]
+	if want := fmt.Sprintf("%s:%d", p.Left.A.Addr4(), gateway.Port); s.State != tunnel.PeerEstablished || s.Endpoint != want {
+		t.Errorf("state %s, endpoint %s; want it established at %s", s.State, s.Endpoint, want)
+	}
+	pinger(t, p.A, innerB4)
+}
+
+// TestStrangersGetNoAnswer sends everything to the port that somebody without
+// keys can think of.
+func TestStrangersGetNoAnswer(t *testing.T) {
+	p := newPair(t, overIPv4, "")
+	up(t, p.a, p.b)
+	pinger(t, p.A, innerB4)
+	stranger, err := p.R.Dial("udp", fmt.Sprintf("%s:%d", p.Right.B.Addr4(), gateway.Port))
+	check(t, err)
+	defer stranger.Close()
+	before := status(t, p.b)
+
+	random := mrand.NewChaCha8([32]byte{2})
+	sent := 0
+	send := func(b []byte) {
+		_, err := stranger.Write(b)
+		check(t, err)
+		sent++
+	}
+	for size := range 256 {
+		b := make([]byte, size)
+		random.Read(b)
+		send(b)
+		send(append(make([]byte, esp.MarkerSize), b...)) // a handshake message of no type
+		for kind := range byte(5) {
+			send(append(append(make([]byte, esp.MarkerSize), kind, 1), b...))
+		}
+	}
+	send([]byte{0xff})
+	send(make([]byte, 9000))
+	// A handshake that is right in every respect, but for another responder.
+	own, err := crypto.GeneratePrivateKey(rand.Reader)
+	check(t, err)
+	initiator, err := crypto.NewInitiator(own, p.a.Public, crypto.PresharedKey{}, rand.Reader)
+	check(t, err)
+	message, err := initiator.Initiation(esp.AppendMarker(nil), crypto.Offer{SPI: 1 << 20, Suites: []uint16{uint16(esp.AES256GCM)}}, crypto.Cookie{}, time.Now())
+	check(t, err)
+	send(message)
+	// The same for this responder, by a key that is no peer's: it may be
+	// recognised as such, and logged, but not answered.
+	initiator, err = crypto.NewInitiator(own, p.b.Public, crypto.PresharedKey{}, rand.Reader)
+	check(t, err)
+	message, err = initiator.Initiation(esp.AppendMarker(nil), crypto.Offer{SPI: 1 << 20, Suites: []uint16{uint16(esp.AES256GCM)}}, crypto.Cookie{}, time.Now())
+	check(t, err)
+	for i := range message {
+		changed := append([]byte(nil), message...)
+		changed[i] ^= 1
+		send(changed)
+	}
+	send(message)
+	// ESP under the SPI that is in use.
+	forged := make([]byte, 100)
+	spi := before.Peers[0].ReceiveSPI
+	forged[0], forged[1], forged[2], forged[3], forged[7] = byte(spi>>24), byte(spi>>16), byte(spi>>8), byte(spi), 200
+	send(forged)
+
+	check(t, stranger.SetReadDeadline(time.Now().Add(settle)))
+	if n, err := stranger.Read(make([]byte, 2000)); err == nil {
+		t.Errorf("a stranger got an answer of %d bytes", n)
+	} else if timeout, ok := err.(net.Error); !ok || !timeout.Timeout() {
+		t.Errorf("a stranger got %v", err)
+	}
+	after := status(t, p.b)
+	dropped := func(s *tunnel.Status) (n uint64) {
+		for _, count := range s.Dropped {
+			n += count
+		}
+		return n + s.Peers[0].Dropped["auth"]
+	}
+	if n := dropped(after) - dropped(before); n < uint64(sent)-10 || n > uint64(sent)+10 {
+		t.Errorf("%d datagrams are counted as dropped, %d were sent", n, sent)
+	}
+	if after.Peers[0].State != tunnel.PeerEstablished || after.Peers[0].Endpoint != before.Peers[0].Endpoint {
+		t.Errorf("before %+v, after %+v", before.Peers[0], after.Peers[0])
+	}
+	pinger(t, p.A, innerB4)
+}
+
+// TestFloodOfInitiations floods the port with messages that bear the right
+// MAC: those without a peer's key cost little and move nothing, and a true
+// peer still comes up.
+func TestFloodOfInitiations(t *testing.T) {
+	p := newPair(t, overIPv4, "")
+	check(t, p.b.Start())
+	status(t, p.b)
+	stranger, err := p.R.Dial("udp", fmt.Sprintf("%s:%d", p.Right.B.Addr4(), gateway.Port))
+	check(t, err)
+	defer stranger.Close()
+	own, err := crypto.GeneratePrivateKey(rand.Reader)
+	check(t, err)
+	var messages [][]byte
+	for range 200 {
+		initiator, err := crypto.NewInitiator(own, p.b.Public, crypto.PresharedKey{}, rand.Reader)
+		check(t, err)
+		m, err := initiator.Initiation(esp.AppendMarker(nil), crypto.Offer{SPI: 1 << 20, Suites: []uint16{uint16(esp.AES256GCM)}}, crypto.Cookie{}, time.Now())
+		check(t, err)
+		messages = append(messages, m)
+	}
+	quit, flooded := make(chan struct{}), make(chan int)
+	go func() {
+		n := 0
+		for {
+			select {
+			case <-quit:
+				flooded <- n
+				return
+			default:
+				stranger.Write(messages[n%len(messages)])
+				n++
+				time.Sleep(200 * time.Microsecond)
+			}
+		}
+	}()
+	time.Sleep(time.Second)
+	began := time.Now()
+	up(t, p.a)
+	pinger(t, p.A, innerB4)
+	t.Logf("established after %v", time.Since(began).Round(time.Millisecond))
+	close(quit)
+	t.Logf("in a flood of %d initiations", <-flooded)
+}
