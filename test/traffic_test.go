@@ -1,15 +1,18 @@
 package test
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -249,4 +252,32 @@ func pinger(t testing.TB, from *netlab.Host, address string, args ...string) {
 	t.Helper()
 	ping := program(t, "ping", "iputils-ping")
 	run(t, from, ping, append(append([]string{"-q", "-c", "3", "-i", "0.05", "-W", "5"}, args...), address)...)
+}
+
+// iperf runs iperf3 for a second and returns what the receiver got, in bits
+// per second.
+func iperf(t testing.TB, from, to *netlab.Host, address string, args ...string) float64 {
+	t.Helper()
+	iperf3 := program(t, "iperf3", "iperf3")
+	server := to.Command(iperf3, "--server", "--one-off", "--forceflush", "--bind", address)
+	output, err := server.StdoutPipe()
+	check(t, err)
+	check(t, server.Start())
+	defer server.Wait()
+	for lines := bufio.NewScanner(output); !strings.Contains(lines.Text(), "listening"); {
+		if !lines.Scan() {
+			t.Fatal("iperf3 does not listen")
+		}
+	}
+	go io.Copy(io.Discard, output)
+	var result struct {
+		End struct {
+			Received struct {
+				BitsPerSecond float64 `json:"bits_per_second"`
+			} `json:"sum_received"`
+		} `json:"end"`
+	}
+	text := run(t, from, iperf3, append([]string{"--client", address, "--time", "1", "--json"}, args...)...)
+	check(t, json.Unmarshal([]byte(text), &result))
+	return result.End.Received.BitsPerSecond
 }

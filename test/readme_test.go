@@ -1,0 +1,160 @@
+package test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"fathom/test/gateway"
+	"fathom/test/netlab"
+	"fathom/test/netlab/labtest"
+)
+
+// TestTwoHostsByTheREADME sets up two hosts as the README says, with the
+// configuration that it shows, and uses the tunnel as people do.
+func TestTwoHostsByTheREADME(t *testing.T) {
+	ping := program(t, "ping", "iputils-ping")
+	lab := labtest.New(t).Routed()
+	shown := configOfREADME(t)
+
+	type host struct {
+		*netlab.Host
+		dir, public string
+	}
+	hosts := []*host{{Host: lab.A}, {Host: lab.B}}
+	for _, h := range hosts {
+		dir, err := os.MkdirTemp("", "fathom")
+		check(t, err)
+		t.Cleanup(func() { os.RemoveAll(dir) })
+		h.dir = dir
+		out := run(t, h.Host, fathom, "init", "--dir", dir)
+		for _, word := range strings.Fields(out) {
+			if len(word) == 44 && strings.HasSuffix(word, "=") {
+				h.public = word
+			}
+		}
+		if h.public == "" {
+			t.Fatalf("`fathom init` prints no public key:\n%s", out)
+		}
+	}
+	a, b := hosts[0], hosts[1]
+	write := func(h *host, changes ...string) {
+		text := strings.NewReplacer(append(changes, "/etc/fathom/private.key", filepath.Join(h.dir, "private.key"))...).Replace(shown)
+		// Two hosts with one file system cannot share the default.
+		text = strings.Replace(text, "[[peer]]", fmt.Sprintf("status_socket = %q\n[[peer]]", filepath.Join(h.dir, "status.sock")), 1)
+		check(t, os.WriteFile(filepath.Join(h.dir, "fathom.toml"), []byte(text), 0o600))
+	}
+	write(a, "B's public key", b.public, "b.example.org", lab.Right.B.Addr4().String())
+	write(b, "B's public key", a.public, "b.example.org", lab.Left.A.Addr4().String(), "10.77.0.1/24", "10.77.0.2/24", "10.77.0.2/32", "10.77.0.1/32")
+
+	var daemons []*netlab.Cmd
+	for _, h := range hosts {
+		config := filepath.Join(h.dir, "fathom.toml")
+		run(t, h.Host, fathom, "check", "-c", config)
+		daemon := h.Command(fathom, "up", "-c", config)
+		var log strings.Builder
+		daemon.Stderr = &log
+		check(t, daemon.Start())
+		daemons = append(daemons, daemon)
+		t.Cleanup(func() {
+			if t.Failed() {
+				t.Logf("log of %s:\n%s", h, log.String())
+			}
+		})
+	}
+	for _, h := range hosts {
+		deadline := time.Now().Add(within)
+		for h.Command(fathom, "status", "-c", filepath.Join(h.dir, "fathom.toml")).Run() != nil {
+			if time.Now().After(deadline) {
+				t.Fatalf("the tunnel on %s does not come up", h)
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+	}
+
+	for _, way := range []struct {
+		from, to *host
+		address  string
+	}{{a, b, "10.77.0.2"}, {b, a, "10.77.0.1"}} {
+		t.Run("ping from "+way.from.Name(), func(t *testing.T) {
+			run(t, way.from.Host, ping, "-c", "3", "-i", "0.1", "-W", "5", way.address)
+		})
+		t.Run("iperf3 from "+way.from.Name(), func(t *testing.T) {
+			for name, args := range map[string][]string{"to": nil, "back from": {"-R"}} {
+				rate := iperf(t, way.from.Host, way.to.Host, way.address, args...)
+				t.Logf("%s %s: %.0f Mbit/s", name, way.to, rate/1e6)
+				if rate < 1e6 {
+					t.Errorf("%.0f bit/s %s %s", rate, name, way.to)
+				}
+			}
+		})
+		t.Run("keystrokes from "+way.from.Name(), func(t *testing.T) {
+			slowest := keystrokes(t, way.from.Host, way.to.Host, way.address, 100)
+			t.Logf("the slowest of 100 keystrokes took %v", slowest.Round(time.Microsecond))
+		})
+	}
+
+	t.Run("fathom status --json has the promised fields", func(t *testing.T) {
+		var s map[string]any
+		check(t, json.Unmarshal([]byte(run(t, a.Host, fathom, "status", "--json", "-c", filepath.Join(a.dir, "fathom.toml"))), &s))
+		if s["name"] != gateway.Device {
+			t.Errorf("name is %v", s["name"])
+		}
+		peers, _ := s["peers"].([]any)
+		if len(peers) != 1 {
+			t.Fatalf("peers: %v", s["peers"])
+		}
+		peer := peers[0].(map[string]any)
+		if peer["name"] != "b" || peer["state"] != "established" || peer["endpoint"] != net.JoinHostPort(lab.Right.B.Addr4().String(), "4500") {
+			t.Errorf("peer: %v", peer)
+		}
+		for _, field := range []string{"rtt_ms", "rx_bytes", "tx_bytes"} {
+			if n, ok := peer[field].(float64); !ok || n <= 0 {
+				t.Errorf("%s is %v", field, peer[field])
+			}
+		}
+		if _, err := time.Parse(time.RFC3339, fmt.Sprint(peer["last_handshake"])); err != nil {
+			t.Errorf("last_handshake: %v", err)
+		}
+		pmtud, _ := peer["pmtud"].(map[string]any)
+		if _, ok := pmtud["state"].(string); !ok || pmtud["plpmtu"] != 1500.0 || pmtud["inner_mtu"] != 1438.0 {
+			t.Errorf("pmtud: %v", pmtud)
+		}
+	})
+
+	for i, daemon := range daemons {
+		check(t, daemon.Process.Signal(unix.SIGTERM))
+		if err := daemon.Wait(); err != nil {
+			t.Errorf("`fathom up` on %s ended with %v", hosts[i], err)
+		}
+	}
+}
+
+// configOfREADME returns the configuration that the README shows.
+func configOfREADME(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("../README.md")
+	check(t, err)
+	_, rest, ok := strings.Cut(string(text), "       [tunnel]\n")
+	if !ok {
+		t.Fatal("the README shows no configuration")
+	}
+	var b strings.Builder
+	b.WriteString("[tunnel]\n")
+	for line := range strings.Lines(rest) {
+		line, indented := strings.CutPrefix(line, "       ")
+		if !indented && strings.TrimSpace(line) != "" {
+			return b.String()
+		}
+		b.WriteString(line)
+	}
+	t.Fatal("the configuration in the README has no end")
+	return ""
+}
