@@ -1,0 +1,135 @@
+package pmtud
+
+import "time"
+
+// A Mode says how a Discovery searches.
+type Mode uint8
+
+const (
+	// Fan sends several probes at once, one fan a round trip.
+	Fan Mode = iota
+	// Sequential keeps one probe in flight, as RFC 8899, 8 has it to the letter.
+	Sequential
+	// Off sends nothing: the PLPMTU is MAX_PLPMTU.
+	Off
+)
+
+// Config is what a person may set about a Discovery. A zero field means its
+// default. Sizes are bytes of the outer IP packet.
+type Config struct {
+	Mode Mode
+
+	// Sizes that a packet can have are Residue modulo Step. The zero values
+	// stand for ESP's alignment, which leaves multiples of four.
+	Step, Residue int
+
+	BasePLPMTU int // BASE_PLPMTU (RFC 8899, 5.1.2), below MaxPLPMTU
+	MinPLPMTU  int // MIN_PLPMTU (5.1.2); at least 1280 is used over IPv6
+	MaxPLPMTU  int // the configured part of MAX_PLPMTU (5.1.2); 0: the egress MTU alone
+
+	MaxProbes  int           // MAX_PROBES (5.1.2)
+	ProbeTimer time.Duration // PROBE_TIMER (5.1.1), at least a second
+	RaiseTimer time.Duration // PMTU_RAISE_TIMER (5.1.1)
+}
+
+// An Endpoint is what a Discovery must know of the way to the peer's address.
+type Endpoint struct {
+	IPv6      bool // the outer IP version
+	EgressMTU int  // MTU of the interface or route towards the peer, bytes of the outer IP packet
+}
+
+// Defaults, and the numbers that the RFCs leave to an implementation.
+const (
+	defaultStep       = 4    // ESP's alignment (RFC 4303, 2.4)
+	baseIPv4          = 1228 // a UDP payload of 1200 bytes (RFC 8899, 5.1.2)
+	minIPv4           = 576  // what every IPv4 host can reassemble (RFC 1122, 3.3.2)
+	minIPv6           = 1280 // the least MTU of an IPv6 link (RFC 8200, 5)
+	defaultMaxProbes  = 3
+	defaultProbeTimer = 15 * time.Second
+	leastProbeTimer   = time.Second
+	defaultRaise      = 600 * time.Second
+
+	largestPacket = 65535 // an IP packet's total length has 16 bits
+
+	// A fan is at most an initial window: RFC 9002, 7.2.
+	fanPackets = 10
+	fanBytes   = 14720
+	leastFan   = 3
+
+	confirmCopies    = 2               // probes of the suspected size in a confirming fan
+	firstRaise       = 5 * time.Second // after a reduction; doubles up to PMTU_RAISE_TIMER
+	verifyInterval   = time.Second     // between verifications of unvalidated PTBs
+	verifyMost       = time.Minute     // the same, after contradicted ones
+	ptbContradicted  = 3               // contradicted PTBs before all are ignored
+	ptbIgnored       = 10 * time.Minute
+	requestInterval  = 20 * time.Millisecond // the least between report requests
+	reorderPackets   = 3                     // RFC 9002, 6.1.1
+	leastEvidence    = 3                     // lost large packets that raise suspicion
+	mostEvidence     = 24
+	leastUnanswered  = 3 // report requests in a row
+	historyEvents    = 32
+	rememberedProbes = 64
+	rememberedFails  = 64
+)
+
+// withDefaults fills the fields that are zero.
+func (c Config) withDefaults() Config {
+	or := func(v *int, d int) {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	or(&c.Step, defaultStep)
+	or(&c.MaxProbes, defaultMaxProbes)
+	or(&c.MaxPLPMTU, largestPacket)
+	if c.ProbeTimer == 0 {
+		c.ProbeTimer = defaultProbeTimer
+	}
+	c.ProbeTimer = max(c.ProbeTimer, leastProbeTimer)
+	if c.RaiseTimer <= 0 {
+		c.RaiseTimer = defaultRaise
+	}
+	c.Residue = ((c.Residue % c.Step) + c.Step) % c.Step
+	return c
+}
+
+// A grid holds the sizes that a packet can have, and the bounds among them.
+type grid struct {
+	step, residue  int
+	min, base, max int // MIN_PLPMTU, BASE_PLPMTU, MAX_PLPMTU: sizes of the grid
+}
+
+// floor returns the largest size of the grid up to n.
+func (g grid) floor(n int) int {
+	if n < g.residue {
+		return 0
+	}
+	return n - (n-g.residue)%g.step
+}
+
+// ceil returns the smallest size of the grid from n.
+func (g grid) ceil(n int) int { return g.floor(n + g.step - 1) }
+
+// bounds computes the grid for an endpoint whose packets may have up to egress
+// bytes. A MAX_PLPMTU below MIN_PLPMTU is read as MIN_PLPMTU: such a link
+// carries no tunnel.
+func (c Config) bounds(ipv6 bool, egress int) grid {
+	g := grid{step: c.Step, residue: c.Residue}
+	least, base := minIPv4, baseIPv4
+	if ipv6 {
+		least, base = minIPv6, minIPv6
+	}
+	if c.MinPLPMTU > 0 {
+		least = c.MinPLPMTU
+		if ipv6 {
+			least = max(least, minIPv6)
+		}
+	}
+	if c.BasePLPMTU > 0 {
+		base = c.BasePLPMTU
+	}
+	g.min = g.ceil(least)
+	g.max = max(g.floor(min(c.MaxPLPMTU, egress, largestPacket)), g.min)
+	g.base = min(max(g.floor(base), g.min), g.max)
+	return g
+}

@@ -1,0 +1,45 @@
+package pmtud
+
+import "time"
+
+// A Cause says why a PLPMTU changed.
+type Cause uint8
+
+const (
+	CauseStart     Cause = iota // a new or restarted path begins at BASE_PLPMTU
+	CauseProbe                  // a larger probe was acknowledged
+	CauseBlackHole              // large packets vanished: BASE_PLPMTU until probes have answered
+	CausePTB                    // a validated PTB: BASE_PLPMTU until probes have answered
+	CauseResumed                // the suspicion was false: back to the former size
+	CauseError                  // BASE_PLPMTU does not pass
+	CauseEgress                 // the egress MTU shrank
+	CauseLocal                  // the kernel refused a packet (EMSGSIZE)
+)
+
+var causeNames = [...]string{"start", "probe", "black hole", "PTB", "false alarm", "base does not pass", "egress MTU", "EMSGSIZE"}
+
+func (c Cause) String() string { return causeNames[c] }
+
+// An Event is one change of the PLPMTU, in bytes of the outer IP packet.
+type Event struct {
+	At       time.Time
+	From, To int
+	Cause    Cause
+}
+
+// History returns the last changes of the PLPMTU, oldest first. The slice is
+// the caller's.
+func (d *Discovery) History() []Event { return append([]Event(nil), d.history...) }
+
+// use makes size the PLPMTU from now on.
+func (d *Discovery) use(size int, cause Cause, now time.Time) {
+	if size == d.plpmtu {
+		return
+	}
+	if len(d.history) == historyEvents {
+		d.history = append(d.history[:0], d.history[1:]...)
+	}
+	d.history = append(d.history, Event{At: now, From: d.plpmtu, To: size, Cause: cause})
+	d.plpmtu = size
+	d.epoch = d.highestSent() // what was sent before says nothing of this size
+}

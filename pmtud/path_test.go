@@ -1,0 +1,294 @@
+package pmtud
+
+import (
+	"container/heap"
+	"math/rand/v2"
+	"time"
+)
+
+// A model is a path and the peer at its end, in virtual time. Nothing in it
+// happens by itself: run executes what is due.
+type model struct {
+	d   *Discovery
+	rng *rand.Rand
+	now time.Time
+
+	// the path
+	mtu       int
+	delay     time.Duration // one way
+	loss      float64       // of any packet, either way
+	reorder   float64       // share of packets that are late
+	lateness  time.Duration // by at most so much
+	ptb       bool          // routers answer with PTBs
+	ptbOffset int           // and lie by so many bytes
+	ptbDelay  time.Duration
+	clearsDF  bool
+	silent    bool // the peer answers nothing
+	down      bool // nothing passes
+
+	// the traffic
+	data     time.Duration // between data packets, 0: none
+	nextData time.Time
+	burst    int // data packets simulated between two requests, at most
+	small    float64
+
+	log     *SentLog
+	seq     uint32
+	arrival [1 << 10]struct {
+		seq uint32
+		at  time.Time
+	}
+
+	events  events
+	order   int
+	trouble string // the first broken invariant
+	watch   func(m *model)
+
+	// what was counted
+	fans, probes, probeBytes, requests, polls int
+	lastFan                                   time.Time
+	trace                                     func(format string, args ...any)
+	actions                                   []Action
+	bits                                      [16]uint64
+}
+
+type simEvent struct {
+	at    time.Time
+	order int
+	do    func()
+}
+
+type events []simEvent
+
+func (e events) Len() int { return len(e) }
+func (e events) Less(i, j int) bool {
+	return e[i].at.Before(e[j].at) || e[i].at.Equal(e[j].at) && e[i].order < e[j].order
+}
+func (e events) Swap(i, j int) { e[i], e[j] = e[j], e[i] }
+func (e *events) Push(x any)   { *e = append(*e, x.(simEvent)) }
+func (e *events) Pop() any {
+	old := *e
+	x := old[len(old)-1]
+	*e = old[:len(old)-1]
+	return x
+}
+
+var epochStart = time.Unix(1_700_000_000, 0)
+
+func newModel(cfg Config, rng *rand.Rand) *model {
+	m := &model{d: New(cfg), rng: rng, now: epochStart, burst: 64, small: 0.2}
+	m.newSA()
+	return m
+}
+
+func (m *model) newSA() {
+	m.log, m.seq = new(SentLog), 0
+	clear(m.arrival[:])
+	m.d.NewSA(m.log)
+}
+
+func (m *model) after(d time.Duration, do func()) {
+	m.order++
+	heap.Push(&m.events, simEvent{m.now.Add(d), m.order, do})
+}
+
+// rtt is the path's round trip without lateness.
+func (m *model) rtt() time.Duration { return 2 * m.delay }
+
+func (m *model) lostByChance() bool { return m.down || m.loss > 0 && m.rng.Float64() < m.loss }
+
+func (m *model) oneWay() time.Duration {
+	if m.reorder > 0 && m.rng.Float64() < m.reorder {
+		return m.delay + time.Duration(m.rng.Float64()*float64(m.lateness))
+	}
+	return m.delay
+}
+
+// send puts a packet of the tunnel on the path and returns when it arrives, if
+// it does, and whether in fragments.
+func (m *model) send(size int, data bool) (at time.Time, arrives, fragmented, wake bool) {
+	m.seq++
+	wake = m.log.Record(m.seq, size, data)
+	slot := &m.arrival[m.seq%uint32(len(m.arrival))]
+	slot.seq, slot.at = m.seq, time.Time{}
+	if size > m.mtu {
+		if !m.clearsDF {
+			if m.ptb && !m.lostByChance() {
+				mtu, seq := m.mtu+m.ptbOffset, m.seq
+				if m.ptbDelay > 0 || !data || m.rng.IntN(8) == 0 {
+					m.after(m.rtt()/2+m.ptbDelay, func() {
+						m.d.PTB(PTB{MTU: mtu, Validated: m.log.size(seq) > 0, Size: m.log.size(seq)}, m.now)
+					})
+				}
+			}
+			return at, false, false, wake
+		}
+		fragmented = true
+	}
+	if m.lostByChance() {
+		return at, false, false, wake
+	}
+	slot.at = m.now.Add(m.oneWay())
+	return slot.at, true, fragmented, wake
+}
+
+// flow sends the data packets that have become due; it returns whether the
+// machine must be polled.
+func (m *model) flow() (wake bool) {
+	if m.data == 0 || m.nextData.After(m.now) {
+		return false
+	}
+	n := int(m.now.Sub(m.nextData)/m.data) + 1
+	for range min(n, m.burst) {
+		size := m.d.PLPMTU()
+		if m.rng.Float64() < m.small {
+			size = 100 + 4*m.rng.IntN(50)
+		}
+		_, _, _, w := m.send(size, true)
+		wake = wake || w
+	}
+	m.nextData = m.nextData.Add(m.data * time.Duration(n))
+	return wake
+}
+
+// poll does what a tunnel does with the actions.
+func (m *model) poll() {
+	m.polls++
+	m.actions = m.d.Poll(m.actions[:0], m.now)
+	fan, bytes := 0, 0
+	for _, a := range m.actions {
+		switch a.Kind {
+		case SendProbe:
+			fan++
+			bytes += a.Size
+			if a.Size > m.d.grid.max || a.Size < m.d.grid.min || a.Size%4 != 0 {
+				m.fail("a probe of a size that may not be")
+			}
+			if at, ok, frag, _ := m.send(a.Size, false); ok && !m.silent {
+				id := a.ID
+				m.after(at.Sub(m.now), func() {
+					if m.lostByChance() {
+						return
+					}
+					m.after(m.oneWay(), func() { m.d.Ack(id, frag, m.now) })
+				})
+			}
+		case SendReportRequest:
+			m.requests++
+			if at, ok, _, _ := m.send(100, false); ok && !m.silent {
+				id := a.ID
+				m.after(at.Sub(m.now), func() { m.report(id) })
+			}
+		}
+	}
+	if fan > 0 {
+		m.fans++
+		m.probes += fan
+		m.probeBytes += bytes
+		limit := fanBytes
+		if m.d.grid.max > 1500 {
+			limit = max(m.d.bytes, 2*m.d.grid.max) // slow start
+		}
+		if fan > fanPackets || bytes > limit+2*1500 {
+			m.fail("a fan beyond its budget")
+		}
+		m.lastFan = m.now
+		if m.trace != nil {
+			m.trace("%8.1f ms  fan %v", ms(m.now.Sub(epochStart)), m.d.sizes)
+		}
+	}
+}
+
+// report has the peer answer a request with what has arrived by now.
+func (m *model) report(id uint64) {
+	var highest uint32
+	for s := m.seq; s > 0 && s+uint32(len(m.arrival)) > m.seq; s-- {
+		if a := m.arrival[s%uint32(len(m.arrival))]; a.seq == s && !a.at.IsZero() && !a.at.After(m.now) {
+			highest = s
+			break
+		}
+	}
+	var bits [16]uint64
+	for i := uint32(0); i < highest && i < 64*uint32(len(bits)); i++ {
+		s := highest - i
+		if a := m.arrival[s%uint32(len(m.arrival))]; a.seq == s && !a.at.IsZero() && !a.at.After(m.now) {
+			bits[i/64] |= 1 << (i % 64)
+		}
+	}
+	if m.lostByChance() {
+		return
+	}
+	log := m.log
+	m.after(m.oneWay(), func() {
+		if log == m.log {
+			m.d.Report(id, highest, bits[:], m.now)
+		}
+	})
+}
+
+// run lets the path live until the condition holds or the time is up, and
+// returns whether it does.
+func (m *model) run(limit time.Duration, until func() bool) bool {
+	end := m.now.Add(limit)
+	for {
+		if until != nil && until() {
+			return true
+		}
+		if m.trouble != "" {
+			return false
+		}
+		next, what := end, 0
+		if len(m.events) > 0 && m.events[0].at.Before(next) {
+			next, what = m.events[0].at, 1
+		}
+		if t := m.d.Deadline(); !t.IsZero() && t.Before(next) {
+			next, what = t, 2
+			if t.Before(m.now) {
+				next = m.now
+			}
+		}
+		if m.data > 0 && m.log.armed.Load() && m.nextData.Before(next) {
+			next, what = m.nextData, 3
+		}
+		if next.After(m.now) {
+			m.now = next
+			m.polls = 0
+		}
+		if m.polls > 20 {
+			m.fail("Poll leaves a deadline in the past")
+		}
+		before, state := m.d.PLPMTU(), m.d.State()
+		switch what {
+		case 0:
+			return until != nil && until()
+		case 1:
+			heap.Pop(&m.events).(simEvent).do()
+		case 2:
+			m.flow()
+			m.poll()
+		case 3:
+			if m.flow() {
+				m.poll()
+			}
+		}
+		if after := m.d.PLPMTU(); after != before {
+			if after < m.d.grid.min || after > m.d.grid.max || after%4 != 0 {
+				m.fail("a PLPMTU that may not be")
+			}
+		}
+		if m.trace != nil && (m.d.PLPMTU() != before || m.d.State() != state) {
+			m.trace("%8.1f ms  %v %d -> %v %d", ms(m.now.Sub(epochStart)), state, before, m.d.State(), m.d.PLPMTU())
+		}
+	}
+}
+
+func (m *model) fail(what string) {
+	if m.trouble == "" {
+		m.trouble = what
+	}
+}
+
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// exact is the largest size that passes.
+func (m *model) exact() int { return m.d.grid.floor(min(m.mtu, m.d.grid.max)) }

@@ -1,0 +1,209 @@
+package pmtud
+
+import (
+	"math"
+	"time"
+)
+
+const (
+	rememberedRequests = 8
+	// snapshotSize is how many packets before a request are judged by its
+	// report.
+	snapshotSize = 512
+)
+
+// A request is a report request that was sent, with the sizes of the packets
+// before it: on a fast path the SentLog has forgotten them when the report
+// comes.
+type request struct {
+	id       uint64
+	sent     time.Time
+	answered bool
+	top      uint32 // the highest sequence number at the time
+	count    int
+	sizes    [snapshotSize]uint16 // of top, top-1, …; 0: unknown
+}
+
+// reports is what report requests and receive reports tell.
+type reports struct {
+	requests [rememberedRequests]request
+	counter  uint32 // requests sent
+	pending  int    // the last ones in a row that have no answer
+	last     time.Time
+	judged   uint32  // sequence numbers up to this are in loss
+	loss     float64 // share of packets lost whatever their size
+	factor   int     // evidence asked for, multiplied after false alarms
+	calm     time.Time
+}
+
+func (r *reports) newSA() {
+	r.forgetRequests()
+	r.judged = 0
+}
+
+func (r *reports) restart() {
+	r.forgetRequests()
+	r.loss, r.factor = 0, 1
+}
+
+// forgetRequests expects no answers any more.
+func (r *reports) forgetRequests() {
+	for i := range r.requests {
+		r.requests[i].answered = true
+	}
+	r.pending = 0
+}
+
+// widen asks for more evidence after a false alarm.
+func (r *reports) widen() { r.factor = min(2*r.factor, 8) }
+
+// highestSent returns the highest sequence number of the outbound SA.
+func (d *Discovery) highestSent() uint32 {
+	if d.log == nil {
+		return 0
+	}
+	return d.log.highest.Load()
+}
+
+// interval is the time between report requests while data flows.
+func (d *Discovery) interval() time.Duration { return max(d.rtt.smoothed/2, requestInterval) }
+
+// requestAt returns when the next request is due, zero while no data flows.
+// In Base the fans ask already.
+func (d *Discovery) requestAt() time.Time {
+	if d.log == nil || d.state == Base || d.log.armed.Load() {
+		return time.Time{}
+	}
+	return d.reports.last.Add(d.interval())
+}
+
+// request appends a report request if one is due.
+func (d *Discovery) request(dst []Action, now time.Time) []Action {
+	t := d.requestAt()
+	if t.IsZero() || now.Before(t) {
+		return dst
+	}
+	r := &d.reports
+	r.last = now
+	r.counter++
+	q := &r.requests[r.counter%rememberedRequests]
+	q.id, q.sent, q.answered = uint64(d.generation)<<32|uint64(r.counter), now, false
+	q.top = d.log.highest.Load()
+	q.count = int(min(uint32(snapshotSize), q.top))
+	for i := range q.count {
+		q.sizes[i] = uint16(d.log.size(q.top - uint32(i)))
+	}
+	r.pending++
+	d.log.armed.Store(true)
+	return append(dst, Action{Kind: SendReportRequest, ID: q.id})
+}
+
+// Report takes in a receive report for the current outbound SA: the answer to
+// the request id, the highest sequence number the peer has received, and its
+// bitmap, where bit i of bits[k] stands for the number highest-64k-i. Work is
+// bounded whatever they say.
+func (d *Discovery) Report(id uint64, highest uint32, bits []uint64, now time.Time) {
+	r := &d.reports
+	q := &r.requests[uint32(id)%rememberedRequests]
+	if q.id != id || q.answered || d.state == Disabled || d.cfg.Mode == Off {
+		return
+	}
+	q.answered = true
+	d.rtt.sample(now.Sub(q.sent))
+	r.pending = min(r.pending, int(r.counter-uint32(id)))
+	if d.state == Base || q.count == 0 || highest < q.top {
+		return // nothing to judge, or the request overtook what it asks about
+	}
+	if r.factor > 1 && now.After(r.calm) {
+		r.factor /= 2
+		r.calm = now.Add(time.Minute)
+	}
+	if d.vanishing(q, highest, bits) {
+		r.calm = now.Add(time.Minute)
+		d.blackHole(now)
+	}
+}
+
+// vanishing reports whether, of the packets before the request, the last ones
+// of the larger sizes are all lost while smaller ones sent among and after
+// them have arrived.
+func (d *Discovery) vanishing(q *request, highest uint32, bits []uint64) bool {
+	r := &d.reports
+	var lostSizes [mostEvidence]int
+	lost, arrived, largest := 0, 1, 0 // the request itself has arrived
+	enough := r.evidence()
+	suspicious := false
+	fresh := r.judged
+	for i := range q.count {
+		seq := q.top - uint32(i)
+		back := int(highest - seq)
+		size := int(q.sizes[i])
+		if seq <= d.epoch || back/64 >= len(bits) {
+			break
+		}
+		if size == 0 || size > d.plpmtu {
+			continue // forgotten, or a probe
+		}
+		if bits[back/64]>>(back%64)&1 == 1 {
+			arrived++
+			if size > largest {
+				largest = size
+				kept := 0
+				for _, s := range lostSizes[:lost] {
+					if s > largest {
+						lostSizes[kept] = s
+						kept++
+					}
+				}
+				lost = kept
+			}
+			if seq > fresh {
+				r.loss -= r.loss / 64
+			}
+			continue
+		}
+		if back < reorderPackets {
+			continue // may still come
+		}
+		if size <= largest && seq > fresh {
+			r.loss += (1 - r.loss) / 64
+		}
+		if size > largest && lost < len(lostSizes) {
+			lostSizes[lost] = size
+			lost++
+		}
+		if lost >= 2*enough || lost >= enough && arrived >= 2 || lost == mostEvidence {
+			suspicious = true
+			break
+		}
+	}
+	r.judged = max(r.judged, q.top)
+	return suspicious
+}
+
+// evidence is how many packets must be lost for a suspicion, so that random
+// loss as it has been makes few of them.
+func (r *reports) evidence() int {
+	return min(inARow(r.loss, 1e-5, leastEvidence)*r.factor, mostEvidence/2)
+}
+
+// inARow returns how many losses in a row are less likely than odds.
+func inARow(loss, odds float64, least int) int {
+	if loss < 0.001 {
+		return least
+	}
+	return max(least, int(math.Ceil(math.Log(odds)/math.Log(min(loss, 0.9)))))
+}
+
+// silenceAt returns when the absence of reports becomes a suspicion: several
+// requests in a row, the first of which is SRTT + 4 RTTVAR + interval ago.
+func (d *Discovery) silenceAt() time.Time {
+	r := &d.reports
+	both := 1 - (1-r.loss)*(1-r.loss) // the request or its report
+	need := min(inARow(both, 1e-4, leastUnanswered), rememberedRequests-2)
+	if d.state == Base || d.plpmtu <= d.grid.min || r.pending < need {
+		return time.Time{}
+	}
+	q := &r.requests[(r.counter-uint32(need)+1)%rememberedRequests]
+	return q.sent.Add(d.rtt.timeout() + d.interval())
+}

@@ -1,0 +1,44 @@
+package pmtud
+
+import "sync/atomic"
+
+// sentLogSize is how many sequence numbers a SentLog remembers, a power of two.
+const sentLogSize = 4096
+
+// A SentLog remembers the outer sizes of the packets last sent on one outbound
+// SA, so that a receive report, which speaks of sequence numbers, can be read
+// by size. Each SA has its own, given to Discovery.NewSA.
+//
+// Record may be called by any number of goroutines at once, without lock or
+// allocation; everything else belongs to the goroutine of the Discovery.
+type SentLog struct {
+	// highest is near the highest number recorded; racing writers may leave
+	// it some numbers low, never high.
+	highest atomic.Uint32
+	armed   atomic.Bool // the next data packet calls for a report
+	_       [56]byte    // what follows is written by every packet
+	// entries hold sequence number ‖ size; a reader compares the number.
+	entries [sentLogSize]atomic.Uint64
+}
+
+// Record notes that the packet with sequence number seq has size bytes of outer
+// IP packet. For packets of the tunnel's user, not for probes, reports and
+// other control messages, data is true. It returns true if the Discovery waits
+// for data to flow: Poll should then be called soon, and is not asked for again
+// before it was.
+func (l *SentLog) Record(seq uint32, size int, data bool) (wake bool) {
+	l.entries[seq%sentLogSize].Store(uint64(seq)<<32 | uint64(uint16(size)))
+	if h := l.highest.Load(); seq > h {
+		l.highest.CompareAndSwap(h, seq)
+	}
+	return data && l.armed.Load() && l.armed.Swap(false)
+}
+
+// size returns the outer size of the packet numbered seq, 0 if forgotten.
+func (l *SentLog) size(seq uint32) int {
+	e := l.entries[seq%sentLogSize].Load()
+	if uint32(e>>32) != seq {
+		return 0
+	}
+	return int(uint16(e))
+}
