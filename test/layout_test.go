@@ -77,7 +77,7 @@ func TestCoresArePure(t *testing.T) {
 	clock := []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "NewTimer", "NewTicker", "Tick"}
 	for name, exempt := range map[string][]string{
 		"esp": nil, "pmtud": nil, "tunnel/control": nil, "tunnel/inner": nil,
-		"crypto": {"log/slog"}, // keys hide themselves from it
+		"crypto": {"log/slog"},            // keys hide themselves from it
 		"conf":   {"log/slog", "syscall"}, // a log level is a setting; who owns a key file
 	} {
 		p, ok := packages["fathom/"+name]
