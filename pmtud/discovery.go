@@ -295,17 +295,18 @@ func (d *Discovery) decide(now time.Time) {
 	}
 }
 
-// suspect goes back to BASE_PLPMTU until probes have answered (RFC 8899, 4.3).
-func (d *Discovery) suspect(e event, now time.Time) {
+// suspect goes back to a safe size until probes have answered (RFC 8899, 4.3).
+func (d *Discovery) suspect(e event, safe int, now time.Time) {
 	d.doubt = doubt{d.plpmtu, e == validPTB, append([]failure(nil), d.fails...), d.raiseAt, d.raiseIn}
 	d.lo, d.fails = 0, d.fails[:0]
-	d.use(d.grid.base, causeOf(e), now)
+	d.use(safe, causeOf(e), now)
 	d.restart(now)
+	d.bytes = max(d.bytes, confirmCopies*d.doubt.size+d.grid.base+d.grid.min)
 }
 
 // blackHole is a suspicion that packets of the PLPMTU no longer pass.
 func (d *Discovery) blackHole(now time.Time) {
-	if d.plpmtu > d.grid.min {
+	if d.plpmtu > d.grid.min && d.doubt.size == 0 {
 		d.happens(blackHole, now)
 	}
 }

@@ -32,7 +32,7 @@ func (d *Discovery) PTB(m PTB, now time.Time) {
 			d.verifySoon(m.MTU, now)
 		}
 	case m.MTU >= m.Size: // PL_PTB_SIZE >= PROBED_SIZE
-	case d.state == Base: // being asked already
+	case d.state == Base || d.doubt.size > 0: // being asked already
 		d.hint = m.MTU
 	case offered < d.plpmtu: // PL_PTB_SIZE < PLPMTU
 		if d.contradicted >= ptbContradicted {

@@ -13,6 +13,16 @@ func (d *Discovery) failures(size int) int {
 	return 0
 }
 
+// givenUp reports whether a size up to this one has failed MAX_PROBES times.
+func (d *Discovery) givenUp(size int) bool {
+	for _, f := range d.fails {
+		if f.size <= size && f.count >= d.cfg.MaxProbes {
+			return true
+		}
+	}
+	return false
+}
+
 func bySize(f failure, size int) int { return f.size - size }
 
 // addFailure counts; of too many sizes it forgets the largest.
@@ -160,7 +170,8 @@ func (d *Discovery) plan() {
 	add := func(size, copies int) {
 		size = min(size, g.max)
 		for range copies {
-			if room > 0 && size >= g.min {
+			first := len(d.sizes) == 0 || slices.Max(d.sizes) <= low // one is always allowed
+			if room > 0 && size >= g.min && (size <= bytes || first) {
 				d.sizes = append(d.sizes, size)
 				room--
 				bytes -= size
@@ -189,19 +200,23 @@ func (d *Discovery) plan() {
 		}
 		high = low
 	case low < g.base: // BASE_PLPMTU is still to be confirmed
-		add(g.base, min(1+2*d.failures(g.base), d.cfg.MaxProbes))
+		if n := d.failures(g.base); n < d.cfg.MaxProbes {
+			add(g.base, min(1+2*n, d.cfg.MaxProbes-n))
+		}
 		add(d.doubt.size, confirmCopies)
 		if d.doubt.size > 0 && d.state != Error {
 			high = d.doubt.size - g.step
 		}
 	}
-	if d.hint > 0 && d.verify == 0 {
-		hint := g.floor(d.hint)
+	if hint := g.floor(d.hint); d.hint > 0 && d.verify == 0 && hint >= low && hint <= high && !d.givenUp(hint) {
 		if hint > low {
-			add(hint, confirmCopies)
+			add(hint, 1)
 		}
-		if hint >= low && hint < high {
-			add(hint+g.step, d.cfg.MaxProbes)
+		if hint < high {
+			add(hint+g.step, d.cfg.MaxProbes-d.failures(hint+g.step))
+		}
+		if hint > low {
+			add(hint, 1)
 		}
 	}
 	if d.raising && low > 0 && len(d.fails) == 0 {
@@ -264,7 +279,7 @@ func (d *Discovery) fill(low, high, room, bytes int) {
 	for k := len(d.sizes) - kept; k > 1 && total(d.sizes[kept:]) > bytes; k-- {
 		d.sizes = d.spread(d.sizes[:kept], low, high, k-1)
 	}
-	if len(d.sizes) == kept+1 && d.sizes[kept] > bytes && kept > 0 && d.sizes[0] > low {
+	if len(d.sizes) == kept+1 && d.sizes[kept] > bytes && kept > 0 && slices.Max(d.sizes[:kept]) > low {
 		d.sizes = d.sizes[:kept] // a larger one is in the fan already
 	}
 }

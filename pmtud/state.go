@@ -111,7 +111,7 @@ func (d *Discovery) entered(from State, e event, now time.Time) {
 			d.forget()
 			d.use(d.grid.base, CauseStart, now)
 		} else {
-			d.suspect(e, now)
+			d.suspect(e, d.grid.base, now)
 		}
 	case Searching:
 		if from == SearchComplete && e != baseAcked { // a raise: what failed may pass now
@@ -127,15 +127,11 @@ func (d *Discovery) entered(from State, e event, now time.Time) {
 				d.use(d.lo, CauseError, now)
 				d.reduced()
 			}
+			d.fails = append(d.fails[:0], failure{d.grid.base, d.cfg.MaxProbes})
 		case blackHole, validPTB:
-			d.lo = 0
-			d.use(d.grid.min, causeOf(e), now)
-			d.reduced()
-			d.restart(now)
-		}
-		d.fails = d.fails[:0]
-		if e == baseFailed { // counted already
-			d.addFailure(d.grid.base, d.cfg.MaxProbes)
+			d.suspect(e, d.grid.min, now)
+		default:
+			d.fails = d.fails[:0]
 		}
 	}
 }

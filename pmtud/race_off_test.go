@@ -1,0 +1,5 @@
+//go:build !race
+
+package pmtud
+
+const raceEnabled = false

@@ -1,0 +1,239 @@
+package pmtud
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// A life is what one random path has told.
+type life struct {
+	trouble            string
+	mtu, then          int
+	clean, lossless    bool // without loss, reordering and lying PTBs; without loss
+	lies               bool
+	loss               float64
+	exact, proved      float64 // round trips from the start
+	detected           float64 // ms from the shrinking to a passing PLPMTU
+	detectedIn         float64 // the same in round trips
+	found              float64 // round trips from the shrinking to exact
+	regrown            float64 // seconds from growing to exact
+	afterPTB           bool
+	rttMS              float64
+	probes, probeBytes int
+	forgedDrops        int
+}
+
+// forgeries sends PTBs of someone off the path.
+func (m *model) forgeries(every time.Duration, until time.Time) {
+	if !m.now.Before(until) {
+		return
+	}
+	m.d.PTB(PTB{MTU: m.rng.IntN(9300), Size: m.rng.IntN(9300)}, m.now)
+	m.after(every, func() { m.forgeries(every, until) })
+}
+
+// live lets one random path be born, shrink and grow.
+func live(seed uint64, trace func(string, ...any)) (l life) {
+	rng := rand.New(rand.NewPCG(seed, 0x8899))
+	cfg := Config{}
+	m := newModel(cfg, rng)
+	m.trace = trace
+	v6 := rng.IntN(4) == 0
+	least := 576
+	if v6 {
+		least = 1280
+	}
+	egress := []int{1500, 1500, 9000, 9216}[rng.IntN(4)]
+	randomMTU := func() int {
+		if rng.IntN(2) == 0 {
+			return min(max(least, 1280+rng.IntN(221)), egress)
+		}
+		return least + rng.IntN(egress-least+1)
+	}
+	m.mtu = randomMTU()
+	m.delay = time.Duration(500+rng.IntN(199_500)) * time.Microsecond
+	if rng.IntN(3) > 0 {
+		m.loss = rng.Float64() * 0.10
+	}
+	if rng.IntN(3) == 0 {
+		m.reorder, m.lateness = rng.Float64()*0.3, m.delay/2
+	}
+	switch rng.IntN(4) {
+	case 0:
+		m.ptb = true
+	case 1: // delayed or wrong
+		m.ptb, m.ptbDelay = true, time.Duration(rng.IntN(1000))*time.Millisecond
+		m.ptbOffset = rng.IntN(400) - 200
+	}
+	m.clearsDF = rng.IntN(16) == 0
+	rtt := m.rtt()
+	lies := m.ptb && (m.ptbOffset != 0 || m.ptbDelay != 0)
+	l.lies, l.loss = lies, m.loss
+	l.mtu, l.clean, l.lossless, l.rttMS = m.mtu, m.loss == 0 && m.reorder == 0 && !lies, m.loss == 0, ms(rtt)
+	fail := func(format string, args ...any) life {
+		l.trouble = m.trouble
+		if l.trouble == "" {
+			l.trouble = fmt.Sprintf(format, args...)
+		}
+		return l
+	}
+	exact := func() bool { return m.d.PLPMTU() == m.exact() }
+	proved := func() bool { return exact() && !m.d.Provisional() && (m.d.State() == SearchComplete || m.d.settled) }
+
+	// Birth: from the base size to exact.
+	m.d.NewEndpoint(Endpoint{IPv6: v6, EgressMTU: egress}, m.now)
+	m.d.SeedRTT(rtt)
+	begin := m.now
+	if rng.IntN(8) == 0 { // forged PTBs all along
+		m.after(0, func() { m.forgeries(time.Duration(1+rng.IntN(50))*time.Millisecond, begin.Add(5*time.Second)) })
+	}
+	if !m.run(700*time.Second, exact) {
+		return fail("PLPMTU is %d of %d after the start", m.d.PLPMTU(), m.exact())
+	}
+	l.exact = float64(m.now.Sub(begin)) / float64(rtt)
+	if !m.run(700*time.Second, proved) {
+		return fail("the search does not end")
+	}
+	l.proved = float64(m.now.Sub(begin)) / float64(rtt)
+
+	// The path shrinks under flowing data.
+	m.data = []time.Duration{100 * time.Microsecond, time.Millisecond, 4 * time.Millisecond}[rng.IntN(3)]
+	m.nextData = m.now
+	m.run(3*rtt+time.Duration(rng.Int64N(int64(50*time.Millisecond))), nil)
+	if !m.run(60*time.Second, proved) { // a false alarm may be on
+		return fail("data alone moves the PLPMTU for good")
+	}
+	if m.mtu = randomMTU(); m.mtu > m.exact() {
+		m.mtu = m.exact()
+	}
+	if m.exact() >= m.d.PLPMTU() {
+		m.mtu = max(least, m.d.PLPMTU()-4-rng.IntN(200))
+	}
+	if m.clearsDF { // then nothing vanishes
+		m.clearsDF = false
+	}
+	l.then, l.afterPTB = m.mtu, m.ptb && m.ptbOffset == 0 && m.ptbDelay == 0
+	shrunk := m.now
+	shrinks := m.exact() < m.d.PLPMTU()
+	if shrinks {
+		fits := func() bool { return m.d.PLPMTU() <= m.mtu }
+		bound := detectionBound(m)
+		if !m.run(bound, fits) {
+			return fail("PLPMTU %d above the path's %d for more than %v (RTT %v, loss %.3f)", m.d.PLPMTU(), m.mtu, bound, rtt, m.loss)
+		}
+		l.detected = ms(m.now.Sub(shrunk))
+		l.detectedIn = float64(m.now.Sub(shrunk)) / float64(rtt)
+		m.data = 0
+		if !m.run(700*time.Second, proved) {
+			return fail("PLPMTU is %d of %d after shrinking", m.d.PLPMTU(), m.exact())
+		}
+		l.found = float64(m.now.Sub(shrunk)) / float64(rtt)
+	}
+	m.data = 0
+
+	// It grows again.
+	m.mtu = min(max(randomMTU(), m.mtu), egress)
+	grown, grew := m.now, !exact()
+	if !m.run(1300*time.Second, proved) {
+		return fail("PLPMTU is %d of %d after growing", m.d.PLPMTU(), m.exact())
+	}
+	if grew {
+		l.regrown = m.now.Sub(grown).Seconds()
+	}
+	if m.trouble != "" {
+		return fail("")
+	}
+	l.probes, l.probeBytes = m.probes, m.probeBytes
+	return l
+}
+
+// detectionBound is how long a PLPMTU may be above the path's MTU while data
+// flows: the time to lose enough packets, a request, its report, and as often
+// again as loss, which also hides the proof, makes likely.
+func detectionBound(m *model) time.Duration {
+	interval := max(m.rtt()/2, requestInterval)
+	once := m.rtt() + m.lateness + 2*interval + 24*m.data
+	return once*time.Duration(2+60*m.loss) + 4*m.rtt()
+}
+
+func seedOf(t testing.TB) uint64 {
+	seed := uint64(time.Now().UnixNano())
+	if s := os.Getenv("PMTUD_SEED"); s != "" {
+		n, err := strconv.ParseUint(s, 0, 64)
+		if err != nil {
+			t.Fatalf("PMTUD_SEED: %v", err)
+		}
+		seed = n
+	}
+	t.Logf("seed %d (PMTUD_SEED sets it)", seed)
+	return seed
+}
+
+func TestManyRandomPaths(t *testing.T) {
+	n := 100_000
+	if testing.Short() || raceEnabled {
+		n = 5_000
+	}
+	if s := os.Getenv("PMTUD_PATHS"); s != "" {
+		n, _ = strconv.Atoi(s)
+	}
+	seed := seedOf(t)
+	began := time.Now()
+	lives := make([]life, n)
+	failed := 0
+	for i := range lives {
+		lives[i] = live(seed+uint64(i), nil)
+		if lives[i].trouble != "" {
+			failed++
+			if failed <= 5 {
+				t.Errorf("path %d: %s (PMTUD_SEED=%d PMTUD_PATHS=1)", i, lives[i].trouble, seed+uint64(i))
+			}
+		}
+		if n == 1 {
+			live(seed, t.Logf) // once more, told
+		}
+	}
+	if failed > 0 {
+		t.Errorf("%d of %d paths failed", failed, n)
+	}
+	t.Logf("%d paths in %v", n, time.Since(began).Round(time.Millisecond))
+	show := func(what string, of func(life) (float64, bool)) []float64 {
+		var v []float64
+		worst, at := -1.0, 0
+		for i, l := range lives {
+			if x, ok := of(l); ok && l.trouble == "" {
+				v = append(v, x)
+				if x > worst {
+					worst, at = x, i
+				}
+			}
+		}
+		if len(v) == 0 {
+			return nil
+		}
+		slices.Sort(v)
+		quantile := func(p float64) float64 { return v[min(int(p*float64(len(v))), len(v)-1)] }
+		t.Logf("%-58s %7d paths  median %8.2f  p95 %8.2f  p99 %8.2f  worst %8.2f (seed %d)",
+			what, len(v), quantile(.5), quantile(.95), quantile(.99), worst, seed+uint64(at))
+		return v
+	}
+	show("start to exact, no loss, 1280 to 1500, RTT", func(l life) (float64, bool) { return l.exact, l.clean && l.mtu >= 1280 && l.mtu <= 1500 })
+	show("start to exact, no loss, 1501 to 9216, RTT", func(l life) (float64, bool) { return l.exact, l.clean && l.mtu > 1500 })
+	show("start to exact, no loss, 576 to 1279, RTT", func(l life) (float64, bool) { return l.exact, l.clean && l.mtu < 1280 })
+	show("start to exact, reordering alone, RTT", func(l life) (float64, bool) { return l.exact, l.lossless && !l.clean && !l.lies })
+	show("start to exact, no loss, wrong or late PTBs, RTT", func(l life) (float64, bool) { return l.exact, l.lossless && l.lies })
+	show("start to exact, 4 to 6 % loss, RTT", func(l life) (float64, bool) { return l.exact, l.loss > .04 && l.loss < .06 && !l.lies })
+	show("start to exact, all, RTT", func(l life) (float64, bool) { return l.exact, true })
+	show("start to proved, all, RTT", func(l life) (float64, bool) { return l.proved, true })
+	show("shrinking to a passing PLPMTU, RTT", func(l life) (float64, bool) { return l.detectedIn, l.detected > 0 })
+	show("shrinking to a passing PLPMTU, honest PTB, RTT", func(l life) (float64, bool) { return l.detectedIn, l.detected > 0 && l.afterPTB })
+	show("shrinking to a passing PLPMTU, RTT 10 to 30 ms, ms", func(l life) (float64, bool) { return l.detected, l.detected > 0 && l.rttMS > 10 && l.rttMS < 30 })
+	show("shrinking to exact, RTT", func(l life) (float64, bool) { return l.found, l.found > 0 })
+	show("growing to exact, s", func(l life) (float64, bool) { return l.regrown, l.regrown > 0 })
+	show("probes in a life", func(l life) (float64, bool) { return float64(l.probes), true })
+}
