@@ -56,6 +56,7 @@ const (
 	fanBytes   = 14720
 	leastFan   = 3
 
+	extraProbes      = 2               // beyond MAX_PROBES where probes are lost by chance
 	confirmCopies    = 2               // probes of the suspected size in a confirming fan
 	firstRaise       = 5 * time.Second // after a reduction; doubles up to PMTU_RAISE_TIMER
 	verifyInterval   = time.Second     // between verifications of unvalidated PTBs

@@ -282,11 +282,11 @@ func (d *Discovery) decide(now time.Time) {
 	case Searching:
 		if d.lo >= d.grid.max {
 			d.happens(maxAcked, now)
-		} else if d.failures(d.lo+d.grid.step) >= d.cfg.MaxProbes {
+		} else if d.failures(d.lo+d.grid.step) >= d.enough() {
 			d.happens(sizeFailed, now)
 		}
 	case Error:
-		if d.lo > 0 && d.failures(d.lo+d.grid.step) >= d.cfg.MaxProbes {
+		if d.lo > 0 && d.failures(d.lo+d.grid.step) >= d.enough() {
 			if !d.settled {
 				d.complete(now)
 			}
@@ -301,7 +301,6 @@ func (d *Discovery) suspect(e event, safe int, now time.Time) {
 	d.lo, d.fails = 0, d.fails[:0]
 	d.use(safe, causeOf(e), now)
 	d.restart(now)
-	d.bytes = max(d.bytes, confirmCopies*d.doubt.size+d.grid.base+d.grid.min)
 }
 
 // blackHole is a suspicion that packets of the PLPMTU no longer pass.
@@ -330,9 +329,16 @@ func (d *Discovery) falseAlarm() {
 // verdict ends a suspicion whose size was not acknowledged while others were.
 func (d *Discovery) verdict() {
 	d.doubt = doubt{}
-	d.contradicted = 0
 	d.reports.factor = 1
 	d.reduced()
+}
+
+// enough is how often a size must fail before it is given up.
+func (d *Discovery) enough() int {
+	if d.lossy && d.cfg.Mode == Fan {
+		return d.cfg.MaxProbes + extraProbes
+	}
+	return d.cfg.MaxProbes
 }
 
 // reduced starts the raises again from the shortest: what took the path away
@@ -341,9 +347,6 @@ func (d *Discovery) reduced() { d.raiseIn = min(firstRaise, d.cfg.RaiseTimer) }
 
 // complete starts PMTU_RAISE_TIMER, unless nothing is left to be raised.
 func (d *Discovery) complete(now time.Time) {
-	if d.lossy && !d.raising {
-		d.reduced() // a search with losses may have ended short
-	}
 	d.raising, d.lossy, d.hint = false, false, 0
 	d.raiseAt = time.Time{}
 	if d.lo < d.grid.max || d.local > 0 {
@@ -359,7 +362,9 @@ func (d *Discovery) raise(now time.Time) {
 		d.local = 0
 		d.rebound(CauseEgress, now)
 	}
-	d.happens(raiseExpired, now)
+	if d.state == Error || d.lo < d.grid.max {
+		d.happens(raiseExpired, now)
+	}
 }
 
 // restart voids the probes in flight and lets a fan leave at once.
@@ -380,7 +385,7 @@ func (d *Discovery) forget() {
 	d.doubt = doubt{}
 	d.verifyWait, d.contradicted = verifyInterval, 0
 	d.verifyNext, d.ptbFrom, d.raiseAt = time.Time{}, time.Time{}, time.Time{}
-	d.raiseIn = d.cfg.RaiseTimer
+	d.reduced() // a new path's first search is checked soon, too
 	d.packets, d.bytes = fanPackets, fanBytes
 	d.reports.restart()
 }

@@ -47,6 +47,7 @@ type model struct {
 	// what was counted
 	fans, probes, probeBytes, requests, polls int
 	lastFan                                   time.Time
+	lastGen                                   uint32
 	trace                                     func(format string, args ...any)
 	actions                                   []Action
 	bits                                      [16]uint64
@@ -192,7 +193,10 @@ func (m *model) poll() {
 		if fan > fanPackets || bytes > limit+2*1500 {
 			m.fail("a fan beyond its budget")
 		}
-		m.lastFan = m.now
+		if m.d.generation == m.lastGen && m.now.Sub(m.lastFan) < m.rtt()*9/10 && m.d.rtt.smoothed > 0 {
+			m.fail("two fans within a round trip")
+		}
+		m.lastFan, m.lastGen = m.now, m.d.generation
 		if m.trace != nil {
 			m.trace("%8.1f ms  fan %v", ms(m.now.Sub(epochStart)), m.d.sizes)
 		}

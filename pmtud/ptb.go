@@ -49,7 +49,8 @@ func (d *Discovery) PTB(m PTB, now time.Time) {
 
 // verifySoon has the next fan confirm the PLPMTU.
 func (d *Discovery) verifySoon(hint int, now time.Time) {
-	if d.cfg.Mode == Sequential || d.state == Base || d.verify > 0 || d.round.open && d.round.verify > 0 || now.Before(d.verifyNext) {
+	resting := d.state == SearchComplete || d.state == Error && d.settled // else probes are under way
+	if d.cfg.Mode == Sequential || !resting || d.verify > 0 || d.round.open || now.Before(d.verifyNext) {
 		return
 	}
 	d.verify, d.hint = d.plpmtu, hint

@@ -159,7 +159,7 @@ func (d *Discovery) closeRound(now time.Time) {
 	r.open = false
 	d.nextFan = now
 	if d.rtt.smoothed > 0 { // RFC 8899, 3 (7): a fan a round trip
-		if t := r.started.Add(d.rtt.smoothed * 3 / 4); t.After(now) {
+		if t := r.started.Add(d.rtt.smoothed); t.After(now) {
 			d.nextFan = t
 		}
 	}

@@ -167,10 +167,11 @@ func (d *Discovery) plan() {
 	}
 	g, low := d.grid, d.lo
 	room, bytes := d.packets, d.bytes
+	sentinels := fanPackets // while they are added
 	add := func(size, copies int) {
 		size = min(size, g.max)
 		for range copies {
-			first := len(d.sizes) == 0 || slices.Max(d.sizes) <= low // one is always allowed
+			first := len(d.sizes) <= sentinels // one is always allowed
 			if room > 0 && size >= g.min && (size <= bytes || first) {
 				d.sizes = append(d.sizes, size)
 				room--
@@ -181,11 +182,11 @@ func (d *Discovery) plan() {
 
 	// Sentinels: sizes that pass if any does, sent last.
 	last := min(g.base, max(low, g.min))
-	sentinels := 1
+	add(last, 1)
 	if d.lossy || d.verify > 0 {
-		sentinels = 2
+		add(last, 1)
 	}
-	add(last, sentinels)
+	sentinels = len(d.sizes)
 
 	// What must be in this fan.
 	high := g.max
@@ -194,6 +195,7 @@ func (d *Discovery) plan() {
 	}
 	switch {
 	case d.verify > 0:
+		bytes = max(bytes, confirmCopies*d.verify)
 		add(d.verify, confirmCopies)
 		if d.hint > 0 {
 			add(g.floor(d.hint), 1)
@@ -203,6 +205,7 @@ func (d *Discovery) plan() {
 		if n := d.failures(g.base); n < d.cfg.MaxProbes {
 			add(g.base, min(1+2*n, d.cfg.MaxProbes-n))
 		}
+		bytes = max(bytes, confirmCopies*d.doubt.size) // RFC 9002, 7.2: or two packets
 		add(d.doubt.size, confirmCopies)
 		if d.doubt.size > 0 && d.state != Error {
 			high = d.doubt.size - g.step
@@ -213,7 +216,7 @@ func (d *Discovery) plan() {
 			add(hint, 1)
 		}
 		if hint < high {
-			add(hint+g.step, d.cfg.MaxProbes-d.failures(hint+g.step))
+			add(hint+g.step, d.enough()-d.failures(hint+g.step))
 		}
 		if hint > low {
 			add(hint, 1)
@@ -243,16 +246,16 @@ func (d *Discovery) fill(low, high, room, bytes int) {
 		return
 	}
 	// The smallest size that failed: the search is between low and it.
-	bound, failed := high+step, d.cfg.MaxProbes
+	bound, failed := high+step, d.enough()
 	if len(d.fails) > 0 && d.fails[0].size < bound {
 		bound, failed = d.fails[0].size, d.fails[0].count
 	}
 	between := (bound - low - step) / step
-	if between+min(1, max(0, d.cfg.MaxProbes-failed)) <= room && (between+1)*bound <= bytes {
+	if between+min(1, max(0, d.enough()-failed)) <= room && (between+1)*bound <= bytes {
 		// The end: each size that is left, as often as there is room, up to MAX_PROBES.
-		for copies := range d.cfg.MaxProbes {
+		for copies := range d.enough() {
 			for size := bound; size > low && room > 0 && bytes >= size; size -= step {
-				if size <= high && d.failures(size)+copies < d.cfg.MaxProbes {
+				if size <= high && d.failures(size)+copies < d.enough() {
 					d.sizes = append(d.sizes, size)
 					room, bytes = room-1, bytes-size
 				}
@@ -260,7 +263,7 @@ func (d *Discovery) fill(low, high, room, bytes int) {
 		}
 		return
 	}
-	if d.lossy && failed < d.cfg.MaxProbes && room > 2 && bytes >= bound {
+	if d.lossy && failed < d.enough() && room > 2 && bytes >= bound {
 		d.sizes = append(d.sizes, bound) // a single loss must not mislead
 		room, bytes = room-1, bytes-bound
 	}

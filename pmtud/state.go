@@ -117,6 +117,7 @@ func (d *Discovery) entered(from State, e event, now time.Time) {
 		if from == SearchComplete && e != baseAcked { // a raise: what failed may pass now
 			d.fails = d.fails[:0]
 			d.raising = true
+			d.packets, d.bytes = fanPackets, fanBytes
 		}
 	case SearchComplete:
 		d.complete(now)
@@ -130,8 +131,9 @@ func (d *Discovery) entered(from State, e event, now time.Time) {
 			d.fails = append(d.fails[:0], failure{d.grid.base, d.cfg.MaxProbes})
 		case blackHole, validPTB:
 			d.suspect(e, d.grid.min, now)
-		default:
+		default: // probe BASE_PLPMTU again
 			d.fails = d.fails[:0]
+			d.packets, d.bytes = fanPackets, fanBytes
 		}
 	}
 }
