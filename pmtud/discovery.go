@@ -118,6 +118,9 @@ func (d *Discovery) LocalTooBig(size int, now time.Time) {
 	}
 	d.local = size - 1
 	d.rebound(CauseLocal, now)
+	if d.raiseAt.IsZero() && (d.state == SearchComplete || d.settled) {
+		d.raiseAt = now.Add(d.raiseIn)
+	}
 }
 
 // rebound applies a changed MAX_PLPMTU.
@@ -305,7 +308,7 @@ func (d *Discovery) suspect(e event, safe int, now time.Time) {
 
 // blackHole is a suspicion that packets of the PLPMTU no longer pass.
 func (d *Discovery) blackHole(now time.Time) {
-	if d.plpmtu > d.grid.min && d.doubt.size == 0 {
+	if d.plpmtu > d.grid.min && d.lo > 0 && d.doubt.size == 0 {
 		d.happens(blackHole, now)
 	}
 }

@@ -186,11 +186,11 @@ func (m *model) poll() {
 		m.fans++
 		m.probes += fan
 		m.probeBytes += bytes
-		limit := fanBytes
-		if m.d.grid.max > 1500 {
-			limit = max(m.d.bytes, 2*m.d.grid.max) // slow start
+		limit := fanBytes + m.d.grid.base
+		if m.d.grid.max > 1500 { // slow start, and at least two packets
+			limit = max(m.d.bytes, 2*m.d.grid.max) + 4*m.d.grid.base
 		}
-		if fan > fanPackets || bytes > limit+2*1500 {
+		if fan > fanPackets || bytes > limit {
 			m.fail("a fan beyond its budget")
 		}
 		if m.d.generation == m.lastGen && m.now.Sub(m.lastFan) < m.rtt()*9/10 && m.d.rtt.smoothed > 0 {

@@ -69,12 +69,13 @@ func (d *Discovery) highestSent() uint32 {
 func (d *Discovery) interval() time.Duration { return max(d.rtt.smoothed/2, requestInterval) }
 
 // requestAt returns when the next request is due, zero while no data flows.
-// In Base the fans ask already.
+// While nothing is known to pass, the fans ask already. A peer that does not
+// answer is asked ever less often.
 func (d *Discovery) requestAt() time.Time {
-	if d.log == nil || d.state == Base || d.log.armed.Load() {
+	if d.log == nil || d.state == Base || d.state == Disabled || d.lo == 0 || d.log.armed.Load() {
 		return time.Time{}
 	}
-	return d.reports.last.Add(d.interval())
+	return d.reports.last.Add(d.interval() << min(d.reports.pending/rememberedRequests, 8))
 }
 
 // request appends a report request if one is due.
@@ -131,6 +132,7 @@ func (d *Discovery) vanishing(q *request, highest uint32, bits []uint64) bool {
 	r := &d.reports
 	var lostSizes [mostEvidence]int
 	lost, arrived, largest := 0, 1, 0 // the request itself has arrived
+	unrelated := 0                    // lost as well, but so small that it was not for their size
 	enough := r.evidence()
 	suspicious := false
 	fresh := r.judged
@@ -168,12 +170,18 @@ func (d *Discovery) vanishing(q *request, highest uint32, bits []uint64) bool {
 		if size <= largest && seq > fresh {
 			r.loss += (1 - r.loss) / 64
 		}
-		if size > largest && lost < len(lostSizes) {
+		if size < d.grid.min {
+			unrelated++
+		} else if size > largest && lost < len(lostSizes) {
 			lostSizes[lost] = size
 			lost++
 		}
-		if lost >= 2*enough || lost >= enough && arrived >= 2 || lost == mostEvidence {
+		switch {
+		case unrelated >= arrived: // a burst
+		case lost >= enough && arrived >= 2, lost >= 4*enough, lost == mostEvidence:
 			suspicious = true
+		}
+		if suspicious {
 			break
 		}
 	}

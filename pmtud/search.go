@@ -203,7 +203,11 @@ func (d *Discovery) plan() {
 		high = low
 	case low < g.base: // BASE_PLPMTU is still to be confirmed
 		if n := d.failures(g.base); n < d.cfg.MaxProbes {
-			add(g.base, min(1+2*n, d.cfg.MaxProbes-n))
+			copies := 1 + 2*n
+			if d.hint > 0 && d.hint < g.base { // it will fail: know it at once
+				copies = d.cfg.MaxProbes
+			}
+			add(g.base, min(copies, d.cfg.MaxProbes-n))
 		}
 		bytes = max(bytes, confirmCopies*d.doubt.size) // RFC 9002, 7.2: or two packets
 		add(d.doubt.size, confirmCopies)

@@ -1,0 +1,149 @@
+package pmtud
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+// newPath returns a clean path of 20 ms on which nothing has happened yet.
+func newPath(mtu int) *model {
+	m := newModel(Config{}, rand.New(rand.NewPCG(8899, 5)))
+	m.mtu, m.delay = mtu, 10*time.Millisecond
+	return m
+}
+
+// begin gives the path an endpoint.
+func (m *model) begin(egress int) {
+	m.d.NewEndpoint(Endpoint{EgressMTU: egress}, m.now)
+	m.d.SeedRTT(m.rtt())
+}
+
+// in brings a path into a state.
+func in(t *testing.T, s State) *model {
+	t.Helper()
+	m := newPath(1400)
+	reached := func() bool { return m.d.State() == s }
+	switch s {
+	case Disabled:
+		return m
+	case Error:
+		m.mtu = 1000
+		reached = func() bool { return m.d.State() == Error && m.d.settled }
+	}
+	m.begin(1500)
+	if !m.run(time.Second, reached) {
+		t.Fatalf("state %v is not reached: %v", s, m.d.State())
+	}
+	return m
+}
+
+func TestEveryTransition(t *testing.T) {
+	states := []State{Disabled, Base, Searching, SearchComplete, Error}
+	for _, tc := range []struct {
+		name string
+		do   func(m *model)
+		// to is the state after it for each state before it.
+		to map[State]State
+	}{
+		{"the peer's address is validated", func(m *model) { m.begin(1500) },
+			map[State]State{Disabled: Base, Base: Base, Searching: Base, SearchComplete: Base, Error: Base}},
+		{"connectivity is lost", func(m *model) { m.d.Stop(m.now) },
+			map[State]State{Disabled: Disabled, Base: Disabled, Searching: Disabled, SearchComplete: Disabled, Error: Disabled}},
+		{"a probe of the base size is acknowledged", func(m *model) {
+			m.mtu = 1400
+			if m.d.state == SearchComplete || m.d.state == Disabled {
+				return
+			}
+			if m.d.state == Error { // only its raise timer probes the base size again
+				m.run(6*time.Second, func() bool { return m.d.State() != Error })
+				return
+			}
+			m.run(m.rtt()+time.Microsecond, nil)
+		}, map[State]State{Disabled: Disabled, Base: Searching, Searching: Searching, SearchComplete: SearchComplete, Error: Searching}},
+		{"the base size fails MAX_PROBES times", func(m *model) {
+			m.mtu = 1000
+			m.run(4*m.rtt(), func() bool { return m.d.State() == Error })
+		}, map[State]State{Disabled: Disabled, Base: Error, SearchComplete: SearchComplete, Error: Error}},
+		{"MAX_PLPMTU is acknowledged", func(m *model) {
+			m.mtu = 1500
+			m.run(10*m.rtt(), nil)
+		}, map[State]State{Disabled: Disabled, Base: SearchComplete, Searching: SearchComplete, SearchComplete: SearchComplete, Error: Error}},
+		{"the size after the PLPMTU fails MAX_PROBES times", func(m *model) { m.run(6*m.rtt(), nil) },
+			map[State]State{Disabled: Disabled, Base: SearchComplete, Searching: SearchComplete, SearchComplete: SearchComplete, Error: Error}},
+		{"PMTU_RAISE_TIMER expires", func(m *model) {
+			m.run(6*time.Second, func() bool { return !m.d.raiseAt.IsZero() && m.d.round.open })
+		}, map[State]State{Disabled: Disabled, Base: SearchComplete, Searching: SearchComplete, SearchComplete: SearchComplete, Error: Error}},
+		{"MAX_PLPMTU grows", func(m *model) { m.d.EgressMTU(1600, m.now) },
+			map[State]State{Disabled: Disabled, Base: Base, Searching: Searching, SearchComplete: Searching, Error: Error}},
+		{"MAX_PLPMTU shrinks below the PLPMTU", func(m *model) { m.d.EgressMTU(900, m.now) },
+			map[State]State{Disabled: Disabled, Base: Base, Searching: SearchComplete, SearchComplete: SearchComplete, Error: Searching}},
+		{"a black hole is suspected", func(m *model) { m.d.blackHole(m.now) },
+			map[State]State{Disabled: Disabled, Base: Base, Searching: Base, SearchComplete: Base, Error: Error}},
+		{"a validated PTB offers less than the PLPMTU", func(m *model) {
+			m.d.PTB(PTB{MTU: 800, Size: m.d.PLPMTU(), Validated: true}, m.now)
+		}, map[State]State{Disabled: Disabled, Base: Base, Searching: Base, SearchComplete: Base, Error: Error}},
+		{"a PTB that is not validated offers less than the PLPMTU", func(m *model) {
+			m.d.PTB(PTB{MTU: 800, Size: m.d.PLPMTU()}, m.now)
+		}, map[State]State{Disabled: Disabled, Base: Base, Searching: Searching, SearchComplete: SearchComplete, Error: Error}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			for _, from := range states {
+				want, ok := tc.to[from]
+				if !ok {
+					continue
+				}
+				m := in(t, from)
+				tc.do(m)
+				if got := m.d.State(); got != want {
+					t.Errorf("from %v to %v, want %v", from, got, want)
+				}
+				if p := m.d.PLPMTU(); p < m.d.grid.min || p > m.d.grid.max {
+					t.Errorf("from %v: PLPMTU is %d", from, p)
+				}
+			}
+		})
+	}
+}
+
+func TestAPairWithoutALineChangesNothing(t *testing.T) {
+	lines := map[[2]int]State{}
+	for _, l := range transitions {
+		key := [2]int{int(l.from), int(l.on)}
+		if _, twice := lines[key]; twice {
+			t.Errorf("two lines for %v and event %d", l.from, l.on)
+		}
+		if l.rfc == "" {
+			t.Errorf("%v and event %d name no section", l.from, l.on)
+		}
+		lines[key] = l.to
+	}
+	for s := Disabled; s <= Error; s++ {
+		for e := connected; e <= validPTB; e++ {
+			m := in(t, s)
+			plpmtu := m.d.PLPMTU()
+			to, listed := lines[[2]int{int(s), int(e)}]
+			if got := m.d.happens(e, m.now); got != listed {
+				t.Errorf("%v and event %d: listed is %v", s, e, got)
+			}
+			if !listed {
+				to = s
+				if m.d.PLPMTU() != plpmtu {
+					t.Errorf("%v and event %d move the PLPMTU", s, e)
+				}
+			}
+			if m.d.State() != to {
+				t.Errorf("%v and event %d lead to %v, want %v", s, e, m.d.State(), to)
+			}
+		}
+	}
+}
+
+func TestStatesHaveTheNamesOfTheRFC(t *testing.T) {
+	want := []string{"disabled", "base", "searching", "search_complete", "error"}
+	for i, w := range want {
+		if got := State(i).String(); got != w {
+			t.Errorf("state %d is %q, want %q", i, got, w)
+		}
+	}
+}
