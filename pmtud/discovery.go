@@ -51,15 +51,6 @@ type Discovery struct {
 	reports reports
 }
 
-// A doubt is what must be known to take a suspicion back.
-type doubt struct {
-	size    int // the PLPMTU in question; 0: no doubt
-	ptb     bool
-	fails   []failure
-	raiseAt time.Time
-	raiseIn time.Duration
-}
-
 // New returns a Discovery in state Disabled.
 func New(cfg Config) *Discovery {
 	cfg = cfg.withDefaults()
@@ -295,78 +286,6 @@ func (d *Discovery) decide(now time.Time) {
 			}
 			d.settled = true
 		}
-	}
-}
-
-// suspect goes back to a safe size until probes have answered (RFC 8899, 4.3).
-func (d *Discovery) suspect(e event, safe int, now time.Time) {
-	d.doubt = doubt{d.plpmtu, e == validPTB, append([]failure(nil), d.fails...), d.raiseAt, d.raiseIn}
-	d.lo, d.fails = 0, d.fails[:0]
-	d.use(safe, causeOf(e), now)
-	d.restart(now)
-}
-
-// blackHole is a suspicion that packets of the PLPMTU no longer pass.
-func (d *Discovery) blackHole(now time.Time) {
-	if d.plpmtu > d.grid.min && d.lo > 0 && d.doubt.size == 0 {
-		d.happens(blackHole, now)
-	}
-}
-
-// falseAlarm takes a suspicion back: its size was acknowledged.
-func (d *Discovery) falseAlarm() {
-	for _, f := range d.doubt.fails {
-		if f.size > d.lo {
-			d.addFailure(f.size, f.count)
-		}
-	}
-	d.raiseIn = d.doubt.raiseIn
-	if d.doubt.ptb {
-		d.contradicted++
-	} else {
-		d.reports.widen()
-	}
-	d.doubt = doubt{}
-}
-
-// verdict ends a suspicion whose size was not acknowledged while others were.
-func (d *Discovery) verdict() {
-	d.doubt = doubt{}
-	d.reports.factor = 1
-	d.reduced()
-}
-
-// enough is how often a size must fail before it is given up.
-func (d *Discovery) enough() int {
-	if d.lossy && d.cfg.Mode == Fan {
-		return d.cfg.MaxProbes + extraProbes
-	}
-	return d.cfg.MaxProbes
-}
-
-// reduced starts the raises again from the shortest: what took the path away
-// may give it back soon.
-func (d *Discovery) reduced() { d.raiseIn = min(firstRaise, d.cfg.RaiseTimer) }
-
-// complete starts PMTU_RAISE_TIMER, unless nothing is left to be raised.
-func (d *Discovery) complete(now time.Time) {
-	d.raising, d.lossy, d.hint = false, false, 0
-	d.raiseAt = time.Time{}
-	if d.lo < d.grid.max || d.local > 0 {
-		d.raiseAt = now.Add(d.raiseIn)
-		d.raiseIn = min(2*d.raiseIn, d.cfg.RaiseTimer)
-	}
-}
-
-// raise is PMTU_RAISE_TIMER's expiry (RFC 8899, 5.2).
-func (d *Discovery) raise(now time.Time) {
-	d.raiseAt = time.Time{}
-	if d.local > 0 { // what the kernel refused once may have been a passing state
-		d.local = 0
-		d.rebound(CauseEgress, now)
-	}
-	if d.state == Error || d.lo < d.grid.max {
-		d.happens(raiseExpired, now)
 	}
 }
 

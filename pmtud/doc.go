@@ -1,2 +1,96 @@
-// Package pmtud finds the PLPMTU of a path (RFC 8899).
+// Package pmtud finds the PLPMTU of a path and keeps it true: Datagram
+// Packetization Layer Path MTU Discovery (RFC 8899), by that RFC's names.
+//
+//	new endpoint, egress MTU, EMSGSIZE ─┐                ┌─▶ PLPMTU
+//	acks, receive reports, PTBs, time ──┼─▶ Discovery ───┼─▶ probes and report requests to send
+//	sizes of what was sent (SentLog) ───┘                └─▶ Deadline, History
+//
+// A Discovery is one peer's, for the direction to it. All sizes are bytes of
+// the outer IP packet, among the sizes that a packet can have: for ESP those
+// are four apart. The PLPMTU is exact when the next of them does not fit.
+//
+// # The search
+//
+// A fan of probes leaves once a round trip (round.go), largest first, and ends
+// with a sentinel of a size that passes. Its ack tells that what is unanswered
+// was lost, so that no timer has to be guessed. Sizes are chosen (search.go) to
+// part what the path's MTU may be into equally likely pieces, with common MTUs
+// more likely, and sizes above a failed probe unlikely but not impossible.
+// A larger size is used as soon as it is acknowledged. The search ends when
+// the next size has failed MAX_PROBES times, two times more where
+// probes were lost that fit.
+//
+// # Black holes
+//
+// While data flows, a small report request leaves every half round trip or so
+// (report.go), and its answer says which packets have arrived. The larger
+// sizes all lost while smaller ones arrived, or no answer, is a suspicion:
+// the PLPMTU is BASE_PLPMTU at once, and a fan that holds the former size twice
+// decides one round trip later (suspicion.go). No answer at all is an
+// outage, and ends with whatever its first answers say.
+//
+// # Traffic
+//
+// With M the largest size probed, a fan is at most ten packets and
+// max(14720, 2·M) bytes and a few sentinels (RFC 9002, 7.2), one a round trip;
+// only where sizes beyond Ethernet's are searched, a fan that lost nothing
+// that fits lets the next one have twice the bytes, as slow start would.
+// Half the packets, if most of the small ones were lost. A search up to
+// Ethernet's size takes some 35 kB in all; after it there is one fan, rarely
+// more, at each raise, 5, 10, 20 … 600 s apart: some 350 bit/s over an hour.
+// Requests, of size q, take at most q·8 bit each max(RTT/2, 20 ms), and no more than one
+// for 2000 bytes of data or four such intervals. At 64 kbit/s that is below
+// five percent; at 10 Gbit/s it is 40 kbit/s.
+//
+// # RFC 8899, section by section
+//
+//	3 (1)     no larger packet but probes     the caller obeys PLPMTU
+//	3 (2)     DF, no source fragmentation     the caller's sockets; Ack(fragmented) notices who clears DF
+//	3 (3)     feedback of the receiver        Ack, Report
+//	3 (4)     probes without user data        the caller's; a lost probe changes nothing but the search
+//	3 (5)     local MTU bounds                Endpoint.EgressMTU, EgressMTU, LocalTooBig
+//	3 (6)     PTBs are validated, not raising ptb.go
+//	3 (7)     one round trip between probes   round.go: Sequential to the letter, Fan between fans (below)
+//	4.1       probes are identifiable         Action.ID: generation ‖ counter, inside ESP
+//	4.2       confirmation                    Ack
+//	4.3       black holes, all three signs    ptb.go, suspicion.go, report.go
+//	4.4       MPS                             the caller: inner MTU of PLPMTU
+//	4.5       PMTUD off                       the caller's sockets
+//	4.6.1     validation of PTBs              PTB.Validated, by the caller
+//	4.6.2     use of PTBs                     Discovery.PTB, case by case
+//	5.1.1     PROBE_TIMER                     round.probeTimeout, Config.ProbeTimer
+//	          PMTU_RAISE_TIMER                raise.go, Config.RaiseTimer
+//	          CONFIRMATION_TIMER              none: MUST NOT be used where the peer acknowledges
+//	5.1.2     MAX_PROBES, MIN_, MAX_, BASE_   Config, grid
+//	5.1.3     PROBED_SIZE                     probe.size
+//	          PROBE_COUNT                     failure.count, for each size
+//	5.1.4     phases                          state.go
+//	5.2       state machine                   state.go, the table
+//	5.3.1     probing for a larger PLPMTU     round.go
+//	5.3.2     selection of sizes              search.go, commonMTUs
+//	5.3.3     inconsistent paths              late acks reopen; evidence doubles after false alarms
+//	5.4       below BASE_PLPMTU               Error searches from MIN_PLPMTU up
+//	6.1       application data and acks       the caller's control messages in ESP
+//	8         load, forged PTBs               round.go, ptb.go: contradicted PTBs are ignored for a while
+//
+// Where it differs, on purpose:
+//
+//   - 3 (7), 8: a fan holds several probes within one round trip, bounded as
+//     above. Sequential keeps to one probe a round trip.
+//   - 5.1.1: in a fan, acknowledgments tell losses; PROBE_TIMER bounds how long
+//     an unanswered fan is waited for, and is shorter while round trips are.
+//   - 5.1.1: after a reduction and after the first search, raises begin at 5 s.
+//   - 5.2: PROBE_COUNT is kept for each size, so that failures of different
+//     sizes do not end a search. Nothing passing at all, not even MIN_PLPMTU, keeps
+//     ERROR and its probes; Stop is for who knows that the peer is gone.
+//   - 5.2: a validated PTB below BASE_PLPMTU in BASE does not enter ERROR before
+//     probes have agreed, and one of the PLPMTU itself does not end a search.
+//   - 4.6.1: a PTB that is not validated causes at most a rate-limited
+//     verification of the PLPMTU; in Sequential nothing.
+//
+// # What it does not do
+//
+// It neither sends nor receives, starts no goroutine, reads no clock and logs
+// nothing. Package tunnel does the I/O, validates PTBs, and converts a PLPMTU to
+// an inner MTU with package esp.
 package pmtud

@@ -42,7 +42,6 @@ type model struct {
 	events  events
 	order   int
 	trouble string // the first broken invariant
-	watch   func(m *model)
 
 	// what was counted
 	fans, probes, probeBytes, requests, polls int
@@ -50,7 +49,6 @@ type model struct {
 	lastGen                                   uint32
 	trace                                     func(format string, args ...any)
 	actions                                   []Action
-	bits                                      [16]uint64
 }
 
 type simEvent struct {

@@ -30,6 +30,7 @@ type reports struct {
 	counter  uint32 // requests sent
 	pending  int    // the last ones in a row that have no answer
 	last     time.Time
+	deferred int     // intervals that had too little data for a request
 	judged   uint32  // sequence numbers up to this are in loss
 	loss     float64 // share of packets lost whatever their size
 	factor   int     // evidence asked for, multiplied after false alarms
@@ -38,6 +39,7 @@ type reports struct {
 
 func (r *reports) newSA() {
 	r.forgetRequests()
+	r.requests[r.counter%rememberedRequests].top = 0
 	r.judged = 0
 }
 
@@ -72,10 +74,26 @@ func (d *Discovery) interval() time.Duration { return max(d.rtt.smoothed/2, requ
 // While nothing is known to pass, the fans ask already. A peer that does not
 // answer is asked ever less often.
 func (d *Discovery) requestAt() time.Time {
+	r := &d.reports
 	if d.log == nil || d.state == Base || d.state == Disabled || d.lo == 0 || d.log.armed.Load() {
 		return time.Time{}
 	}
-	return d.reports.last.Add(d.interval() << min(d.reports.pending/rememberedRequests, 8))
+	return r.last.Add(d.interval() * time.Duration(1+r.deferred) << min(r.pending/rememberedRequests, 8))
+}
+
+// thin reports whether a request now would be more than a small share of the
+// data since the last one.
+func (d *Discovery) thin() bool {
+	last := d.reports.requests[d.reports.counter%rememberedRequests].top
+	bytes := 0
+	for seq := d.log.highest.Load(); seq > last && bytes < dataPerRequest; seq-- {
+		size := d.log.size(seq)
+		if size == 0 {
+			break
+		}
+		bytes += size
+	}
+	return bytes < dataPerRequest
 }
 
 // request appends a report request if one is due.
@@ -85,7 +103,11 @@ func (d *Discovery) request(dst []Action, now time.Time) []Action {
 		return dst
 	}
 	r := &d.reports
-	r.last = now
+	if r.deferred < mostDeferred && d.thin() {
+		r.deferred++
+		return dst
+	}
+	r.last, r.deferred = now, 0
 	r.counter++
 	q := &r.requests[r.counter%rememberedRequests]
 	q.id, q.sent, q.answered = uint64(d.generation)<<32|uint64(r.counter), now, false
@@ -203,15 +225,18 @@ func inARow(loss, odds float64, least int) int {
 	return max(least, int(math.Ceil(math.Log(odds)/math.Log(min(loss, 0.9)))))
 }
 
-// silenceAt returns when the absence of reports becomes a suspicion: several
-// requests in a row, the first of which is SRTT + 4 RTTVAR + interval ago.
+// silenceAt returns when the absence of reports becomes a suspicion: when
+// several requests in a row are each SRTT + 4 RTTVAR ago without an answer.
 func (d *Discovery) silenceAt() time.Time {
 	r := &d.reports
 	both := 1 - (1-r.loss)*(1-r.loss) // the request or its report
-	need := min(inARow(both, 1e-4, leastUnanswered), rememberedRequests-2)
-	if d.state == Base || d.plpmtu <= d.grid.min || r.pending < need {
+	need := min(inARow(both, 1e-5, leastUnanswered), rememberedRequests-2)
+	if d.state == Base || d.lo == 0 || d.plpmtu <= d.grid.min || r.pending < need {
 		return time.Time{}
 	}
-	q := &r.requests[(r.counter-uint32(need)+1)%rememberedRequests]
-	return q.sent.Add(d.rtt.timeout() + d.interval())
+	last := r.counter - uint32(r.pending-need) // of the first ones without an answer
+	if r.counter-last >= rememberedRequests {
+		last = r.counter - rememberedRequests + 1
+	}
+	return r.requests[last%rememberedRequests].sent.Add(d.rtt.timeout())
 }

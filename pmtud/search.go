@@ -13,6 +13,14 @@ func (d *Discovery) failures(size int) int {
 	return 0
 }
 
+// enough is how often a size must fail before it is given up.
+func (d *Discovery) enough() int {
+	if d.lossy && d.cfg.Mode == Fan {
+		return d.cfg.MaxProbes + extraProbes
+	}
+	return d.cfg.MaxProbes
+}
+
 // givenUp reports whether a size up to this one has failed MAX_PROBES times.
 func (d *Discovery) givenUp(size int) bool {
 	for _, f := range d.fails {

@@ -25,7 +25,6 @@ type life struct {
 	afterPTB           bool
 	rttMS              float64
 	probes, probeBytes int
-	forgedDrops        int
 }
 
 // forgeries sends PTBs of someone off the path.

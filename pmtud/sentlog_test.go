@@ -1,0 +1,108 @@
+package pmtud
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+func TestASentLogRemembersTheLastPackets(t *testing.T) {
+	l := new(SentLog)
+	for seq := uint32(1); seq <= 3*sentLogSize; seq++ {
+		l.Record(seq, int(seq%1400)+100, true)
+	}
+	for seq := uint32(1); seq <= 3*sentLogSize; seq++ {
+		want := 0
+		if seq > 2*sentLogSize {
+			want = int(seq%1400) + 100
+		}
+		if got := l.size(seq); got != want {
+			t.Fatalf("size of %d is %d, want %d", seq, got, want)
+		}
+	}
+	if got := l.size(3*sentLogSize + 1); got != 0 {
+		t.Errorf("size of a packet not sent is %d", got)
+	}
+}
+
+func TestASentLogAsksOnceForData(t *testing.T) {
+	l := new(SentLog)
+	if l.Record(1, 100, true) {
+		t.Error("asked though nobody waits")
+	}
+	l.armed.Store(true)
+	if l.Record(2, 100, false) {
+		t.Error("a control message counts as data")
+	}
+	if !l.Record(3, 100, true) || l.Record(4, 100, true) {
+		t.Error("not asked once")
+	}
+}
+
+func TestASentLogIsWrittenByManyAtOnce(t *testing.T) {
+	l := new(SentLog)
+	const writers, each = 4, 20_000
+	var next, wakes atomic.Uint32
+	l.armed.Store(true)
+	var done sync.WaitGroup
+	for range writers {
+		done.Go(func() {
+			for range each {
+				seq := next.Add(1)
+				if l.Record(seq, 500+int(seq%1000), true) {
+					wakes.Add(1)
+				}
+			}
+		})
+	}
+	reader := make(chan struct{})
+	go func() {
+		defer close(reader)
+		for next.Load() < writers*each {
+			h := l.highest.Load()
+			for back := range uint32(64) {
+				if s := l.size(h - back); s != 0 && s != 500+int((h-back)%1000) {
+					t.Errorf("size of %d is %d", h-back, s)
+					return
+				}
+			}
+		}
+	}()
+	done.Wait()
+	<-reader
+	if wakes.Load() != 1 {
+		t.Errorf("%d wakes", wakes.Load())
+	}
+	if h := l.highest.Load(); h > writers*each || h < writers*each-sentLogSize/2 {
+		t.Errorf("highest is %d of %d", h, writers*each)
+	}
+}
+
+func TestRecordAllocatesNothing(t *testing.T) {
+	l := new(SentLog)
+	seq := uint32(0)
+	if n := testing.AllocsPerRun(1000, func() { seq++; l.Record(seq, 1400, true) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkRecord(b *testing.B) {
+	l := new(SentLog)
+	b.ReportAllocs()
+	seq := uint32(0)
+	for b.Loop() {
+		seq++
+		l.Record(seq, 1400, true)
+	}
+}
+
+func BenchmarkRecordParallel(b *testing.B) {
+	l := new(SentLog)
+	b.ReportAllocs()
+	var next atomic.Uint32
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			l.Record(next.Add(1), 1400, true)
+		}
+	})
+}
