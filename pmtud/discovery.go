@@ -81,7 +81,8 @@ func (d *Discovery) NewEndpoint(e Endpoint, now time.Time) {
 func (d *Discovery) Stop(now time.Time) { d.happens(disconnected, now) }
 
 // SeedRTT gives a round trip measured elsewhere, by the handshake, so that the
-// first fan need not wait for the initial timeout.
+// first fan need not wait for the initial timeout. It comes after NewEndpoint,
+// which forgets the former path's.
 func (d *Discovery) SeedRTT(sample time.Duration) { d.rtt.sample(sample) }
 
 // NewSA says that packets leave on another SA from now on, whose sizes log

@@ -4,22 +4,13 @@ import "time"
 
 // A probe is one that was sent.
 type probe struct {
-	id    uint64
-	size  int
-	round uint32
-	sent  time.Time
-	state probeState
+	id      uint64
+	size    int
+	round   uint32
+	sent    time.Time
+	after   time.Duration // until its ack
+	outcome Outcome
 }
-
-type probeState uint8
-
-const (
-	unanswered probeState = iota
-	passed                // acknowledged whole
-	fragmented            // acknowledged, but came in fragments
-	unsent                // never left this host
-	lost                  // its round closed without an answer
-)
 
 // A round is the fan in flight:
 //
@@ -84,15 +75,15 @@ func (d *Discovery) find(id uint64) *probe {
 // to an earlier generation, or come twice, change nothing.
 func (d *Discovery) Ack(id uint64, inFragments bool, now time.Time) {
 	p := d.find(id)
-	if p == nil || p.state != unanswered && p.state != lost || d.state == Disabled {
+	if p == nil || p.outcome != Waiting && p.outcome != Lost || d.state == Disabled {
 		return
 	}
 	d.rtt.sample(now.Sub(p.sent))
-	wasLost := p.state == lost
+	wasLost := p.outcome == Lost
 	d.reorders = d.reorders || wasLost
-	p.state = passed
+	p.outcome, p.after = Passed, now.Sub(p.sent)
 	if inFragments {
-		p.state, d.clearsDF = fragmented, true
+		p.outcome, d.clearsDF = Fragmented, true
 	}
 	current := d.round.open && p.round == d.round.number
 	if current {
@@ -123,10 +114,10 @@ func (d *Discovery) Ack(id uint64, inFragments bool, now time.Time) {
 // probe counts for nothing.
 func (d *Discovery) ProbeFailed(id uint64, tooBig bool, now time.Time) {
 	p := d.find(id)
-	if p == nil || p.state != unanswered {
+	if p == nil || p.outcome != Waiting {
 		return
 	}
-	p.state = unsent
+	p.outcome = Unsent
 	if tooBig {
 		d.LocalTooBig(p.size, now)
 	}
@@ -146,7 +137,7 @@ func (d *Discovery) inRound(i int) *probe {
 
 func (d *Discovery) allAnswered() bool {
 	for i := range d.round.count {
-		if d.inRound(i).state == unanswered {
+		if d.inRound(i).outcome == Waiting {
 			return false
 		}
 	}
@@ -167,15 +158,15 @@ func (d *Discovery) closeRound(now time.Time) {
 	small, smallLost, confirmed := 0, 0, false
 	for i := range r.count {
 		p := d.inRound(i)
-		if p.state == passed && p.size >= r.verify {
+		if p.outcome == Passed && p.size >= r.verify {
 			confirmed = true
 		}
-		if p.size <= d.lo && p.state != unsent {
+		if p.size <= d.lo && p.outcome != Unsent {
 			small++
 		}
-		failed := p.state == fragmented
-		if p.state == unanswered {
-			p.state, failed = lost, heard || d.cfg.Mode == Sequential
+		failed := p.outcome == Fragmented
+		if p.outcome == Waiting {
+			p.outcome, failed = Lost, heard || d.cfg.Mode == Sequential
 			if p.size <= d.lo {
 				smallLost++
 			}

@@ -246,6 +246,26 @@ func TestAnOutageIsNotAboutSize(t *testing.T) {
 	}
 }
 
+func TestAnOutageMayEndOnASmallerPath(t *testing.T) {
+	for _, mtu := range []int{1496, 1400, 1228, 1000} {
+		m := complete(t, 1500, 1500)
+		m.flowing(time.Millisecond, time.Second)
+		m.down = true
+		m.run(time.Second, nil)
+		m.down, m.mtu = false, mtu
+		var heard time.Time
+		done := m.run(5*time.Second, func() bool {
+			if heard.IsZero() && m.d.round.silent == 0 {
+				heard = m.now
+			}
+			return m.d.PLPMTU() == m.exact() && !heard.IsZero()
+		})
+		if !done || m.now.Sub(heard) > 5*m.rtt() {
+			t.Errorf("to %d: PLPMTU is %d in %v, %v after the first answer", mtu, m.d.PLPMTU(), m.d.State(), m.now.Sub(heard))
+		}
+	}
+}
+
 func TestRaiseTimes(t *testing.T) {
 	m := complete(t, 1400, 1500)
 	m.flowing(time.Millisecond, 100*time.Millisecond)

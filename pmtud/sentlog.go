@@ -42,3 +42,8 @@ func (l *SentLog) size(seq uint32) int {
 	}
 	return int(uint16(e))
 }
+
+// Size returns the outer size, in bytes, of the packet numbered seq as it was
+// sent, 0 if it is forgotten or never was: what PTB wants to know. Any
+// goroutine may ask.
+func (l *SentLog) Size(seq uint32) int { return l.size(seq) }

@@ -221,18 +221,102 @@ func TestManyRandomPaths(t *testing.T) {
 			what, len(v), quantile(.5), quantile(.95), quantile(.99), worst, seed+uint64(at))
 		return v
 	}
-	show("start to exact, no loss, 1280 to 1500, RTT", func(l life) (float64, bool) { return l.exact, l.clean && l.mtu >= 1280 && l.mtu <= 1500 })
-	show("start to exact, no loss, 1501 to 9216, RTT", func(l life) (float64, bool) { return l.exact, l.clean && l.mtu > 1500 })
+	within := func(v []float64, p, most float64) {
+		t.Helper()
+		if len(v) > 0 && v[min(int(p*float64(len(v))), len(v)-1)] > most+0.02 {
+			t.Errorf("want at most %v", most)
+		}
+	}
+	within(show("start to exact, no loss, 1280 to 1500, RTT", func(l life) (float64, bool) { return l.exact, l.clean && l.mtu >= 1280 && l.mtu <= 1500 }), 1, 3)
+	within(show("start to exact, no loss, 1501 to 9216, RTT", func(l life) (float64, bool) { return l.exact, l.clean && l.mtu > 1500 }), 1, 5)
 	show("start to exact, no loss, 576 to 1279, RTT", func(l life) (float64, bool) { return l.exact, l.clean && l.mtu < 1280 })
 	show("start to exact, reordering alone, RTT", func(l life) (float64, bool) { return l.exact, l.lossless && !l.clean && !l.lies })
 	show("start to exact, no loss, wrong or late PTBs, RTT", func(l life) (float64, bool) { return l.exact, l.lossless && l.lies })
-	show("start to exact, 4 to 6 % loss, RTT", func(l life) (float64, bool) { return l.exact, l.loss > .04 && l.loss < .06 && !l.lies })
+	within(show("start to exact, 4 to 6 % loss, RTT", func(l life) (float64, bool) { return l.exact, l.loss > .04 && l.loss < .06 && !l.lies }), .95, 8)
 	show("start to exact, all, RTT", func(l life) (float64, bool) { return l.exact, true })
 	show("start to proved, all, RTT", func(l life) (float64, bool) { return l.proved, true })
 	show("shrinking to a passing PLPMTU, RTT", func(l life) (float64, bool) { return l.detectedIn, l.detected > 0 })
 	show("shrinking to a passing PLPMTU, honest PTB, RTT", func(l life) (float64, bool) { return l.detectedIn, l.detected > 0 && l.afterPTB })
-	show("shrinking to a passing PLPMTU, RTT 10 to 30 ms, ms", func(l life) (float64, bool) { return l.detected, l.detected > 0 && l.rttMS > 10 && l.rttMS < 30 })
+	within(show("shrinking to a passing PLPMTU, RTT 10 to 30 ms, ms", func(l life) (float64, bool) { return l.detected, l.detected > 0 && l.rttMS > 10 && l.rttMS < 30 }), .5, 150)
 	show("shrinking to exact, RTT", func(l life) (float64, bool) { return l.found, l.found > 0 })
 	show("growing to exact, s", func(l life) (float64, bool) { return l.regrown, l.regrown > 0 })
 	show("probes in a life", func(l life) (float64, bool) { return float64(l.probes), true })
+}
+
+// restless lets a path change at any time, in any way, and asserts that it is
+// exact once it rests.
+func restless(seed uint64, trace func(string, ...any)) (trouble string, settled float64) {
+	rng := rand.New(rand.NewPCG(seed, 0x4821))
+	m := newModel(Config{}, rng)
+	m.trace = trace
+	egress := []int{1500, 9000}[rng.IntN(2)]
+	m.mtu, m.delay = 576+rng.IntN(egress-575), time.Duration(1+rng.IntN(100))*time.Millisecond
+	m.loss, m.reorder, m.lateness = rng.Float64()*0.1, rng.Float64()*0.2, m.delay/2
+	m.begin(egress)
+	for range 5 + rng.IntN(20) {
+		switch rng.IntN(10) {
+		case 0, 1, 2:
+			m.mtu = 576 + rng.IntN(egress-575)
+		case 3:
+			m.data, m.nextData = time.Duration(1+rng.IntN(20))*time.Millisecond, m.now
+		case 4:
+			m.data = 0
+		case 5:
+			m.down = !m.down
+		case 6:
+			m.newSA()
+		case 7:
+			m.ptb, m.ptbOffset, m.ptbDelay = !m.ptb, rng.IntN(3)*100-100, time.Duration(rng.IntN(500))*time.Millisecond
+		case 8:
+			m.d.EgressMTU(max(576, egress-rng.IntN(egress)), m.now)
+		case 9:
+			if rng.IntN(2) == 0 {
+				m.begin(egress)
+			} else {
+				m.d.LocalTooBig(m.d.PLPMTU(), m.now)
+			}
+		}
+		m.run(time.Duration(rng.ExpFloat64()*float64(m.rtt())*8), nil)
+	}
+	m.down, m.ptb, m.loss = false, false, min(m.loss, 0.03)
+	m.d.EgressMTU(egress, m.now)
+	m.data, m.nextData = 2*time.Millisecond, m.now
+	rest := m.now
+	if !m.run(30*time.Second, func() bool { return m.d.PLPMTU() <= m.mtu }) && m.trouble == "" {
+		return fmt.Sprintf("PLPMTU %d above the path's %d", m.d.PLPMTU(), m.mtu), 0
+	}
+	m.data = 0
+	if !m.run(1300*time.Second, func() bool {
+		return m.d.PLPMTU() == m.exact() && (m.d.State() == SearchComplete || m.d.settled)
+	}) && m.trouble == "" {
+		return fmt.Sprintf("PLPMTU %d of %d in %v", m.d.PLPMTU(), m.exact(), m.d.State()), 0
+	}
+	return m.trouble, m.now.Sub(rest).Seconds()
+}
+
+func TestRestlessPathsEndExact(t *testing.T) {
+	n := 5_000
+	if testing.Short() || raceEnabled {
+		n = 500
+	}
+	if s := os.Getenv("PMTUD_PATHS"); s != "" {
+		n, _ = strconv.Atoi(s)
+	}
+	seed := seedOf(t)
+	var v []float64
+	failed := 0
+	for i := range uint64(n) {
+		trouble, settled := restless(seed+i, nil)
+		if trouble != "" {
+			if failed++; failed <= 5 {
+				t.Errorf("%s (PMTUD_SEED=%d PMTUD_PATHS=1)", trouble, seed+i)
+			}
+		}
+		if n == 1 {
+			restless(seed, t.Logf)
+		}
+		v = append(v, settled)
+	}
+	slices.Sort(v)
+	t.Logf("%d paths exact after they came to rest: median %.2f s, p95 %.2f s, worst %.2f s", n, v[n/2], v[n*95/100], v[n-1])
 }

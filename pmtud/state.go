@@ -124,11 +124,12 @@ func (d *Discovery) entered(from State, e event, now time.Time) {
 	case Error:
 		switch e {
 		case baseFailed:
+			d.fails = d.fails[:0]
 			if d.lo > 0 { // else nothing passes: an outage, which is not about size
 				d.use(d.lo, CauseError, now)
 				d.reduced()
+				d.addFailure(d.grid.base, d.cfg.MaxProbes)
 			}
-			d.fails = append(d.fails[:0], failure{d.grid.base, d.cfg.MaxProbes})
 		case blackHole, validPTB:
 			d.suspect(e, d.grid.min, now)
 		default: // probe BASE_PLPMTU again
