@@ -46,8 +46,11 @@ type controller struct {
 	resolver resolver
 
 	events     chan func(now time.Time)
+	egress     chan struct{} // the host's interfaces or routes have changed
 	alarm      *alarm
 	load       handshakeLoad
+	// PTBs that quote an SPI and sequence number in use, and all others.
+	quotedPTBs, strangePTBs limit
 	complained time.Time // last warning about a stranger
 }
 
@@ -76,6 +79,8 @@ func (c *controller) run(ctx context.Context) {
 			return
 		case event := <-c.events:
 			event(time.Now())
+		case <-c.egress:
+			c.egressChanged(time.Now())
 		case <-c.alarm.timer.C:
 			c.alarm.rung()
 			c.maintain(time.Now())
@@ -107,9 +112,9 @@ func (c *controller) handshake(message []byte, from netip.AddrPort, local netip.
 	return c.post(func(now time.Time) { c.handleHandshake(message, from, local, now) })
 }
 
-func (c *controller) message(sa *inboundSA, payload []byte) bool {
+func (c *controller) message(sa *inboundSA, payload []byte, fragmented bool) bool {
 	payload = bytes.Clone(payload)
-	return c.post(func(now time.Time) { c.handleControl(sa, payload, now) })
+	return c.post(func(now time.Time) { c.handleControl(sa, payload, fragmented, now) })
 }
 
 func (c *controller) firstUse(sa *inboundSA) {
@@ -122,7 +127,7 @@ func (c *controller) moved(p *peer, from netip.AddrPort, local netip.Addr) {
 	if !p.moving.CompareAndSwap(false, true) {
 		return
 	}
-	if !c.post(func(time.Time) { p.moving.Store(false); c.move(p, from, local) }) {
+	if !c.post(func(now time.Time) { p.moving.Store(false); c.move(p, from, local, now) }) {
 		p.moving.Store(false)
 	}
 }
@@ -136,6 +141,7 @@ func (c *controller) maintain(now time.Time) {
 			c.initiate(p, now)
 		}
 		c.sender.releaseWaiting(p, now)
+		c.discover(p, now)
 		c.maintainKeepalive(p, now)
 		c.schedule(p, now)
 	}
@@ -220,6 +226,7 @@ func (c *controller) maintainKeepalive(p *peer, now time.Time) {
 // publish makes the current pair the one that the packet loops send on.
 func (c *controller) publish(p *peer, now time.Time) {
 	p.outbound.Store(p.sas.current.outbound)
+	p.discovery.NewSA(&p.sas.current.outbound.sizes)
 	c.sender.releaseWaiting(p, now)
 }
 
@@ -229,6 +236,8 @@ func (c *controller) lost(p *peer, why string, now time.Time) {
 	p.up = false
 	c.log.Warn("peer lost", "peer", p.name, "why", why)
 	p.liveness.reset(now)
+	p.discovery.Stop(now)
+	p.validated = false
 	if p.path.Load() != nil || !p.endpoint.IsZero() {
 		p.exchange.want(now)
 		c.schedule(p, now)
@@ -237,30 +246,33 @@ func (c *controller) lost(p *peer, why string, now time.Time) {
 
 // move takes the peer to a new place. Only an authentic packet from there, or
 // our own configuration, leads here.
-func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr) {
+func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time.Time) {
 	old := p.path.Load()
 	if old != nil && old.is(to, local) {
 		return
 	}
-	plpmtu, origin := p.plpmtu, fromConfiguration
-	if plpmtu == 0 {
-		mtu, err := c.host.egressMTU(to.Addr())
-		if err != nil {
-			c.log.Warn("no way to peer", "peer", p.name, "endpoint", to, "error", err)
-			return
-		}
-		plpmtu, origin = mtu, fromEgress
+	mtu, err := c.host.egressMTU(to.Addr())
+	if err != nil {
+		c.log.Warn("no way to peer", "peer", p.name, "endpoint", to, "error", err)
+		return
 	}
-	path := newPath(to, local, plpmtu, origin)
-	p.path.Store(path)
-	if old == nil || old.endpoint != to {
-		c.log.Info("endpoint", "peer", p.name, "endpoint", to, "plpmtu", path.plpmtu, "inner_mtu", path.innerMTU)
-		if err := c.places.remember(p.public, to); err != nil {
-			c.log.Debug("where the peer is was not saved", "error", err)
-		}
+	path := newPath(to, local)
+	if old != nil && old.endpoint == to {
+		// The same way back; only our own address on it is another.
+		p.path.Store(path.with(old.plpmtu, mtu))
+		return
 	}
-	if old == nil || old.innerMTU != path.innerMTU {
-		c.adaptHost(p, path)
+	p.validated = false
+	p.path.Store(path.with(0, mtu))
+	c.beginDiscovery(p, now)
+	c.obey(p)
+	path = p.path.Load()
+	c.log.Info("endpoint", "peer", p.name, "endpoint", to, "plpmtu", path.plpmtu, "inner_mtu", path.innerMTU)
+	if err := c.places.remember(p.public, to); err != nil {
+		c.log.Debug("where the peer is was not saved", "error", err)
+	}
+	if p.up {
+		c.sendEcho(p, now) // the answer proves that the peer receives there
 	}
 }
 

@@ -33,7 +33,7 @@ func (c *controller) initiate(p *peer, now time.Time) {
 	offer := c.offer()
 	message, err := initiator.Initiation(esp.AppendMarker(nil), offer, p.exchange.cookie, now)
 	if err == nil {
-		err = c.sender.sockets.write(message, to)
+		err = c.sender.plain(message, to)
 	}
 	if err != nil {
 		c.log.Debug("initiation", "peer", p.name, "endpoint", to.endpoint, "error", err)
@@ -71,7 +71,7 @@ func (p *peer) whereToInitiate() *path {
 		}
 		i--
 	}
-	return &path{endpoint: p.candidates[i]}
+	return newPath(p.candidates[i], netip.Addr{})
 }
 
 // offer is what this end says of itself in a handshake. Each has an SPI of
@@ -110,12 +110,12 @@ var (
 )
 
 func (c *controller) handleInitiation(message []byte, from netip.AddrPort, local netip.Addr, now time.Time) error {
-	back := newPath(from, local, 0, "")
+	back := newPath(from, local)
 	pending, err := c.responder.Open(message, from, c.load.high(now), now)
 	if errors.Is(err, crypto.ErrCookieRequired) {
 		reply, err := c.responder.CookieReply(esp.AppendMarker(nil), message, from, now)
 		if err == nil {
-			err = c.sender.sockets.write(reply, back)
+			err = c.sender.plain(reply, back)
 		}
 		return errors.Join(errCookieWanted, err)
 	} else if err != nil {
@@ -149,7 +149,8 @@ func (c *controller) handleInitiation(message []byte, from netip.AddrPort, local
 	c.spis.add(pair.inbound)
 	c.logKeys(keys, local, from.Addr())
 	p.exchange.yield(now.Add(crypto.RetryAfter(0, rand.Reader)))
-	return c.sender.sockets.write(response, back)
+	pair.answered = from
+	return c.sender.plain(response, back)
 }
 
 func (c *controller) handleResponse(message []byte, from netip.AddrPort, local netip.Addr, now time.Time) error {
@@ -179,17 +180,13 @@ func (c *controller) complete(p *peer, i initiation, keys crypto.Keys, from neti
 	if err != nil {
 		return err
 	}
-	if _, known := p.rtt.value(); !known {
-		p.rtt.sample(now.Sub(i.sent))
-	}
 	p.exchange.done()
 	p.sas.initiated(pair, now.Add(c.lifetime.HardAge()))
 	c.spis.add(pair.inbound)
 	c.logKeys(keys, local, from.Addr())
 	p.liveness.reset(now)
-	c.move(p, from, local)
-	c.publish(p, now)
-	c.established(p, pair, now)
+	c.move(p, from, local, now)
+	c.established(p, pair, from, now.Sub(i.sent), now)
 	c.sendEcho(p, now)
 	return nil
 }
@@ -226,14 +223,17 @@ func newSAPair(p *peer, keys crypto.Keys, initiator bool, now time.Time) (*saPai
 	}
 	return &saPair{
 		inbound:     &inboundSA{spi: keys.ReceiveSPI, peer: p, in: in},
-		outbound:    out,
+		outbound:    &outboundSA{Outbound: out},
 		initiator:   initiator,
 		established: now,
 	}, nil
 }
 
-// established reports a pair that has become the current one.
-func (c *controller) established(p *peer, pair *saPair, now time.Time) {
+// established puts to use a pair that has become the current one. The
+// handshake has proved that the peer receives at the given address, and took
+// the round trip.
+func (c *controller) established(p *peer, pair *saPair, at netip.AddrPort, rtt time.Duration, now time.Time) {
+	first := !p.up
 	p.handshakes++
 	event, level := "rekeyed", slog.LevelDebug
 	if !p.up {
@@ -242,6 +242,21 @@ func (c *controller) established(p *peer, pair *saPair, now time.Time) {
 	p.last, p.up = now, true
 	c.log.Log(context.Background(), level, event, "peer", p.name, "cipher", pair.outbound.Suite(), "initiator", pair.initiator,
 		"send_spi", spiString(pair.outbound.SPI()), "receive_spi", spiString(pair.inbound.spi))
+	if first {
+		c.beginDiscovery(p, now)
+	}
+	c.publish(p, now)
+	if to := p.path.Load(); to != nil && to.endpoint == at {
+		c.validate(p, rtt, now)
+	}
+}
+
+// validate takes note of a round trip to the peer's endpoint: from now on it
+// may be sent more than it has sent.
+func (c *controller) validate(p *peer, rtt time.Duration, now time.Time) {
+	p.validated = true
+	p.discovery.SeedRTT(rtt)
+	c.discover(p, now)
 }
 
 // logKeys writes new keys to the key log, if that is on.

@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"errors"
 	"crypto/rand"
 	"encoding/binary"
 	"time"
@@ -14,7 +15,8 @@ import (
 const confirmEvery = time.Second
 
 // handleControl acts on the control messages in an authentic dummy packet.
-func (c *controller) handleControl(sa *inboundSA, payload []byte, now time.Time) {
+// fragmented says that it arrived in fragments.
+func (c *controller) handleControl(sa *inboundSA, payload []byte, fragmented bool, now time.Time) {
 	p := sa.peer
 	pair := p.sas.find(sa)
 	if pair == nil {
@@ -28,12 +30,21 @@ func (c *controller) handleControl(sa *inboundSA, payload []byte, now time.Time)
 	for _, e := range elements {
 		switch e.Type {
 		case control.Echo:
-			c.sendControl(p, control.AppendEcho(nil, control.EchoReply, e.Token()))
+			_ = c.sendControl(p, control.AppendToken(nil, control.EchoReply, e.Token()), 0)
 		case control.EchoReply:
 			if e.Token() == p.echo.token && p.echo.token != 0 {
-				p.rtt.sample(now.Sub(p.echo.sent))
 				p.echo.token = 0
+				c.validate(p, now.Sub(p.echo.sent), now)
 			}
+		case control.Probe:
+			_ = c.sendControl(p, control.AppendProbeAck(nil, e.Token(), fragmented), 0)
+		case control.ProbeAck:
+			p.discovery.Ack(e.Token(), e.Fragmented(), now)
+			c.discover(p, now)
+		case control.ReportRequest:
+			c.handleReportRequest(p, sa, e.Token())
+		case control.Report:
+			c.handleReport(p, e, now)
 		case control.Close:
 			if pair != p.sas.current {
 				return // of a pair that has been replaced since
@@ -56,32 +67,36 @@ func (c *controller) handleFirstUse(sa *inboundSA, now time.Time) {
 	if p.sas.used(pair, now) {
 		p.liveness.reset(now)
 		p.exchange.done()
-		c.publish(p, now)
-		c.established(p, pair, now)
+		c.established(p, pair, pair.answered, now.Sub(pair.established), now)
 	}
 }
 
 // sendEcho asks the peer for an answer.
 func (c *controller) sendEcho(p *peer, now time.Time) {
-	var b [control.EchoSize]byte
+	var b [8]byte
 	rand.Read(b[:])
 	p.echo = pendingEcho{binary.BigEndian.Uint64(b[:]), now}
-	c.sendControl(p, control.AppendEcho(nil, control.Echo, p.echo.token))
+	_ = c.sendControl(p, control.AppendToken(nil, control.Echo, p.echo.token), 0)
 }
 
 func (c *controller) sendClose(p *peer) {
-	c.sendControl(p, control.AppendClose(nil))
+	_ = c.sendControl(p, control.AppendClose(nil), 0)
 }
 
-// sendControl sends a control message on the current SA, if there is one.
-func (c *controller) sendControl(p *peer, message []byte) {
+// sendControl sends a control message on the current SA, if there is one. With
+// size, in bytes of the outer IP packet, the packet is padded to exactly that.
+// The error has been counted.
+func (c *controller) sendControl(p *peer, message []byte, size int) error {
 	sa, to := p.outbound.Load(), p.path.Load()
 	if sa == nil || to == nil {
-		return
+		return errNoSA
 	}
-	if err := c.sender.send(sa, to, message, esp.NextHeaderDummy); err != nil {
+	if err := c.sender.seal(p, sa, to, message, esp.NextHeaderDummy, size); err != nil {
 		p.drops.count(dropReasonOf(err))
-		return
+		return err
 	}
 	p.sent.Add(1)
+	return c.sender.outbox.flush()
 }
+
+var errNoSA = errors.New("no SA")

@@ -16,33 +16,38 @@ type path struct {
 	// local is the address of ours that the peer sends to, so that answers
 	// come from where the peer expects them. Invalid: the kernel chooses.
 	local netip.Addr
-	// source is the ancillary data that makes the kernel send from local.
-	source []byte
+	// sockaddr is endpoint, and source the ancillary data for local, as the
+	// kernel wants them.
+	sockaddr sockaddr
+	source   []byte
 	// plpmtu is the largest outer IP packet in bytes.
 	plpmtu int
 	// innerMTU is the largest inner packet in bytes, derived from plpmtu.
 	innerMTU int
-	// origin says where plpmtu comes from.
-	origin plpmtuOrigin
+	// egress is the MTU of the host's own interface or route towards the
+	// endpoint, in bytes of the outer IP packet.
+	egress int
 }
 
-type plpmtuOrigin string
-
-const (
-	fromConfiguration plpmtuOrigin = "configuration"
-	fromEgress        plpmtuOrigin = "egress"
-)
-
-func newPath(endpoint netip.AddrPort, local netip.Addr, plpmtu int, origin plpmtuOrigin) *path {
+func newPath(endpoint netip.AddrPort, local netip.Addr) *path {
 	return &path{
 		endpoint: endpoint,
 		local:    local,
-		source:   sourceControl(local),
-		plpmtu:   plpmtu,
-		innerMTU: esp.InnerMTU(endpoint.Addr().Is6(), plpmtu),
-		origin:   origin,
+		sockaddr: sockaddrOf(endpoint),
+		source:   sourceAncillary(local),
 	}
 }
+
+// with returns the same path with other sizes.
+func (p *path) with(plpmtu, egress int) *path {
+	next := *p
+	next.plpmtu, next.egress = plpmtu, egress
+	next.innerMTU = esp.InnerMTU(p.v6(), plpmtu)
+	return &next
+}
+
+// v6 tells the outer address family.
+func (p *path) v6() bool { return p.endpoint.Addr().Is6() }
 
 // is reports whether a datagram from the given address to the given local one
 // came along this path.

@@ -7,7 +7,7 @@ import (
 
 	"fathom/conf"
 	"fathom/crypto"
-	"fathom/esp"
+	"fathom/pmtud"
 )
 
 // peer is the state of one peer. Which goroutine may touch what is said in
@@ -21,12 +21,12 @@ type peer struct {
 	endpoint  conf.Endpoint // as configured; zero: the peer must call us
 	allowed   []netip.Prefix
 	keepalive time.Duration // 0: off
-	plpmtu    int           // fixed by the configuration; 0: the egress MTU
+	plpmtu    int           // fixed by the configuration; 0: discovered
 
 	// ---- read by the packet loops, replaced by the control goroutine ----
 
 	// outbound is the SA to send on, nil without.
-	outbound atomic.Pointer[esp.Outbound]
+	outbound atomic.Pointer[outboundSA]
 	// path is where to send and how much, nil while no endpoint is known.
 	path atomic.Pointer[path]
 
@@ -42,9 +42,12 @@ type peer struct {
 	// ---- control goroutine only ----
 
 	sas        saSet
+	discovery  *pmtud.Discovery
+	probes     []pmtud.Action // scratch
+	validated  bool           // the peer has proved that it receives at its endpoint
+	told       int            // inner MTU that the host was told
 	exchange   exchange
 	liveness   liveness
-	rtt        rttEstimate
 	replays    crypto.ReplayGuard
 	candidates []netip.AddrPort // what the endpoint's name resolves to
 	echo       pendingEcho
@@ -87,6 +90,7 @@ func newPeer(c conf.Peer) *peer {
 		plpmtu:    c.PLPMTU,
 	}
 	p.waiting.drops = &p.drops
+	p.discovery = pmtud.New(discoveryConfig(c))
 	return p
 }
 
@@ -97,7 +101,6 @@ func (p *peer) status() PeerStatus {
 		PublicKey:  p.public.String(),
 		AllowedIPs: p.allowed,
 		State:      p.state(),
-		PMTUD:      PMTUDStatus{State: "disabled"},
 		RxBytes:    p.rx.bytes.Load(),
 		TxBytes:    p.tx.bytes.Load(),
 		RxPackets:  p.rx.packets.Load(),
@@ -105,16 +108,17 @@ func (p *peer) status() PeerStatus {
 		Handshakes: p.handshakes,
 		Dropped:    p.drops.snapshot(),
 	}
-	if to := p.path.Load(); to != nil {
+	to := p.path.Load()
+	if to != nil {
 		s.Endpoint = to.endpoint.String()
-		s.PMTUD.PLPMTU, s.PMTUD.InnerMTU, s.PMTUD.Source = to.plpmtu, to.innerMTU, string(to.origin)
 	}
+	s.PMTUD = p.discoveryStatus(to)
 	if pair := p.sas.current; pair != nil {
 		s.Cipher = pair.outbound.Suite().String()
 		s.SendSPI, s.ReceiveSPI = pair.outbound.SPI(), pair.inbound.spi
 	}
-	if d, ok := p.rtt.value(); ok {
-		ms := float64(d.Microseconds()) / 1000
+	if rtt, _ := p.discovery.RTT(); rtt > 0 {
+		ms := float64(rtt.Microseconds()) / 1000
 		s.RTTMillis = &ms
 	}
 	if !p.last.IsZero() {

@@ -17,7 +17,7 @@ import (
 //
 // One goroutine a socket runs it.
 type receiver struct {
-	socket *udpSocket
+	inbox  *inbox
 	device tun.Device
 	routes *routes
 	spis   *spiTable
@@ -34,36 +34,52 @@ type receiver struct {
 type eventSink interface {
 	// handshake passes on a datagram behind the non-ESP marker.
 	handshake(message []byte, from netip.AddrPort, local netip.Addr) bool
-	// message passes on the payload of an authentic dummy packet.
-	message(sa *inboundSA, payload []byte) bool
+	// message passes on the payload of an authentic dummy packet, and whether
+	// that arrived in fragments.
+	message(sa *inboundSA, payload []byte, fragmented bool) bool
 	// firstUse tells that the first authentic packet came on an SA.
 	firstUse(sa *inboundSA)
 	// moved tells that an authentic packet came from a new place.
 	moved(p *peer, from netip.AddrPort, local netip.Addr)
+	// ptb passes on an ICMP message from the socket's error queue.
+	ptb(m ptbMessage)
 }
 
 // run ends when the socket is closed.
 func (r *receiver) run() {
-	buffer := make([]byte, deviceHeadroom+maxDatagram)
 	for {
-		n, from, local, err := r.socket.read(buffer[deviceHeadroom:])
+		n, err := r.inbox.receive(0, true)
 		if errors.Is(err, net.ErrClosed) {
 			return
 		} else if err != nil {
-			continue // a pending ICMP error; the next datagram is unharmed
+			// An ICMP error; the datagrams in the socket are unharmed.
+			r.inbox.socket.errors.drain(r.inbox.socket, r.events.ptb)
+			continue
 		}
-		r.datagram(buffer[:deviceHeadroom+n], from, local)
+		for i := range n {
+			payload, a := r.inbox.slot(i)
+			r.train(payload, &a)
+		}
 	}
 }
 
-// datagram takes one datagram, which begins deviceHeadroom bytes into b.
-func (r *receiver) datagram(b []byte, from netip.AddrPort, local netip.Addr) {
-	payload := b[deviceHeadroom:]
-	switch esp.Classify(payload) {
+// train takes what the kernel has read at once: one datagram, or several of
+// one size, but for the last.
+func (r *receiver) train(payload []byte, a *arrival) {
+	for a.segment > 0 && len(payload) > a.segment {
+		r.datagram(payload[:a.segment], a)
+		payload = payload[a.segment:]
+	}
+	r.datagram(payload, a)
+}
+
+// datagram takes one datagram, whose bytes it may change.
+func (r *receiver) datagram(b []byte, a *arrival) {
+	switch esp.Classify(b) {
 	case esp.KindESP:
-		r.esp(b, from, local)
+		r.esp(b, a)
 	case esp.KindHandshake:
-		if !r.events.handshake(payload[esp.MarkerSize:], from, local) {
+		if !r.events.handshake(b[esp.MarkerSize:], a.from, a.local) {
 			r.drops.count(dropBusy)
 		}
 	case esp.KindKeepalive:
@@ -73,8 +89,7 @@ func (r *receiver) datagram(b []byte, from netip.AddrPort, local netip.Addr) {
 	}
 }
 
-func (r *receiver) esp(b []byte, from netip.AddrPort, local netip.Addr) {
-	packet := b[deviceHeadroom:]
+func (r *receiver) esp(packet []byte, a *arrival) {
 	spi, err := esp.SPIOf(packet)
 	if err != nil {
 		r.drops.count(dropNotESP)
@@ -99,23 +114,23 @@ func (r *receiver) esp(b []byte, from netip.AddrPort, local netip.Addr) {
 	p.authentic.Add(1)
 	// Only the newest packet tells where the peer is: one that was overtaken
 	// may have been sent from where it was before.
-	if to := p.path.Load(); newest && (to == nil || !to.is(from, local)) {
-		r.events.moved(p, from, local)
+	if to := p.path.Load(); newest && (to == nil || !to.is(a.from, a.local)) {
+		r.events.moved(p, a.from, a.local)
 	}
 	if !sa.used.Load() && sa.used.CompareAndSwap(false, true) {
 		r.events.firstUse(sa)
 	}
-	r.payload(b, len(plain), sa, nextHeader)
+	r.payload(packet, len(plain), sa, nextHeader, a)
 }
 
 // payload delivers what was inside an authentic packet: the n bytes behind
 // the ESP header in b.
-func (r *receiver) payload(b []byte, n int, sa *inboundSA, nextHeader uint8) {
-	const offset = deviceHeadroom + esp.HeaderSize
+func (r *receiver) payload(b []byte, n int, sa *inboundSA, nextHeader uint8, a *arrival) {
+	const offset = esp.HeaderSize // room enough for the device's own header
 	p, plain := sa.peer, b[offset:offset+n]
 	switch nextHeader {
 	case esp.NextHeaderDummy:
-		if !r.events.message(sa, plain) {
+		if !r.events.message(sa, plain, a.fragmented) {
 			p.drops.count(dropBusy)
 		}
 		return

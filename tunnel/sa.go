@@ -1,11 +1,13 @@
 package tunnel
 
 import (
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"fathom/esp"
+	"fathom/pmtud"
 )
 
 // inboundSA is the receiving half of a pair: what the receive loops find
@@ -23,12 +25,22 @@ type inboundSA struct {
 	in *esp.Inbound // guarded by mu
 }
 
+// outboundSA is the sending half of a pair, with the sizes of what was sent on
+// it. Any goroutine may seal with it.
+type outboundSA struct {
+	*esp.Outbound
+	sizes pmtud.SentLog
+}
+
 // saPair is the outcome of one handshake: one SA for each direction.
 type saPair struct {
 	inbound     *inboundSA
-	outbound    *esp.Outbound
+	outbound    *outboundSA
 	initiator   bool // this end sent the initiation
 	established time.Time
+	// answered is where the response went, when this end has sent it: the
+	// first packet on the pair proves that the peer receives there.
+	answered netip.AddrPort
 }
 
 const (

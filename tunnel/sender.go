@@ -1,49 +1,69 @@
 package tunnel
 
 import (
-	"errors"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"fathom/esp"
 )
 
 // sender seals packets and sends them. Each goroutine has its own, since it
-// owns the buffer that every packet is built in; the SAs and the sockets
+// owns the outbox that every packet is built in; the SAs and the sockets
 // behind it are shared.
 type sender struct {
-	sockets *udpSockets
+	outbox  *outbox
+	events  sendEvents
 	scratch esp.Scratch
-	buffer  []byte
 }
 
-func newSender(sockets *udpSockets) *sender {
-	return &sender{sockets: sockets, buffer: make([]byte, 0, maxDatagram)}
+func newSender(sockets *udpSockets, events sendEvents) *sender {
+	return &sender{outbox: newOutbox(sockets, events), events: events}
 }
 
-// send seals one payload for the SA and sends it along the path. The path's
-// limits are the caller's to observe.
-func (s *sender) send(sa *esp.Outbound, to *path, payload []byte, nextHeader uint8) error {
-	packet, _, err := sa.Seal(&s.scratch, s.buffer, payload, nextHeader)
+// seal puts one payload, sealed for the peer's SA, into the outbox. With size,
+// in bytes of the outer IP packet, the packet is padded to exactly that. The
+// path's limits are the caller's to observe.
+func (s *sender) seal(p *peer, sa *outboundSA, to *path, payload []byte, nextHeader uint8, size int) error {
+	overhead := esp.OuterOverhead(to.endpoint.Addr().Is6())
+	exactly := size > 0
+	if !exactly {
+		size = overhead + esp.PacketSize(len(payload))
+	}
+	packet, seq, err := s.outbox.room(size - overhead)[:0], uint32(0), error(nil)
+	if exactly {
+		packet, seq, err = sa.SealSize(&s.scratch, packet, payload, nextHeader, size-overhead)
+	} else {
+		packet, seq, err = sa.Seal(&s.scratch, packet, payload, nextHeader)
+	}
 	if err != nil {
 		return err
 	}
-	return s.sockets.write(packet, to)
+	s.outbox.put(p, to, 0, len(packet))
+	if sa.sizes.Record(seq, size, nextHeader != esp.NextHeaderDummy) {
+		s.events.dataFlows(p)
+	}
+	return nil
+}
+
+// plain sends a datagram that is not ESP: a handshake message or a keepalive.
+func (s *sender) plain(datagram []byte, to *path) error {
+	room := append(s.outbox.room(len(datagram))[:0], datagram...)
+	s.outbox.put(nil, to, 0, len(room))
+	return s.outbox.flush()
 }
 
 // keepalive sends the single byte of RFC 3948 section 2.3.
 func (s *sender) keepalive(to *path) error {
-	return s.sockets.write(esp.AppendKeepalive(s.buffer), to)
+	return s.plain(esp.AppendKeepalive(nil), to)
 }
 
-// forward sends an inner packet to a peer that has an SA and a path.
-func (s *sender) forward(p *peer, sa *esp.Outbound, to *path, inner innerPacket) {
+// forward puts an inner packet to a peer that has an SA and a path into the
+// outbox.
+func (s *sender) forward(p *peer, sa *outboundSA, to *path, inner innerPacket) {
 	if len(inner.bytes) > to.innerMTU {
 		p.drops.count(dropTooLarge)
 		return
 	}
-	if err := s.send(sa, to, inner.bytes, inner.nextHeader); err != nil {
+	if err := s.seal(p, sa, to, inner.bytes, inner.nextHeader, 0); err != nil {
 		p.drops.count(dropReasonOf(err))
 		return
 	}
@@ -59,16 +79,5 @@ func (s *sender) releaseWaiting(p *peer, now time.Time) {
 	for _, inner := range p.waiting.take(now) {
 		s.forward(p, sa, to, inner)
 	}
-}
-
-// dropReasonOf names the reason behind an error of send.
-func dropReasonOf(err error) dropReason {
-	switch {
-	case errors.Is(err, esp.ErrExhausted):
-		return dropExhausted
-	case errors.Is(err, unix.EMSGSIZE):
-		return dropSendTooLarge
-	default:
-		return dropSend
-	}
+	s.outbox.flush()
 }

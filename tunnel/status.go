@@ -48,16 +48,36 @@ type PeerStatus struct {
 
 // PMTUDStatus tells how large a packet may be on the way to a peer.
 type PMTUDStatus struct {
-	// State is the state of RFC 8899 section 5.2. "disabled" means that
-	// PLPMTU is fixed: by the configuration or by the egress interface.
+	// State is the state of RFC 8899 section 5.2: "disabled", "base",
+	// "searching", "search_complete" or "error".
 	State string `json:"state"`
 	// PLPMTU is in bytes of the outer IP packet, 0 while no endpoint is known.
 	PLPMTU int `json:"plpmtu"`
 	// InnerMTU is the largest inner packet, in bytes, that fits one outer
 	// packet of PLPMTU bytes.
 	InnerMTU int `json:"inner_mtu"`
-	// Source says where the PLPMTU comes from: "configuration" or "egress".
+	// EgressMTU is that of the host's own interface or route, in bytes of the
+	// outer IP packet.
+	EgressMTU int `json:"egress_mtu"`
+	// Source says where the PLPMTU comes from: "discovery", or when that is
+	// off, "configuration" or "egress".
 	Source string `json:"source"`
+	// LossPercent is the loss of data packets for other reasons than their
+	// size, as the peer's receive reports tell.
+	LossPercent float64 `json:"loss_percent"`
+	// ClearsDF says that probes have arrived in fragments: something on the
+	// path clears DF.
+	ClearsDF bool `json:"clears_df"`
+	// History is the last changes of the PLPMTU, oldest first.
+	History []PLPMTUChange `json:"history"`
+}
+
+// PLPMTUChange is one change of a PLPMTU, in bytes of the outer IP packet.
+type PLPMTUChange struct {
+	At    time.Time `json:"at"`
+	From  int       `json:"from"`
+	To    int       `json:"to"`
+	Cause string    `json:"cause"`
 }
 
 // PeerState sums up whether packets can reach a peer.

@@ -31,7 +31,7 @@ func TestStatusCrossesTheSocket(t *testing.T) {
 	rtt := 12.5
 	last := time.Unix(1_700_000_000, 0).UTC()
 	want := &Status{Name: "fathom0", MTU: 1438, Dropped: map[string]uint64{"no_route": 3}, Peers: []PeerStatus{
-		{Name: "a", State: PeerEstablished, RTTMillis: &rtt, LastHandshake: &last, PMTUD: PMTUDStatus{"disabled", 1500, 1438, "egress"}},
+		{Name: "a", State: PeerEstablished, RTTMillis: &rtt, LastHandshake: &last, PMTUD: PMTUDStatus{State: "search_complete", PLPMTU: 1500, InnerMTU: 1438, EgressMTU: 1500, Source: "discovery", History: []PLPMTUChange{}}},
 		{Name: "b", State: PeerIdle},
 	}}
 	got, err := FetchStatus(context.Background(), serveTestStatus(t, func() *Status { return want }))

@@ -38,6 +38,7 @@ func (t *transmitter) run() error {
 		for i := range n {
 			t.packet(buffers[i][deviceHeadroom:][:sizes[i]])
 		}
+		t.sender.outbox.flush()
 		switch {
 		case err == nil, errors.Is(err, tun.ErrTooManySegments):
 		case errors.Is(err, os.ErrClosed):

@@ -116,6 +116,11 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	unwatch, err := watchEgress(c.egress)
+	if err != nil {
+		return err
+	}
+	cleanup = append(cleanup, unwatch)
 	if t.config.Routes {
 		if err := routeAll(host, t.peers); err != nil {
 			return err
@@ -135,14 +140,14 @@ func (t *Tunnel) carry(ctx context.Context, c *controller, device tun.Device, so
 	routes := newRoutes(t.peers)
 	var packets sync.WaitGroup
 	packets.Go(func() {
-		transmit := &transmitter{device: device, routes: routes, drops: c.drops, sender: newSender(sockets)}
+		transmit := &transmitter{device: device, routes: routes, drops: c.drops, sender: newSender(sockets, c)}
 		if err := transmit.run(); err != nil {
 			cancel(err)
 		}
 	})
 	sockets.each(func(socket *udpSocket) {
 		packets.Go(func() {
-			receive := &receiver{socket: socket, device: device, routes: routes, spis: c.spis, drops: c.drops, events: c}
+			receive := &receiver{inbox: newInbox(socket), device: device, routes: routes, spis: c.spis, drops: c.drops, events: c}
 			receive.run()
 		})
 	})
@@ -184,14 +189,16 @@ func (t *Tunnel) newController(sockets *udpSockets, host hostNetwork, keys *keyL
 		byKey:     make(map[crypto.PublicKey]*peer),
 		spis:      new(spiTable),
 		drops:     new(drops),
-		sender:    newSender(sockets),
 		host:      host,
 		keys:      keys,
 		places:    places,
 		resolver:  net.DefaultResolver,
 		events:    make(chan func(time.Time), eventQueue),
+		egress:    make(chan struct{}, 1),
 		alarm:     newAlarm(),
 	}
+	c.quotedPTBs.interval, c.strangePTBs.interval = quotedPTBEvery, strangePTBEvery
+	c.sender = newSender(sockets, c)
 	for _, p := range t.peers {
 		c.byKey[p.public] = p
 		if at, ok := places.of(p.public); ok && p.endpoint.IsZero() {

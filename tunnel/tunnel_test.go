@@ -462,6 +462,23 @@ func TestARestartedPeerIsBackWithinSeconds(t *testing.T) {
 	}
 }
 
+// sealTo sends an inner packet on an SA from other sockets than the tunnel's.
+func sealTo(from *udpSockets, p *peer, sa *outboundSA, to netip.AddrPort, packet []byte) error {
+	s := newSender(from, noSendEvents{})
+	if err := s.seal(p, sa, newPath(to, netip.Addr{}), packet, 4, 0); err != nil {
+		return err
+	}
+	return s.outbox.flush()
+}
+
+// noSendEvents ignores what an outbox tells.
+type noSendEvents struct{}
+
+func (noSendEvents) dataFlows(*peer)                  {}
+func (noSendEvents) tooBig(*peer, int)                {}
+func (noSendEvents) ptb(ptbMessage)                   {}
+func (noSendEvents) noSegmentation(*udpSocket, error) {}
+
 func TestAPeerThatMovesIsFollowed(t *testing.T) {
 	left, right := startPair(t)
 	before := right.status().Peers[0].Endpoint
@@ -474,7 +491,7 @@ func TestAPeerThatMovesIsFollowed(t *testing.T) {
 	defer moved.close()
 	sa, to := left.tunnel.peers[0].outbound.Load(), left.tunnel.peers[0].path.Load()
 	packet := ipv4Packet(leftIP, rightIP, 100)
-	if err := newSender(moved).send(sa, &path{endpoint: to.endpoint}, packet, 4); err != nil {
+	if err := sealTo(moved, left.tunnel.peers[0], sa, to.endpoint, packet); err != nil {
 		t.Fatal(err)
 	}
 	right.receives(packet)

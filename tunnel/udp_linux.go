@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -18,16 +19,22 @@ const (
 	socketBuffer = 4 << 20
 	// maxDatagram is the largest UDP payload there can be, in bytes.
 	maxDatagram = 65535
-	// sourceControlSize holds the ancillary data of one received datagram.
-	sourceControlSize = 64
 )
 
-// udpSocket is one bound socket of one address family. Writing is safe from
-// several goroutines, reading is not.
+// udpSocket is one bound socket of one address family. An outbox writes to it,
+// an inbox reads from it; any number of the former and one of the latter may
+// be used at once.
 type udpSocket struct {
 	conn *net.UDPConn
+	raw  syscall.RawConn
 	v6   bool
-	oob  [sourceControlSize]byte // the reader's
+	// gso says that the kernel cuts one buffer into datagrams (UDP_SEGMENT).
+	// It is cleared when the device behind it turns out not to.
+	gso atomic.Bool
+	// gro says that the kernel joins datagrams on receipt (UDP_GRO).
+	gro bool
+	// errors is what takes the ICMP messages out of the error queue.
+	errors errorQueue
 }
 
 // udpSockets are the sockets of a tunnel: one for each address family that
@@ -79,11 +86,16 @@ func listenUDPFamily(network string, host netip.Addr, port uint16) (*udpSocket, 
 		return nil, fmt.Errorf("listen on UDP %s: %w", address, err)
 	}
 	s.conn = conn.(*net.UDPConn)
+	if s.raw, err = s.conn.SyscallConn(); err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("listen on UDP %s: %w", address, err)
+	}
 	return s, nil
 }
 
 // setOptions makes the kernel set DF and keep out of path MTU discovery: it
-// neither fragments nor believes ICMP (RFC 8899 section 4.5).
+// neither fragments nor believes ICMP (RFC 8899 section 4.5), but hands us
+// what ICMP says.
 func (s *udpSocket) setOptions(fd int) error {
 	type option struct {
 		name              string
@@ -92,6 +104,9 @@ func (s *udpSocket) setOptions(fd int) error {
 	options := []option{
 		{"IP_MTU_DISCOVER", unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_PROBE},
 		{"IP_PKTINFO", unix.IPPROTO_IP, unix.IP_PKTINFO, 1},
+		{"IP_RECVERR", unix.IPPROTO_IP, unix.IP_RECVERR, 1},
+		{"IP_RECVTOS", unix.IPPROTO_IP, unix.IP_RECVTOS, 1},
+		{"IP_RECVFRAGSIZE", unix.IPPROTO_IP, unix.IP_RECVFRAGSIZE, 1},
 	}
 	if s.v6 {
 		options = []option{
@@ -99,6 +114,9 @@ func (s *udpSocket) setOptions(fd int) error {
 			{"IPV6_MTU_DISCOVER", unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_PROBE},
 			{"IPV6_DONTFRAG", unix.IPPROTO_IPV6, unix.IPV6_DONTFRAG, 1},
 			{"IPV6_RECVPKTINFO", unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1},
+			{"IPV6_RECVERR", unix.IPPROTO_IPV6, unix.IPV6_RECVERR, 1},
+			{"IPV6_RECVTCLASS", unix.IPPROTO_IPV6, unix.IPV6_RECVTCLASS, 1},
+			{"IPV6_RECVFRAGSIZE", unix.IPPROTO_IPV6, unix.IPV6_RECVFRAGSIZE, 1},
 		}
 	}
 	for _, o := range options {
@@ -112,50 +130,34 @@ func (s *udpSocket) setOptions(fd int) error {
 			_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, o[1], socketBuffer)
 		}
 	}
+	_, err := unix.GetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_SEGMENT)
+	s.gso.Store(err == nil)
+	s.gro = unix.SetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_GRO, 1) == nil
 	return nil
+}
+
+// buffers returns the sizes in bytes of the socket buffers that the kernel has
+// granted.
+func (s *udpSocket) buffers() (receive, send int) {
+	_ = s.raw.Control(func(fd uintptr) {
+		// The kernel reports twice what was asked for, which it keeps for
+		// its own bookkeeping (socket(7)).
+		receive, _ = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF)
+		send, _ = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUF)
+	})
+	return receive / 2, send / 2
 }
 
 func (s *udpSocket) port() uint16 {
 	return s.conn.LocalAddr().(*net.UDPAddr).AddrPort().Port()
 }
 
-// read receives one datagram into b. It returns its length, its sender, and
-// the local address that it was sent to. The error is net.ErrClosed once the
-// socket is closed; after any other error the next read may succeed, since the
-// kernel reports pending ICMP errors here.
-func (s *udpSocket) read(b []byte) (n int, from netip.AddrPort, local netip.Addr, err error) {
-	n, oobn, _, from, err := s.conn.ReadMsgUDPAddrPort(b, s.oob[:])
-	if err != nil {
-		return 0, from, local, err
+// of returns the socket that sends to an address, nil if there is none.
+func (s *udpSockets) of(to netip.Addr) *udpSocket {
+	if to.Is6() {
+		return s.v6
 	}
-	return n, netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), destinationOf(s.oob[:oobn]), nil
-}
-
-// write sends one datagram along a path, or along the path's endpoint alone
-// when the kernel no longer has the path's local address.
-func (s *udpSockets) write(b []byte, to *path) error {
-	socket := s.v4
-	if to.endpoint.Addr().Is6() {
-		socket = s.v6
-	}
-	if socket == nil {
-		return fmt.Errorf("no socket for %s: %w", to.endpoint, unix.EAFNOSUPPORT)
-	}
-	err := socket.send(b, to.source, to.endpoint)
-	if err != nil && to.source != nil && (errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EADDRNOTAVAIL)) {
-		err = socket.send(b, nil, to.endpoint)
-	}
-	return err
-}
-
-// send tries twice: an ICMP error that is pending on the socket is returned by
-// the next send, whatever its destination, and that send has sent nothing.
-func (s *udpSocket) send(b, oob []byte, to netip.AddrPort) error {
-	_, _, err := s.conn.WriteMsgUDPAddrPort(b, oob, to)
-	if err != nil && !errors.Is(err, net.ErrClosed) {
-		_, _, err = s.conn.WriteMsgUDPAddrPort(b, oob, to)
-	}
-	return err
+	return s.v4
 }
 
 // each calls f for every open socket.
@@ -174,36 +176,4 @@ func (s *udpSockets) close() {
 func (s *udpSockets) addresses() (list []string) {
 	s.each(func(socket *udpSocket) { list = append(list, socket.conn.LocalAddr().String()) })
 	return list
-}
-
-// destinationOf finds the local address in the ancillary data of a datagram
-// (IP_PKTINFO, IPV6_PKTINFO); it is invalid if there is none.
-func destinationOf(oob []byte) netip.Addr {
-	for len(oob) >= unix.CmsgLen(0) {
-		header, data, rest, err := unix.ParseOneSocketControlMessage(oob)
-		if err != nil {
-			break
-		}
-		switch {
-		case header.Level == unix.IPPROTO_IP && header.Type == unix.IP_PKTINFO && len(data) >= unix.SizeofInet4Pktinfo:
-			// struct in_pktinfo: ifindex, spec_dst (the local address), addr.
-			return netip.AddrFrom4([4]byte(data[4:8]))
-		case header.Level == unix.IPPROTO_IPV6 && header.Type == unix.IPV6_PKTINFO && len(data) >= unix.SizeofInet6Pktinfo:
-			return netip.AddrFrom16([16]byte(data[:16]))
-		}
-		oob = rest
-	}
-	return netip.Addr{}
-}
-
-// sourceControl returns the ancillary data that makes the kernel send from
-// the given address, nil if it is invalid.
-func sourceControl(local netip.Addr) []byte {
-	switch {
-	case local.Is4():
-		return unix.PktInfo4(&unix.Inet4Pktinfo{Spec_dst: local.As4()})
-	case local.Is6():
-		return unix.PktInfo6(&unix.Inet6Pktinfo{Addr: local.As16()})
-	}
-	return nil
 }

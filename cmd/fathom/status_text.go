@@ -42,11 +42,18 @@ func statusText(s *tunnel.Status, now time.Time) string {
 			line("  ", "cipher", "%s, spi 0x%08x out, 0x%08x in", p.Cipher, p.SendSPI, p.ReceiveSPI)
 		}
 		if p.PMTUD.PLPMTU > 0 {
-			line("  ", "plpmtu", "%d bytes (from the %s), inner mtu %d", p.PMTUD.PLPMTU, p.PMTUD.Source, p.PMTUD.InnerMTU)
-			line("  ", "plpmtu discovery", "%s", strings.ReplaceAll(p.PMTUD.State, "_", " "))
+			line("  ", "plpmtu", "%d bytes, inner mtu %d, egress mtu %d", p.PMTUD.PLPMTU, p.PMTUD.InnerMTU, p.PMTUD.EgressMTU)
+			line("  ", "plpmtu discovery", "%s", discoveryText(p.PMTUD))
+		}
+		if p.PMTUD.ClearsDF {
+			line("  ", "warning", "something on the path clears DF: probes arrive in fragments, and are not counted")
+		}
+		history := p.PMTUD.History
+		for _, c := range history[max(0, len(history)-shownChanges):] {
+			line("  ", "plpmtu change", "%s ago from %d to %d: %s", age(now, c.At), c.From, c.To, c.Cause)
 		}
 		if p.RTTMillis != nil {
-			line("  ", "rtt", "%.1f ms", *p.RTTMillis)
+			line("  ", "rtt", "%.1f ms, %.1f %% loss", *p.RTTMillis, p.PMTUD.LossPercent)
 		}
 		line("  ", "transfer", "%s received (%s), %s sent (%s)",
 			byteSize(p.RxBytes), plural(int(p.RxPackets), "packet"), byteSize(p.TxBytes), plural(int(p.TxPackets), "packet"))
@@ -55,6 +62,17 @@ func statusText(s *tunnel.Status, now time.Time) string {
 		}
 	}
 	return b.String()
+}
+
+// shownChanges is how many changes of the PLPMTU are shown; JSON has more.
+const shownChanges = 5
+
+// discoveryText words the state of the discovery.
+func discoveryText(s tunnel.PMTUDStatus) string {
+	if s.Source == "configuration" {
+		return "off, fixed by the configuration"
+	}
+	return strings.ReplaceAll(s.State, "_", " ")
 }
 
 func join[T fmt.Stringer](list []T) string {

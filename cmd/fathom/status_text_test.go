@@ -32,7 +32,11 @@ func testStatus() *tunnel.Status {
 				Endpoint:   "192.0.2.2:4500",
 				AllowedIPs: []netip.Prefix{netip.MustParsePrefix("10.77.0.2/32"), netip.MustParsePrefix("10.9.0.0/16")},
 				State:      tunnel.PeerEstablished,
-				PMTUD:      tunnel.PMTUDStatus{State: "search_complete", PLPMTU: 1500, InnerMTU: 1438, Source: "egress"},
+				PMTUD: tunnel.PMTUDStatus{State: "search_complete", PLPMTU: 1480, InnerMTU: 1418, EgressMTU: 1500, Source: "discovery", LossPercent: 0.25,
+					ClearsDF: true, History: []tunnel.PLPMTUChange{
+						{At: testNow.Add(-time.Hour), From: 0, To: 1228, Cause: "start"},
+						{At: testNow.Add(-time.Minute), From: 1228, To: 1480, Cause: "probe"},
+					}},
 				Cipher:     "aes-256-gcm",
 				SendSPI:    0x1a2b3c4d,
 				ReceiveSPI: 0xff,
@@ -69,9 +73,12 @@ peer: storage
   allowed ips: 10.77.0.2/32, 10.9.0.0/16
   latest handshake: 1 minute 23 seconds ago (781 so far)
   cipher: aes-256-gcm, spi 0x1a2b3c4d out, 0x000000ff in
-  plpmtu: 1500 bytes (from the egress), inner mtu 1438
+  plpmtu: 1480 bytes, inner mtu 1418, egress mtu 1500
   plpmtu discovery: search complete
-  rtt: 12.3 ms
+  warning: something on the path clears DF: probes arrive in fragments, and are not counted
+  plpmtu change: 1 hour ago from 0 to 1228: start
+  plpmtu change: 1 minute ago from 1228 to 1480: probe
+  rtt: 12.3 ms, 0.2 % loss
   transfer: 5 GiB received (4000000 packets), 999 B sent (1 packet)
   dropped: replay 2
 

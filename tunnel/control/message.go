@@ -19,6 +19,16 @@ const (
 	EchoReply Type = 2
 	// Close says that the sender discards all its SAs with the receiver now.
 	Close Type = 3
+	// Probe asks for a ProbeAck with the same token. The packet around it has
+	// the size that is probed (RFC 8899 section 4.1).
+	Probe Type = 4
+	// ProbeAck says that a Probe has arrived, and how.
+	ProbeAck Type = 5
+	// ReportRequest asks for a Report about the SA it came on, with the same
+	// token.
+	ReportRequest Type = 6
+	// Report says which packets of an SA have arrived.
+	Report Type = 7
 )
 
 // Element is one type-length-value of a message.
@@ -33,8 +43,16 @@ const (
 	headerSize = 4
 	// elementHeaderSize is the type and the length of one element.
 	elementHeaderSize = 3
-	// EchoSize is the length in bytes of the value of Echo and EchoReply.
-	EchoSize = 8
+	// tokenSize is the length in bytes of what connects an answer with what it
+	// answers.
+	tokenSize = 8
+	// ackSize: token, flags.
+	ackSize = tokenSize + 1
+	// reportHeaderSize: token, SPI, highest sequence number. Words follow.
+	reportHeaderSize = tokenSize + 4 + 4
+	wordSize         = 8
+	// MaxReportWords is how many words the bitmap of a Report may have.
+	MaxReportWords = 64
 	// MaxElements bounds the work that one message may cause.
 	MaxElements = 32
 )
@@ -63,11 +81,41 @@ func AppendElement(dst []byte, t Type, value []byte) []byte {
 	return append(dst, value...)
 }
 
-// AppendEcho appends a whole Echo or EchoReply message that carries token.
-func AppendEcho(dst []byte, t Type, token uint64) []byte {
-	var value [EchoSize]byte
+// AppendToken appends a whole message of one element that is just a token:
+// Echo, EchoReply, Probe or ReportRequest.
+func AppendToken(dst []byte, t Type, token uint64) []byte {
+	var value [tokenSize]byte
 	binary.BigEndian.PutUint64(value[:], token)
 	return AppendElement(AppendHeader(dst), t, value[:])
+}
+
+// AppendProbeAck appends a whole ProbeAck message. fragmented says that the
+// probe arrived in fragments, which its DF bit forbids.
+func AppendProbeAck(dst []byte, token uint64, fragmented bool) []byte {
+	var value [ackSize]byte
+	binary.BigEndian.PutUint64(value[:], token)
+	if fragmented {
+		value[tokenSize] = flagFragmented
+	}
+	return AppendElement(AppendHeader(dst), ProbeAck, value[:])
+}
+
+const flagFragmented = 1
+
+// AppendReport appends a whole Report message about the SA that the sender of
+// the Report receives on under spi: the highest sequence number received and,
+// in bit i of bits[k], whether the number highest-64k-i was. At most
+// MaxReportWords words are sent.
+func AppendReport(dst []byte, token uint64, spi, highest uint32, bits []uint64) []byte {
+	bits = bits[:min(len(bits), MaxReportWords)]
+	value := make([]byte, 0, reportHeaderSize+MaxReportWords*wordSize)
+	value = binary.BigEndian.AppendUint64(value, token)
+	value = binary.BigEndian.AppendUint32(value, spi)
+	value = binary.BigEndian.AppendUint32(value, highest)
+	for _, word := range bits {
+		value = binary.BigEndian.AppendUint64(value, word)
+	}
+	return AppendElement(AppendHeader(dst), Report, value)
 }
 
 // AppendClose appends a whole Close message.
@@ -75,8 +123,37 @@ func AppendClose(dst []byte) []byte {
 	return AppendElement(AppendHeader(dst), Close, nil)
 }
 
-// Token is the value of an Echo or EchoReply.
+// Token returns the token of any element but Close.
 func (e Element) Token() uint64 { return binary.BigEndian.Uint64(e.Value) }
+
+// Fragmented returns what a ProbeAck says of its Probe.
+func (e Element) Fragmented() bool { return e.Value[tokenSize]&flagFragmented != 0 }
+
+// Report returns what a Report says, the bitmap appended to bits; see
+// AppendReport.
+func (e Element) Report(bits []uint64) (spi, highest uint32, _ []uint64) {
+	spi = binary.BigEndian.Uint32(e.Value[tokenSize:])
+	highest = binary.BigEndian.Uint32(e.Value[tokenSize+4:])
+	for words := e.Value[reportHeaderSize:]; len(words) > 0; words = words[wordSize:] {
+		bits = append(bits, binary.BigEndian.Uint64(words))
+	}
+	return spi, highest, bits
+}
+
+// wellFormed reports whether a known element has a length that it can have.
+func wellFormed(t Type, length int) bool {
+	switch t {
+	case Echo, EchoReply, Probe, ReportRequest:
+		return length == tokenSize
+	case ProbeAck:
+		return length == ackSize
+	case Report:
+		words := length - reportHeaderSize
+		return words >= 0 && words%wordSize == 0 && words <= MaxReportWords*wordSize
+	default: // Close
+		return length == 0
+	}
+}
 
 // Parse appends the known elements of a message to dst, in their order.
 // Elements of unknown type are left out. On an error nothing of the message
@@ -97,17 +174,11 @@ func Parse(dst []Element, payload []byte) ([]Element, error) {
 		}
 		value := rest[:length:length]
 		rest = rest[length:]
-		switch t {
-		case Echo, EchoReply:
-			if length != EchoSize {
-				return dst, ErrMalformed
-			}
-		case Close:
-			if length != 0 {
-				return dst, ErrMalformed
-			}
-		default:
+		if t > Report {
 			continue
+		}
+		if !wellFormed(t, length) {
+			return dst, ErrMalformed
 		}
 		dst = append(dst, Element{t, value})
 	}

@@ -10,7 +10,7 @@ import (
 
 func TestParse(t *testing.T) {
 	header := AppendHeader(nil)
-	echo := AppendEcho(nil, Echo, 0x0102030405060708)
+	echo := AppendToken(nil, Echo, 0x0102030405060708)
 	unknown := AppendElement(bytes.Clone(header), 200, []byte("later"))
 	tests := []struct {
 		name    string
@@ -23,8 +23,19 @@ func TestParse(t *testing.T) {
 		{"another version is foreign", []byte("FTH\x02\x03\x00\x00"), nil, ErrForeign},
 		{"a header alone says nothing", header, nil, nil},
 		{"an echo", echo, []Element{{Echo, []byte{1, 2, 3, 4, 5, 6, 7, 8}}}, nil},
-		{"an echo reply", AppendEcho(nil, EchoReply, 1), []Element{{EchoReply, []byte{0, 0, 0, 0, 0, 0, 0, 1}}}, nil},
+		{"an echo reply", AppendToken(nil, EchoReply, 1), []Element{{EchoReply, []byte{0, 0, 0, 0, 0, 0, 0, 1}}}, nil},
 		{"close", AppendClose(nil), []Element{{Close, []byte{}}}, nil},
+		{"a probe", AppendToken(nil, Probe, 2), []Element{{Probe, []byte{0, 0, 0, 0, 0, 0, 0, 2}}}, nil},
+		{"an ack of a probe", AppendProbeAck(nil, 2, false), []Element{{ProbeAck, []byte{0, 0, 0, 0, 0, 0, 0, 2, 0}}}, nil},
+		{"an ack of a probe in fragments", AppendProbeAck(nil, 2, true), []Element{{ProbeAck, []byte{0, 0, 0, 0, 0, 0, 0, 2, 1}}}, nil},
+		{"a report request", AppendToken(nil, ReportRequest, 3), []Element{{ReportRequest, []byte{0, 0, 0, 0, 0, 0, 0, 3}}}, nil},
+		{"a report", AppendReport(nil, 3, 0x01020304, 5, []uint64{6}),
+			[]Element{{Report, []byte{0, 0, 0, 0, 0, 0, 0, 3, 1, 2, 3, 4, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 6}}}, nil},
+		{"a report with half a word is malformed", AppendElement(bytes.Clone(header), Report, make([]byte, reportHeaderSize+4)), nil, ErrMalformed},
+		{"a report without a header is malformed", AppendElement(bytes.Clone(header), Report, make([]byte, 8)), nil, ErrMalformed},
+		{"a report with too many words is malformed", AppendElement(bytes.Clone(header), Report, make([]byte, reportHeaderSize+8*(MaxReportWords+1))), nil, ErrMalformed},
+		{"an ack without flags is malformed", AppendElement(bytes.Clone(header), ProbeAck, make([]byte, 8)), nil, ErrMalformed},
+		{"a probe without a token is malformed", AppendElement(bytes.Clone(header), Probe, nil), nil, ErrMalformed},
 		{"zero bytes after the list are padding", append(bytes.Clone(echo), make([]byte, 900)...), []Element{{Echo, []byte{1, 2, 3, 4, 5, 6, 7, 8}}}, nil},
 		{"anything after the end is padding", append(AppendClose(nil), 0, 1, 2, 3), []Element{{Close, []byte{}}}, nil},
 		{"unknown types are skipped", AppendElement(unknown, Close, nil), []Element{{Close, []byte{}}}, nil},
@@ -46,6 +57,24 @@ func TestParse(t *testing.T) {
 	}
 }
 
+func TestReportSurvivesTheWire(t *testing.T) {
+	for _, words := range []int{0, 1, MaxReportWords, MaxReportWords + 1} {
+		var bits []uint64
+		for i := range words {
+			bits = append(bits, uint64(i)<<56|uint64(i))
+		}
+		elements, err := Parse(nil, AppendReport(nil, 1<<63, 0xfedcba98, 1<<31, bits))
+		if err != nil || len(elements) != 1 {
+			t.Fatal(elements, err)
+		}
+		spi, highest, got := elements[0].Report(nil)
+		want := bits[:min(words, MaxReportWords)]
+		if spi != 0xfedcba98 || highest != 1<<31 || elements[0].Token() != 1<<63 || !cmp.Equal(got, want) {
+			t.Errorf("%d words: spi %x, highest %d, token %x, bits %x", words, spi, highest, elements[0].Token(), got)
+		}
+	}
+}
+
 func TestParseBoundsItsWork(t *testing.T) {
 	msg := AppendHeader(nil)
 	for range MaxElements {
@@ -61,20 +90,34 @@ func TestParseBoundsItsWork(t *testing.T) {
 
 func TestTokenSurvivesTheWire(t *testing.T) {
 	const token = 0xfedcba9876543210
-	got, err := Parse(nil, AppendEcho(nil, EchoReply, token))
+	got, err := Parse(nil, AppendToken(nil, EchoReply, token))
 	if err != nil || len(got) != 1 || got[0].Token() != token {
 		t.Errorf("got %v, %v", got, err)
 	}
 }
 
 func FuzzParse(f *testing.F) {
-	f.Add(AppendEcho(nil, Echo, 42))
+	f.Add(AppendToken(nil, Echo, 42))
 	f.Add(AppendClose(nil))
+	f.Add(AppendToken(nil, Probe, 1))
+	f.Add(AppendProbeAck(nil, 1, true))
+	f.Add(AppendReport(nil, 1, 2, 3, []uint64{4, 5}))
 	f.Add(AppendElement(AppendHeader(nil), 200, []byte("later")))
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		elements, err := Parse(nil, payload)
 		if err != nil {
 			return
+		}
+		for _, e := range elements {
+			switch e.Type {
+			case Report:
+				e.Report(nil)
+			case ProbeAck:
+				e.Fragmented()
+			}
+			if e.Type != Close {
+				e.Token()
+			}
 		}
 		// What was understood says the same when it is written again.
 		again := AppendHeader(nil)

@@ -1,0 +1,200 @@
+package tunnel
+
+import (
+	"errors"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"fathom/conf"
+	"fathom/pmtud"
+	"fathom/tunnel/control"
+)
+
+// This file lets package pmtud, which decides, and the network, which it knows
+// nothing of, meet: probes and reports become control messages, ICMP and the
+// kernel's refusals become inputs, and what comes out is published as the
+// peer's path.
+
+// discoveryConfig is what a peer's configuration says about its discovery.
+func discoveryConfig(c conf.Peer) pmtud.Config {
+	if c.PLPMTU > 0 {
+		return pmtud.Config{Mode: pmtud.Off, MaxPLPMTU: c.PLPMTU}
+	}
+	return pmtud.Config{}
+}
+
+// beginDiscovery starts anew on a path: its first SA, or a new endpoint.
+func (c *controller) beginDiscovery(p *peer, now time.Time) {
+	to := p.path.Load()
+	if to == nil {
+		return
+	}
+	p.discovery.NewEndpoint(pmtud.Endpoint{IPv6: to.v6(), EgressMTU: to.egress}, now)
+	if pair := p.sas.current; pair != nil {
+		p.discovery.NewSA(&pair.outbound.sizes)
+	}
+}
+
+// discover sends what the discovery wants sent and obeys what it has found.
+// It is called after every input, and when the alarm rings.
+func (c *controller) discover(p *peer, now time.Time) {
+	if p.validated && p.sas.current != nil {
+		p.probes = p.discovery.Poll(p.probes[:0], now)
+		for _, a := range p.probes {
+			c.act(p, a, now)
+		}
+		if at := p.discovery.Deadline(); !at.IsZero() {
+			c.alarm.set(at, now)
+		}
+	}
+	c.obey(p)
+}
+
+func (c *controller) act(p *peer, a pmtud.Action, now time.Time) {
+	switch a.Kind {
+	case pmtud.SendProbe:
+		if err := c.sendControl(p, control.AppendToken(nil, control.Probe, a.ID), a.Size); err != nil {
+			p.discovery.ProbeFailed(a.ID, errors.Is(err, unix.EMSGSIZE), now)
+		}
+	case pmtud.SendReportRequest:
+		_ = c.sendControl(p, control.AppendToken(nil, control.ReportRequest, a.ID), 0)
+	}
+}
+
+// obey publishes the PLPMTU. From the next packet on it is observed.
+func (c *controller) obey(p *peer) {
+	to := p.path.Load()
+	if to == nil {
+		return
+	}
+	if plpmtu := p.discovery.PLPMTU(); plpmtu != to.plpmtu {
+		to = to.with(plpmtu, to.egress)
+		p.path.Store(to)
+		c.log.Debug("plpmtu", "peer", p.name, "plpmtu", to.plpmtu, "inner_mtu", to.innerMTU)
+	}
+	if to.innerMTU != p.told && !p.discovery.Provisional() {
+		p.told = to.innerMTU
+		c.adaptHost(p, to)
+	}
+}
+
+// handleReportRequest tells the peer which of its packets have arrived.
+func (c *controller) handleReportRequest(p *peer, sa *inboundSA, token uint64) {
+	var bits [control.MaxReportWords]uint64
+	sa.mu.Lock()
+	highest := sa.in.Window().Report(bits[:])
+	sa.mu.Unlock()
+	_ = c.sendControl(p, control.AppendReport(nil, token, sa.spi, highest, bits[:]), 0)
+}
+
+// handleReport takes in what the peer says has arrived. A report about an SA
+// that has been replaced speaks of other numbers.
+func (c *controller) handleReport(p *peer, e control.Element, now time.Time) {
+	var words [control.MaxReportWords]uint64
+	spi, highest, bits := e.Report(words[:0])
+	if pair := p.sas.current; pair != nil && pair.outbound.SPI() == spi {
+		p.discovery.Report(e.Token(), highest, bits, now)
+		c.discover(p, now)
+	}
+}
+
+// The methods below are the sendEvents of every outbox.
+
+func (c *controller) dataFlows(p *peer) {
+	c.post(func(now time.Time) { c.discover(p, now) })
+}
+
+func (c *controller) tooBig(p *peer, size int) {
+	if p == nil {
+		return // a handshake message
+	}
+	c.post(func(now time.Time) {
+		p.discovery.LocalTooBig(size, now)
+		c.discover(p, now)
+	})
+}
+
+func (c *controller) noSegmentation(s *udpSocket, why error) {
+	c.log.Info("UDP segmentation offload does not work here and is not used", "socket", s.conn.LocalAddr(), "error", why)
+}
+
+const (
+	// quotedPTBEvery and strangePTBEvery bound how many PTBs reach the control
+	// goroutine, whatever the network sends.
+	quotedPTBEvery  = time.Millisecond
+	strangePTBEvery = 100 * time.Millisecond
+)
+
+// ptb looks at a PTB before it may cost the control goroutine anything: one
+// that quotes an SPI and a sequence number in use is worth a look, of all
+// others only a few.
+func (c *controller) ptb(m ptbMessage) {
+	for _, p := range c.peers {
+		to, sa := p.path.Load(), p.outbound.Load()
+		if to == nil || sa == nil || to.endpoint != m.to {
+			continue
+		}
+		limit := &c.strangePTBs
+		if m.spi == sa.SPI() && m.seq > 0 && m.seq <= sa.Packets() {
+			limit = &c.quotedPTBs
+		}
+		if limit.allow(time.Now()) {
+			c.post(func(now time.Time) { c.handlePTB(p, m, now) })
+		}
+		return
+	}
+}
+
+func (c *controller) handlePTB(p *peer, m ptbMessage, now time.Time) {
+	pair := p.sas.current
+	if pair == nil {
+		return
+	}
+	ptb := pmtud.PTB{MTU: m.mtu}
+	if pair.outbound.SPI() == m.spi {
+		ptb.Size = pair.outbound.sizes.Size(m.seq)
+		ptb.Validated = ptb.Size > 0
+	}
+	p.discovery.PTB(ptb, now)
+	c.discover(p, now)
+}
+
+// egressChanged looks at the host's own interfaces and routes again.
+func (c *controller) egressChanged(now time.Time) {
+	for _, p := range c.peers {
+		to := p.path.Load()
+		if to == nil {
+			continue
+		}
+		mtu, err := c.host.egressMTU(to.endpoint.Addr())
+		if err != nil || mtu == to.egress {
+			continue // without a route there will be another change
+		}
+		c.log.Info("egress MTU", "peer", p.name, "from", to.egress, "to", mtu)
+		p.path.Store(to.with(to.plpmtu, mtu))
+		p.discovery.EgressMTU(mtu, now)
+		c.discover(p, now)
+	}
+}
+
+// discoveryStatus fills in what `fathom status` shows.
+func (p *peer) discoveryStatus(to *path) PMTUDStatus {
+	s := PMTUDStatus{
+		State:       p.discovery.State().String(),
+		Source:      "discovery",
+		LossPercent: 100 * p.discovery.Loss(),
+		ClearsDF:    p.discovery.ClearsDF(),
+		History:     []PLPMTUChange{},
+	}
+	if p.plpmtu > 0 {
+		s.Source = "configuration"
+	}
+	if to != nil {
+		s.PLPMTU, s.InnerMTU, s.EgressMTU = to.plpmtu, to.innerMTU, to.egress
+	}
+	for _, e := range p.discovery.History() {
+		s.History = append(s.History, PLPMTUChange{e.At, e.From, e.To, e.Cause.String()})
+	}
+	return s
+}

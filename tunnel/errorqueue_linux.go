@@ -1,0 +1,112 @@
+package tunnel
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"sync"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// ptbMessage is an ICMP Packet Too Big, or Fragmentation Needed, as the kernel
+// has taken it apart. Anybody can have sent it.
+type ptbMessage struct {
+	to  netip.AddrPort // where the quoted packet was going
+	mtu int            // of the outer IP packet, in bytes; 0: the router did not say
+	// spi and seq are those of the ESP packet that is quoted; zero if so
+	// little is quoted that they are not in it.
+	spi, seq uint32
+}
+
+// errorQueue takes the ICMP messages out of a socket's error queue (ip(7),
+// IP_RECVERR). Any goroutine may do so: whoever is told by the kernel, as the
+// result of a call that has nothing to do with it, that one is there.
+type errorQueue struct {
+	mu      sync.Mutex // guards what follows
+	name    sockaddr
+	quote   [64]byte // enough for SPI and sequence number
+	control ancillary
+}
+
+// maxDrain bounds the work of one call of drain.
+const maxDrain = 256
+
+// drain hands every PTB in the queue to f and throws the rest away. It does
+// not wait.
+func (q *errorQueue) drain(s *udpSocket, f func(ptbMessage)) {
+	if !q.mu.TryLock() {
+		return // somebody is at it
+	}
+	defer q.mu.Unlock()
+	_ = s.raw.Control(func(fd uintptr) {
+		for range maxDrain {
+			ptb, isPTB, ok := q.next(int(fd))
+			if !ok {
+				return
+			}
+			if isPTB {
+				f(ptb)
+			}
+		}
+	})
+}
+
+// next takes one message out of the queue; not ok means that it is empty.
+func (q *errorQueue) next(fd int) (ptb ptbMessage, isPTB, ok bool) {
+	vector := unix.Iovec{Base: &q.quote[0]}
+	vector.SetLen(len(q.quote))
+	header := unix.Msghdr{
+		Name:    (*byte)(unsafe.Pointer(&q.name.raw)),
+		Namelen: uint32(unsafe.Sizeof(q.name.raw)),
+		Iov:     &vector,
+		Control: &q.control.bytes()[0],
+	}
+	header.SetIovlen(1)
+	header.SetControllen(ancillarySize)
+	n, _, errno := unix.Syscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(&header)), unix.MSG_ERRQUEUE|unix.MSG_DONTWAIT)
+	if errno != 0 {
+		return ptb, false, errno == unix.EINTR
+	}
+	mtu, isPTB := parseExtendedError(q.control.bytes()[:header.Controllen])
+	if !isPTB {
+		return ptb, false, true
+	}
+	ptb = ptbMessage{to: q.name.addrPort(), mtu: mtu}
+	if quote := q.quote[:n]; len(quote) >= 8 {
+		ptb.spi, ptb.seq = binary.BigEndian.Uint32(quote), binary.BigEndian.Uint32(quote[4:])
+	}
+	return ptb, true, true
+}
+
+// parseExtendedError finds the MTU in the ancillary data of an error: struct
+// sock_extended_err of ip(7) and ipv6(7). ok says that the error is a PTB that
+// came by ICMP.
+func parseExtendedError(oob []byte) (mtu int, ok bool) {
+	const (
+		icmpUnreachable, icmpFragmentationNeeded = 3, 4
+		icmp6PacketTooBig                        = 2
+	)
+	for len(oob) >= unix.CmsgLen(0) {
+		header, data, rest, err := unix.ParseOneSocketControlMessage(oob)
+		if err != nil {
+			return 0, false
+		}
+		v4 := header.Level == unix.IPPROTO_IP && header.Type == unix.IP_RECVERR
+		v6 := header.Level == unix.IPPROTO_IPV6 && header.Type == unix.IPV6_RECVERR
+		if (v4 || v6) && len(data) >= int(unsafe.Sizeof(unix.SockExtendedErr{})) {
+			// errno(4) origin(1) type(1) code(1) pad(1) info(4) data(4)
+			origin, kind, code := data[4], data[5], data[6]
+			info := int(binary.NativeEndian.Uint32(data[8:]))
+			switch {
+			case v4 && origin == unix.SO_EE_ORIGIN_ICMP && kind == icmpUnreachable && code == icmpFragmentationNeeded:
+				return info, true
+			case v6 && origin == unix.SO_EE_ORIGIN_ICMP6 && kind == icmp6PacketTooBig:
+				return info, true
+			}
+			return 0, false
+		}
+		oob = rest
+	}
+	return 0, false
+}
