@@ -96,6 +96,7 @@ func TestAReportOfAFormerSAIsForgotten(t *testing.T) {
 	}
 	m.log.Record(21, 100, false)
 	m.log.Record(22, 1400, true)
+	m.log.Record(23, 1400, true)
 	m.now = m.now.Add(time.Second)
 	if again := m.d.Poll(nil, m.now.Add(time.Second)); len(again) != 1 {
 		t.Fatalf("actions %v", again)
