@@ -33,18 +33,19 @@ type Discovery struct {
 	contradicted int       // validated PTBs that probes proved wrong
 	ptbFrom      time.Time // PTBs are ignored until
 
-	round    round
-	probes   [rememberedProbes]probe // the last ones sent, by counter
-	counter  uint32
-	packets  int // a fan's packets
-	bytes    int // a fan's bytes
-	nextFan  time.Time
-	raiseAt  time.Time
-	raiseIn  time.Duration
-	history  []Event
-	rtt      rtt
-	reorders bool // answers were seen out of order
-	sizes    []int
+	round     round
+	probes    [rememberedProbes]probe // the last ones sent, by counter
+	counter   uint32
+	packets   int // a fan's packets
+	bytes     int // a fan's bytes
+	nextFan   time.Time
+	raiseAt   time.Time
+	raiseIn   time.Duration
+	keptRaise time.Time // what a false alarm has interrupted
+	history   []Event
+	rtt       rtt
+	reorders  bool // answers were seen out of order
+	sizes     []int
 
 	log     *SentLog
 	epoch   uint32 // sequence numbers up to this say nothing of the present PLPMTU

@@ -178,3 +178,14 @@ func TestFansAreARoundTripApart(t *testing.T) {
 		t.Errorf("two fans within %v at an estimate of %v", apart, m.d.rtt.smoothed)
 	}
 }
+
+func TestAFalseAlarmPutsNoRaiseOff(t *testing.T) {
+	m := complete(t, 1400, 1500)
+	due := m.d.raiseAt
+	m.run(time.Second, nil)
+	m.d.blackHole(m.now)
+	m.run(time.Second, func() bool { return m.d.State() == SearchComplete })
+	if m.d.PLPMTU() != 1400 || !m.d.raiseAt.Equal(due) || due.IsZero() {
+		t.Errorf("PLPMTU is %d, the raise is put off by %v", m.d.PLPMTU(), m.d.raiseAt.Sub(due))
+	}
+}

@@ -33,7 +33,7 @@ func (d *Discovery) falseAlarm() {
 			d.addFailure(f.size, f.count)
 		}
 	}
-	d.raiseIn = d.doubt.raiseIn
+	d.raiseIn, d.keptRaise = d.doubt.raiseIn, d.doubt.raiseAt
 	if d.doubt.ptb {
 		d.contradicted++
 	} else {
