@@ -20,10 +20,12 @@ func TestRekeyUnderLoad(t *testing.T) {
 	before := status(t, p.a).Peers[0].Handshakes
 	forth := startStream(t, p.A, p.B, innerB4, 300, 400*time.Microsecond)
 	back := startStream(t, p.B, p.A, innerA6, 300, 400*time.Microsecond)
+	// Not faster than the slowest machine can carry: packets that the host
+	// drops, because nobody gets around to reading them, prove nothing.
 	client, server := connect(t, p.A, p.B, innerB4)
 	done := make(chan error, 1)
 	go func() {
-		_, err := sendBulk(client, server, 64<<20)
+		_, err := sendBulk(paced{client, 8 << 20}, server, 32<<20)
 		done <- err
 	}()
 	began := time.Now()
@@ -37,8 +39,13 @@ func TestRekeyUnderLoad(t *testing.T) {
 		}
 	}
 	for name, g := range map[string]*tunnel.Status{"a": status(t, p.a), "b": status(t, p.b)} {
-		for reason, n := range g.Peers[0].Dropped {
-			t.Errorf("%s dropped %d packets: %s", name, n, reason)
+		for _, drops := range []map[string]uint64{g.Dropped, g.Peers[0].Dropped} {
+			for reason, n := range drops {
+				if reason == "handshake" {
+					continue // the later of two that crossed
+				}
+				t.Errorf("%s dropped %d packets: %s", name, n, reason)
+			}
 		}
 	}
 }

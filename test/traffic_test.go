@@ -72,8 +72,31 @@ func bulk(t testing.TB, from, to *netlab.Host, address string, size int64) bulkR
 	return r
 }
 
+// bulkSender is a TCP connection, or one that takes its time.
+type bulkSender interface {
+	io.WriteCloser
+	CloseWrite() error
+}
+
+// paced writes no faster than so many bytes a second.
+type paced struct {
+	*net.TCPConn
+	rate int
+}
+
+func (p paced) Write(b []byte) (n int, err error) {
+	const chunk = 32 << 10
+	for len(b) > 0 && err == nil {
+		var k int
+		k, err = p.TCPConn.Write(b[:min(chunk, len(b))])
+		n, b = n+k, b[k:]
+		time.Sleep(time.Duration(k) * time.Second / time.Duration(p.rate))
+	}
+	return n, err
+}
+
 // sendBulk sends from one end of a connection to the other.
-func sendBulk(client, server *net.TCPConn, size int64) (r bulkResult, err error) {
+func sendBulk(client bulkSender, server *net.TCPConn, size int64) (r bulkResult, err error) {
 	sent := sha256.New()
 	var sendErr error
 	var sender sync.WaitGroup

@@ -18,6 +18,9 @@ const (
 	// tick is how often the control goroutine looks at its peers when nothing
 	// happens and the alarm does not ring.
 	tick = 250 * time.Millisecond
+	// rekeyPause is the least age of an SA that is replaced, however few packets
+	// it may carry and however many there are.
+	rekeyPause = tick
 	// warnEvery limits the warnings about one peer's, or all strangers',
 	// handshakes, since the network can cause them.
 	warnEvery = 30 * time.Second
@@ -177,7 +180,7 @@ func (c *controller) maintainSAs(p *peer, now time.Time) {
 	if !pair.initiator {
 		age -= c.lifetime.RekeyAge / 8
 	}
-	if c.lifetime.Rekey(age, pair.outbound.Packets()) && p.path.Load() != nil {
+	if age >= rekeyPause && c.lifetime.Rekey(age, pair.outbound.Packets()) && p.path.Load() != nil {
 		p.exchange.want(now)
 	}
 	// The peer may still be sending on the former pair: it switches when it

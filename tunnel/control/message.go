@@ -52,7 +52,7 @@ const (
 	reportHeaderSize = tokenSize + 4 + 4
 	wordSize         = 8
 	// MaxReportWords is how many words the bitmap of a Report may have.
-	MaxReportWords = 64
+	MaxReportWords = 32
 	// MaxElements bounds the work that one message may cause.
 	MaxElements = 32
 )
