@@ -83,7 +83,8 @@ func hostProblem(host string) string {
 func (a at) prefix(s, hint string) (netip.Prefix, bool) {
 	p, err := netip.ParsePrefix(s)
 	if err == nil && p.Addr().Is4In6() {
-		a.fail(fmt.Sprintf("%q is an IPv4 address in IPv6 form", s), fmt.Sprintf("as IPv4: %s", p.Addr().Unmap()))
+		const mapped = 96 // bits before the IPv4 address: RFC 4291 section 2.5.5.2
+		a.fail(fmt.Sprintf("%q is an IPv4 address in IPv6 form", s), fmt.Sprintf("as IPv4: %s/%d", p.Addr().Unmap(), max(0, p.Bits()-mapped)))
 		return netip.Prefix{}, false
 	}
 	if err == nil {

@@ -73,6 +73,16 @@ func (k *checker) peer(i int) string {
 
 // checkFiles keeps what the tunnel writes and removes from what it reads.
 func (k *checker) checkFiles() {
+	type purpose struct {
+		path string
+		use  use
+	}
+	first := make(map[purpose]int)
+	for i, f := range k.files {
+		if _, ok := first[purpose{f.path, f.use}]; !ok {
+			first[purpose{f.path, f.use}] = i
+		}
+	}
 	for i, f := range k.files {
 		if f.use == reads {
 			continue
@@ -80,11 +90,12 @@ func (k *checker) checkFiles() {
 		if f.path == filepath.Clean(k.file) {
 			f.at.fail(f.path+" is this configuration file", "it would be overwritten; name another")
 		}
-		for j, other := range k.files {
-			if f.path == other.path && (other.use == reads || j < i) {
-				f.at.fail(fmt.Sprintf("%s is also %s on line %d", f.path, other.at.key, other.at.pos.line), "it would be overwritten; name another")
-				break
-			}
+		j, ok := first[purpose{f.path, reads}]
+		if !ok {
+			j = first[purpose{f.path, writes}]
+		}
+		if other := k.files[j]; j != i {
+			f.at.fail(fmt.Sprintf("%s is also %s on line %d", f.path, other.at.key, other.at.pos.line), "it would be overwritten; name another")
 		}
 	}
 }
@@ -215,9 +226,25 @@ func (k *checker) checkPrefixes() {
 // checkPLPMTUs knows more than the limits of a single key.
 func (k *checker) checkPLPMTUs() {
 	for i, p := range k.config.Peers {
-		if p.PLPMTU != 0 && p.PLPMTU < minIPv6PLPMTU && p.Endpoint.Addr().Is6() {
-			k.place(k.peers[i], "plpmtu").fail(fmt.Sprintf("%d is out of range for an IPv6 endpoint", p.PLPMTU),
-				fmt.Sprintf("from %d to %d", minIPv6PLPMTU, maxPLPMTU))
+		t := k.peers[i]
+		for _, size := range []struct {
+			key   string
+			bytes int
+		}{{"plpmtu", p.PLPMTU}, {"max_plpmtu", p.MaxPLPMTU}, {"min_plpmtu", p.MinPLPMTU}} {
+			a, bounds := k.place(t, size.key), size.key != "plpmtu"
+			switch {
+			case bounds && t.entry(size.key) != nil && t.entry("plpmtu") != nil:
+				a.fail(fmt.Sprintf("bounds the discovery, but plpmtu on line %d replaces it", t.entry("plpmtu").pos.line),
+					"without plpmtu to discover the size, or without "+size.key+" to fix it")
+			case bounds && t.entry(size.key) != nil && p.Probing == ProbingOff:
+				a.fail(fmt.Sprintf("bounds the discovery, but probing on line %d turns it off", t.entry("probing").pos.line),
+					"plpmtu fixes the size; without it and this the egress MTU is used")
+			case size.bytes != 0 && size.bytes < minIPv6PLPMTU && p.Endpoint.Addr().Is6():
+				a.fail(fmt.Sprintf("%d is out of range for an IPv6 endpoint", size.bytes),
+					fmt.Sprintf("from %d to %d", minIPv6PLPMTU, maxPLPMTU))
+			case size.key == "min_plpmtu" && p.MaxPLPMTU != 0 && size.bytes > p.MaxPLPMTU:
+				a.fail(fmt.Sprintf("%d is more than max_plpmtu, which is %d", size.bytes, p.MaxPLPMTU), "the smaller of the two")
+			}
 		}
 	}
 }

@@ -27,7 +27,10 @@ type Tunnel struct {
 	Ciphers           []string       // the preferred one first; never empty
 	RekeyAfter        time.Duration
 	RekeyAfterPackets uint32
-	Routes            bool // add routes for allowed_ips
+	Routes            bool   // add routes for allowed_ips
+	Oversize          string // what becomes of inner packets above the inner MTU: OversizeCarry, OversizeSignal or OversizeDrop
+	OuterDF           string // the DF bit of outer IPv4 packets: OuterDFSet or OuterDFClear
+	MSSClamp          bool   // lower the MSS option (RFC 9293 section 3.7.1) of inner SYNs to what the path carries
 	StatusSocket      string
 	LogLevel          slog.Level
 	DebugESPSAFile    string // where to write keys for Wireshark; empty: nowhere
@@ -41,8 +44,37 @@ type Peer struct {
 	Endpoint     Endpoint  // zero: the peer must call us
 	AllowedIPs   []netip.Prefix
 	Keepalive    time.Duration // of silence before a NAT keepalive (RFC 3948 section 4); 0: none
-	PLPMTU       int           // bytes of the outer IP packet, instead of discovery; 0: discover
+	// Probing is how the PLPMTU is discovered: ProbingFan, ProbingSequential or
+	// ProbingOff, which is to use PLPMTU or else the egress MTU.
+	Probing string
+	// PLPMTU is the size to use instead of discovering it, whatever Probing
+	// says; 0: none. This and the two below are bytes of the outer IP packet.
+	PLPMTU int
+	// MaxPLPMTU and MinPLPMTU bound what the discovery may find, MAX_PLPMTU
+	// and MIN_PLPMTU of RFC 8899 section 5.1.2. 0: the egress MTU, and the
+	// discovery's own minimum. Both are 0 where nothing is discovered.
+	MaxPLPMTU, MinPLPMTU int
 }
+
+// Values of Tunnel.Oversize.
+const (
+	OversizeCarry  = "carry"  // across in pieces, whatever the path's MTU
+	OversizeSignal = "signal" // as a router: fragment where DF allows it, else drop and send a PTB
+	OversizeDrop   = "drop"   // without a word: a black hole, to demonstrate what others do
+)
+
+// Values of Tunnel.OuterDF. IPv6 has no such bit and behaves as if it were set.
+const (
+	OuterDFSet   = "set"
+	OuterDFClear = "clear" // routers may fragment
+)
+
+// Values of Peer.Probing.
+const (
+	ProbingFan        = "fan"        // several sizes at once
+	ProbingSequential = "sequential" // one at a time, to the letter of RFC 8899 section 5.3
+	ProbingOff        = "off"        // no discovery
+)
 
 // Endpoint is where a peer is on the outer network. The zero Endpoint is none.
 type Endpoint struct {

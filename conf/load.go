@@ -98,6 +98,7 @@ func (d *decoder) config(doc *document) *Config {
 	}
 	if c.Tunnel.StatusSocket == "" {
 		c.Tunnel.StatusSocket = defaultStatusSocket(c.Tunnel.Name)
+		at{d, tunnel.qualified("status_socket"), tunnel.pos}.names(c.Tunnel.StatusSocket, writes)
 	}
 	d.check(c, tunnel, peers)
 	return c

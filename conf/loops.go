@@ -37,10 +37,14 @@ func (k *checker) checkLoops() {
 // checkAddressLoops finds endpoints in the network of the interface, to which
 // the kernel adds a route by itself.
 func (k *checker) checkAddressLoops() {
+	own := make(map[netip.Prefix]bool)
+	for _, p := range k.config.Tunnel.Addresses {
+		own[p.Masked()] = true
+	}
 	for i, p := range k.config.Peers {
-		for _, own := range k.config.Tunnel.Addresses {
-			if addr := p.Endpoint.Addr(); addr.IsValid() && own.Contains(addr) {
-				k.place(k.peers[i], "endpoint").fail(fmt.Sprintf("%s is in %s, the network of tunnel.address: the tunnel's own packets would be routed into the tunnel", addr, own.Masked()),
+		for prefix := range prefixesAround(p.Endpoint) {
+			if own[prefix] {
+				k.place(k.peers[i], "endpoint").fail(fmt.Sprintf("%s is in %s, the network of tunnel.address: the tunnel's own packets would be routed into the tunnel", p.Endpoint.Addr(), prefix),
 					"an outer address, by which the peer can be reached without the tunnel")
 				break
 			}

@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 	"strconv"
@@ -22,6 +23,7 @@ type table struct {
 	broken  bool // its header could not be read, name and array are guesses
 	pos     position
 	entries []entry
+	index   map[string]int // of entries, by key
 }
 
 // entry is one key and its value.
@@ -44,10 +46,8 @@ type position struct{ line, column int } // from 1; the column in bytes
 
 // entry returns the table's key of that name, nil if it has none.
 func (t *table) entry(name string) *entry {
-	for i := range t.entries {
-		if t.entries[i].key == name {
-			return &t.entries[i]
-		}
+	if i, ok := t.index[name]; ok {
+		return &t.entries[i]
 	}
 	return nil
 }
@@ -71,8 +71,13 @@ type reader struct {
 // maxSyntaxErrors bounds the work on something that is no TOML at all.
 const maxSyntaxErrors = 20
 
+// byteOrderMark is what some editors begin UTF-8 with. It says nothing, and
+// lines and columns are counted without it.
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
 // parseDocument reads the syntax and calls fail for every mistake in it.
 func parseDocument(data []byte, fail func(pos position, key, problem, hint string)) *document {
+	data = bytes.TrimPrefix(data, byteOrderMark)
 	r := &reader{data: data[:len(data):len(data)], starts: []int{0}, fail: fail}
 	for i, b := range data {
 		if b == '\n' {
@@ -140,6 +145,10 @@ func (r *reader) add(key string, pos position, v value) {
 		r.fail(pos, t.qualified(key), "comes twice in this table", "the first is on line "+strconv.Itoa(first.pos.line))
 		return
 	}
+	if t.index == nil {
+		t.index = make(map[string]int)
+	}
+	t.index[key] = len(t.entries)
 	t.entries = append(t.entries, entry{key, pos, v})
 }
 

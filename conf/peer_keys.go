@@ -3,6 +3,7 @@ package conf
 import (
 	"fmt"
 	"regexp"
+	"strconv"
 	"time"
 )
 
@@ -40,10 +41,22 @@ var peerFields = []field[Peer]{
 		}
 		p.Keepalive, _ = a.duration(v, minKeepalive, maxKeepalive)
 	}},
-	{"plpmtu", integer, false, "", func(a at, v value, p *Peer) {
-		n, _ := a.integer(v, minPLPMTU, maxPLPMTU)
-		p.PLPMTU = int(n)
+	{"probing", text, false, strconv.Quote(probingModes[0]), func(a at, v value, p *Peer) {
+		p.Probing = a.oneOf(v, probingModes, "a mode of probing")
 	}},
+	{"plpmtu", integer, false, "", func(a at, v value, p *Peer) { p.PLPMTU = a.plpmtu(v) }},
+	{"max_plpmtu", integer, false, "", func(a at, v value, p *Peer) { p.MaxPLPMTU = a.plpmtu(v) }},
+	{"min_plpmtu", integer, false, "", func(a at, v value, p *Peer) { p.MinPLPMTU = a.plpmtu(v) }},
+}
+
+// probingModes are what peer.probing may hold, the default first.
+var probingModes = []string{ProbingFan, ProbingSequential, ProbingOff}
+
+// plpmtu returns a size in bytes of outer packets, 0 if it is out of range.
+// checkPLPMTUs compares it with others.
+func (a at) plpmtu(v value) int {
+	n, _ := a.integer(v, minPLPMTU, maxPLPMTU)
+	return int(n)
 }
 
 var peerName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,63}$`)

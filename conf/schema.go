@@ -71,6 +71,17 @@ func fieldNamed[T any](fields []field[T], name string) *field[T] {
 	return nil
 }
 
+// kindOf returns the kind of a table's key, text if it is not known.
+func kindOf(tableName, key string) kind {
+	if f := fieldNamed(tunnelFields, key); f != nil && tableName == tunnelTable {
+		return f.kind
+	}
+	if f := fieldNamed(peerFields, key); f != nil && tableName == peerTable {
+		return f.kind
+	}
+	return text
+}
+
 func names[T any](fields []field[T]) []string {
 	list := make([]string, len(fields))
 	for i, f := range fields {

@@ -3,8 +3,8 @@ package conf
 import "strings"
 
 // suggest returns the known word that an unknown one was probably meant to
-// be, empty if none is near. Case, underscores and hyphens do not count, so
-// that AllowedIPs finds allowed_ips.
+// be, empty if none is near. Case, underscores, hyphens and spaces do not
+// count, so that AllowedIPs finds allowed_ips.
 func suggest(word string, known []string) string {
 	const maxWord, maxSlips, minPart = 40, 2, 3 // bytes, edits, bytes
 	if len(word) > maxWord {
@@ -31,11 +31,33 @@ func suggest(word string, known []string) string {
 			return k
 		}
 	}
+	// Else one that it abbreviates: pubkey, psk.
+	for _, k := range known {
+		if len(plain) >= minPart && abbreviates(plain, plainWord(k)) {
+			return k
+		}
+	}
 	return ""
 }
 
+// abbreviates reports whether short is long without some of its bytes, but
+// with the first.
+func abbreviates(short, long string) bool {
+	if short == "" || long == "" || short[0] != long[0] {
+		return false
+	}
+	for i := 0; i < len(long) && short != ""; i++ {
+		if long[i] == short[0] {
+			short = short[1:]
+		}
+	}
+	return short == ""
+}
+
+var separators = strings.NewReplacer("_", "", "-", "", " ", "", `"`, "")
+
 func plainWord(s string) string {
-	return strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(s))
+	return separators.Replace(strings.ToLower(s))
 }
 
 // didYouMean returns a hint, or what is there to choose from.

@@ -29,6 +29,12 @@ const (
 // cipherNames are what tunnel.ciphers may hold, the preferred one first.
 var cipherNames = []string{"aes-256-gcm", "chacha20-poly1305"}
 
+// What tunnel.oversize and tunnel.outer_df may hold, the default first.
+var (
+	oversizePolicies = []string{OversizeCarry, OversizeSignal, OversizeDrop}
+	dfSettings       = []string{OuterDFSet, OuterDFClear}
+)
+
 var logLevels = []struct {
 	name  string
 	level slog.Level
@@ -54,6 +60,13 @@ var tunnelFields = []field[Tunnel]{
 		t.RekeyAfterPackets = uint32(n)
 	}},
 	{"routes", boolean, false, "true", func(_ at, v value, t *Tunnel) { t.Routes = v.text == "true" }},
+	{"oversize", text, false, strconv.Quote(oversizePolicies[0]), func(a at, v value, t *Tunnel) {
+		t.Oversize = a.oneOf(v, oversizePolicies, "a policy for oversize packets")
+	}},
+	{"outer_df", text, false, strconv.Quote(dfSettings[0]), func(a at, v value, t *Tunnel) {
+		t.OuterDF = a.oneOf(v, dfSettings, "a setting of the DF bit")
+	}},
+	{"mss_clamp", boolean, false, "true", func(_ at, v value, t *Tunnel) { t.MSSClamp = v.text == "true" }},
 	{"status_socket", path, false, "", setStatusSocket}, // default: see defaultStatusSocket
 	{"log_level", text, false, `"info"`, setLogLevel},
 	{"debug_esp_sa_file", path, false, "", func(a at, v value, t *Tunnel) {
@@ -132,6 +145,7 @@ func setListen(a at, v value, t *Tunnel) {
 // setAddress accepts addresses that a host can have in a network that is not
 // everything.
 func setAddress(a at, v value, t *Tunnel) {
+	seen := make(map[netip.Addr]bool)
 	for _, item := range v.items {
 		a := a.item(item)
 		p, ok := a.prefix(item.text, `an address and the length of its network's prefix, such as "10.77.0.1/24"`)
@@ -149,9 +163,10 @@ func setAddress(a at, v value, t *Tunnel) {
 			a.fail(fmt.Sprintf("%s is the address of the network itself", item.text), fmt.Sprintf("this end's own, such as %s/%d", addr.Next(), p.Bits()))
 		case !lone && addr.Is4() && !p.Contains(addr.Next()):
 			a.fail(fmt.Sprintf("%s is the broadcast address of its network", item.text), fmt.Sprintf("this end's own, such as %s/%d", p.Masked().Addr().Next(), p.Bits()))
-		case slices.ContainsFunc(t.Addresses, func(other netip.Prefix) bool { return other.Addr() == addr }):
+		case seen[addr]:
 			a.fail(fmt.Sprintf("%s comes twice", addr), "each address once")
 		default:
+			seen[addr] = true
 			t.Addresses = append(t.Addresses, p)
 		}
 	}

@@ -3,6 +3,7 @@ package conf
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +22,21 @@ const (
 	boolean
 	list // an array of strings
 )
+
+// hint says how a value of the kind is written.
+func (k kind) hint() string {
+	switch k {
+	case duration:
+		return `in quotes and with a unit, such as "25s"`
+	case integer:
+		return "a whole number without quotes"
+	case boolean:
+		return "true or false, without quotes"
+	case list:
+		return `strings in brackets: ["…", "…"]`
+	}
+	return "a text in quotes"
+}
 
 // decoder collects what is wrong with one file while its values are read.
 type decoder struct {
@@ -41,7 +57,7 @@ type at struct {
 
 // fail reports a mistake: what is wrong, and what would be right.
 func (a at) fail(problem, hint string) {
-	a.d.errs = append(a.d.errs, &Error{a.d.file, a.pos.line, a.pos.column, a.key, problem, hint})
+	a.d.errs = append(a.d.errs, &Error{a.d.file, a.pos.line, a.pos.column, presentable(a.key), presentable(problem), presentable(hint)})
 }
 
 // describe names what a value is, for an error about its type. It does not
@@ -73,7 +89,7 @@ func (a at) checkType(v *value, k kind) bool {
 		if v.kind == unstable.String {
 			return true
 		}
-		hint := "a text in quotes"
+		hint := k.hint()
 		if scalar {
 			hint = fmt.Sprintf("in quotes: %q", v.text)
 		}
@@ -82,7 +98,7 @@ func (a at) checkType(v *value, k kind) bool {
 		if v.kind == unstable.String {
 			return true
 		}
-		hint := `in quotes and with a unit, such as "25s"`
+		hint := k.hint()
 		if v.kind == unstable.Integer {
 			hint = fmt.Sprintf(`in quotes and with a unit: "%ss" for seconds`, v.text)
 		}
@@ -91,15 +107,15 @@ func (a at) checkType(v *value, k kind) bool {
 		if v.kind == unstable.Integer {
 			return true
 		}
-		a.fail("is "+v.describe()+", not an integer", "a whole number without quotes")
+		a.fail("is "+v.describe()+", not an integer", k.hint())
 	case boolean:
 		if v.kind == unstable.Bool {
 			return true
 		}
-		a.fail("is "+v.describe()+", not a boolean", "true or false, without quotes")
+		a.fail("is "+v.describe()+", not a boolean", k.hint())
 	case list:
 		if v.kind != unstable.Array {
-			hint := `strings in brackets: ["…", "…"]`
+			hint := k.hint()
 			if v.kind == unstable.String {
 				hint = `in brackets: ["…"]`
 			}
@@ -125,6 +141,15 @@ func (a at) checkType(v *value, k kind) bool {
 func (a at) item(v value) at {
 	a.pos = v.pos
 	return a
+}
+
+// oneOf returns a string that is one of the known ones, else nothing.
+func (a at) oneOf(v value, known []string, what string) string {
+	if !slices.Contains(known, v.text) {
+		a.fail(fmt.Sprintf("%q is not %s", v.text, what), didYouMean(v.text, known))
+		return ""
+	}
+	return v.text
 }
 
 // integer returns an integer within [low, high].
