@@ -1,9 +1,9 @@
 package tunnel
 
 import (
-	"errors"
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"time"
 
 	"fathom/esp"
