@@ -23,7 +23,8 @@ type (
 	//
 	// It prints itself as "(hidden)" through fmt, log/slog and encoders of
 	// text such as encoding/json. What fmt cannot call methods on it prints
-	// as bytes, so keep secrets in exported fields or behind a pointer.
+	// as bytes, so keep secrets in exported fields or behind a pointer; and the
+	// verb %p, which go vet finds, calls no method.
 	SecretKey [keySize]byte
 )
 

@@ -101,10 +101,8 @@ func looksRandom(s string) bool {
 		return 0
 	}
 	for i := range len(s) {
-		if strings.IndexByte("0123456789abcdefABCDEF", s[i]) < 0 {
+		if hexadecimal++; strings.IndexByte("0123456789abcdefABCDEF", s[i]) < 0 {
 			hexadecimal = 0
-		} else if hexadecimal++; hexadecimal >= 3*secretWindow/2 {
-			return true
 		}
 		classes[classOf(rune(s[i]))]++
 		if i > 0 {
@@ -113,6 +111,9 @@ func looksRandom(s string) bool {
 		if first := i - secretWindow; first >= 0 { // falls out of the window
 			classes[classOf(rune(s[first]))]--
 			changes -= change(first + 1)
+		}
+		if hexadecimal >= 3*secretWindow/2 && classes[digit] > 0 && classes[upper]+classes[lower] > 0 {
+			return true
 		}
 		if classes[upper] > 0 && classes[lower] > 0 && classes[digit] > 0 && changes > secretWindow/3 {
 			return true

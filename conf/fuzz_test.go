@@ -1,0 +1,151 @@
+package conf
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+// FuzzParse holds whatever a file may be to what Parse promises.
+func FuzzParse(f *testing.F) {
+	for _, data := range invalidFiles(f) {
+		f.Add(data)
+	}
+	f.Add([]byte(smallest + smallestPeer))
+	f.Add(Template(DefaultName, "private.key", ownPublicKey))
+	f.Add([]byte(smallest + smallestPeer + "endpoint = \"[2001:db8::1]:4500\"\nkeepalive = \"25s\"\npreshared_key_file = \"psk.key\"\nmax_plpmtu = 9000\n"))
+	f.Add([]byte("[[peer]]\nname.a = '''\r\n\"\n" + strings.Repeat("[", 100)))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) > maxFile {
+			t.Skip("Load does not hand on so much")
+		}
+		before := bytes.Clone(data)
+		reads := 0
+		readKey := func(path string) ([]byte, error) {
+			reads++
+			return keysByName(path)
+		}
+		c, err := Parse("etc/f", data, readKey)
+		if !bytes.Equal(data, before) {
+			t.Error("the input was changed")
+		}
+		if reads > 1+bytes.Count(data, []byte("\n")) {
+			t.Errorf("%d key files were read", reads)
+		}
+		if err != nil {
+			checkErrors(t, c, err, data)
+		} else {
+			checkConfig(t, c)
+		}
+		if bytes.HasPrefix(data, byteOrderMark) {
+			return
+		}
+		again, err2 := Parse("etc/f", slices.Concat(byteOrderMark, data), readKey)
+		if diff := cmp.Diff(fmt.Sprint(err), fmt.Sprint(err2)); diff != "" {
+			t.Errorf("a byte order mark changes what is reported:\n%s", diff)
+		}
+		if diff := cmp.Diff(c, again, cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}), cmp.Comparer(sameSecret)); diff != "" {
+			t.Errorf("a byte order mark changes what is read:\n%s", diff)
+		}
+	})
+}
+
+func checkErrors(t *testing.T, c *Config, err error, data []byte) {
+	t.Helper()
+	list, ok := err.(Errors)
+	if !ok || c != nil || len(list) == 0 {
+		t.Fatalf("configuration %v, error %T %v", c, err, err)
+	}
+	// Each mistake needs some bytes to be made with, but for what is missing.
+	if most := 8 + len(data); len(list) > most {
+		t.Errorf("%d mistakes in %d bytes", len(list), len(data))
+	}
+	data = bytes.TrimPrefix(data, byteOrderMark)
+	checkPlaces(t, list, "etc/f", data)
+	for _, e := range list {
+		text := e.Error()
+		if prefix := fmt.Sprintf("etc/f:%d: ", e.Line); !strings.HasPrefix(text, prefix) || len(text) == len(prefix) {
+			t.Errorf("%q does not begin with %s", text, prefix)
+		}
+		if len(text) > 4*maxShown || !utf8.ValidString(text) || strings.ContainsAny(text, "\n\r\x1b\x00") {
+			t.Errorf("cannot be shown: %d bytes, %q", len(text), text)
+		}
+	}
+	// The fuzzer cannot come by a key of the key files, so that none can be in
+	// an error by way of data.
+	checkHidden(t, err.Error(), decoded(t, privateKey), decoded(t, presharedKey))
+	if !errors.Is(err, list[len(list)-1]) {
+		t.Error("errors.Is does not find a mistake")
+	}
+}
+
+// checkConfig wants what other packages may rely on.
+func checkConfig(t *testing.T, c *Config) {
+	t.Helper()
+	wrong := func(format string, args ...any) {
+		t.Helper()
+		t.Errorf(format, args...)
+	}
+	tunnel := c.Tunnel
+	if c.Path != "etc/f" || tunnel.Name == "" || len(tunnel.Name) > maxInterfaceName || tunnel.PrivateKey.IsZero() || tunnel.PrivateKeyFile == "" || tunnel.StatusSocket == "" {
+		wrong("%+v", c)
+	}
+	if len(tunnel.Addresses) == 0 || len(tunnel.Ciphers) == 0 || len(tunnel.Ciphers) > len(cipherNames) {
+		wrong("addresses %v, ciphers %v", tunnel.Addresses, tunnel.Ciphers)
+	}
+	if tunnel.RekeyAfter < minRekeyAfter || tunnel.RekeyAfter > maxRekeyAfter || tunnel.RekeyAfterPackets < minRekeyPackets || tunnel.RekeyAfterPackets > maxRekeyPackets {
+		wrong("rekey after %v or %d", tunnel.RekeyAfter, tunnel.RekeyAfterPackets)
+	}
+	if !slices.Contains(oversizePolicies, tunnel.Oversize) || !slices.Contains(dfSettings, tunnel.OuterDF) ||
+		!slices.Contains([]slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError}, tunnel.LogLevel) {
+		wrong("oversize %q, outer DF %q, log level %v", tunnel.Oversize, tunnel.OuterDF, tunnel.LogLevel)
+	}
+	keys, names, owned := map[Key]bool{tunnel.PrivateKey.public(): true}, map[string]bool{"": true}, map[netip.Prefix]bool{}
+	for _, p := range c.Peers {
+		if keys[p.PublicKey] || names[p.Name] || !p.PublicKey.possible() {
+			wrong("the name or the key of %q is not its own", p.Name)
+		}
+		keys[p.PublicKey], names[p.Name] = true, true
+		if len(p.AllowedIPs) == 0 {
+			wrong("peer %q without allowed_ips", p.Name)
+		}
+		for _, prefix := range p.AllowedIPs {
+			if owned[prefix] || prefix != prefix.Masked() || prefix.Addr().Is4In6() {
+				wrong("%v at peer %q", prefix, p.Name)
+			}
+			owned[prefix] = true
+			if tunnel.Routes && p.Endpoint.Addr().IsValid() && prefix.Contains(p.Endpoint.Addr()) {
+				wrong("%v holds %v", prefix, p.Endpoint)
+			}
+		}
+		if p.Keepalive != 0 && (p.Keepalive < minKeepalive || p.Keepalive > time.Hour) {
+			wrong("keepalive %v", p.Keepalive)
+		}
+		least := minPLPMTU
+		if p.Endpoint.Addr().Is6() {
+			least = minIPv6PLPMTU
+		}
+		for _, size := range []int{p.PLPMTU, p.MaxPLPMTU, p.MinPLPMTU} {
+			if size != 0 && (size < least || size > maxPLPMTU) {
+				wrong("size %d", size)
+			}
+		}
+		bounds := p.MaxPLPMTU != 0 || p.MinPLPMTU != 0
+		if !slices.Contains(probingModes, p.Probing) || bounds && (p.PLPMTU != 0 || p.Probing == ProbingOff) || p.MaxPLPMTU != 0 && p.MinPLPMTU > p.MaxPLPMTU {
+			wrong("probing %q, %d within %d and %d", p.Probing, p.PLPMTU, p.MinPLPMTU, p.MaxPLPMTU)
+		}
+		if !p.Endpoint.IsZero() && (p.Endpoint.Host == "" || p.Endpoint.Port == 0) {
+			wrong("endpoint %v", p.Endpoint)
+		}
+	}
+}

@@ -1,0 +1,135 @@
+package conf
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"pgregory.net/rapid"
+)
+
+// TestNoErrorHoldsAKey puts a private key in every place of a file, in the
+// ways that people get keys wrong.
+func TestNoErrorHoldsAKey(t *testing.T) {
+	secret := decoded(t, misplacedKey)
+	spellings := []string{
+		misplacedKey, strings.TrimRight(misplacedKey, "="), misplacedKey[1:], misplacedKey[:40], misplacedKey + "=",
+		misplacedHexKey, strings.ToUpper(misplacedHexKey), "0x" + misplacedHexKey,
+		base64.URLEncoding.EncodeToString(secret[:]), "key:" + misplacedKey, "~" + misplacedKey, "/" + misplacedKey, " " + misplacedKey,
+	}
+	reported := 0
+	judge := func(text string) {
+		_, err := Parse("f", []byte(text), keysByName)
+		if err != nil {
+			reported++
+			checkHidden(t, err.Error(), secret)
+		}
+	}
+	for _, s := range spellings {
+		for _, value := range []string{`"%s"`, `'%s'`, `"""%s"""`, `%s`, `["%s"]`, `[%s]`, `[["%s"]]`, `{x = "%s"}`, `{"%s" = 1}`, `"%s`, `["%s"`, `"%s" # "`, `"%s":4500`, `"%s:4500"`, `"%s/32"`, `"\u%s"`} {
+			value = fmt.Sprintf(value, s)
+			for _, key := range names(tunnelFields) {
+				judge(strings.Replace(smallest, "\n"+key+" =", "\n"+key+"_ =", 1) + key + " = " + value + "\n")
+			}
+			for _, key := range names(peerFields) {
+				judge(smallest + strings.Replace(smallestPeer, "\n"+key+" =", "\n"+key+"_ =", 1) + key + " = " + value + "\n")
+			}
+			judge(value + "\n" + smallest)
+			judge("x = " + value + "\n" + smallest)
+			judge(smallest + value + " = 1\n")
+			judge(smallest + "private_key = " + value + "\n")
+			judge(smallest + "a." + value + " = 1\n" + "a." + value + " = 1\n")
+			judge(smallest + "[" + value + "]\n" + value + " = 1\n")
+		}
+	}
+	if least := 5000; reported < least {
+		t.Errorf("only %d mistakes were made", reported)
+	}
+}
+
+// TestNoErrorHoldsWhatAKeyFileHolds, whether it is a key or not.
+func TestNoErrorHoldsWhatAKeyFileHolds(t *testing.T) {
+	reported := 0
+	rapid.Check(t, func(t *rapid.T) {
+		secret := [keySize]byte(rapid.SliceOfN(rapid.Byte(), keySize, keySize).Draw(t, "secret"))
+		content := base64.StdEncoding.EncodeToString(secret[:])
+		content = rapid.SampledFrom([]string{content, content[1:], content + "\nx", hex.EncodeToString(secret[:]), string(secret[:]), "-----BEGIN X-----\n" + content}).Draw(t, "content")
+		_, err := Parse("f", []byte(smallest+smallestPeer+"preshared_key_file = \"psk.key\"\n"), func(string) ([]byte, error) { return []byte(content), nil })
+		if err == nil {
+			return
+		}
+		reported++
+		for _, s := range []string{base64.StdEncoding.EncodeToString(secret[:]), hex.EncodeToString(secret[:])} {
+			for i := 0; i+8 <= len(s); i++ {
+				if part := s[i : i+8]; strings.Contains(err.Error(), part) && strings.Trim(part, "A0") != "" {
+					t.Fatalf("%q of the key is in %v", part, err)
+				}
+			}
+		}
+	})
+	if reported == 0 {
+		t.Error("no mistake was made")
+	}
+}
+
+// TestRandomKeysAreHidden draws keys: the redaction guesses, and must not miss.
+func TestRandomKeysAreHidden(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		// Of all keys rapid would draw the simple ones most.
+		var key [keySize]byte
+		x := rapid.Uint64().Draw(t, "seed")
+		for i := range key {
+			x = x*6364136223846793005 + 1442695040888963407 // Knuth, MMIX
+			key[i] = byte(x >> 56)
+		}
+		for _, s := range []string{base64.StdEncoding.EncodeToString(key[:]), base64.RawURLEncoding.EncodeToString(key[:]), hex.EncodeToString(key[:])} {
+			for _, text := range []string{s, `"` + s + `" is not a cipher`, "/etc/" + s, s + ":4500"} {
+				if got := presentable(text); strings.Contains(got, s[10:20]) || !strings.Contains(got, hidden) {
+					t.Fatalf("%s became %s", text, got)
+				}
+			}
+		}
+	})
+}
+
+func TestWordsAndPathsAreShown(t *testing.T) {
+	for _, s := range []string{
+		"", "storage", "/etc/fathom/private.key", "/usr/local/share/Fathom2/configuration/keys/production/Storage/private.key",
+		"ec2-203-0-113-25.compute-1.amazonaws.com:4500", "550e8400-e29b-41d4-a716-446655440000",
+		"2001:db8:1234:5678:9abc:def0:1234:5678/128", "[2001:db8::1]:4500",
+		"there are name, private_key_file, listen, address, ciphers, rekey_after, rekey_after_packets",
+		strings.Repeat("a", maxShown), "/tmp/TestInvalidFilesAreReported1234567890/001/private.key", "fäthom …",
+	} {
+		if got := presentable(s); got != s {
+			t.Errorf("%s became %s", s, got)
+		}
+	}
+	paths, err := os.ReadDir("testdata/invalid")
+	check(t, err)
+	for _, p := range paths {
+		if got := presentable(p.Name()); got != p.Name() {
+			t.Errorf("%s became %s", p.Name(), got)
+		}
+	}
+}
+
+func TestPresentableIsShortAndPrintable(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := strings.Repeat(rapid.String().Draw(t, "text"), rapid.SampledFrom([]int{1, 10, 1000}).Draw(t, "times"))
+		got := presentable(s)
+		if len(got) > maxShown+len("…") || !utf8.ValidString(got) || strings.ContainsAny(got, "\n\r\x1b\x00\x7f") {
+			t.Fatalf("%d bytes: %q", len(got), got)
+		}
+	})
+	if got := presentable("a\nf:1: forged\x1b[2J"); got != "a\uFFFDf:1: forged\uFFFD[2J" {
+		t.Errorf("%q", got)
+	}
+	long := "begin" + strings.Repeat("é", maxShown) + "end"
+	if got := presentable(long); !strings.HasPrefix(got, "begin") || !strings.HasSuffix(got, "end") || !strings.Contains(got, "…") {
+		t.Errorf("%q", got)
+	}
+}

@@ -1,0 +1,346 @@
+package conf
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+// decoded reads a key of the tests, without parseKey.
+func decoded(t testing.TB, s string) (k [keySize]byte) {
+	t.Helper()
+	b, err := base64.StdEncoding.DecodeString(s)
+	if err != nil || copy(k[:], b) != keySize {
+		t.Fatalf("%s is no key: %v", s, err)
+	}
+	return k
+}
+
+func prefixes(list ...string) (p []netip.Prefix) {
+	for _, s := range list {
+		p = append(p, netip.MustParsePrefix(s))
+	}
+	return p
+}
+
+// smallest is the least that a configuration can say.
+const smallest = `[tunnel]
+private_key_file = "private.key"
+address = ["10.77.0.1/24"]
+`
+
+// smallestPeer is the least that a peer can say, without its table's end.
+const smallestPeer = `
+[[peer]]
+name = "storage"
+public_key = "` + otherPublicKey + `"
+allowed_ips = ["10.77.0.2/32"]
+`
+
+func smallestConfig(t testing.TB) Config {
+	return Config{
+		Path: "etc/fathom.toml",
+		Tunnel: Tunnel{
+			Name:              "fathom0",
+			PrivateKey:        decoded(t, privateKey),
+			PrivateKeyFile:    "etc/private.key",
+			ListenPort:        4500,
+			Addresses:         prefixes("10.77.0.1/24"),
+			Ciphers:           []string{"aes-256-gcm", "chacha20-poly1305"},
+			RekeyAfter:        2 * time.Minute,
+			RekeyAfterPackets: 1 << 30,
+			Routes:            true,
+			Oversize:          "carry",
+			OuterDF:           "set",
+			MSSClamp:          true,
+			StatusSocket:      "/run/fathom/fathom0.sock",
+			LogLevel:          slog.LevelInfo,
+		},
+	}
+}
+
+func smallestPeerConfig(t testing.TB) Peer {
+	return Peer{
+		Name:       "storage",
+		PublicKey:  decoded(t, otherPublicKey),
+		AllowedIPs: prefixes("10.77.0.2/32"),
+		Probing:    "fan",
+	}
+}
+
+// keysByName is a readKey without a file system.
+func keysByName(path string) ([]byte, error) {
+	for _, f := range keyFiles {
+		if f.name == filepath.Base(path) {
+			return []byte(f.content), nil
+		}
+	}
+	return nil, fmt.Errorf("no key at %s", path)
+}
+
+func TestValidFiles(t *testing.T) {
+	tests := []struct {
+		name string
+		toml string
+		want func(c *Config) // changes smallestConfig
+	}{
+		{"what is not said is the default", smallest, func(*Config) {}},
+		{"a peer, too, has defaults", smallest + smallestPeer, func(c *Config) {
+			c.Peers = []Peer{smallestPeerConfig(t)}
+		}},
+		{"every key has its field", `
+# A comment.
+[[peer]]   # before [tunnel], which is fine
+name = 'Storage_1.example-org'
+public_key = """
+` + otherPublicKey + `"""
+preshared_key_file = "/etc/psk.key"
+endpoint = "SD.example.org:4501"
+allowed_ips = [
+	"10.77.0.2/32", # its own
+	"fd77::2/128",
+	"10.0.0.0/8",
+]
+keepalive = "25s"
+probing = "sequential"
+max_plpmtu = 65_535
+min_plpmtu = 0x240
+[ tunnel ]
+"name" = "tun-a.b_c{}[]#1"
+private_key_file = "./keys/../private.key"
+listen = "[2001:db8::7]:0"
+address = ["10.77.0.1/24", 'fd77::1/64']
+ciphers = ["chacha20-poly1305"]
+rekey_after = "1m30.5s"
+rekey_after_packets = 1_000
+routes = false
+oversize = "signal"
+outer_df = "clear"
+mss_clamp = false
+status_socket = "run/sock"
+log_level = "debug"
+debug_esp_sa_file = "/tmp//esp_sa"
+
+[[peer]]
+name = "office"
+public_key = "` + clampedPublicKey + `"
+endpoint = "[fe80::1%eth0]:65535"
+allowed_ips = ["0.0.0.0/0", "::/0", "10.77.0.3/32"]
+probing = "off"
+plpmtu = 1280`, func(c *Config) {
+			c.Tunnel = Tunnel{
+				Name:              "tun-a.b_c{}[]#1",
+				PrivateKey:        decoded(t, privateKey),
+				PrivateKeyFile:    "etc/private.key",
+				ListenHost:        netip.MustParseAddr("2001:db8::7"),
+				Addresses:         prefixes("10.77.0.1/24", "fd77::1/64"),
+				Ciphers:           []string{"chacha20-poly1305"},
+				RekeyAfter:        90*time.Second + 500*time.Millisecond,
+				RekeyAfterPackets: 1000,
+				Oversize:          "signal",
+				OuterDF:           "clear",
+				StatusSocket:      "etc/run/sock",
+				LogLevel:          slog.LevelDebug,
+				DebugESPSAFile:    "/tmp/esp_sa",
+			}
+			c.Peers = []Peer{{
+				Name:         "Storage_1.example-org",
+				PublicKey:    decoded(t, otherPublicKey),
+				PresharedKey: decoded(t, presharedKey),
+				Endpoint:     Endpoint{"SD.example.org", 4501},
+				AllowedIPs:   prefixes("10.77.0.2/32", "fd77::2/128", "10.0.0.0/8"),
+				Keepalive:    25 * time.Second,
+				Probing:      "sequential",
+				MaxPLPMTU:    65535,
+				MinPLPMTU:    576,
+			}, {
+				Name:       "office",
+				PublicKey:  decoded(t, clampedPublicKey),
+				Endpoint:   Endpoint{"fe80::1%eth0", 65535},
+				AllowedIPs: prefixes("0.0.0.0/0", "::/0", "10.77.0.3/32"),
+				Probing:    "off",
+				PLPMTU:     1280,
+			}}
+		}},
+		{"the least of every number", smallest + `
+name = "f"
+rekey_after = "1s"
+rekey_after_packets = 1000
+listen = "0.0.0.0:0"
+log_level = "error"
+oversize = "drop"
+debug_esp_sa_file = ""
+` + smallestPeer + `
+keepalive = "1s"
+plpmtu = 576
+endpoint = "192.0.2.1:1"
+`, func(c *Config) {
+			c.Tunnel.Name, c.Tunnel.StatusSocket = "f", "/run/fathom/f.sock"
+			c.Tunnel.RekeyAfter, c.Tunnel.RekeyAfterPackets = time.Second, 1000
+			c.Tunnel.ListenHost, c.Tunnel.ListenPort = netip.IPv4Unspecified(), 0
+			c.Tunnel.LogLevel, c.Tunnel.Oversize = slog.LevelError, "drop"
+			p := smallestPeerConfig(t)
+			p.Keepalive, p.PLPMTU, p.Endpoint = time.Second, 576, Endpoint{"192.0.2.1", 1}
+			c.Peers = []Peer{p}
+		}},
+		{"the most of every number", smallest + `
+name = "fathom012345678"
+rekey_after = "60m"
+rekey_after_packets = 1073741824
+listen = "192.0.2.9:65535"
+log_level = "warn"
+status_socket = "/` + strings.Repeat("s", maxSocketPath-1) + `"
+` + smallestPeer + `
+keepalive = "1h"
+min_plpmtu = 65535
+max_plpmtu = 65535
+`, func(c *Config) {
+			c.Tunnel.Name, c.Tunnel.StatusSocket = "fathom012345678", "/"+strings.Repeat("s", 106)
+			c.Tunnel.RekeyAfter, c.Tunnel.RekeyAfterPackets = time.Hour, 1<<30
+			c.Tunnel.ListenHost, c.Tunnel.ListenPort = netip.MustParseAddr("192.0.2.9"), 65535
+			c.Tunnel.LogLevel = slog.LevelWarn
+			p := smallestPeerConfig(t)
+			p.Keepalive, p.MinPLPMTU, p.MaxPLPMTU = time.Hour, 65535, 65535
+			c.Peers = []Peer{p}
+		}},
+		{"defaults can be written out", smallest + `
+status_socket = "/run/fathom/fathom0.sock"
+debug_esp_sa_file = ""
+` + smallestPeer + `
+keepalive = "0s"
+probing = "fan"
+`, func(c *Config) { c.Peers = []Peer{smallestPeerConfig(t)} }},
+		{"IPv4 in IPv6 is IPv4 outside of the tunnel", smallest + `listen = "[::ffff:192.0.2.9]:4500"`, func(c *Config) {
+			c.Tunnel.ListenHost = netip.MustParseAddr("192.0.2.9")
+		}},
+		{"a network for two or for one has no special addresses", strings.Replace(smallest, `"10.77.0.1/24"`, `"10.77.0.0/31", "10.78.0.1/31", "10.79.0.0/32", "fd77::/127", "fd78::/128"`, 1), func(c *Config) {
+			c.Tunnel.Addresses = prefixes("10.77.0.0/31", "10.78.0.1/31", "10.79.0.0/32", "fd77::/127", "fd78::/128")
+		}},
+		{"a longer prefix may be another peer's", smallest + strings.Replace(smallestPeer, "10.77.0.2/32", "10.0.0.0/8", 1) +
+			strings.NewReplacer("storage", "other", otherPublicKey, clampedPublicKey, "10.77.0.2/32", "10.1.0.0/16").Replace(smallestPeer), func(c *Config) {
+			p, other := smallestPeerConfig(t), smallestPeerConfig(t)
+			p.AllowedIPs = prefixes("10.0.0.0/8")
+			other.Name, other.PublicKey, other.AllowedIPs = "other", decoded(t, clampedPublicKey), prefixes("10.1.0.0/16")
+			c.Peers = []Peer{p, other}
+		}},
+		{"without our routes everything may go through the tunnel", smallest + "routes = false\n" +
+			strings.Replace(smallestPeer, "10.77.0.2/32", "0.0.0.0/0", 1) + `endpoint = "192.0.2.1:4500"`, func(c *Config) {
+			c.Tunnel.Routes = false
+			p := smallestPeerConfig(t)
+			p.AllowedIPs, p.Endpoint = prefixes("0.0.0.0/0"), Endpoint{"192.0.2.1", 4500}
+			c.Peers = []Peer{p}
+		}},
+		{"our port at another address is not ours", smallest + smallestPeer + `endpoint = "198.51.100.1:4500"`, func(c *Config) {
+			p := smallestPeerConfig(t)
+			p.Endpoint = Endpoint{"198.51.100.1", 4500}
+			c.Peers = []Peer{p}
+		}},
+		{"IPv4 needs fewer bytes than IPv6", smallest + smallestPeer + "endpoint = \"[::ffff:192.0.2.1]:4500\"\nmin_plpmtu = 576\nmax_plpmtu = 1279\n", func(c *Config) {
+			p := smallestPeerConfig(t)
+			p.Endpoint, p.MinPLPMTU, p.MaxPLPMTU = Endpoint{"::ffff:192.0.2.1", 4500}, 576, 1279
+			c.Peers = []Peer{p}
+		}},
+		{"a size can be fixed whatever probing says", smallest + smallestPeer + "probing = \"fan\"\nplpmtu = 1400\n", func(c *Config) {
+			p := smallestPeerConfig(t)
+			p.PLPMTU = 1400
+			c.Peers = []Peer{p}
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			want := smallestConfig(t)
+			tt.want(&want)
+			crlf := strings.ReplaceAll(tt.toml, "\n", "\r\n")
+			for form, data := range map[string]string{"LF": tt.toml, "CRLF": crlf, "a byte order mark": "\ufeff" + tt.toml} {
+				got, err := Parse("etc/fathom.toml", []byte(data), keysByName)
+				if err != nil {
+					t.Fatalf("with %s: %v", form, err)
+				}
+				if diff := cmp.Diff(want, *got, cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}), cmp.Comparer(sameSecret)); diff != "" {
+					t.Errorf("with %s: -want +got:\n%s", form, diff)
+				}
+			}
+		})
+	}
+}
+
+// sameSecret keeps go-cmp from printing keys, too.
+func sameSecret(a, b SecretKey) bool { return a == b }
+
+func TestEveryCipherAndLevelOfTheDocumentationIsAccepted(t *testing.T) {
+	for key, values := range map[string][]string{
+		"log_level": {`"debug"`, `"info"`, `"warn"`, `"error"`},
+		"ciphers":   {`["aes-256-gcm"]`, `["chacha20-poly1305"]`, `["chacha20-poly1305", "aes-256-gcm"]`},
+		"oversize":  {`"carry"`, `"signal"`, `"drop"`},
+		"outer_df":  {`"set"`, `"clear"`},
+	} {
+		for _, v := range values {
+			if _, err := Parse("f", []byte(smallest+key+" = "+v+"\n"), keysByName); err != nil {
+				t.Errorf("%s = %s: %v", key, v, err)
+			}
+		}
+	}
+	for _, v := range []string{"fan", "sequential", "off"} {
+		if _, err := Parse("f", []byte(smallest+smallestPeer+"probing = \""+v+"\"\n"), keysByName); err != nil {
+			t.Errorf("probing = %s: %v", v, err)
+		}
+	}
+}
+
+// TestTheSchemaIsWhole wants each key to be decoded into a field of its own:
+// as many keys as there are fields, but for the two that are made of others.
+func TestTheSchemaIsWhole(t *testing.T) {
+	for _, list := range [][]string{names(tunnelFields), names(peerFields)} {
+		sorted := slices.Sorted(slices.Values(list))
+		if len(slices.Compact(sorted)) != len(list) {
+			t.Errorf("a key comes twice: %q", list)
+		}
+	}
+	for _, f := range tunnelFields {
+		if v := f.value; v != "" && !f.required {
+			checkDefault(t, smallest, f.name, v)
+		}
+	}
+	for _, f := range peerFields {
+		if v := f.value; v != "" && !f.required {
+			checkDefault(t, smallest+smallestPeer, f.name, v)
+		}
+	}
+}
+
+// checkDefault wants a key with its default to say what the key left out says.
+func checkDefault(t *testing.T, toml, key, value string) {
+	t.Helper()
+	without, err := Parse("f", []byte(toml), keysByName)
+	check(t, err)
+	with, err := Parse("f", fmt.Appendf(nil, "%s%s = %s\n", toml, key, value), keysByName)
+	check(t, err)
+	if diff := cmp.Diff(without, with, cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}), cmp.Comparer(sameSecret)); diff != "" {
+		t.Errorf("%s = %s is not the default: -without +with:\n%s", key, value, diff)
+	}
+}
+
+// TestParseKeepsNothingOfItsInput overwrites the input afterwards.
+func TestParseKeepsNothingOfItsInput(t *testing.T) {
+	data := []byte(smallest + smallestPeer + "endpoint = \"example.org:1\"\n")
+	c, err := Parse("etc/fathom.toml", data, keysByName)
+	check(t, err)
+	copy(data, bytes.Repeat([]byte("#"), len(data)))
+	want := smallestConfig(t)
+	p := smallestPeerConfig(t)
+	p.Endpoint = Endpoint{"example.org", 1}
+	want.Peers = []Peer{p}
+	if diff := cmp.Diff(want, *c, cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}), cmp.Comparer(sameSecret)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
