@@ -1,0 +1,180 @@
+package inner
+
+import "encoding/binary"
+
+// TCP flags.
+const (
+	tcpFIN = 0x01
+	tcpSYN = 0x02
+	tcpRST = 0x04
+	tcpPSH = 0x08
+	tcpACK = 0x10
+	tcpURG = 0x20
+	tcpCWR = 0x80
+)
+
+// Cutter cuts a TCP packet or superpacket into pieces as TSO does, or a UDP
+// superpacket into its datagrams, and writes one piece after the other. The
+// zero value has no piece. It is reused from packet to packet and allocates
+// nothing.
+type Cutter struct {
+	packet  []byte // not changed
+	ip      int    // length of the IP headers
+	headers int    // length of all headers
+	size    int    // payload bytes of each piece but the last
+	offset  int    // of the next piece's payload, behind the headers
+	number  uint16 // of the next piece
+	v6, udp bool
+}
+
+// TCP prepares to cut a TCP packet into pieces of at most mtu bytes, each with
+// at most segment bytes of payload where that is not 0 (the size that the
+// sender has chosen for a superpacket). The packet must stay unchanged until
+// the last piece is written. What its TCP checksum says does not matter.
+//
+// The error is ErrCannotCut for what is not TCP, for fragments, for SYN and
+// URG, and for packets that are authenticated as a whole (TCP MD5, RFC 2385,
+// and TCP-AO, RFC 5925); ErrMalformed; or ErrTooSmall.
+func (c *Cutter) TCP(p *Packet, segment, mtu int) error {
+	*c = Cutter{}
+	if p.Protocol != protoTCP || p.Fragment || p.routed {
+		return ErrCannotCut
+	}
+	tcp := p.Bytes[p.Header:]
+	if len(tcp) < tcpHeaderSize {
+		return ErrMalformed
+	}
+	length := int(tcp[12]>>4) * 4
+	if length < tcpHeaderSize || length > len(tcp) {
+		return ErrMalformed
+	}
+	if tcp[13]&(tcpSYN|tcpURG|tcpRST) != 0 || authenticated(tcp[tcpHeaderSize:length]) {
+		return ErrCannotCut
+	}
+	return c.prepare(p, p.Header+length, segment, mtu)
+}
+
+// UDP prepares to cut a UDP superpacket into datagrams of segment bytes of
+// payload each. Datagrams are never made smaller than their sender wants
+// them. The error is as that of TCP; ErrTooSmall says that a datagram is
+// larger than mtu.
+func (c *Cutter) UDP(p *Packet, segment, mtu int) error {
+	*c = Cutter{}
+	if p.Protocol != protoUDP || p.Fragment || p.routed {
+		return ErrCannotCut
+	}
+	if len(p.Bytes) < p.Header+udpHeaderSize || segment == 0 {
+		return ErrMalformed
+	}
+	c.udp = true
+	headers := p.Header + udpHeaderSize
+	if headers+min(segment, len(p.Bytes)-headers) > mtu {
+		return ErrTooSmall
+	}
+	return c.prepare(p, headers, segment, mtu)
+}
+
+func (c *Cutter) prepare(p *Packet, headers, segment, mtu int) error {
+	c.size = mtu - headers
+	if segment > 0 {
+		c.size = min(c.size, segment)
+	}
+	if c.size <= 0 {
+		return ErrTooSmall
+	}
+	c.packet, c.ip, c.headers, c.v6 = p.Bytes, p.Header, headers, p.V6
+	return nil
+}
+
+// Pieces returns how many pieces there are in all.
+func (c *Cutter) Pieces() int {
+	if c.packet == nil {
+		return 0
+	}
+	return max(1, (len(c.packet)-c.headers+c.size-1)/c.size)
+}
+
+// Next appends the next piece, a complete packet with right checksums, to dst.
+// It returns false when there is none.
+func (c *Cutter) Next(dst []byte) ([]byte, bool) {
+	payload := len(c.packet) - c.headers - c.offset
+	if c.packet == nil || payload < 0 || payload == 0 && c.number > 0 {
+		return dst, false
+	}
+	last := payload <= c.size
+	payload = min(payload, c.size)
+	start := len(dst)
+	dst = append(dst, c.packet[:c.headers]...)
+	from := c.headers + c.offset
+	dst = append(dst, c.packet[from:from+payload]...)
+	piece := dst[start:]
+
+	if c.v6 {
+		binary.BigEndian.PutUint16(piece[4:], uint16(len(piece)-ipv6HeaderSize))
+	} else {
+		binary.BigEndian.PutUint16(piece[2:], uint16(len(piece)))
+		binary.BigEndian.PutUint16(piece[4:], binary.BigEndian.Uint16(piece[4:])+c.number)
+		setIPv4Checksum(piece[:c.ip])
+	}
+	if c.udp {
+		c.finishUDP(piece)
+	} else {
+		c.finishTCP(piece, last)
+	}
+	c.offset += payload
+	c.number++
+	return dst, true
+}
+
+func (c *Cutter) finishTCP(piece []byte, last bool) {
+	tcp := piece[c.ip:]
+	binary.BigEndian.PutUint32(tcp[4:], binary.BigEndian.Uint32(tcp[4:])+uint32(c.offset))
+	if !last {
+		tcp[13] &^= tcpFIN | tcpPSH
+	}
+	if c.number > 0 {
+		tcp[13] &^= tcpCWR // it answers one mark, once (RFC 3168 section 6.1.2)
+	}
+	tcp[tcpChecksum], tcp[tcpChecksum+1] = 0, 0
+	pseudoHeader(piece, protoTCP, len(tcp)).add(tcp).putChecksum(tcp[tcpChecksum:])
+}
+
+func (c *Cutter) finishUDP(piece []byte) {
+	udp := piece[c.ip:]
+	binary.BigEndian.PutUint16(udp[4:], uint16(len(udp)))
+	udp[udpChecksum], udp[udpChecksum+1] = 0, 0
+	pseudoHeader(piece, protoUDP, len(udp)).add(udp).putChecksum(udp[udpChecksum:])
+	if udp[udpChecksum] == 0 && udp[udpChecksum+1] == 0 {
+		udp[udpChecksum], udp[udpChecksum+1] = 0xff, 0xff // zero means none (RFC 768)
+	}
+}
+
+// TCP option kinds.
+const (
+	optionEnd = 0
+	optionNOP = 1
+	optionMSS = 2
+	optionMD5 = 19 // RFC 2385
+	optionAO  = 29 // RFC 5925
+)
+
+// authenticated reports whether TCP options authenticate the segment, or
+// cannot be understood.
+func authenticated(options []byte) bool {
+	for len(options) > 0 {
+		switch options[0] {
+		case optionEnd:
+			return false
+		case optionNOP:
+			options = options[1:]
+			continue
+		case optionMD5, optionAO:
+			return true
+		}
+		if len(options) < 2 || int(options[1]) < 2 || int(options[1]) > len(options) {
+			return true
+		}
+		options = options[options[1]:]
+	}
+	return false
+}

@@ -1,0 +1,49 @@
+package inner
+
+import "encoding/binary"
+
+// ECN codepoints (RFC 3168 section 5).
+const (
+	notECT  = 0
+	ect1    = 1
+	ect0    = 2
+	ce      = 3
+	ecnMask = 3
+)
+
+// Encapsulate returns the TOS octet or traffic class of the outer packet of an
+// inner packet: the same DSCP (the uniform model of RFC 2983) and the same ECN
+// (the normal mode of RFC 6040 section 4.1).
+func Encapsulate(inner uint8) (outer uint8) { return inner }
+
+// Decapsulate returns the TOS octet or traffic class that an inner packet goes
+// on with: its own DSCP (RFC 4301 section 5.1.2) and an ECN field out of both
+// (RFC 6040 section 4.2). Not ok: the packet must be dropped, since it was
+// marked as congested and cannot say so.
+func Decapsulate(inner, outer uint8) (tos uint8, ok bool) {
+	in, out := inner&ecnMask, outer&ecnMask
+	switch {
+	case in == notECT:
+		return inner, out != ce
+	case in == ce, out == ce:
+		return inner | ce, true
+	case in == ect0 && out == ect1:
+		return inner&^ecnMask | ect1, true
+	}
+	return inner, true
+}
+
+// SetTOS changes the TOS octet or traffic class of a packet in place, with the
+// IPv4 header's checksum.
+func SetTOS(p *Packet, tos uint8) {
+	if p.TOS == tos {
+		return
+	}
+	p.TOS = tos
+	b := p.Bytes
+	if p.V6 {
+		b[0], b[1] = b[0]&0xf0|tos>>4, b[1]&0x0f|tos<<4
+		return
+	}
+	replace16(b, b[10:12], binary.BigEndian.Uint16(b)&0xff00|uint16(tos))
+}

@@ -1,0 +1,73 @@
+package inner
+
+import "encoding/binary"
+
+// The least values that an MSS is lowered to: what every host must be able to
+// receive (RFC 9293 section 3.7.1, RFC 8200 section 5).
+const (
+	minMSSv4 = 536
+	minMSSv6 = 1220
+)
+
+// ClampMSS lowers the MSS option of a SYN or SYN-ACK, in place, to what fits
+// an inner MTU of mtu bytes, and reports whether it did. It is never raised,
+// and never lowered below what every host must accept. A SYN without the
+// option stays without: its sender will not be sent more than the default,
+// which fits. partial says that the checksum is one that the host has left to
+// be completed, which the change is then part of.
+func ClampMSS(p *Packet, mtu int, partial bool) bool {
+	if p.Protocol != protoTCP || p.LaterFragment {
+		return false
+	}
+	tcp := p.Bytes[p.Header:]
+	if len(tcp) < tcpHeaderSize || tcp[13]&tcpSYN == 0 {
+		return false
+	}
+	length := int(tcp[12]>>4) * 4
+	if length < tcpHeaderSize || length > len(tcp) {
+		return false
+	}
+	most := max(mtu-ipv4HeaderSize-tcpHeaderSize, minMSSv4)
+	if p.V6 {
+		most = max(mtu-ipv6HeaderSize-tcpHeaderSize, minMSSv6)
+	}
+	for at := tcpHeaderSize; at < length; {
+		switch tcp[at] {
+		case optionEnd:
+			return false
+		case optionNOP:
+			at++
+			continue
+		}
+		if at+1 >= length || int(tcp[at+1]) < 2 || at+int(tcp[at+1]) > length {
+			return false
+		}
+		if tcp[at] == optionMSS && tcp[at+1] == 4 {
+			if int(binary.BigEndian.Uint16(tcp[at+2:])) <= most {
+				return false
+			}
+			setMSS(tcp, at+2, uint16(most), partial)
+			return true
+		}
+		at += int(tcp[at+1])
+	}
+	return false
+}
+
+// setMSS writes the value, which may be at an odd offset.
+func setMSS(tcp []byte, at int, mss uint16, partial bool) {
+	if partial {
+		binary.BigEndian.PutUint16(tcp[at:], mss)
+		return
+	}
+	checksum := tcp[tcpChecksum : tcpChecksum+2]
+	if at%2 == 0 {
+		replace16(tcp[at:], checksum, mss)
+		return
+	}
+	// Two words are touched, one byte of each.
+	first := binary.BigEndian.Uint16(tcp[at-1:])
+	second := binary.BigEndian.Uint16(tcp[at+1:])
+	replace16(tcp[at-1:], checksum, first&0xff00|mss>>8)
+	replace16(tcp[at+1:], checksum, mss<<8|second&0xff)
+}

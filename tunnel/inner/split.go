@@ -1,0 +1,61 @@
+package inner
+
+import "encoding/binary"
+
+// An AGGFRAG payload (RFC 9347 section 2.2.1) begins with
+//
+//	┌────────────┬────────────┬──────────────────────────┐
+//	│ sub-type 0 │ reserved 0 │ block offset             │
+//	├────────────┴────────────┴──────────────────────────┤
+//	│ data blocks: the rest of the packet that the       │
+//	│ payloads before have begun (block offset bytes,    │
+//	│ which may be more than there are here), then       │
+//	│ further IP packets, the last of which may go on    │
+//	│ in the next payload; then padding                  │
+//	└────────────────────────────────────────────────────┘
+const aggfragHeaderSize = 4
+
+// MinSplit is the least payload in bytes that Split can cut to.
+const MinSplit = aggfragHeaderSize + ipv6HeaderSize
+
+// Splitter cuts an inner packet that may not be cut otherwise into tunnel
+// fragments: AGGFRAG payloads (RFC 9347 section 2.2). They have to be sealed
+// one after the other. The zero value has none. It is reused from packet to
+// packet and allocates nothing.
+//
+// Of RFC 9347 it uses fragmentation alone: one packet is in several payloads,
+// never several in one, nothing is sent at a constant rate, and other payloads
+// travel on the same SA.
+type Splitter struct {
+	packet []byte // not changed
+	offset int    // of what is not written yet
+	size   int    // of each payload at most
+}
+
+// Split prepares to cut p into payloads of at most size bytes. The packet must
+// stay unchanged until the last payload is written. The error is ErrTooSmall.
+func (s *Splitter) Split(p *Packet, size int) error {
+	*s = Splitter{}
+	if size < MinSplit {
+		return ErrTooSmall
+	}
+	s.packet, s.size = p.Bytes, size
+	return nil
+}
+
+// Next appends the next payload to dst. It returns false when there is none.
+func (s *Splitter) Next(dst []byte) ([]byte, bool) {
+	rest := s.packet[s.offset:]
+	if len(rest) == 0 {
+		return dst, false
+	}
+	continued := len(rest)
+	if s.offset == 0 {
+		continued = 0
+	}
+	n := min(len(rest), s.size-aggfragHeaderSize)
+	dst = append(dst, 0, 0)
+	dst = binary.BigEndian.AppendUint16(dst, uint16(continued))
+	s.offset += n
+	return append(dst, rest[:n]...), true
+}
