@@ -47,6 +47,9 @@ public_key = "` + otherPublicKey + `"
 allowed_ips = ["10.77.0.2/32"]
 `
 
+// longestHost has 253 bytes in labels of up to 63.
+var longestHost = strings.Repeat(strings.Repeat("h", 63)+".", 3) + strings.Repeat("h", 61)
+
 func smallestConfig(t testing.TB) Config {
 	return Config{
 		Path: "etc/fathom.toml",
@@ -248,6 +251,17 @@ probing = "fan"
 		{"IPv4 needs fewer bytes than IPv6", smallest + smallestPeer + "endpoint = \"[::ffff:192.0.2.1]:4500\"\nmin_plpmtu = 576\nmax_plpmtu = 1279\n", func(c *Config) {
 			p := smallestPeerConfig(t)
 			p.Endpoint, p.MinPLPMTU, p.MaxPLPMTU = Endpoint{"::ffff:192.0.2.1", 4500}, 576, 1279
+			c.Peers = []Peer{p}
+		}},
+		{"a host name may be as long as DNS lets it be", smallest + smallestPeer + `endpoint = "` + longestHost + `:1"`, func(c *Config) {
+			p := smallestPeerConfig(t)
+			p.Endpoint = Endpoint{longestHost, 1}
+			c.Peers = []Peer{p}
+		}},
+		{"a network of a peer may begin with our address", strings.Replace(smallest, "10.77.0.1/24", "10.77.0.0/32", 1) + strings.Replace(smallestPeer, "10.77.0.2/32", "10.77.0.0/24", 1), func(c *Config) {
+			c.Tunnel.Addresses = prefixes("10.77.0.0/32")
+			p := smallestPeerConfig(t)
+			p.AllowedIPs = prefixes("10.77.0.0/24")
 			c.Peers = []Peer{p}
 		}},
 		{"a size can be fixed whatever probing says", smallest + smallestPeer + "probing = \"fan\"\nplpmtu = 1400\n", func(c *Config) {
