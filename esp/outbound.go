@@ -47,7 +47,8 @@ func (o *Outbound) Packets() uint32 { return uint32(min(o.next.Load(), maxSequen
 
 // Seal appends to dst one ESP packet with the given payload, padded as little
 // as possible. It copies the payload once and allocates nothing if dst has
-// PacketSize(len(payload)) bytes of room. The sequence numbers begin with 1
+// PacketSize(len(payload)) bytes of room. A payload that is already at its
+// place, HeaderSize bytes behind the end of dst, is not copied at all. The sequence numbers begin with 1
 // (RFC 4303 section 2.2). The error is ErrExhausted; dst is then unchanged.
 func (o *Outbound) Seal(s *Scratch, dst, payload []byte, nextHeader uint8) (packet []byte, seq uint32, err error) {
 	return o.seal(s, dst, payload, nextHeader, 0)
@@ -65,6 +66,16 @@ func (o *Outbound) SealSize(s *Scratch, dst, payload []byte, nextHeader uint8, s
 	return o.seal(s, dst, payload, nextHeader, fill)
 }
 
+// appendPayload appends the payload, unless it is already at its place behind
+// the header.
+func appendPayload(dst, payload []byte) []byte {
+	n := len(dst)
+	if end := n + len(payload); len(payload) > 0 && end <= cap(dst) && &dst[:end][n] == &payload[0] {
+		return dst[:end]
+	}
+	return append(dst, payload...)
+}
+
 func (o *Outbound) seal(s *Scratch, dst, payload []byte, nextHeader uint8, fill int) ([]byte, uint32, error) {
 	number := o.next.Add(1)
 	if number > maxSequence {
@@ -76,7 +87,7 @@ func (o *Outbound) seal(s *Scratch, dst, payload []byte, nextHeader uint8, fill 
 	dst = binary.BigEndian.AppendUint32(dst, o.spi)
 	dst = binary.BigEndian.AppendUint32(dst, seq)
 	dst = binary.BigEndian.AppendUint64(dst, number)
-	dst = append(dst, payload...)
+	dst = appendPayload(dst, payload)
 	if fill > 0 {
 		dst = append(dst, make([]byte, fill)...)
 	}

@@ -38,15 +38,17 @@ type controller struct {
 	responder *crypto.Responder
 	lifetime  crypto.Lifetime
 
-	peers    []*peer
-	byKey    map[crypto.PublicKey]*peer
-	spis     *spiTable
-	drops    *drops
-	sender   *sender
-	host     hostNetwork
-	keys     *keyLog
-	places   *places
-	resolver resolver
+	peers  []*peer
+	byKey  map[crypto.PublicKey]*peer
+	spis   *spiTable
+	drops  *drops
+	sender *sender
+	// forwarder sends what waited for an SA, with the same sender.
+	forwarder *forwarder
+	host      hostNetwork
+	keys      *keyLog
+	places    *places
+	resolver  resolver
 
 	events chan func(now time.Time)
 	egress chan struct{} // the host's interfaces or routes have changed
@@ -143,7 +145,7 @@ func (c *controller) maintain(now time.Time) {
 		if p.exchange.due(now) {
 			c.initiate(p, now)
 		}
-		c.sender.releaseWaiting(p, now)
+		c.forwarder.releaseWaiting(p, now)
 		c.discover(p, now)
 		c.maintainKeepalive(p, now)
 		c.schedule(p, now)
@@ -230,7 +232,7 @@ func (c *controller) maintainKeepalive(p *peer, now time.Time) {
 func (c *controller) publish(p *peer, now time.Time) {
 	p.outbound.Store(p.sas.current.outbound)
 	p.discovery.NewSA(&p.sas.current.outbound.sizes)
-	c.sender.releaseWaiting(p, now)
+	c.forwarder.releaseWaiting(p, now)
 }
 
 // lost is the end of a peer's last SA.
@@ -262,11 +264,12 @@ func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time
 	path := newPath(to, local)
 	if old != nil && old.endpoint == to {
 		// The same way back; only our own address on it is another.
-		p.path.Store(path.with(old.plpmtu, mtu))
+		p.path.Store(path.with(old.plpmtu, old.plpmtu, mtu))
+		c.obey(p)
 		return
 	}
 	p.validated = false
-	p.path.Store(path.with(0, mtu))
+	p.path.Store(path.with(0, 0, mtu))
 	c.beginDiscovery(p, now)
 	c.obey(p)
 	path = p.path.Load()

@@ -18,10 +18,17 @@ import (
 
 // discoveryConfig is what a peer's configuration says about its discovery.
 func discoveryConfig(c conf.Peer) pmtud.Config {
-	if c.PLPMTU > 0 {
+	switch {
+	case c.PLPMTU > 0:
 		return pmtud.Config{Mode: pmtud.Off, MaxPLPMTU: c.PLPMTU}
+	case c.Probing == conf.ProbingOff:
+		return pmtud.Config{Mode: pmtud.Off}
 	}
-	return pmtud.Config{}
+	d := pmtud.Config{MaxPLPMTU: c.MaxPLPMTU, MinPLPMTU: c.MinPLPMTU}
+	if c.Probing == conf.ProbingSequential {
+		d.Mode = pmtud.Sequential
+	}
+	return d
 }
 
 // beginDiscovery starts anew on a path: its first SA, or a new endpoint.
@@ -68,8 +75,12 @@ func (c *controller) obey(p *peer) {
 	if to == nil {
 		return
 	}
-	if plpmtu := p.discovery.PLPMTU(); plpmtu != to.plpmtu {
-		to = to.with(plpmtu, to.egress)
+	plpmtu, clamp := p.discovery.PLPMTU(), p.discovery.PLPMTU()
+	if s := p.discovery.State(); s == pmtud.Base || s == pmtud.Searching || p.discovery.Provisional() {
+		clamp = max(clamp, to.egress) // an MSS cannot be raised again
+	}
+	if next := to.with(plpmtu, clamp, to.egress); next.innerMTU != to.innerMTU || next.clampMTU != to.clampMTU || plpmtu != to.plpmtu {
+		to = next
 		p.path.Store(to)
 		c.log.Debug("plpmtu", "peer", p.name, "plpmtu", to.plpmtu, "inner_mtu", to.innerMTU)
 	}
@@ -172,7 +183,7 @@ func (c *controller) egressChanged(now time.Time) {
 			continue // without a route there will be another change
 		}
 		c.log.Info("egress MTU", "peer", p.name, "from", to.egress, "to", mtu)
-		p.path.Store(to.with(to.plpmtu, mtu))
+		p.path.Store(to.with(to.plpmtu, to.plpmtu, mtu))
 		p.discovery.EgressMTU(mtu, now)
 		c.discover(p, now)
 	}
@@ -187,8 +198,10 @@ func (p *peer) discoveryStatus(to *path) PMTUDStatus {
 		ClearsDF:    p.discovery.ClearsDF(),
 		History:     []PLPMTUChange{},
 	}
-	if p.plpmtu > 0 {
+	if p.config.PLPMTU > 0 {
 		s.Source = "configuration"
+	} else if p.config.Probing == conf.ProbingOff {
+		s.Source = "egress"
 	}
 	if to != nil {
 		s.PLPMTU, s.InnerMTU, s.EgressMTU = to.plpmtu, to.innerMTU, to.egress

@@ -11,7 +11,8 @@ const (
 	dropNoRoute      dropReason = iota // no peer has the inner destination
 	dropNotIP                          // neither IPv4 nor IPv6, or cut short
 	dropNoSA                           // no SA yet and the waiting room is full
-	dropTooLarge                       // larger than the inner MTU
+	dropTooLarge                       // larger than the inner MTU, and not to be carried in pieces
+	dropUncuttable                     // a superpacket that must not be cut
 	dropSend                           // the kernel refused the outer packet
 	dropSendTooLarge                   // the kernel called the outer packet too large for its link
 	dropExhausted                      // the SA has no sequence numbers left
@@ -21,6 +22,7 @@ const (
 	dropMalformed                      // authentic, but not what RFC 4303 prescribes
 	dropSource                         // the inner source address is not the peer's
 	dropDummy                          // a dummy packet that is no control message
+	dropCongestion                     // marked as congested on the way, and unable to say so (RFC 6040)
 	dropNextHeader                     // a next header that nobody asked for
 	dropDevice                         // the TUN device refused the inner packet
 	dropNotESP                         // a datagram that is neither ESP, handshake nor keepalive
@@ -30,7 +32,7 @@ const (
 )
 
 var dropNames = [dropReasons]string{
-	dropNoRoute: "no_route", dropNotIP: "not_ip", dropNoSA: "no_sa", dropTooLarge: "too_large",
+	dropNoRoute: "no_route", dropNotIP: "not_ip", dropNoSA: "no_sa", dropTooLarge: "too_large", dropUncuttable: "uncuttable", dropCongestion: "congestion",
 	dropSend: "send_error", dropSendTooLarge: "send_too_large", dropExhausted: "sa_exhausted",
 	dropUnknownSPI: "unknown_spi", dropReplay: "replay", dropAuth: "auth", dropMalformed: "malformed",
 	dropSource: "source_address", dropDummy: "dummy", dropNextHeader: "next_header",

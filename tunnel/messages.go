@@ -91,7 +91,7 @@ func (c *controller) sendControl(p *peer, message []byte, size int) error {
 	if sa == nil || to == nil {
 		return errNoSA
 	}
-	if err := c.sender.seal(p, sa, to, message, esp.NextHeaderDummy, size); err != nil {
+	if err := c.sender.seal(p, sa, to, message, esp.NextHeaderDummy, 0, size); err != nil {
 		p.drops.count(dropReasonOf(err))
 		return err
 	}

@@ -24,6 +24,9 @@ type path struct {
 	plpmtu int
 	// innerMTU is the largest inner packet in bytes, derived from plpmtu.
 	innerMTU int
+	// clampMTU is the inner MTU that TCP's MSS is clamped to, in bytes: what
+	// the path is known to carry, or may turn out to while that is sought.
+	clampMTU int
 	// egress is the MTU of the host's own interface or route towards the
 	// endpoint, in bytes of the outer IP packet.
 	egress int
@@ -38,11 +41,13 @@ func newPath(endpoint netip.AddrPort, local netip.Addr) *path {
 	}
 }
 
-// with returns the same path with other sizes.
-func (p *path) with(plpmtu, egress int) *path {
+// with returns the same path with other sizes; clamp is the PLPMTU that
+// clampMTU stands for.
+func (p *path) with(plpmtu, clamp, egress int) *path {
 	next := *p
 	next.plpmtu, next.egress = plpmtu, egress
 	next.innerMTU = esp.InnerMTU(p.v6(), plpmtu)
+	next.clampMTU = esp.InnerMTU(p.v6(), clamp)
 	return &next
 }
 

@@ -21,7 +21,7 @@ type peer struct {
 	endpoint  conf.Endpoint // as configured; zero: the peer must call us
 	allowed   []netip.Prefix
 	keepalive time.Duration // 0: off
-	plpmtu    int           // fixed by the configuration; 0: discovered
+	config    conf.Peer
 
 	// ---- read by the packet loops, replaced by the control goroutine ----
 
@@ -36,6 +36,7 @@ type peer struct {
 	authentic atomic.Uint64 // packets whose ICV was right, control messages included
 	sent      atomic.Uint64 // control messages sent; tx counts the data
 	drops     drops
+	surgery   surgery
 	moving    atomic.Bool // a move is on its way to the control goroutine
 	waiting   waitingRoom
 
@@ -87,7 +88,7 @@ func newPeer(c conf.Peer) *peer {
 		endpoint:  c.Endpoint,
 		allowed:   c.AllowedIPs,
 		keepalive: c.Keepalive,
-		plpmtu:    c.PLPMTU,
+		config:    c,
 	}
 	p.waiting.drops = &p.drops
 	p.discovery = pmtud.New(discoveryConfig(c))
@@ -107,6 +108,7 @@ func (p *peer) status() PeerStatus {
 		TxPackets:  p.tx.packets.Load(),
 		Handshakes: p.handshakes,
 		Dropped:    p.drops.snapshot(),
+		Surgery:    p.surgery.status(),
 	}
 	to := p.path.Load()
 	if to != nil {

@@ -4,28 +4,40 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-
-	"golang.zx2c4.com/wireguard/tun"
+	"time"
 
 	"fathom/esp"
+	"fathom/tunnel/inner"
 )
 
 // receiver carries packets from one socket to the TUN device:
 //
-//	socket ─▶ SA by SPI ─▶ open in place ─▶ source check ─▶ device.Write
+//	inbox ─▶ SA by SPI ─▶ opened in place ─▶ source check ─▶ coalescer ─▶ device
 //	      └▶ handshake and control messages ─▶ control goroutine
 //
-// One goroutine a socket runs it.
+// It reads until the socket is empty before it hands on what waits in the
+// coalescer, but never waits with packets in there. One goroutine a socket
+// runs it.
 type receiver struct {
-	inbox  *inbox
-	device tun.Device
-	routes *routes
-	spis   *spiTable
-	drops  *drops
-	events eventSink
+	inbox     *inbox
+	writer    packetWriter
+	coalescer *inner.Coalescer // nil if the device takes no superpackets
+	clampMSS  bool
+	routes    *routes
+	spis      *spiTable
+	drops     *drops
+	events    eventSink
 
 	scratch esp.Scratch
-	write   [1][]byte
+	parts   [1][]byte
+}
+
+func newReceiver(in *inbox, d device, clampMSS bool, routes *routes, c *controller) *receiver {
+	r := &receiver{inbox: in, writer: d.writer(), clampMSS: clampMSS, routes: routes, spis: c.spis, drops: c.drops, events: c}
+	if features := d.features(); features.tcp {
+		r.coalescer = &inner.Coalescer{Write: r.write, UDP: features.udp}
+	}
+	return r
 }
 
 // eventSink is how a receiver tells the control goroutine what it cannot do
@@ -47,8 +59,8 @@ type eventSink interface {
 
 // run ends when the socket is closed.
 func (r *receiver) run() {
-	for {
-		n, err := r.inbox.receive(0, true)
+	for used := 0; ; {
+		n, err := r.inbox.receive(used, used == 0)
 		if errors.Is(err, net.ErrClosed) {
 			return
 		} else if err != nil {
@@ -56,10 +68,30 @@ func (r *receiver) run() {
 			r.inbox.socket.errors.drain(r.inbox.socket, r.events.ptb)
 			continue
 		}
-		for i := range n {
+		for i := used; i < used+n; i++ {
 			payload, a := r.inbox.slot(i)
 			r.train(payload, &a)
 		}
+		used += n
+		if n == 0 || used == inboxSlots {
+			r.flush()
+			used = 0
+		}
+	}
+}
+
+// flush hands on what waits to be joined. After it the inbox may be used
+// again.
+func (r *receiver) flush() {
+	if r.coalescer != nil {
+		r.coalescer.Flush()
+	}
+}
+
+// write hands a packet to the host.
+func (r *receiver) write(parts [][]byte, o inner.Offload) {
+	if err := r.writer.write(parts, o); err != nil {
+		r.drops.count(dropDevice)
 	}
 }
 
@@ -120,40 +152,64 @@ func (r *receiver) esp(packet []byte, a *arrival) {
 	if !sa.used.Load() && sa.used.CompareAndSwap(false, true) {
 		r.events.firstUse(sa)
 	}
-	r.payload(packet, len(plain), sa, nextHeader, a)
-}
-
-// payload delivers what was inside an authentic packet: the n bytes behind
-// the ESP header in b.
-func (r *receiver) payload(b []byte, n int, sa *inboundSA, nextHeader uint8, a *arrival) {
-	const offset = esp.HeaderSize // room enough for the device's own header
-	p, plain := sa.peer, b[offset:offset+n]
 	switch nextHeader {
+	case esp.NextHeaderIPv4, esp.NextHeaderIPv6:
+		r.deliver(sa, plain, nextHeader, a)
+	case esp.NextHeaderAggFrag:
+		r.reassemble(sa, seq, plain, a)
 	case esp.NextHeaderDummy:
 		if !r.events.message(sa, plain, a.fragmented) {
 			p.drops.count(dropBusy)
 		}
-		return
-	case esp.NextHeaderIPv4, esp.NextHeaderIPv6:
 	default:
 		p.drops.count(dropNextHeader)
-		return
 	}
-	inner, ok := parseInner(plain)
-	if !ok || inner.nextHeader != nextHeader {
+}
+
+// deliver hands an inner packet to the host, if it may come from this peer.
+// nextHeader is what the packet around it says it is; 0 says nothing. The
+// bytes must stay until flush.
+func (r *receiver) deliver(sa *inboundSA, plain []byte, nextHeader uint8, a *arrival) {
+	p := sa.peer
+	packet, ok := inner.Parse(plain)
+	if !ok || nextHeader != 0 && packet.NextHeader() != nextHeader {
 		p.drops.count(dropNotIP)
 		return
 	}
-	if r.routes.lookup(inner.source) != p {
+	if r.routes.lookup(packet.Source) != p {
 		p.drops.count(dropSource)
 		return
 	}
-	r.write[0] = b[:offset+len(inner.bytes)]
-	if _, err := r.device.Write(r.write[:], offset); err != nil {
-		p.drops.count(dropDevice)
+	tos, ok := inner.Decapsulate(packet.TOS, a.tos)
+	if !ok {
+		p.drops.count(dropCongestion)
 		return
 	}
-	p.rx.add(len(inner.bytes))
+	inner.SetTOS(&packet, tos)
+	if to := p.path.Load(); r.clampMSS && to != nil && inner.ClampMSS(&packet, to.clampMTU, false) {
+		p.surgery.mssClamped.Add(1)
+	}
+	p.rx.add(len(packet.Bytes))
+	if r.coalescer != nil {
+		r.coalescer.Add(&packet)
+		return
+	}
+	r.parts[0] = packet.Bytes
+	r.write(r.parts[:], inner.Offload{})
+}
+
+// reassemble takes in a payload of tunnel fragments.
+func (r *receiver) reassemble(sa *inboundSA, seq uint32, payload []byte, a *arrival) {
+	sa.mu.Lock()
+	defer sa.mu.Unlock()
+	err := sa.fragments.Add(seq, payload, time.Now(), func(packet []byte) {
+		sa.peer.surgery.reassembled.Add(1)
+		r.deliver(sa, packet, 0, a)
+		r.flush() // the bytes are the reassembler's
+	})
+	if err != nil {
+		sa.peer.drops.count(dropMalformed)
+	}
 }
 
 // openDropReason names the reason behind an error of esp.Inbound.Open.

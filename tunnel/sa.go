@@ -8,6 +8,7 @@ import (
 
 	"fathom/esp"
 	"fathom/pmtud"
+	"fathom/tunnel/inner"
 )
 
 // inboundSA is the receiving half of a pair: what the receive loops find
@@ -21,8 +22,9 @@ type inboundSA struct {
 	// mu serialises the receive loops of the two sockets: a peer that moves
 	// between IPv4 and IPv6 has packets on both. It is taken once a batch and
 	// is otherwise uncontended.
-	mu sync.Mutex
-	in *esp.Inbound // guarded by mu
+	mu        sync.Mutex
+	in        *esp.Inbound      // guarded by mu
+	fragments inner.Reassembler // guarded by mu
 }
 
 // outboundSA is the sending half of a pair, with the sizes of what was sent on

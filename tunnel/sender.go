@@ -1,10 +1,6 @@
 package tunnel
 
-import (
-	"time"
-
-	"fathom/esp"
-)
+import "fathom/esp"
 
 // sender seals packets and sends them. Each goroutine has its own, since it
 // owns the outbox that every packet is built in; the SAs and the sockets
@@ -19,16 +15,20 @@ func newSender(sockets *udpSockets, events sendEvents) *sender {
 	return &sender{outbox: newOutbox(sockets, events), events: events}
 }
 
-// seal puts one payload, sealed for the peer's SA, into the outbox. With size,
-// in bytes of the outer IP packet, the packet is padded to exactly that. The
-// path's limits are the caller's to observe.
-func (s *sender) seal(p *peer, sa *outboundSA, to *path, payload []byte, nextHeader uint8, size int) error {
+// room returns the place where a payload of at most size bytes will be sealed:
+// appended to it behind esp.HeaderSize bytes, it need not be copied again.
+func (s *sender) room(size int) []byte { return s.outbox.room(esp.PacketSize(size)) }
+
+// seal puts one payload, sealed for the peer's SA, into the outbox; tos is that
+// of the outer packet. With size, in bytes of the outer IP packet, the packet
+// is padded to exactly that. The path's limits are the caller's to observe.
+func (s *sender) seal(p *peer, sa *outboundSA, to *path, payload []byte, nextHeader, tos uint8, size int) error {
 	overhead := esp.OuterOverhead(to.endpoint.Addr().Is6())
 	exactly := size > 0
 	if !exactly {
 		size = overhead + esp.PacketSize(len(payload))
 	}
-	packet, seq, err := s.outbox.room(size - overhead)[:0], uint32(0), error(nil)
+	packet, seq, err := s.outbox.room(size-overhead), uint32(0), error(nil)
 	if exactly {
 		packet, seq, err = sa.SealSize(&s.scratch, packet, payload, nextHeader, size-overhead)
 	} else {
@@ -37,7 +37,7 @@ func (s *sender) seal(p *peer, sa *outboundSA, to *path, payload []byte, nextHea
 	if err != nil {
 		return err
 	}
-	s.outbox.put(p, to, 0, len(packet))
+	s.outbox.put(p, to, tos, len(packet))
 	if sa.sizes.Record(seq, size, nextHeader != esp.NextHeaderDummy) {
 		s.events.dataFlows(p)
 	}
@@ -54,30 +54,4 @@ func (s *sender) plain(datagram []byte, to *path) error {
 // keepalive sends the single byte of RFC 3948 section 2.3.
 func (s *sender) keepalive(to *path) error {
 	return s.plain(esp.AppendKeepalive(nil), to)
-}
-
-// forward puts an inner packet to a peer that has an SA and a path into the
-// outbox.
-func (s *sender) forward(p *peer, sa *outboundSA, to *path, inner innerPacket) {
-	if len(inner.bytes) > to.innerMTU {
-		p.drops.count(dropTooLarge)
-		return
-	}
-	if err := s.seal(p, sa, to, inner.bytes, inner.nextHeader, 0); err != nil {
-		p.drops.count(dropReasonOf(err))
-		return
-	}
-	p.tx.add(len(inner.bytes))
-}
-
-// releaseWaiting sends what waits for the peer's SA, if it has one by now.
-func (s *sender) releaseWaiting(p *peer, now time.Time) {
-	sa, to := p.outbound.Load(), p.path.Load()
-	if sa == nil || to == nil {
-		return
-	}
-	for _, inner := range p.waiting.take(now) {
-		s.forward(p, sa, to, inner)
-	}
-	s.outbox.flush()
 }

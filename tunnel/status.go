@@ -44,6 +44,8 @@ type PeerStatus struct {
 	LastHandshake *time.Time `json:"last_handshake"` // null before the first
 	// Dropped counts this peer's packets that went nowhere, by reason.
 	Dropped map[string]uint64 `json:"dropped"`
+	// Surgery counts what was done to inner packets to make them fit.
+	Surgery SurgeryStatus `json:"surgery"`
 }
 
 // PMTUDStatus tells how large a packet may be on the way to a peer.

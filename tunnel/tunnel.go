@@ -26,6 +26,9 @@ type Options struct {
 	Logger *slog.Logger
 	// Version is shown in the status.
 	Version string
+	// Portable makes packets go one by one, as where the kernel offers no
+	// segmentation offload.
+	Portable bool
 }
 
 // Tunnel is one tunnel: a TUN device, a UDP port and the peers behind it. It
@@ -39,6 +42,8 @@ type Tunnel struct {
 	public  crypto.PublicKey
 	suites  []uint16
 	peers   []*peer
+	// portable: see Options.
+	portable bool
 }
 
 // New prepares a tunnel. It takes nothing from the host before Run.
@@ -46,7 +51,7 @@ func New(cfg *conf.Config, opts Options) (*Tunnel, error) {
 	t := &Tunnel{
 		config:  cfg.Tunnel,
 		log:     opts.Logger,
-		version: opts.Version,
+		version: opts.Version, portable: opts.Portable,
 		private: crypto.PrivateKey(cfg.Tunnel.PrivateKey),
 	}
 	if t.log == nil {
@@ -138,21 +143,29 @@ func (t *Tunnel) carry(ctx context.Context, c *controller, device tun.Device, so
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	routes := newRoutes(t.peers)
-	var packets sync.WaitGroup
-	packets.Go(func() {
-		transmit := &transmitter{device: device, routes: routes, drops: c.drops, sender: newSender(sockets, c)}
+	packets, err := t.openPackets(device)
+	if err != nil {
+		return err
+	}
+	policy := forwardPolicy{oversize: t.config.Oversize, clampMSS: t.config.MSSClamp}
+	c.forwarder = newForwarder(c.sender, policy, packets.writer())
+	var loops sync.WaitGroup
+	loops.Go(func() {
+		transmit := &transmitter{
+			reader: packets.reader(), routes: routes, drops: c.drops,
+			forwarder: newForwarder(newSender(sockets, c), policy, packets.writer()),
+		}
 		if err := transmit.run(); err != nil {
 			cancel(err)
 		}
 	})
 	sockets.each(func(socket *udpSocket) {
-		packets.Go(func() {
-			receive := &receiver{inbox: newInbox(socket), device: device, routes: routes, spis: c.spis, drops: c.drops, events: c}
-			receive.run()
+		loops.Go(func() {
+			newReceiver(newInbox(socket), packets, policy.clampMSS, routes, c).run()
 		})
 	})
 	started := time.Now()
-	packets.Go(func() {
+	loops.Go(func() {
 		serveStatus(status, func() *Status { return t.status(ctx, c, device, sockets, started) })
 	})
 
@@ -161,11 +174,28 @@ func (t *Tunnel) carry(ctx context.Context, c *controller, device tun.Device, so
 	status.Close()
 	sockets.close()
 	device.Close()
-	packets.Wait()
+	loops.Wait()
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) && !errors.Is(cause, context.DeadlineExceeded) {
 		return cause
 	}
 	return nil
+}
+
+// openPackets chooses how the packet loops read and write the device: with
+// superpackets if the kernel offers them.
+func (t *Tunnel) openPackets(d tun.Device) (device, error) {
+	if t.portable {
+		return portableDevice{d}, nil
+	}
+	super, err := openSuper(d)
+	if err != nil {
+		return nil, err
+	}
+	if super == nil {
+		t.log.Info("no segmentation offload on the TUN device: packets go one by one", "name", t.config.Name)
+		return portableDevice{d}, nil
+	}
+	return super, nil
 }
 
 func (t *Tunnel) newController(sockets *udpSockets, host hostNetwork, keys *keyLog) (*controller, error) {

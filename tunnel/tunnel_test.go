@@ -83,6 +83,7 @@ func newEnd(t *testing.T) *end {
 		PrivateKey:        conf.SecretKey(key),
 		Ciphers:           []string{"aes-256-gcm", "chacha20-poly1305"},
 		RekeyAfter:        time.Minute,
+		Oversize:          conf.OversizeCarry,
 		RekeyAfterPackets: 1 << 30,
 		StatusSocket:      filepath.Join(t.TempDir(), "status.sock"),
 	}
@@ -285,7 +286,11 @@ func TestThePacketThatCameTooEarlyIsNotLost(t *testing.T) {
 }
 
 func TestPacketsThatGoNowhereAreCounted(t *testing.T) {
-	left, right := startPair(t)
+	left, right := newPair(t)
+	left.config.Tunnel.Oversize = conf.OversizeDrop
+	right.start()
+	left.start()
+	eventually(t, "the inner MTU", 5*time.Second, func() bool { return left.established() && left.status().Peers[0].PMTUD.InnerMTU == 1438 })
 	cases := []struct {
 		reason string
 		packet []byte
@@ -350,7 +355,7 @@ func TestRekeyLosesNoPacket(t *testing.T) {
 				select {
 				case p := <-to.device.Inbound:
 					received++
-					if n := binary.BigEndian.Uint64(p[ipv4HeaderSize:]); n < highest {
+					if n := binary.BigEndian.Uint64(p[20:]); n < highest {
 						late++
 					} else {
 						highest = n
@@ -370,7 +375,7 @@ func TestRekeyLosesNoPacket(t *testing.T) {
 			default:
 			}
 			packet := ipv4Packet(source, destination, 64)
-			binary.BigEndian.PutUint64(packet[ipv4HeaderSize:], sent)
+			binary.BigEndian.PutUint64(packet[20:], sent)
 			from.device.Outbound <- packet
 			sent++
 			if sent%8 == 0 {
@@ -465,7 +470,7 @@ func TestARestartedPeerIsBackWithinSeconds(t *testing.T) {
 // sealTo sends an inner packet on an SA from other sockets than the tunnel's.
 func sealTo(from *udpSockets, p *peer, sa *outboundSA, to netip.AddrPort, packet []byte) error {
 	s := newSender(from, noSendEvents{})
-	if err := s.seal(p, sa, newPath(to, netip.Addr{}), packet, 4, 0); err != nil {
+	if err := s.seal(p, sa, newPath(to, netip.Addr{}), packet, 4, 0, 0); err != nil {
 		return err
 	}
 	return s.outbox.flush()

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"sync"
 	"time"
+
+	"fathom/tunnel/inner"
 )
 
 const (
@@ -25,25 +27,26 @@ type waitingRoom struct {
 }
 
 type waitingPacket struct {
-	innerPacket // its bytes are a copy
-	since       time.Time
+	packet  []byte // a copy
+	offload inner.Offload
+	since   time.Time
 }
 
-// put copies a packet into the room.
-func (w *waitingRoom) put(p innerPacket, now time.Time) {
-	p.bytes = bytes.Clone(p.bytes)
+// put copies a packet, or a superpacket, into the room.
+func (w *waitingRoom) put(packet []byte, o inner.Offload, now time.Time) {
+	packet = bytes.Clone(packet)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.packets) == maxWaiting {
 		w.packets = append(w.packets[:0], w.packets[1:]...)
 		w.drops.count(dropNoSA)
 	}
-	w.packets = append(w.packets, waitingPacket{p, now})
+	w.packets = append(w.packets, waitingPacket{packet, o, now})
 }
 
 // take empties the room and returns the packets that have not waited too
 // long, in their order.
-func (w *waitingRoom) take(now time.Time) (fresh []innerPacket) {
+func (w *waitingRoom) take(now time.Time) (fresh []waitingPacket) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, p := range w.packets {
@@ -51,7 +54,7 @@ func (w *waitingRoom) take(now time.Time) (fresh []innerPacket) {
 			w.drops.count(dropNoSA)
 			continue
 		}
-		fresh = append(fresh, p.innerPacket)
+		fresh = append(fresh, p)
 	}
 	w.packets = nil
 	return fresh

@@ -1,0 +1,111 @@
+package tunnel
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.zx2c4.com/wireguard/tun"
+
+	"fathom/tunnel/inner"
+)
+
+// device is the TUN device as the packet loops see it: superpackets where the
+// kernel offers them (superDevice), single packets elsewhere (portableDevice).
+type device interface {
+	// reader returns what the transmitter reads from. There is one.
+	reader() packetReader
+	// writer returns what a goroutine writes to; each has its own.
+	writer() packetWriter
+	// features says what the host takes and gives.
+	features() deviceFeatures
+}
+
+// deviceFeatures are the kinds of superpackets of a device, in both
+// directions.
+type deviceFeatures struct {
+	tcp, udp bool
+}
+
+// packetReader reads the packets that the host sends into the device.
+type packetReader interface {
+	// read returns the next packet and what is left to do about it. The bytes
+	// are valid, and the caller's to change, until the next read. Without
+	// wait the error is errNothing if none is there. It is os.ErrClosed once
+	// the device is closed.
+	read(wait bool) ([]byte, inner.Offload, error)
+}
+
+// packetWriter hands packets to the host.
+type packetWriter interface {
+	// write hands over one packet, which is in several parts, and says what
+	// the host is to do about it.
+	write(parts [][]byte, o inner.Offload) error
+}
+
+var errNothing = errors.New("nothing to read")
+
+// deviceHeadroom is the space that the portable device wants in front of a
+// packet (for its virtio_net_hdr), in bytes.
+const deviceHeadroom = 16
+
+// portableDevice reads and writes single packets, by the library's portable
+// interface.
+type portableDevice struct{ tun.Device }
+
+func (d portableDevice) features() deviceFeatures { return deviceFeatures{} }
+
+func (d portableDevice) reader() packetReader {
+	n := d.BatchSize()
+	r := &portableReader{device: d.Device, buffers: make([][]byte, n), sizes: make([]int, n)}
+	for i := range r.buffers {
+		r.buffers[i] = make([]byte, deviceHeadroom+maxDatagram)
+	}
+	return r
+}
+
+// portableReader hands out the packets of a batch one by one.
+type portableReader struct {
+	device  tun.Device
+	buffers [][]byte
+	sizes   []int
+	next, n int
+}
+
+func (r *portableReader) read(wait bool) ([]byte, inner.Offload, error) {
+	for r.next == r.n {
+		if !wait {
+			return nil, inner.Offload{}, errNothing
+		}
+		var err error
+		r.next = 0
+		r.n, err = r.device.Read(r.buffers, r.sizes, deviceHeadroom)
+		if errors.Is(err, os.ErrClosed) {
+			return nil, inner.Offload{}, os.ErrClosed
+		} else if err != nil && !errors.Is(err, tun.ErrTooManySegments) {
+			return nil, inner.Offload{}, fmt.Errorf("read from TUN device: %w", err)
+		}
+	}
+	i := r.next
+	r.next++
+	return r.buffers[i][deviceHeadroom:][:r.sizes[i]], inner.Offload{}, nil
+}
+
+func (d portableDevice) writer() packetWriter { return &portableWriter{device: d.Device} }
+
+// portableWriter puts packets together in a buffer that has the headroom.
+type portableWriter struct {
+	device tun.Device
+	buffer []byte
+	list   [1][]byte
+}
+
+func (w *portableWriter) write(parts [][]byte, _ inner.Offload) error {
+	w.buffer = append(w.buffer[:0], make([]byte, deviceHeadroom)...)
+	for _, part := range parts {
+		w.buffer = append(w.buffer, part...)
+	}
+	w.list[0] = w.buffer
+	_, err := w.device.Write(w.list[:], deviceHeadroom)
+	return err
+}

@@ -1,0 +1,168 @@
+package tunnel
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+	"golang.zx2c4.com/wireguard/tun"
+
+	"fathom/tunnel/inner"
+)
+
+// superDevice reads and writes superpackets: it uses the file of a TUN device
+// that has a virtio_net_hdr before each packet. What of it the kernel offers is
+// found out by trying.
+type superDevice struct {
+	file *os.File
+	raw  syscall.RawConn
+	udp  bool
+}
+
+// openSuper returns the device with superpackets, or nil if the kernel does not
+// offer them.
+func openSuper(d tun.Device) (*superDevice, error) {
+	s := &superDevice{file: d.File()}
+	if s.file == nil {
+		return nil, nil
+	}
+	var err error
+	if s.raw, err = s.file.SyscallConn(); err != nil {
+		return nil, fmt.Errorf("TUN device: %w", err)
+	}
+	ok := false
+	if err := s.raw.Control(func(fd uintptr) {
+		var request *unix.Ifreq
+		if request, err = unix.NewIfreq(""); err != nil {
+			return
+		}
+		if err = unix.IoctlIfreq(int(fd), unix.TUNGETIFF, request); err != nil || request.Uint16()&unix.IFF_VNET_HDR == 0 {
+			return
+		}
+		const tcp = unix.TUN_F_CSUM | unix.TUN_F_TSO4 | unix.TUN_F_TSO6
+		const udp = unix.TUN_F_USO4 | unix.TUN_F_USO6 // together or not at all
+		s.udp = unix.IoctlSetInt(int(fd), unix.TUNSETOFFLOAD, tcp|udp) == nil
+		ok = s.udp || unix.IoctlSetInt(int(fd), unix.TUNSETOFFLOAD, tcp) == nil
+	}); err != nil {
+		return nil, fmt.Errorf("TUN device: %w", err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("TUN device: %w", err)
+	}
+	if !ok {
+		return nil, nil
+	}
+	return s, nil
+}
+
+func (d *superDevice) features() deviceFeatures { return deviceFeatures{tcp: true, udp: d.udp} }
+
+func (d *superDevice) reader() packetReader {
+	r := &superReader{raw: d.raw, buffer: make([]byte, inner.OffloadSize+maxDatagram+1)}
+	r.call = r.once
+	return r
+}
+
+// superReader reads with system calls that do not block, and waits by the
+// runtime's poller.
+type superReader struct {
+	raw    syscall.RawConn
+	buffer []byte
+
+	// What the system call gets from and leaves for read; the closure is made
+	// once, since a new one for each call would be an allocation.
+	call  func(fd uintptr) bool
+	wait  bool
+	n     int
+	errno unix.Errno
+}
+
+func (r *superReader) read(wait bool) ([]byte, inner.Offload, error) {
+	for {
+		r.wait, r.n, r.errno = wait, 0, 0
+		if err := r.raw.Read(r.call); err != nil {
+			if errors.Is(err, os.ErrClosed) {
+				err = os.ErrClosed
+			}
+			return nil, inner.Offload{}, err
+		}
+		switch {
+		case r.errno == unix.EAGAIN:
+			return nil, inner.Offload{}, errNothing
+		case r.errno != 0:
+			return nil, inner.Offload{}, fmt.Errorf("read from TUN device: %w", r.errno)
+		case r.n > inner.OffloadSize:
+			return r.buffer[inner.OffloadSize:r.n], inner.DecodeOffload(r.buffer), nil
+		}
+	}
+}
+
+// once makes the system call; false means that the device is to be waited for.
+// It is raw because it does not block, and so need not tell the scheduler that
+// it might.
+func (r *superReader) once(fd uintptr) bool {
+	for {
+		n, _, errno := unix.RawSyscall(unix.SYS_READ, fd, uintptr(unsafe.Pointer(&r.buffer[0])), uintptr(len(r.buffer)))
+		switch errno {
+		case unix.EINTR:
+			continue
+		case unix.EAGAIN:
+			if r.wait {
+				return false
+			}
+		}
+		r.n, r.errno = int(n), errno
+		return true
+	}
+}
+
+func (d *superDevice) writer() packetWriter {
+	w := &superWriter{raw: d.raw}
+	w.call = w.once
+	return w
+}
+
+// maxParts is how many parts a packet may be in.
+const maxParts = 128
+
+// superWriter writes a packet's parts with one system call.
+type superWriter struct {
+	raw     syscall.RawConn
+	header  [inner.OffloadSize]byte
+	vectors [1 + maxParts]unix.Iovec
+	n       int
+
+	call  func(fd uintptr) bool
+	errno unix.Errno
+}
+
+func (w *superWriter) write(parts [][]byte, o inner.Offload) error {
+	o.Encode(w.header[:])
+	w.vectors[0].Base = &w.header[0]
+	w.vectors[0].SetLen(len(w.header))
+	w.n = 1
+	for _, part := range parts {
+		w.vectors[w.n].Base = unsafe.SliceData(part)
+		w.vectors[w.n].SetLen(len(part))
+		w.n++
+	}
+	if err := w.raw.Write(w.call); err != nil {
+		return err
+	}
+	if w.errno != 0 {
+		return w.errno
+	}
+	return nil
+}
+
+func (w *superWriter) once(fd uintptr) bool {
+	for {
+		_, _, w.errno = unix.RawSyscall(unix.SYS_WRITEV, fd, uintptr(unsafe.Pointer(&w.vectors[0])), uintptr(w.n))
+		if w.errno != unix.EINTR {
+			return w.errno != unix.EAGAIN
+		}
+	}
+}
