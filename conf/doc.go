@@ -18,6 +18,11 @@
 // line that begins a key or a table; only what seems to be missing from such a
 // file is not reported, for it may be in what could not be read.
 //
+// Errors go to terminals and logs. They never show the content of a key file,
+// and redact.go takes out of them what looks like a key in a wrong place.
+// testdata/invalid has a file for every kind of mistake and what is reported
+// of it.
+//
 // tunnelFields and peerFields list the keys with type, default and example.
 // They drive the decoding, the defaults, the hints and the suggestions for
 // unknown keys, and a test holds template.toml against them. A new key is a
