@@ -39,8 +39,10 @@ func (c *controller) handleControl(sa *inboundSA, payload []byte, fragmented boo
 		case control.Probe:
 			_ = c.sendControl(p, control.AppendProbeAck(nil, e.Token(), fragmented), 0)
 		case control.ProbeAck:
-			p.discovery.Ack(e.Token(), e.Fragmented(), now)
-			c.discover(p, now)
+			if !c.ackSounding(p, e, now) {
+				p.discovery.Ack(e.Token(), e.Fragmented(), now)
+				c.discover(p, now)
+			}
 		case control.ReportRequest:
 			c.handleReportRequest(p, sa, e.Token())
 		case control.Report:

@@ -45,6 +45,7 @@ type peer struct {
 	sas        saSet
 	discovery  *pmtud.Discovery
 	probes     []pmtud.Action // scratch
+	sounding   *sounding      // nil: none is under way
 	validated  bool           // the peer has proved that it receives at its endpoint
 	told       int            // inner MTU that the host was told
 	exchange   exchange
@@ -120,7 +121,7 @@ func (p *peer) status() PeerStatus {
 		s.SendSPI, s.ReceiveSPI = pair.outbound.SPI(), pair.inbound.spi
 	}
 	if rtt, _ := p.discovery.RTT(); rtt > 0 {
-		ms := float64(rtt.Microseconds()) / 1000
+		ms := millis(rtt)
 		s.RTTMillis = &ms
 	}
 	if !p.last.IsZero() {

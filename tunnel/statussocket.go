@@ -12,26 +12,35 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 )
 
 // The status socket is a Unix stream socket. A client sends one line, the
 // server answers with one JSON document and closes. Who may connect is the
 // file system's business: the socket is its owner's and its group's.
+//
+//	status        the Status
+//	probe PEER    a Sounding of the path to the peer, made now
+//
+// An answer that is an object with "error" says what was wrong.
 
 const (
 	statusRequest = "status"
+	probeRequest  = "probe"
 	// maxStatusRequest bounds what a client may send, maxStatusReply what a
 	// client is willing to read; both in bytes.
 	maxStatusRequest = 256
 	maxStatusReply   = 64 << 20
 	statusTimeout    = 5 * time.Second
+	// maxStatusClients is how many clients are answered at once.
+	maxStatusClients = 16
 )
 
 var (
 	// ErrNotRunning reports that nobody answers on a status socket.
 	ErrNotRunning = errors.New("no tunnel is running")
-	// errBadRequest answers a request other than statusRequest.
+	// errBadRequest answers a request that is none of those above.
 	errBadRequest = errors.New("unknown request")
 )
 
@@ -41,6 +50,20 @@ var (
 func FetchStatus(ctx context.Context, path string) (*Status, error) {
 	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
 	defer cancel()
+	return ask[Status](ctx, path, statusRequest)
+}
+
+// FetchSounding has the tunnel behind the status socket sound the path to a
+// peer, which takes some round trips. The errors are those of FetchStatus, and
+// those of the sounding.
+func FetchSounding(ctx context.Context, path, peer string) (*Sounding, error) {
+	ctx, cancel := context.WithTimeout(ctx, soundingTimeout+statusTimeout)
+	defer cancel()
+	return ask[Sounding](ctx, path, probeRequest+" "+peer)
+}
+
+// ask sends a request and reads the answer.
+func ask[Answer any](ctx context.Context, path, request string) (*Answer, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
 	if errors.Is(err, fs.ErrPermission) {
 		return nil, fmt.Errorf("status socket: %w", err)
@@ -51,33 +74,36 @@ func FetchStatus(ctx context.Context, path string) (*Status, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		conn.SetDeadline(deadline)
 	}
-	if _, err := io.WriteString(conn, statusRequest+"\n"); err != nil {
+	if _, err := io.WriteString(conn, request+"\n"); err != nil {
 		return nil, fmt.Errorf("status socket %s: %w", path, err)
 	}
 	reply, err := io.ReadAll(io.LimitReader(conn, maxStatusReply))
 	if err != nil {
 		return nil, fmt.Errorf("status socket %s: %w", path, err)
 	}
-	status, err := parseStatus(reply)
+	answer, err := parseAnswer[Answer](reply)
 	if err != nil {
 		return nil, fmt.Errorf("status socket %s: %w", path, err)
 	}
-	return status, nil
+	return answer, nil
 }
 
-// parseStatus reads the server's answer: a status, or an object with an error.
-func parseStatus(reply []byte) (*Status, error) {
-	var answer struct {
+// parseAnswer reads the server's answer.
+func parseAnswer[Answer any](reply []byte) (*Answer, error) {
+	var failure struct {
 		Error string `json:"error"`
-		Status
 	}
-	if err := json.Unmarshal(reply, &answer); err != nil {
-		return nil, fmt.Errorf("answer is no status: %w", err)
+	if err := json.Unmarshal(reply, &failure); err != nil {
+		return nil, fmt.Errorf("the answer makes no sense: %w", err)
 	}
-	if answer.Error != "" {
-		return nil, errors.New(answer.Error)
+	if failure.Error != "" {
+		return nil, errors.New(failure.Error)
 	}
-	return &answer.Status, nil
+	answer := new(Answer)
+	if err := json.Unmarshal(reply, answer); err != nil {
+		return nil, fmt.Errorf("the answer makes no sense: %w", err)
+	}
+	return answer, nil
 }
 
 // listenStatus opens the status socket. A socket that a crashed process left
@@ -105,46 +131,69 @@ func listenStatus(path string) (*net.UnixListener, error) {
 	return l, nil
 }
 
-// serveStatus answers one client after another until the listener is closed;
-// snapshot is called once per valid request.
-func serveStatus(l net.Listener, snapshot func() *Status) {
+// statusSource is what the status socket tells of.
+type statusSource interface {
+	status() *Status
+	sound(peer string) (*Sounding, error)
+}
+
+// serveStatus answers clients until the listener is closed. It returns when
+// the last has been answered.
+func serveStatus(l net.Listener, source statusSource) {
+	var clients sync.WaitGroup
+	defer clients.Wait()
+	free := make(chan struct{}, maxStatusClients)
 	for {
+		free <- struct{}{}
 		conn, err := l.Accept()
 		if err != nil {
 			return
 		}
-		conn.SetDeadline(time.Now().Add(statusTimeout))
-		answerStatus(conn, snapshot)
-		conn.Close()
+		clients.Go(func() {
+			defer func() { conn.Close(); <-free }()
+			conn.SetReadDeadline(time.Now().Add(statusTimeout))
+			answerStatus(conn, source)
+		})
 	}
 }
 
 // answerStatus reads one request and writes the answer to it.
-func answerStatus(conn io.ReadWriter, snapshot func() *Status) {
-	encoder := json.NewEncoder(conn)
-	if err := readStatusRequest(conn); err != nil {
-		encoder.Encode(map[string]string{"error": err.Error()})
-		return
+func answerStatus(conn io.ReadWriter, source statusSource) {
+	var answer any
+	request, argument, err := readStatusRequest(conn)
+	switch {
+	case err != nil:
+	case request == statusRequest && argument == "":
+		answer = source.status()
+	case request == probeRequest && argument != "":
+		answer, err = source.sound(argument)
+	default:
+		err = errBadRequest
 	}
-	encoder.Encode(snapshot())
+	if err != nil {
+		answer = map[string]string{"error": err.Error()}
+	}
+	if c, ok := conn.(net.Conn); ok {
+		c.SetWriteDeadline(time.Now().Add(statusTimeout))
+	}
+	json.NewEncoder(conn).Encode(answer)
 }
 
-// readStatusRequest reads one line of bounded length.
-func readStatusRequest(r io.Reader) error {
+// readStatusRequest reads one line of bounded length: a word, and what follows
+// it.
+func readStatusRequest(r io.Reader) (request, argument string, err error) {
 	var line [maxStatusRequest]byte
 	n := 0
 	for n < len(line) {
 		read, err := r.Read(line[n:])
 		n += read
 		if end := bytes.IndexByte(line[:n], '\n'); end >= 0 {
-			if strings.TrimSpace(string(line[:end])) == statusRequest {
-				return nil
-			}
-			return errBadRequest
+			request, argument, _ = strings.Cut(strings.TrimSpace(string(line[:end])), " ")
+			return request, argument, nil
 		}
 		if err != nil {
-			return fmt.Errorf("request: %w", err)
+			return "", "", fmt.Errorf("request: %w", err)
 		}
 	}
-	return errBadRequest
+	return "", "", errBadRequest
 }

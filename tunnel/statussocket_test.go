@@ -15,7 +15,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func serveTestStatus(t *testing.T, snapshot func() *Status) (path string) {
+// testSource answers with what it is told, and sounds the peer "storage".
+type testSource func() *Status
+
+func (s testSource) status() *Status { return s() }
+
+func (testSource) sound(peer string) (*Sounding, error) {
+	if peer != "storage" {
+		return nil, errors.New("there is no such peer")
+	}
+	return &Sounding{Peer: peer, PLPMTU: 1400}, nil
+}
+
+func serveTestStatus(t *testing.T, snapshot testSource) (path string) {
 	path = filepath.Join(t.TempDir(), "s.sock")
 	l, err := listenStatus(path)
 	if err != nil {
@@ -46,9 +58,33 @@ func TestStatusCrossesTheSocket(t *testing.T) {
 	}
 }
 
+func TestSoundingCrossesTheSocket(t *testing.T) {
+	path := serveTestStatus(t, func() *Status { return new(Status) })
+	s, err := FetchSounding(context.Background(), path, "storage")
+	if err != nil || s.Peer != "storage" || s.PLPMTU != 1400 {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if _, err := FetchSounding(context.Background(), path, "nobody"); err == nil || !strings.HasSuffix(err.Error(), ": there is no such peer") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestAClientThatSaysNothingKeepsNobodyWaiting(t *testing.T) {
+	path := serveTestStatus(t, func() *Status { return new(Status) })
+	silent, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	began := time.Now()
+	if _, err := FetchStatus(context.Background(), path); err != nil || time.Since(began) > statusTimeout/2 {
+		t.Errorf("after %v: %v", time.Since(began), err)
+	}
+}
+
 func TestStatusSocketRefusesWhatItDoesNotKnow(t *testing.T) {
 	path := serveTestStatus(t, func() *Status { return new(Status) })
-	for _, request := range []string{"shutdown\n", "\n", strings.Repeat("x", 10*maxStatusRequest)} {
+	for _, request := range []string{"shutdown\n", "\n", "status now\n", "probe\n", strings.Repeat("x", 10*maxStatusRequest)} {
 		conn, err := net.Dial("unix", path)
 		if err != nil {
 			t.Fatal(err)
@@ -128,10 +164,11 @@ func (s *script) Read(b []byte) (int, error) { return s.Reader.Read(b) }
 func FuzzStatusRequest(f *testing.F) {
 	f.Add([]byte("status\n"))
 	f.Add([]byte("status"))
+	f.Add([]byte("probe storage\n"))
 	f.Add([]byte("stat\x00us\r\n"))
 	f.Fuzz(func(t *testing.T, request []byte) {
 		s := &script{Reader: bytes.NewReader(request)}
-		answerStatus(s, func() *Status { return &Status{Name: "x"} })
+		answerStatus(s, testSource(func() *Status { return &Status{Name: "x"} }))
 		var reply map[string]any
 		if err := json.Unmarshal(s.Buffer.Bytes(), &reply); err != nil {
 			t.Fatalf("the reply is no JSON: %v", err)
@@ -148,8 +185,11 @@ func FuzzStatusReply(f *testing.F) {
 	f.Add([]byte(`{"name":"fathom0","peers":[{"name":"a","rtt_ms":1.5}]}`))
 	f.Add([]byte(`{"error":"unknown request"}`))
 	f.Fuzz(func(t *testing.T, reply []byte) {
-		if s, err := parseStatus(reply); (s == nil) == (err == nil) {
+		if s, err := parseAnswer[Status](reply); (s == nil) == (err == nil) {
 			t.Errorf("status %v, error %v", s, err)
+		}
+		if s, err := parseAnswer[Sounding](reply); (s == nil) == (err == nil) {
+			t.Errorf("sounding %v, error %v", s, err)
 		}
 	})
 }

@@ -131,6 +131,14 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	sockets.each(func(s *udpSocket) {
+		receive, send := s.buffers()
+		t.log.Debug("socket", "address", s.conn.LocalAddr(), "receive_buffer", receive, "send_buffer", send, "gso", s.gso.Load(), "gro", s.gro)
+		if receive < socketBuffer/2 {
+			t.log.Warn("small socket buffer: bursts may be lost", "receive_buffer", receive, "hint",
+				fmt.Sprintf("run with CAP_NET_ADMIN, or set net.core.rmem_max and wmem_max to %d", socketBuffer))
+		}
+	})
 	t.log.Info("tunnel up", "name", t.config.Name, "public_key", t.public, "listen", sockets.addresses(), "peers", len(t.peers))
 	err = t.carry(ctx, c, device, sockets, status)
 	t.log.Info("tunnel down", "name", t.config.Name)
@@ -166,7 +174,7 @@ func (t *Tunnel) carry(ctx context.Context, c *controller, device tun.Device, so
 	})
 	started := time.Now()
 	loops.Go(func() {
-		serveStatus(status, func() *Status { return t.status(ctx, c, device, sockets, started) })
+		serveStatus(status, &reporter{t, ctx, c, device, sockets, started})
 	})
 
 	c.run(ctx) // says farewell while the sockets are still open
@@ -236,39 +244,6 @@ func (t *Tunnel) newController(sockets *udpSockets, host hostNetwork, keys *keyL
 		}
 	}
 	return c, nil
-}
-
-// status takes a snapshot in the control goroutine, which owns what it shows.
-func (t *Tunnel) status(ctx context.Context, c *controller, device tun.Device, sockets *udpSockets, started time.Time) *Status {
-	mtu, _ := device.MTU()
-	s := &Status{
-		Name:      t.config.Name,
-		Version:   t.version,
-		PublicKey: t.public.String(),
-		Listen:    sockets.addresses(),
-		Addresses: t.config.Addresses,
-		MTU:       mtu,
-		Started:   started,
-		Dropped:   c.drops.snapshot(),
-	}
-	done := make(chan []PeerStatus, 1)
-	ask := func(time.Time) {
-		peers := make([]PeerStatus, 0, len(t.peers))
-		for _, p := range t.peers {
-			peers = append(peers, p.status())
-		}
-		done <- peers
-	}
-	select {
-	case c.events <- ask:
-	case <-ctx.Done():
-		return s
-	}
-	select {
-	case s.Peers = <-done:
-	case <-ctx.Done():
-	}
-	return s
 }
 
 // routeAll leads every allowed prefix into the device, with the MTU that fits

@@ -44,7 +44,7 @@ Exit code: 0 for success, 1 for an error, 2 for a mistake on the command line.`,
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
-		newUpCommand(), newCheckCommand(), newStatusCommand(),
+		newUpCommand(), newCheckCommand(), newStatusCommand(), newProbeCommand(),
 		newInitCommand(), newGenkeyCommand(), newGenpskCommand(), newPubkeyCommand(),
 		newDemoCommand(), newVersionCommand(),
 	)

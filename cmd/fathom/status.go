@@ -25,21 +25,14 @@ Exit code: 0 when every peer is up, 3 when one is not, 4 when no tunnel is
 running, 1 for any other error, 2 for a mistake on the command line.`,
 		Args: noArguments,
 	}
-	path := configFlag(cmd)
-	socket := cmd.Flags().String("socket", "", "status socket of the tunnel, a `path`; instead of -c")
+	where := statusSocketFlags(cmd)
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if *socket != "" && cmd.Flags().Changed("config") {
-			return usageError(errors.New("-c and --socket both say where to ask"), "leave one of them out")
+		socket, err := where()
+		if err != nil {
+			return err
 		}
-		if *socket == "" {
-			cfg, err := conf.Load(*path)
-			if err != nil {
-				return err
-			}
-			*socket = cfg.Tunnel.StatusSocket
-		}
-		s, err := tunnel.FetchStatus(cmd.Context(), *socket)
+		s, err := tunnel.FetchStatus(cmd.Context(), socket)
 		if err != nil {
 			return err
 		}
@@ -60,4 +53,24 @@ running, 1 for any other error, 2 for a mistake on the command line.`,
 		return nil
 	}
 	return cmd
+}
+
+// statusSocketFlags adds the flags that say where the running tunnel answers.
+// The returned function says where.
+func statusSocketFlags(cmd *cobra.Command) func() (string, error) {
+	path := configFlag(cmd)
+	socket := cmd.Flags().String("socket", "", "status socket of the tunnel, a `path`; instead of -c")
+	return func() (string, error) {
+		if *socket != "" && cmd.Flags().Changed("config") {
+			return "", usageError(errors.New("-c and --socket both say where to ask"), "leave one of them out")
+		}
+		if *socket != "" {
+			return *socket, nil
+		}
+		cfg, err := conf.Load(*path)
+		if err != nil {
+			return "", err
+		}
+		return cfg.Tunnel.StatusSocket, nil
+	}
 }

@@ -57,6 +57,9 @@ func statusText(s *tunnel.Status, now time.Time) string {
 		}
 		line("  ", "transfer", "%s received (%s), %s sent (%s)",
 			byteSize(p.RxBytes), plural(int(p.RxPackets), "packet"), byteSize(p.TxBytes), plural(int(p.TxPackets), "packet"))
+		if done := surgeryText(p.Surgery); done != "" {
+			line("  ", "made to fit", "%s", done)
+		}
 		if len(p.Dropped) > 0 {
 			line("  ", "dropped", "%s", counters(p.Dropped))
 		}
@@ -73,6 +76,23 @@ func discoveryText(s tunnel.PMTUDStatus) string {
 		return "off, fixed by the configuration"
 	}
 	return strings.ReplaceAll(s.State, "_", " ")
+}
+
+// surgeryText lists what was done to inner packets, as far as something was.
+func surgeryText(s tunnel.SurgeryStatus) string {
+	var list []string
+	for _, item := range []struct {
+		n    uint64
+		what string
+	}{
+		{s.TCPCut, "TCP cut"}, {s.Fragmented, "fragmented"}, {s.TunnelFragments, "in tunnel fragments"},
+		{s.Reassembled, "reassembled"}, {s.PTBs, "answered with a PTB"}, {s.MSSClamped, "MSS clamped"},
+	} {
+		if item.n > 0 {
+			list = append(list, fmt.Sprintf("%d %s", item.n, item.what))
+		}
+	}
+	return strings.Join(list, ", ")
 }
 
 func join[T fmt.Stringer](list []T) string {

@@ -46,6 +46,7 @@ func testStatus() *tunnel.Status {
 				Handshakes:    781,
 				LastHandshake: &last,
 				Dropped:       map[string]uint64{"replay": 2},
+				Surgery:       tunnel.SurgeryStatus{TCPCut: 7, PTBs: 1},
 			},
 			{
 				Name:       "laptop",
@@ -80,6 +81,7 @@ peer: storage
   plpmtu change: 1 minute ago from 1228 to 1480: probe
   rtt: 12.3 ms, 0.2 % loss
   transfer: 5 GiB received (4000000 packets), 999 B sent (1 packet)
+  made to fit: 7 TCP cut, 1 answered with a PTB
   dropped: replay 2
 
 peer: laptop

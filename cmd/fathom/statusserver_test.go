@@ -20,7 +20,7 @@ func serveStatus(t *testing.T, path string, document []byte) error {
 			if err != nil {
 				return
 			}
-			if line, _ := bufio.NewReader(conn).ReadString('\n'); line == "status\n" {
+			if line, _ := bufio.NewReader(conn).ReadString('\n'); line == "status\n" || line == "probe storage\n" {
 				conn.Write(document)
 			}
 			conn.Close()

@@ -1,0 +1,56 @@
+package tunnel
+
+import (
+	"context"
+	"time"
+
+	"golang.zx2c4.com/wireguard/tun"
+)
+
+// reporter answers the status socket of a running tunnel. Any goroutine may
+// ask it; what the control goroutine owns it asks that for.
+type reporter struct {
+	tunnel     *Tunnel
+	ctx        context.Context
+	controller *controller
+	device     tun.Device
+	sockets    *udpSockets
+	started    time.Time
+}
+
+// status takes a snapshot.
+func (r *reporter) status() *Status {
+	mtu, _ := r.device.MTU()
+	s := &Status{
+		Name:      r.tunnel.config.Name,
+		Version:   r.tunnel.version,
+		PublicKey: r.tunnel.public.String(),
+		Listen:    r.sockets.addresses(),
+		Addresses: r.tunnel.config.Addresses,
+		MTU:       mtu,
+		Started:   r.started,
+		Dropped:   r.controller.drops.snapshot(),
+	}
+	done := make(chan []PeerStatus, 1)
+	ask := func(time.Time) {
+		peers := make([]PeerStatus, 0, len(r.tunnel.peers))
+		for _, p := range r.tunnel.peers {
+			peers = append(peers, p.status())
+		}
+		done <- peers
+	}
+	select {
+	case r.controller.events <- ask:
+	case <-r.ctx.Done():
+		return s
+	}
+	select {
+	case s.Peers = <-done:
+	case <-r.ctx.Done():
+	}
+	return s
+}
+
+func (r *reporter) sound(peer string) (*Sounding, error) {
+	return r.controller.sound(r.ctx, peer)
+}
