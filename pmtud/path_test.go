@@ -108,6 +108,7 @@ func (m *model) oneWay() time.Duration {
 func (m *model) send(size int, data bool) (at time.Time, arrives, fragmented, wake bool) {
 	m.seq++
 	wake = m.log.Record(m.seq, size, data)
+	m.log.Sent(m.seq)
 	slot := &m.arrival[m.seq%uint32(len(m.arrival))]
 	slot.seq, slot.at = m.seq, time.Time{}
 	if size > m.mtu {
@@ -116,7 +117,7 @@ func (m *model) send(size int, data bool) (at time.Time, arrives, fragmented, wa
 				mtu, seq := m.mtu+m.ptbOffset, m.seq
 				if m.ptbDelay > 0 || !data || m.rng.IntN(8) == 0 {
 					m.after(m.rtt()/2+m.ptbDelay, func() {
-						m.d.PTB(PTB{MTU: mtu, Validated: m.log.size(seq) > 0, Size: m.log.size(seq)}, m.now)
+						m.d.PTB(PTB{MTU: mtu, Validated: m.log.Size(seq) > 0, Size: m.log.Size(seq)}, m.now)
 					})
 				}
 			}

@@ -19,7 +19,7 @@ type request struct {
 	id       uint64
 	sent     time.Time
 	answered bool
-	top      uint32 // the highest sequence number at the time
+	top      uint32 // the highest sequence number that had left by then
 	count    int
 	sizes    [snapshotSize]uint16 // of top, top-1, …; 0: unknown
 }
@@ -87,7 +87,7 @@ func (d *Discovery) thin() bool {
 	last := d.reports.requests[d.reports.counter%rememberedRequests].top
 	bytes := 0
 	for seq := d.log.highest.Load(); seq > last && bytes < dataPerRequest; seq-- {
-		size := d.log.size(seq)
+		size := d.log.Size(seq)
 		if size == 0 {
 			break
 		}
@@ -111,10 +111,10 @@ func (d *Discovery) request(dst []Action, now time.Time) []Action {
 	r.counter++
 	q := &r.requests[r.counter%rememberedRequests]
 	q.id, q.sent, q.answered = uint64(d.generation)<<32|uint64(r.counter), now, false
-	q.top = d.log.highest.Load()
+	q.top = d.log.sent.Load()
 	q.count = int(min(uint32(snapshotSize), q.top))
 	for i := range q.count {
-		q.sizes[i] = uint16(d.log.size(q.top - uint32(i)))
+		q.sizes[i] = uint16(d.log.Size(q.top - uint32(i)))
 	}
 	r.pending++
 	d.log.armed.Store(true)

@@ -9,14 +9,17 @@ const sentLogSize = 4096
 // SA, so that a receive report, which speaks of sequence numbers, can be read
 // by size. Each SA has its own, given to Discovery.NewSA.
 //
-// Record may be called by any number of goroutines at once, without lock or
-// allocation; everything else belongs to the goroutine of the Discovery.
+// Record may be called by any number of goroutines at once, Sent by one, both
+// without lock or allocation; everything else belongs to the goroutine of the Discovery.
 type SentLog struct {
 	// highest is near the highest number recorded; racing writers may leave
 	// it some numbers low, never high.
 	highest atomic.Uint32
-	armed   atomic.Bool // the next data packet calls for a report
-	_       [56]byte    // what follows is written by every packet
+	// sent is the highest number of a data packet that has left, with all
+	// before it.
+	sent  atomic.Uint32
+	armed atomic.Bool // the next data packet calls for a report
+	_     [56]byte    // what follows is written by every packet
 	// entries hold sequence number ‖ size; a reader compares the number.
 	entries [sentLogSize]atomic.Uint64
 }
@@ -34,16 +37,23 @@ func (l *SentLog) Record(seq uint32, size int, data bool) (wake bool) {
 	return data && l.armed.Load() && l.armed.Swap(false)
 }
 
-// size returns the outer size of the packet numbered seq, 0 if forgotten.
-func (l *SentLog) size(seq uint32) int {
+// Sent notes that the data packet with sequence number seq has been handed to
+// the kernel, after all data packets with lower numbers. Packets are numbered
+// when they are sealed, and may then wait for others: a report request that
+// overtakes them must not ask for them.
+func (l *SentLog) Sent(seq uint32) {
+	if seq > l.sent.Load() {
+		l.sent.Store(seq)
+	}
+}
+
+// Size returns the outer size, in bytes, of the packet numbered seq as it was
+// sent, 0 if it is forgotten or never was: what PTB wants to know. Any
+// goroutine may ask.
+func (l *SentLog) Size(seq uint32) int {
 	e := l.entries[seq%sentLogSize].Load()
 	if uint32(e>>32) != seq {
 		return 0
 	}
 	return int(uint16(e))
 }
-
-// Size returns the outer size, in bytes, of the packet numbered seq as it was
-// sent, 0 if it is forgotten or never was: what PTB wants to know. Any
-// goroutine may ask.
-func (l *SentLog) Size(seq uint32) int { return l.size(seq) }

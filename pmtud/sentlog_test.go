@@ -16,11 +16,11 @@ func TestASentLogRemembersTheLastPackets(t *testing.T) {
 		if seq > 2*sentLogSize {
 			want = int(seq%1400) + 100
 		}
-		if got := l.size(seq); got != want {
+		if got := l.Size(seq); got != want {
 			t.Fatalf("size of %d is %d, want %d", seq, got, want)
 		}
 	}
-	if got := l.size(3*sentLogSize + 1); got != 0 {
+	if got := l.Size(3*sentLogSize + 1); got != 0 {
 		t.Errorf("size of a packet not sent is %d", got)
 	}
 }
@@ -61,7 +61,7 @@ func TestASentLogIsWrittenByManyAtOnce(t *testing.T) {
 		for next.Load() < writers*each {
 			h := l.highest.Load()
 			for back := range uint32(64) {
-				if s := l.size(h - back); s != 0 && s != 500+int((h-back)%1000) {
+				if s := l.Size(h - back); s != 0 && s != 500+int((h-back)%1000) {
 					t.Errorf("size of %d is %d", h-back, s)
 					return
 				}

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"fathom/esp"
+	"fathom/pmtud"
 )
 
 const (
@@ -34,6 +35,10 @@ type train struct {
 	start, end int // in the outbox's buffer
 	segment    int // size of each datagram, in bytes
 	closed     bool
+	// log is told when the train has left that data up to the sequence number
+	// last has; nil for trains without data.
+	log  *pmtud.SentLog
+	last uint32
 }
 
 func (t *train) segments() int { return (t.end - t.start + t.segment - 1) / t.segment }
@@ -97,14 +102,14 @@ func (o *outbox) room(size int) []byte {
 }
 
 // put takes the n bytes that were appended to what room returned as one
-// datagram to a peer.
-func (o *outbox) put(p *peer, to *path, tos uint8, n int) {
+// datagram to a peer. If it is data, log is that of its SA, and seq its number.
+func (o *outbox) put(p *peer, to *path, tos uint8, n int, log *pmtud.SentLog, seq uint32) {
 	start := len(o.buffer)
 	o.buffer = o.buffer[:start+n]
 	if last := len(o.trains) - 1; last >= 0 {
 		t := &o.trains[last]
-		if !t.closed && t.to == to && t.tos == tos && n <= t.segment && start+n-t.start <= maxTrain && t.segments() < maxTrainSegments {
-			t.end = start + n
+		if !t.closed && t.to == to && t.tos == tos && t.log == log && n <= t.segment && start+n-t.start <= maxTrain && t.segments() < maxTrainSegments {
+			t.end, t.last = start+n, seq
 			t.closed = n < t.segment
 			return
 		}
@@ -116,7 +121,7 @@ func (o *outbox) put(p *peer, to *path, tos uint8, n int) {
 		o.buffer = append(o.buffer, datagram...)
 		start = 0
 	}
-	o.trains = append(o.trains, train{peer: p, to: to, tos: tos, start: start, end: start + n, segment: n})
+	o.trains = append(o.trains, train{peer: p, to: to, tos: tos, start: start, end: start + n, segment: n, log: log, last: seq})
 }
 
 // flush sends everything. It waits while the socket is full, so that whoever
@@ -155,6 +160,11 @@ func (o *outbox) flush() (refused error) {
 			if err := o.retry(socket, o.first, errno); err != nil {
 				refused = err
 			}
+		}
+	}
+	for i := range o.trains {
+		if t := &o.trains[i]; t.log != nil {
+			t.log.Sent(t.last)
 		}
 	}
 	o.buffer, o.trains = o.buffer[:0], o.trains[:0]

@@ -1,6 +1,9 @@
 package tunnel
 
-import "fathom/esp"
+import (
+	"fathom/esp"
+	"fathom/pmtud"
+)
 
 // sender seals packets and sends them. Each goroutine has its own, since it
 // owns the outbox that every packet is built in; the SAs and the sockets
@@ -37,8 +40,13 @@ func (s *sender) seal(p *peer, sa *outboundSA, to *path, payload []byte, nextHea
 	if err != nil {
 		return err
 	}
-	s.outbox.put(p, to, tos, len(packet))
-	if sa.sizes.Record(seq, size, nextHeader != esp.NextHeaderDummy) {
+	data := nextHeader != esp.NextHeaderDummy
+	var log *pmtud.SentLog
+	if data {
+		log = &sa.sizes
+	}
+	s.outbox.put(p, to, tos, len(packet), log, seq)
+	if sa.sizes.Record(seq, size, data) {
 		s.events.dataFlows(p)
 	}
 	return nil
@@ -47,7 +55,7 @@ func (s *sender) seal(p *peer, sa *outboundSA, to *path, payload []byte, nextHea
 // plain sends a datagram that is not ESP: a handshake message or a keepalive.
 func (s *sender) plain(datagram []byte, to *path) error {
 	room := append(s.outbox.room(len(datagram))[:0], datagram...)
-	s.outbox.put(nil, to, 0, len(room))
+	s.outbox.put(nil, to, 0, len(room), nil, 0)
 	return s.outbox.flush()
 }
 
