@@ -42,4 +42,5 @@ func (d *Discovery) use(size int, cause Cause, now time.Time) {
 	d.history = append(d.history, Event{At: now, From: d.plpmtu, To: size, Cause: cause})
 	d.plpmtu = size
 	d.epoch = d.highestSent() // what was sent before says nothing of this size
+	d.reports.tally = tally{}
 }

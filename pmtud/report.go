@@ -31,7 +31,8 @@ type reports struct {
 	pending  int    // the last ones in a row that have no answer
 	last     time.Time
 	deferred int     // intervals that had too little data for a request
-	judged   uint32  // sequence numbers up to this are in loss
+	judged   uint32  // sequence numbers up to this are in loss and tally
+	tally    tally
 	loss     float64 // share of packets lost whatever their size
 	factor   int     // evidence asked for, multiplied after false alarms
 	calm     time.Time
@@ -40,12 +41,12 @@ type reports struct {
 func (r *reports) newSA() {
 	r.forgetRequests()
 	r.requests[r.counter%rememberedRequests].top = 0
-	r.judged = 0
+	r.judged, r.tally = 0, tally{}
 }
 
 func (r *reports) restart() {
 	r.forgetRequests()
-	r.loss, r.factor = 0, 1
+	r.loss, r.factor, r.tally = 0, 1, tally{}
 }
 
 // forgetRequests expects no answers any more.
@@ -142,73 +143,87 @@ func (d *Discovery) Report(id uint64, highest uint32, bits []uint64, now time.Ti
 		r.calm = now.Add(time.Minute)
 	}
 	if d.vanishing(q, highest, bits) {
+		r.tally = tally{}
 		r.calm = now.Add(time.Minute)
 		d.blackHole(now)
 	}
 }
 
-// vanishing reports whether, of the packets before the request, the last ones
-// of the larger sizes are all lost while smaller ones sent among and after
-// them have arrived.
-func (d *Discovery) vanishing(q *request, highest uint32, bits []uint64) bool {
-	r := &d.reports
-	var lostSizes [mostEvidence]int
-	lost, arrived, largest := 0, 1, 0 // the request itself has arrived
-	unrelated := 0                    // lost as well, but so small that it was not for their size
-	enough := r.evidence()
-	suspicious := false
-	fresh := r.judged
-	for i := range q.count {
-		seq := q.top - uint32(i)
-		back := int(highest - seq)
-		size := int(q.sizes[i])
-		if seq <= d.epoch || back/64 >= len(bits) {
-			break
-		}
-		if size == 0 || size > d.plpmtu {
-			continue // forgotten, or a probe
-		}
-		if bits[back/64]>>(back%64)&1 == 1 {
-			arrived++
-			if size > largest {
-				largest = size
-				kept := 0
-				for _, s := range lostSizes[:lost] {
-					if s > largest {
-						lostSizes[kept] = s
-						kept++
-					}
-				}
-				lost = kept
-			}
-			if seq > fresh {
-				r.loss -= r.loss / 64
-			}
-			continue
-		}
-		if back < reorderPackets {
-			continue // may still come
-		}
-		if size <= largest && seq > fresh {
-			r.loss += (1 - r.loss) / 64
-		}
-		if size < d.grid.min {
-			unrelated++
-		} else if size > largest && lost < len(lostSizes) {
-			lostSizes[lost] = size
-			lost++
-		}
-		switch {
-		case unrelated >= arrived: // a burst
-		case lost >= enough && arrived >= 2, lost >= 4*enough, lost == mostEvidence:
-			suspicious = true
-		}
-		if suspicious {
-			break
+// A tally is what reports have told, one after the other, of the packets that
+// did not arrive: a flow that has stalled sends too few large packets for one
+// report to be enough.
+type tally struct {
+	missing   [mostEvidence]int // sizes that no later packet of the size or more has contradicted
+	count     int
+	arrived   int // packets that have arrived since the first of them
+	unrelated int // packets that were lost since, but too small for their size to be why
+}
+
+// lost adds a packet that has not arrived.
+func (t *tally) lost(size int) {
+	if t.count < len(t.missing) {
+		t.missing[t.count] = size
+		t.count++
+	}
+}
+
+// passed takes in a packet that has arrived, and returns how many were lost
+// before it that it proves were not lost for their size.
+func (t *tally) passed(size int) (contradicted int) {
+	kept := 0
+	for _, s := range t.missing[:t.count] {
+		if s > size {
+			t.missing[kept] = s
+			kept++
 		}
 	}
-	r.judged = max(r.judged, q.top)
-	return suspicious
+	contradicted = t.count - kept
+	t.count = kept
+	t.arrived++
+	if kept == 0 {
+		*t = tally{}
+	}
+	return contradicted
+}
+
+// suspicious reports whether the larger packets vanish while smaller ones
+// arrive, given how many losses are evidence. What reports say has itself
+// arrived as the answer to a small packet.
+func (t *tally) suspicious(enough int) bool {
+	arrived := t.arrived + 1
+	if t.unrelated >= arrived {
+		return false // a burst, or an outage
+	}
+	return t.count >= enough && arrived >= 2 || t.count >= 4*enough || t.count == len(t.missing)
+}
+
+// vanishing takes in what a report says of the packets before its request, and
+// reports whether the larger ones vanish.
+func (d *Discovery) vanishing(q *request, highest uint32, bits []uint64) bool {
+	r := &d.reports
+	first := max(r.judged, d.epoch, q.top-uint32(q.count)) + 1
+	for seq := first; seq <= q.top; seq++ {
+		back := int(highest - seq)
+		size := int(q.sizes[q.top-seq])
+		if back/64 >= len(bits) || size == 0 || size > d.plpmtu {
+			r.judged = seq
+			continue // not told, forgotten, or a probe
+		}
+		if bits[back/64]>>(back%64)&1 == 1 {
+			r.loss -= r.loss / 64
+			for range r.tally.passed(size) {
+				r.loss += (1 - r.loss) / 64
+			}
+		} else if back < reorderPackets {
+			break // may still come
+		} else if size < d.grid.min {
+			r.tally.unrelated++
+		} else {
+			r.tally.lost(size)
+		}
+		r.judged = seq
+	}
+	return r.tally.suspicious(r.evidence())
 }
 
 // evidence is how many packets must be lost for a suspicion, so that random
