@@ -56,12 +56,14 @@ const (
 	fanBytes   = 14720
 	leastFan   = 3
 
-	extraProbes      = 2               // beyond MAX_PROBES where probes are lost by chance
-	confirmCopies    = 2               // probes of the suspected size in a confirming fan
-	firstRaise       = 5 * time.Second // after a reduction; doubles up to PMTU_RAISE_TIMER
-	verifyInterval   = time.Second     // between verifications of unvalidated PTBs
-	verifyMost       = time.Minute     // the same, after contradicted ones
-	ptbContradicted  = 3               // contradicted PTBs before all are ignored
+	extraProbes      = 2                      // beyond MAX_PROBES where probes are lost by chance
+	confirmCopies    = 2                      // probes of the suspected size in a confirming fan
+	firstRaise       = 5 * time.Second        // after a reduction; doubles up to PMTU_RAISE_TIMER
+	verifyInterval   = time.Second            // between verifications of unvalidated PTBs
+	verifyMost       = time.Minute            // the same, after contradicted ones
+	checkInterval    = 100 * time.Millisecond // between verifications of few lost packets
+	checkMost        = 2 * time.Second        // the same, after contradicted ones
+	ptbContradicted  = 3                      // contradicted PTBs before all are ignored
 	ptbIgnored       = 10 * time.Minute
 	requestInterval  = 20 * time.Millisecond // the least between report requests
 	dataPerRequest   = 2000                  // bytes of data that are worth a request sooner …

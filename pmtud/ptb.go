@@ -49,20 +49,27 @@ func (d *Discovery) PTB(m PTB, now time.Time) {
 
 // verifySoon has the next fan confirm the PLPMTU.
 func (d *Discovery) verifySoon(hint int, now time.Time) {
-	resting := d.state == SearchComplete || d.state == Error && d.settled // else probes are under way
-	if d.cfg.Mode == Sequential || !resting || d.verify > 0 || d.round.open || now.Before(d.verifyNext) {
+	if !d.mayVerify() || now.Before(d.verifyNext) {
 		return
 	}
 	d.verify, d.hint = d.plpmtu, hint
 	d.verifyNext = now.Add(d.verifyWait)
+	d.verifyWait = min(2*d.verifyWait, verifyMost)
+}
+
+// mayVerify reports whether a fan may confirm the PLPMTU: none while probes
+// are under way.
+func (d *Discovery) mayVerify() bool {
+	resting := d.state == SearchComplete || d.state == Error && d.settled
+	return d.cfg.Mode == Fan && resting && d.verify == 0 && !d.round.open
 }
 
 // verified ends a verification.
 func (d *Discovery) verified(confirmed bool, now time.Time) {
 	if confirmed {
-		d.verifyWait = min(2*d.verifyWait, verifyMost)
+		d.reports.tally = tally{}
 		return
 	}
-	d.verifyWait = verifyInterval
+	d.verifyWait, d.reports.checkWait = verifyInterval, 0
 	d.blackHole(now)
 }

@@ -30,18 +30,24 @@ type reports struct {
 	counter  uint32 // requests sent
 	pending  int    // the last ones in a row that have no answer
 	last     time.Time
-	deferred int     // intervals that had too little data for a request
-	judged   uint32  // sequence numbers up to this are in loss and tally
+	deferred int    // intervals that had too little data for a request
+	judged   uint32 // sequence numbers up to this are in loss and tally
 	tally    tally
-	loss     float64 // share of packets lost whatever their size
-	factor   int     // evidence asked for, multiplied after false alarms
-	calm     time.Time
+	// unsettled: packets just before the last request may have been overtaken
+	// by it, and another request, with data or without, will tell.
+	unsettled bool
+	settledTo uint32 // what was sent up to here has had an interval to arrive
+	checkNext time.Time
+	checkWait time.Duration
+	loss      float64 // share of packets lost whatever their size
+	factor    int     // evidence asked for, multiplied after false alarms
+	calm      time.Time
 }
 
 func (r *reports) newSA() {
 	r.forgetRequests()
 	r.requests[r.counter%rememberedRequests].top = 0
-	r.judged, r.tally = 0, tally{}
+	r.judged, r.tally, r.settledTo, r.unsettled = 0, tally{}, 0, false
 }
 
 func (r *reports) restart() {
@@ -76,7 +82,7 @@ func (d *Discovery) interval() time.Duration { return max(d.rtt.smoothed/2, requ
 // answer is asked ever less often.
 func (d *Discovery) requestAt() time.Time {
 	r := &d.reports
-	if d.log == nil || d.state == Base || d.state == Disabled || d.lo == 0 || d.log.armed.Load() {
+	if d.log == nil || d.state == Base || d.state == Disabled || d.lo == 0 || d.log.armed.Load() && !r.unsettled {
 		return time.Time{}
 	}
 	return r.last.Add(d.interval() * time.Duration(1+r.deferred) << min(r.pending/rememberedRequests, 8))
@@ -104,11 +110,11 @@ func (d *Discovery) request(dst []Action, now time.Time) []Action {
 		return dst
 	}
 	r := &d.reports
-	if r.deferred < mostDeferred && d.thin() {
+	if r.deferred < mostDeferred && !r.unsettled && d.thin() {
 		r.deferred++
 		return dst
 	}
-	r.last, r.deferred = now, 0
+	r.last, r.deferred, r.unsettled = now, 0, false
 	r.counter++
 	q := &r.requests[r.counter%rememberedRequests]
 	q.id, q.sent, q.answered = uint64(d.generation)<<32|uint64(r.counter), now, false
@@ -146,7 +152,22 @@ func (d *Discovery) Report(id uint64, highest uint32, bits []uint64, now time.Ti
 		r.tally = tally{}
 		r.calm = now.Add(time.Minute)
 		d.blackHole(now)
+	} else if r.tally.count > 0 {
+		d.verifyLoss(now)
 	}
+}
+
+// verifyLoss has the next fan confirm the PLPMTU: large packets were lost, too
+// few to tell from chance, and nothing of their size has come after them. A
+// flow that has stalled sends no more.
+func (d *Discovery) verifyLoss(now time.Time) {
+	r := &d.reports
+	if !d.mayVerify() || now.Before(r.checkNext) {
+		return
+	}
+	d.verify, d.hint = d.plpmtu, 0
+	r.checkWait = min(max(2*r.checkWait, checkInterval), checkMost)
+	r.checkNext = now.Add(r.checkWait)
 }
 
 // A tally is what reports have told, one after the other, of the packets that
@@ -194,7 +215,7 @@ func (t *tally) suspicious(enough int) bool {
 	if t.unrelated >= arrived {
 		return false // a burst, or an outage
 	}
-	return t.count >= enough && arrived >= 2 || t.count >= 4*enough || t.count == len(t.missing)
+	return t.count >= enough && arrived >= 2 || t.count >= 2*enough || t.count == len(t.missing)
 }
 
 // vanishing takes in what a report says of the packets before its request, and
@@ -214,8 +235,9 @@ func (d *Discovery) vanishing(q *request, highest uint32, bits []uint64) bool {
 			for range r.tally.passed(size) {
 				r.loss += (1 - r.loss) / 64
 			}
-		} else if back < reorderPackets {
-			break // may still come
+		} else if back < reorderPackets && seq > r.settledTo {
+			r.unsettled = true // may still come
+			break
 		} else if size < d.grid.min {
 			r.tally.unrelated++
 		} else {
@@ -223,6 +245,7 @@ func (d *Discovery) vanishing(q *request, highest uint32, bits []uint64) bool {
 		}
 		r.judged = seq
 	}
+	r.settledTo = q.top
 	return r.tally.suspicious(r.evidence())
 }
 

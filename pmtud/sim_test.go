@@ -282,7 +282,11 @@ func restless(seed uint64, trace func(string, ...any)) (trouble string, settled 
 	m.d.EgressMTU(egress, m.now)
 	m.data, m.nextData = 2*time.Millisecond, m.now
 	rest := m.now
-	if !m.run(30*time.Second, func() bool { return m.d.PLPMTU() <= m.mtu }) && m.trouble == "" {
+	// Answers to probes from before may still be under way; without data
+	// nothing would contradict them.
+	if !m.run(60*time.Second, func() bool {
+		return m.d.PLPMTU() <= m.mtu && (m.d.State() == SearchComplete || m.d.settled)
+	}) && m.trouble == "" {
 		return fmt.Sprintf("PLPMTU %d above the path's %d", m.d.PLPMTU(), m.mtu), 0
 	}
 	m.data = 0

@@ -1,10 +1,18 @@
 package test
 
 import (
+	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"net"
+	"net/netip"
+	"slices"
 	"testing"
 	"time"
+
+	"github.com/gopacket/gopacket"
+	"github.com/gopacket/gopacket/layers"
+	"golang.org/x/sys/unix"
 
 	"fathom/test/gateway"
 	"fathom/test/netlab"
@@ -109,6 +117,9 @@ func TestPathMTUChangesInMidTransfer(t *testing.T) {
 			forth := transferring(t, l.A, l.B, innerB4)
 			back := transferring(t, l.B, l.A, innerA6)
 			for _, mtu := range test.sizes {
+				// Without ICMP it takes data to notice: give TCP the time to
+				// have some under way again.
+				time.Sleep(500 * time.Millisecond)
 				l.middle.SetMTU(mtu)
 				if test.family == overIPv6 {
 					l.routeIPv6(t)
@@ -209,9 +220,10 @@ func TestJumboPath(t *testing.T) {
 	up(t, l.a, l.b)
 	exact(t, l.a, 9000)
 	bulk(t, l.A, l.B, innerB4, 16<<20)
+	stop := transferring(t, l.A, l.B, innerB4)
 	l.middle.SetMTU(4000)
 	t.Logf("4000: exact after %v", exact(t, l.a, 4000).Round(time.Millisecond))
-	bulk(t, l.A, l.B, innerB4, 16<<20)
+	stop()
 }
 
 // TestSomethingClearsDF has a router that clears DF and fragments: a probe that
@@ -279,5 +291,138 @@ func TestConfiguredBounds(t *testing.T) {
 				t.Errorf("%+v", p)
 			}
 		})
+	}
+}
+
+// TestBlackHoleAtTwentyMilliseconds measures, at 20 ms RTT and with data
+// flowing, how soon after a silent shrink the PLPMTU is one that passes.
+func TestBlackHoleAtTwentyMilliseconds(t *testing.T) {
+	const (
+		rtt           = 20 * time.Millisecond
+		median, worst = 150 * time.Millisecond, 250 * time.Millisecond
+	)
+	runs := 50
+	if race {
+		runs = 5 // the detector makes the machine another one
+	}
+	l := newUserPair(t, "", rtt/2)
+	l.link.Update(func(c *conditions) { c.Rate = 100_000_000 })
+	up(t, l.a, l.b)
+	exact(t, l.a, 1500)
+	stop := startStream(t, l.A, l.B, innerB4, 1400, 2*time.Millisecond)
+	var took []time.Duration
+	for run := range runs {
+		mtu := []int{1400, 1300, 1000}[run%3]
+		time.Sleep(200 * time.Millisecond)
+		began := time.Now()
+		l.link.Update(func(c *conditions) { c.MTU = mtu })
+		await(t, l.a, func(s *tunnel.Status) bool { return s.Peers[0].PMTUD.PLPMTU <= mtu })
+		took = append(took, time.Since(began))
+		exact(t, l.a, mtu)
+		l.link.Update(func(c *conditions) { c.MTU = 1500 })
+		exact(t, l.a, 1500)
+	}
+	stop()
+	slices.Sort(took)
+	t.Logf("black hole at %v RTT, %d runs: PLPMTU passes after %v in the median, %v at worst", rtt, runs,
+		took[runs/2].Round(time.Millisecond), took[runs-1].Round(time.Millisecond))
+	if !race && (took[runs/2] > median || took[runs-1] > worst) {
+		t.Errorf("want at most %v in the median, %v at worst", median, worst)
+	}
+}
+
+// TestForgedPTBs floods a with messages that say that the path is smaller: with
+// no valid quote, and with a true SPI but no true sequence number.
+func TestForgedPTBs(t *testing.T) {
+	l := newLongPath(t, overIPv4, "")
+	up(t, l.a, l.b)
+	exact(t, l.a, 1500)
+	s := status(t, l.a).Peers[0]
+	for _, test := range []struct {
+		name string
+		spi  uint32
+		seq  uint32
+	}{
+		{"a foreign SPI", 0x12345678, 1},
+		{"a true SPI, but no true sequence number", s.SendSPI, 1 << 30},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			wire := labtest.Capture(t, l.left.A)
+			before := status(t, l.a).Peers[0]
+			const each, rounds = 1000, 10
+			check(t, l.R.Do(func() error {
+				raw, err := rawSocket()
+				if err != nil {
+					return err
+				}
+				defer unix.Close(raw)
+				for range rounds {
+					began := time.Now()
+					for range each {
+						m := forgedPTB(l.left.B.Addr4(), l.left.A.Addr4(), l.right.B.Addr4(), 600, test.spi, test.seq)
+						if err := unix.Sendto(raw, m, 0, &unix.SockaddrInet4{Addr: l.left.A.Addr4().As4()}); err != nil {
+							return err
+						}
+					}
+					time.Sleep(time.Until(began.Add(100 * time.Millisecond)))
+				}
+				return nil
+			}))
+			wire.Stop()
+			after := status(t, l.a).Peers[0]
+			if after.PMTUD.PLPMTU != 1500 || len(after.PMTUD.History) != len(before.PMTUD.History) {
+				t.Errorf("the PLPMTU has moved: %+v", after.PMTUD)
+			}
+			probes := 0
+			for _, packet := range wire.Packets() {
+				if packet.Sent && len(packet.Data) > 1000 {
+					probes++
+				}
+			}
+			t.Logf("%d forged PTBs cost %d probes", each*rounds, probes)
+			if probes > 50 {
+				t.Errorf("%d forged PTBs cost %d probes", each*rounds, probes)
+			}
+		})
+	}
+}
+
+// forgedPTB makes an ICMP message that quotes a packet from a to b.
+func forgedPTB(from, a, b netip.Addr, mtu int, spi, seq uint32) []byte {
+	quote := &layers.IPv4{Version: 4, TTL: 64, Protocol: layers.IPProtocolUDP, Flags: layers.IPv4DontFragment, SrcIP: a.AsSlice(), DstIP: b.AsSlice()}
+	udp := &layers.UDP{SrcPort: gateway.Port, DstPort: gateway.Port}
+	esp := make([]byte, 1400)
+	binary.BigEndian.PutUint32(esp, spi)
+	binary.BigEndian.PutUint32(esp[4:], seq)
+	inner := gopacket.NewSerializeBuffer()
+	options := gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}
+	_ = udp.SetNetworkLayerForChecksum(quote)
+	_ = gopacket.SerializeLayers(inner, options, quote, udp, gopacket.Payload(esp))
+	outer := gopacket.NewSerializeBuffer()
+	_ = gopacket.SerializeLayers(outer, options,
+		&layers.IPv4{Version: 4, TTL: 64, Protocol: layers.IPProtocolICMPv4, SrcIP: from.AsSlice(), DstIP: a.AsSlice()},
+		&layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(3, 4), Seq: uint16(mtu)},
+		gopacket.Payload(inner.Bytes()[:548]))
+	return outer.Bytes()
+}
+
+// TestSounding has the command measure paths, and print what it saw.
+func TestSounding(t *testing.T) {
+	l := newUserPair(t, "", 10*time.Millisecond)
+	up(t, l.a, l.b)
+	exact(t, l.a, 1500)
+	for _, mtu := range []int{1500, 1492, 1420, 1400, 1399, 1280} {
+		l.link.Update(func(c *conditions) { c.MTU = mtu })
+		out, err := l.a.Command("probe", "-c", l.a.Config(), "--json", "b").Output()
+		check(t, err)
+		var s tunnel.Sounding
+		check(t, json.Unmarshal(out, &s))
+		if want := mtu &^ 3; s.PLPMTU != want || s.State != "search_complete" {
+			t.Errorf("path of %d: %+v", mtu, s)
+		}
+		t.Logf("path of %d: %d in use after %.1f round trips, proved after %.1f, with %d probes", mtu, s.PLPMTU, s.ExactMillis/20, s.TookMillis/20, len(s.Probes))
+		if s.ExactMillis/20 > 3.5 { // of which half a round trip is the machine's
+			t.Errorf("path of %d: in use after %.1f round trips", mtu, s.ExactMillis/20)
+		}
 	}
 }
