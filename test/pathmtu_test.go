@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"slices"
@@ -309,7 +310,9 @@ func TestBlackHoleAtTwentyMilliseconds(t *testing.T) {
 	l.link.Update(func(c *conditions) { c.Rate = 100_000_000 })
 	up(t, l.a, l.b)
 	exact(t, l.a, 1500)
-	stop := startStream(t, l.A, l.B, innerB4, 1400, 2*time.Millisecond)
+	client, server := connect(t, l.A, l.B, innerB4)
+	go io.Copy(io.Discard, server)
+	go io.Copy(paced{client, 2 << 20}, zeros{})
 	var took []time.Duration
 	for run := range runs {
 		mtu := []int{1400, 1300, 1000}[run%3]
@@ -320,9 +323,12 @@ func TestBlackHoleAtTwentyMilliseconds(t *testing.T) {
 		took = append(took, time.Since(began))
 		exact(t, l.a, mtu)
 		l.link.Update(func(c *conditions) { c.MTU = 1500 })
+		// A change of the own interface makes the search begin at once.
+		l.link.A.SetMTU(1300)
+		await(t, l.a, func(s *tunnel.Status) bool { return s.Peers[0].PMTUD.EgressMTU == 1300 })
+		l.link.A.SetMTU(1500)
 		exact(t, l.a, 1500)
 	}
-	stop()
 	slices.Sort(took)
 	t.Logf("black hole at %v RTT, %d runs: PLPMTU passes after %v in the median, %v at worst", rtt, runs,
 		took[runs/2].Round(time.Millisecond), took[runs-1].Round(time.Millisecond))
@@ -330,6 +336,11 @@ func TestBlackHoleAtTwentyMilliseconds(t *testing.T) {
 		t.Errorf("want at most %v in the median, %v at worst", median, worst)
 	}
 }
+
+// zeros is an endless reader.
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) { return len(b), nil }
 
 // TestForgedPTBs floods a with messages that say that the path is smaller: with
 // no valid quote, and with a true SPI but no true sequence number.

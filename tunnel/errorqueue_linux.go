@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -23,6 +24,9 @@ type ptbMessage struct {
 // IP_RECVERR). Any goroutine may do so: whoever is told by the kernel, as the
 // result of a call that has nothing to do with it, that one is there.
 type errorQueue struct {
+	// remote counts what was in the queue and did not come from this host.
+	remote atomic.Uint64
+
 	mu      sync.Mutex // guards what follows
 	name    sockaddr
 	quote   [64]byte // enough for SPI and sequence number
@@ -35,9 +39,7 @@ const maxDrain = 256
 // drain hands every PTB in the queue to f and throws the rest away. It does
 // not wait.
 func (q *errorQueue) drain(s *udpSocket, f func(ptbMessage)) {
-	if !q.mu.TryLock() {
-		return // somebody is at it
-	}
+	q.mu.Lock()
 	defer q.mu.Unlock()
 	_ = s.raw.Control(func(fd uintptr) {
 		for range maxDrain {
@@ -68,7 +70,10 @@ func (q *errorQueue) next(fd int) (ptb ptbMessage, isPTB, ok bool) {
 	if errno != 0 {
 		return ptb, false, errno == unix.EINTR
 	}
-	mtu, isPTB := parseExtendedError(q.control.bytes()[:header.Controllen])
+	mtu, origin, isPTB := parseExtendedError(q.control.bytes()[:header.Controllen])
+	if origin != unix.SO_EE_ORIGIN_LOCAL {
+		q.remote.Add(1)
+	}
 	if !isPTB {
 		return ptb, false, true
 	}
@@ -80,9 +85,9 @@ func (q *errorQueue) next(fd int) (ptb ptbMessage, isPTB, ok bool) {
 }
 
 // parseExtendedError finds the MTU in the ancillary data of an error: struct
-// sock_extended_err of ip(7) and ipv6(7). ok says that the error is a PTB that
-// came by ICMP.
-func parseExtendedError(oob []byte) (mtu int, ok bool) {
+// sock_extended_err of ip(7) and ipv6(7). isPTB says that the error is a PTB
+// that came by ICMP.
+func parseExtendedError(oob []byte) (mtu int, origin uint8, isPTB bool) {
 	const (
 		icmpUnreachable, icmpFragmentationNeeded = 3, 4
 		icmp6PacketTooBig                        = 2
@@ -90,23 +95,18 @@ func parseExtendedError(oob []byte) (mtu int, ok bool) {
 	for len(oob) >= unix.CmsgLen(0) {
 		header, data, rest, err := unix.ParseOneSocketControlMessage(oob)
 		if err != nil {
-			return 0, false
+			break
 		}
 		v4 := header.Level == unix.IPPROTO_IP && header.Type == unix.IP_RECVERR
 		v6 := header.Level == unix.IPPROTO_IPV6 && header.Type == unix.IPV6_RECVERR
 		if (v4 || v6) && len(data) >= int(unsafe.Sizeof(unix.SockExtendedErr{})) {
 			// errno(4) origin(1) type(1) code(1) pad(1) info(4) data(4)
 			origin, kind, code := data[4], data[5], data[6]
-			info := int(binary.NativeEndian.Uint32(data[8:]))
-			switch {
-			case v4 && origin == unix.SO_EE_ORIGIN_ICMP && kind == icmpUnreachable && code == icmpFragmentationNeeded:
-				return info, true
-			case v6 && origin == unix.SO_EE_ORIGIN_ICMP6 && kind == icmp6PacketTooBig:
-				return info, true
-			}
-			return 0, false
+			isPTB = v4 && origin == unix.SO_EE_ORIGIN_ICMP && kind == icmpUnreachable && code == icmpFragmentationNeeded ||
+				v6 && origin == unix.SO_EE_ORIGIN_ICMP6 && kind == icmp6PacketTooBig
+			return int(binary.NativeEndian.Uint32(data[8:])), origin, isPTB
 		}
 		oob = rest
 	}
-	return 0, false
+	return 0, unix.SO_EE_ORIGIN_NONE, false
 }

@@ -132,7 +132,7 @@ func (o *outbox) flush() (refused error) {
 	for i, start := 0, 0; i < len(o.trains); {
 		socket := o.sockets.of(o.trains[i].to.endpoint.Addr())
 		if socket == nil {
-			refused = o.drop(&o.trains[i], o.trains[i].segments(), unix.EAFNOSUPPORT)
+			refused = o.drop(&o.trains[i], o.trains[i].segments(), unix.EAFNOSUPPORT, false)
 			i++
 			continue
 		}
@@ -226,19 +226,40 @@ func (o *outbox) sendmmsg(fd uintptr) bool {
 	return true
 }
 
-// retry deals with a message that was refused. An ICMP error that is pending
-// on the socket is returned by the next call, whatever it was about, and that
-// call has sent nothing: so take what is in the error queue, and try again
-// before anything is believed.
+// maxAttempts is how often a datagram is sent again because of errors that are
+// somebody else's.
+const maxAttempts = 8
+
+// again sends messages that were refused once more. An ICMP error that is
+// pending on the socket is returned by the next call, whatever it was about,
+// and that call has sent nothing. So what is in the error queue is taken out,
+// and an errno is believed only when nothing from elsewhere was in there:
+// anybody can send ICMP. doubtful says that there always was.
+func (o *outbox) again(socket *udpSocket, n int) (errno unix.Errno, doubtful bool) {
+	for range maxAttempts {
+		socket.errors.drain(socket, o.events.ptb)
+		before := socket.errors.remote.Load()
+		if errno = o.send(socket, n, n+1); errno == 0 {
+			return 0, false
+		}
+		socket.errors.drain(socket, o.events.ptb)
+		if socket.errors.remote.Load() == before {
+			return errno, false
+		}
+	}
+	return errno, true
+}
+
+// retry deals with a message that was refused.
 func (o *outbox) retry(socket *udpSocket, n int, errno unix.Errno) error {
 	defer func() { o.first = n }()
 	m := o.parts[n]
 	t := &o.trains[m.train]
 	if errno == unix.EBADF {
-		return o.drop(t, t.segments(), errno)
+		return o.drop(t, t.segments(), errno, false)
 	}
-	socket.errors.drain(socket, o.events.ptb)
-	if errno = o.send(socket, n, n+1); errno == 0 {
+	errno, doubtful := o.again(socket, n)
+	if errno == 0 {
 		return nil
 	}
 	if t.to.source != nil && (errno == unix.EINVAL || errno == unix.EADDRNOTAVAIL || errno == unix.ENETUNREACH) {
@@ -249,7 +270,7 @@ func (o *outbox) retry(socket *udpSocket, n int, errno unix.Errno) error {
 		}
 	}
 	if m.end-m.start <= t.segment {
-		return o.drop(t, 1, errno)
+		return o.drop(t, 1, errno, doubtful)
 	}
 	err := o.singly(socket, m.train)
 	if err == nil && (errno == unix.EIO || errno == unix.EINVAL || errno == unix.EOPNOTSUPP) && socket.gso.CompareAndSwap(true, false) {
@@ -265,20 +286,19 @@ func (o *outbox) singly(socket *udpSocket, i int) (refused error) {
 	t := &o.trains[i]
 	for start := t.start; start < t.end; start += t.segment {
 		o.message(spareMessage, part{i, start, min(start+t.segment, t.end)}, true)
-		errno := o.send(socket, spareMessage, spareMessage+1)
-		if errno != 0 {
-			socket.errors.drain(socket, o.events.ptb)
-			errno = o.send(socket, spareMessage, spareMessage+1)
-		}
-		if errno != 0 {
-			refused = o.drop(t, 1, errno)
+		if errno, doubtful := o.again(socket, spareMessage); errno != 0 {
+			refused = o.drop(t, 1, errno, doubtful)
 		}
 	}
 	return refused
 }
 
-// drop counts datagrams that the kernel has refused and tells of their size.
-func (o *outbox) drop(t *train, datagrams int, errno unix.Errno) error {
+// drop counts datagrams that the kernel has refused, and tells of their size
+// unless that may not be the reason.
+func (o *outbox) drop(t *train, datagrams int, errno unix.Errno, doubtful bool) error {
+	if errno == unix.EMSGSIZE && doubtful {
+		errno = unix.EAGAIN
+	}
 	if errno == unix.EMSGSIZE {
 		o.events.tooBig(t.peer, t.segment+esp.OuterOverhead(t.to.endpoint.Addr().Is6()))
 	}
