@@ -3,6 +3,7 @@ package esp
 import (
 	"crypto/cipher"
 	"encoding/binary"
+	"slices"
 	"sync/atomic"
 )
 
@@ -88,8 +89,9 @@ func (o *Outbound) seal(s *Scratch, dst, payload []byte, nextHeader uint8, fill 
 	dst = binary.BigEndian.AppendUint32(dst, seq)
 	dst = binary.BigEndian.AppendUint64(dst, number)
 	dst = appendPayload(dst, payload)
-	if fill > 0 {
-		dst = append(dst, make([]byte, fill)...)
+	if n := len(dst); fill > 0 {
+		dst = slices.Grow(dst, fill)[:n+fill]
+		clear(dst[n:])
 	}
 	padding := paddingOf(len(payload) + fill)
 	for i := range padding {
