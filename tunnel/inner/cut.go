@@ -27,14 +27,20 @@ type Cutter struct {
 	v6, udp bool
 }
 
-// TCP prepares to cut a TCP packet into pieces of at most mtu bytes, each with
-// at most segment bytes of payload where that is not 0 (the size that the
-// sender has chosen for a superpacket). The packet must stay unchanged until
-// the last piece is written. What its TCP checksum says does not matter.
+// TCP prepares to cut a TCP packet into pieces of at most mtu bytes. The packet
+// must stay unchanged until the last piece is written.
 //
-// The error is ErrCannotCut for what is not TCP, for fragments, for SYN and
-// URG, and for packets that are authenticated as a whole (TCP MD5, RFC 2385,
-// and TCP-AO, RFC 5925); ErrMalformed; or ErrTooSmall.
+// With segment, the packet is a superpacket whose pieces have at most so many
+// bytes of payload, as its sender has chosen; its checksum is not looked at,
+// since the host has left it to us. With 0 it is a packet that may have come
+// from afar: its checksum must be right, for a damaged packet in pieces with
+// right checksums would pass for a good one.
+//
+// The error is ErrCannotCut for what is not TCP or is damaged, for fragments,
+// for SYN, RST and URG, for packets that are authenticated as a whole (TCP
+// MD5, RFC 2385, and TCP-AO, RFC 5925), and for those whose addresses are not
+// the ones that the checksum covers (source routes); ErrMalformed; or
+// ErrTooSmall.
 func (c *Cutter) TCP(p *Packet, segment, mtu int) error {
 	*c = Cutter{}
 	if p.Protocol != protoTCP || p.Fragment || p.routed {
@@ -48,7 +54,8 @@ func (c *Cutter) TCP(p *Packet, segment, mtu int) error {
 	if length < tcpHeaderSize || length > len(tcp) {
 		return ErrMalformed
 	}
-	if tcp[13]&(tcpSYN|tcpURG|tcpRST) != 0 || authenticated(tcp[tcpHeaderSize:length]) {
+	if tcp[13]&(tcpSYN|tcpURG|tcpRST) != 0 || authenticated(tcp[tcpHeaderSize:length]) ||
+		segment == 0 && !checksumValid(p) {
 		return ErrCannotCut
 	}
 	return c.prepare(p, p.Header+length, segment, mtu)
@@ -147,34 +154,4 @@ func (c *Cutter) finishUDP(piece []byte) {
 	if udp[udpChecksum] == 0 && udp[udpChecksum+1] == 0 {
 		udp[udpChecksum], udp[udpChecksum+1] = 0xff, 0xff // zero means none (RFC 768)
 	}
-}
-
-// TCP option kinds.
-const (
-	optionEnd = 0
-	optionNOP = 1
-	optionMSS = 2
-	optionMD5 = 19 // RFC 2385
-	optionAO  = 29 // RFC 5925
-)
-
-// authenticated reports whether TCP options authenticate the segment, or
-// cannot be understood.
-func authenticated(options []byte) bool {
-	for len(options) > 0 {
-		switch options[0] {
-		case optionEnd:
-			return false
-		case optionNOP:
-			options = options[1:]
-			continue
-		case optionMD5, optionAO:
-			return true
-		}
-		if len(options) < 2 || int(options[1]) < 2 || int(options[1]) > len(options) {
-			return true
-		}
-		options = options[options[1]:]
-	}
-	return false
 }

@@ -121,6 +121,14 @@ func TestWhatMustNotBeCut(t *testing.T) {
 	routed = append(append(bytes.Clone(routed[:40]), 6, 0, 0, 0, 0, 0, 0, 0), routed[40:]...)
 	routed[6] = protoRouting
 	putLength6(routed)
+	sourceRouted := ip4(layers.IPProtocolTCP)
+	sourceRouted.Options = []layers.IPv4Option{{OptionType: optionLooseSourceRoute, OptionLength: 7, OptionData: []byte{4, 10, 0, 0, 9}}, {OptionType: 0, OptionLength: 1}}
+	homeAddress := tcpPacket(t, ip6(layers.IPProtocolTCP), segment(), counted(3000))
+	homeAddress = append(append(bytes.Clone(homeAddress[:40]), 6, 2, 1, 2, 0, 0, 201, 16), append(make([]byte, 16), homeAddress[40:]...)...)
+	homeAddress[6] = protoDestination
+	putLength6(homeAddress)
+	damaged := with(func(h *layers.TCP) {})
+	damaged[1000] ^= 1
 	broken := with(func(h *layers.TCP) {})
 	broken[20+12] = 4 << 4
 	for _, test := range []struct {
@@ -135,6 +143,9 @@ func TestWhatMustNotBeCut(t *testing.T) {
 		{"TCP-AO", option(optionAO, 16), ErrCannotCut},
 		{"UDP", udpPacket(t, ip4(layers.IPProtocolUDP), counted(3000)), ErrCannotCut},
 		{"a routing header", routed, ErrCannotCut},
+		{"a source route", tcpPacket(t, sourceRouted, segment(), counted(3000)), ErrCannotCut},
+		{"a home address", homeAddress, ErrCannotCut},
+		{"damage", damaged, ErrCannotCut},
 		{"a data offset below the header", broken, ErrMalformed},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -2,6 +2,9 @@ package inner
 
 import "encoding/binary"
 
+// maxIPv4Packet is the largest IPv4 packet, fragmented or not, in bytes.
+const maxIPv4Packet = 65535
+
 // Fragmenter cuts an IPv4 packet without DF into fragments (RFC 791 section
 // 2.3 and 3.2), also one that is a fragment already. The zero value has no
 // fragment. It is reused from packet to packet and allocates nothing.
@@ -19,7 +22,9 @@ type Fragmenter struct {
 
 // Fragment prepares to cut p into fragments of at most mtu bytes. The packet's
 // checksums must be complete, and it must stay unchanged until the last
-// fragment is written. The error is ErrDontFragment or ErrTooSmall.
+// fragment is written. The error is ErrDontFragment, ErrTooSmall, or
+// ErrMalformed for a fragment that reaches beyond the largest packet, whose
+// parts could not say where they belong.
 func (f *Fragmenter) Fragment(p *Packet, mtu int) error {
 	*f = Fragmenter{done: true}
 	if p.V6 || p.DontFragment {
@@ -28,23 +33,20 @@ func (f *Fragmenter) Fragment(p *Packet, mtu int) error {
 	if mtu < p.Header+8 {
 		return ErrTooSmall
 	}
+	if int(binary.BigEndian.Uint16(p.Bytes[6:])&ipv4Offset)*8+len(p.Bytes) > maxIPv4Packet {
+		return ErrMalformed
+	}
 	f.packet, f.header, f.mtu, f.done = p.Bytes, p.Header, mtu, false
 	f.laterSize = copy(f.later[:], p.Bytes[:ipv4HeaderSize])
-	for options := p.Bytes[ipv4HeaderSize:p.Header]; len(options) > 0; {
-		const copied = 0x80
-		size := 1
-		if kind := options[0]; kind == optionEnd {
-			break
-		} else if kind != optionNOP {
-			if len(options) < 2 || int(options[1]) < 2 || int(options[1]) > len(options) {
-				break // malformed: the first fragment keeps it as it is
-			}
-			size = int(options[1])
+	for options := p.Bytes[ipv4HeaderSize:p.Header]; ; {
+		option, rest, _ := nextOption(options)
+		if option == nil {
+			break // what is malformed stays in the first fragment alone
 		}
-		if options[0]&copied != 0 {
-			f.laterSize += copy(f.later[f.laterSize:], options[:size])
+		if option[0]&optionCopied != 0 {
+			f.laterSize += copy(f.later[f.laterSize:], option)
 		}
-		options = options[size:]
+		options = rest
 	}
 	for f.laterSize%4 != 0 {
 		f.later[f.laterSize] = optionEnd

@@ -110,6 +110,46 @@ func TestWhatMustNotBeFragmented(t *testing.T) {
 	}
 }
 
+func TestFragmentsBeyondTheLargestPacket(t *testing.T) {
+	ip := ip4(layers.IPProtocolUDP)
+	ip.Flags = layers.IPv4MoreFragments
+	for _, test := range []struct {
+		end  int // of the payload within that of the whole packet, in bytes
+		want error
+	}{{65535 - 20, nil}, {65535 - 19, ErrMalformed}} {
+		const size = 2003
+		ip.FragOffset = uint16((test.end - size) / 8)
+		b := serialize(t, ip, gopacket.Payload(counted(test.end-int(ip.FragOffset)*8)))
+		var f Fragmenter
+		if err := f.Fragment(parsed(t, b), 600); !errors.Is(err, test.want) {
+			t.Errorf("a fragment that ends at %d: %v, want %v", test.end, err, test.want)
+		}
+		for _, b := range fragmentAll(&f) {
+			if be16(b[6:])&^ipv4Offset != ipv4MF {
+				t.Errorf("flags %#x", be16(b[6:]))
+			}
+		}
+	}
+}
+
+func TestFragmentationDoesNotAllocate(t *testing.T) {
+	ip := ip4(layers.IPProtocolUDP)
+	ip.Flags = 0
+	p := parsed(t, udpPacket(t, ip, counted(8000)))
+	var f Fragmenter
+	buffer := make([]byte, 0, 2000)
+	if n := testing.AllocsPerRun(100, func() {
+		if err := f.Fragment(p, 1400); err != nil {
+			t.Fatal(err)
+		}
+		for ok := true; ok; {
+			_, ok = f.Next(buffer)
+		}
+	}); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 func FuzzFragment(f *testing.F) {
 	ip := ip4(layers.IPProtocolUDP)
 	ip.Flags = 0

@@ -31,27 +31,20 @@ func ClampMSS(p *Packet, mtu int, partial bool) bool {
 	if p.V6 {
 		most = max(mtu-ipv6HeaderSize-tcpHeaderSize, minMSSv6)
 	}
-	for at := tcpHeaderSize; at < length; {
-		switch tcp[at] {
-		case optionEnd:
-			return false
-		case optionNOP:
-			at++
-			continue
-		}
-		if at+1 >= length || int(tcp[at+1]) < 2 || at+int(tcp[at+1]) > length {
+	for options := tcp[tcpHeaderSize:length]; ; {
+		option, rest, _ := nextOption(options)
+		if option == nil {
 			return false
 		}
-		if tcp[at] == optionMSS && tcp[at+1] == 4 {
-			if int(binary.BigEndian.Uint16(tcp[at+2:])) <= most {
+		if option[0] == optionMSS && len(option) == 4 {
+			if int(binary.BigEndian.Uint16(option[2:])) <= most {
 				return false
 			}
-			setMSS(tcp, at+2, uint16(most), partial)
+			setMSS(tcp, length-len(rest)-2, uint16(most), partial)
 			return true
 		}
-		at += int(tcp[at+1])
+		options = rest
 	}
-	return false
 }
 
 // setMSS writes the value, which may be at an odd offset.

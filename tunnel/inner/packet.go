@@ -44,8 +44,9 @@ type Packet struct {
 	// Fragment is set for every fragment, LaterFragment for those that do not
 	// contain the beginning of the payload.
 	Fragment, LaterFragment bool
-	// routed is set when an IPv6 routing header is there: the address in the
-	// header may not be the one in the pseudo-header (RFC 8200 section 8.1).
+	// routed is set when the addresses in the header may not be those in the
+	// pseudo-header: a routing header is there (RFC 8200 section 8.1), an IPv4
+	// source route, or a home address.
 	routed bool
 }
 
@@ -90,6 +91,7 @@ func parse4(b []byte) (p Packet, ok bool) {
 		DontFragment:  flags&ipv4DF != 0,
 		Fragment:      flags&(ipv4MF|ipv4Offset) != 0,
 		LaterFragment: flags&ipv4Offset != 0,
+		routed:        sourceRouted(b[ipv4HeaderSize:header]),
 	}, true
 }
 
@@ -127,7 +129,11 @@ func parse6(b []byte) (p Packet, ok bool) {
 				return Packet{}, false
 			}
 			size = 8 + int(rest[1])*8
-			p.routed = p.routed || p.Protocol == protoRouting
+			if size > len(rest) {
+				return Packet{}, false
+			}
+			p.routed = p.routed || p.Protocol == protoRouting ||
+				p.Protocol == protoDestination && homeAddressed(rest[:size])
 		case protoFragment:
 			size = 8
 			if len(rest) < size {
@@ -138,9 +144,6 @@ func parse6(b []byte) (p Packet, ok bool) {
 			p.LaterFragment = p.LaterFragment || offset>>3 != 0
 		default:
 			return p, true
-		}
-		if size > len(rest) {
-			return Packet{}, false
 		}
 		p.Protocol, p.Header = rest[0], p.Header+size
 		if p.LaterFragment {
