@@ -6,41 +6,73 @@ import (
 )
 
 const (
-	// reassemblySlots is how many payloads wait for the rest of their packets
-	// at most.
-	reassemblySlots = 64
-	// maxGap is by how many sequence numbers the payloads of one packet may be
-	// apart: other goroutines may have sealed something in between.
-	maxGap = 4
+	// reassemblySlots is how many payloads are remembered at most, which is
+	// also how many sequence numbers back: enough for the largest packet on
+	// the narrowest path, and as much again. A power of two.
+	reassemblySlots = 256
+	// reassemblyMemory bounds the bytes that are held for one SA.
+	reassemblyMemory = 1 << 20
+	// maxBetween is how many other packets of the SA there may be between two
+	// payloads of one packet.
+	maxBetween = 16
 	// ReassemblyTime is how long a payload waits. What is that late has been
 	// sent again.
 	ReassemblyTime = 2 * time.Second
 )
 
 // Reassembler puts together what Splitter has cut, in any order of arrival
-// (RFC 9347 section 2.2.3). Its memory is bounded: the oldest payload makes
-// room, and its packet is lost. The zero value is ready. It is not safe for
-// concurrent use. One Reassembler serves one SA.
+// (RFC 9347 section 2.2.3). What tells which payloads belong together is their
+// place in the SA's sequence alone:
+//
+//	number        7          8          9          10         11
+//	            A, begins  A, ends    (lost)     another    B, ends
+//	block offset  0          300                            300
+//
+// A payload goes on with the packet that the nearest payload before it has
+// left open, if that is as long as the block offset says and if it is known
+// what every number between them was. Number 11 has the right length to end
+// whatever began at number 7, but for all one knows B began at number 9.
+// So a loss costs the packet that it hits, and never makes one packet out of
+// two.
+//
+// Its memory is bounded: what is oldest makes room, and its packet is lost.
+// The zero value is ready. It is not safe for concurrent use. One Reassembler
+// serves one SA.
 type Reassembler struct {
-	slots [reassemblySlots]piece
-	next  int // slot to be used next
+	// Arrived reports whether a packet with the given number has been let in
+	// by the SA. If nil, no payload is found to continue another but the one
+	// with the next number.
+	Arrived func(seq uint32) bool
+
+	slots []piece // by sequence number; made when first used
+	held  int     // bytes that the slots have room for
+	chain []*piece
 	out   []byte
 }
 
-// piece is what one payload has of packets that are not in it as a whole.
+// piece is what one payload has of packets that are not in it as a whole:
+//
+//	|<-- rest -->|                          |<- begun ->|
+//	| the end of | whole packets, delivered | beginning |   ... open bytes
+//	| a packet   | at once, not kept        | of one    |       to follow
+//
+// Where the payload is in the midst of a packet there is only rest, and bytes
+// are open behind it.
 type piece struct {
 	used      bool
+	padding   bool // there is no packet in it: fragments go on behind it
 	seq       uint32
 	at        time.Time
-	continued int    // bytes that are missing of the packet begun before; 0: none
-	rest      []byte // of that packet, as far as it is in this payload
-	begun     []byte // the beginning of a packet that goes on
+	continued int    // the block offset: what was open before
+	open      int    // what is open behind it; 0 also if nobody waits for that
+	rest      int    // how many bytes of data are rest; 0 also if delivered
+	data      []byte // rest, then begun
 }
 
 // Add takes in the payload of the packet with the sequence number seq, which
 // the SA has authenticated and lets in once, and calls deliver for each inner
-// packet that is now complete. The bytes given to deliver are valid during the
-// call. The error is ErrMalformed.
+// packet that is now complete, in their order. The bytes given to deliver are
+// valid during the call. The error is ErrMalformed, also behind good packets.
 func (r *Reassembler) Add(seq uint32, payload []byte, now time.Time, deliver func(packet []byte)) error {
 	if len(payload) < aggfragHeaderSize || payload[0] != 0 || payload[1] != 0 {
 		return ErrMalformed
@@ -48,115 +80,160 @@ func (r *Reassembler) Add(seq uint32, payload []byte, now time.Time, deliver fun
 	continued := int(binary.BigEndian.Uint16(payload[2:]))
 	blocks := payload[aggfragHeaderSize:]
 	rest := blocks[:min(continued, len(blocks))]
-	blocks = blocks[len(rest):]
-	for len(blocks) > 0 && blocks[0]>>4 != 0 { // 0: padding up to the end
-		length, ok := lengthOf(blocks)
+	whole, begun, open, err := dataBlocks(blocks[len(rest):])
+	if len(begun) == 0 {
+		open = continued - len(rest)
+	}
+	p := r.keep(seq, now)
+	if p == nil {
+		return err // known, or too far behind to be of use
+	}
+	p.padding = len(rest)+len(whole)+len(begun) == 0 && err == nil
+	p.continued, p.open, p.rest = continued, open, len(rest)
+	r.hold(p, rest, begun)
+
+	if len(rest) > 0 {
+		r.finish(p, now, deliver)
+	}
+	for len(whole) > 0 {
+		length, _ := lengthOf(whole)
+		deliver(whole[:length])
+		whole = whole[length:]
+	}
+	if len(begun) > 0 {
+		r.complete(p, now, deliver)
+	}
+	return err
+}
+
+// dataBlocks divides the data blocks of a payload, up to padding: the packets
+// that are there as a whole, and the beginning of one of which open bytes are
+// missing.
+func dataBlocks(b []byte) (whole, begun []byte, open int, err error) {
+	at := 0
+	for at < len(b) && b[at]>>4 != 0 { // 0: padding up to the end
+		length, ok := lengthOf(b[at:])
 		if !ok {
-			return ErrMalformed
+			return b[:at], nil, 0, ErrMalformed
 		}
-		if length > len(blocks) {
-			break
+		if length > len(b)-at {
+			return b[:at], b[at:], length - (len(b) - at), nil
 		}
-		deliver(blocks[:length])
-		blocks = blocks[length:]
+		at += length
 	}
-	if len(blocks) > 0 && blocks[0]>>4 == 0 {
-		blocks = nil
+	return b[:at], nil, 0, nil
+}
+
+// keep returns the slot for a payload, emptied, or nil if that payload or a
+// later one is in it.
+func (r *Reassembler) keep(seq uint32, now time.Time) *piece {
+	if r.slots == nil {
+		r.slots = make([]piece, reassemblySlots)
 	}
-	if len(rest) == 0 && len(blocks) == 0 {
+	p := &r.slots[seq%reassemblySlots]
+	if p.used && p.seq >= seq { // numbers do not wrap within an SA
 		return nil
 	}
-	slot := r.keep(seq, continued, rest, blocks, now)
-	// This payload may end a packet, and may begin one.
-	if slot.continued > 0 {
-		if first := r.beginning(slot); first != nil {
-			r.complete(first, now, deliver)
-		}
+	*p = piece{used: true, seq: seq, at: now, data: p.data[:0]}
+	return p
+}
+
+// hold copies the incomplete packets of a payload.
+func (r *Reassembler) hold(p *piece, rest, begun []byte) {
+	r.held -= cap(p.data)
+	p.data = append(append(p.data, rest...), begun...)
+	r.held += cap(p.data)
+	for i := p.seq + 1; r.held > reassemblyMemory && i != p.seq+reassemblySlots; i++ {
+		oldest := &r.slots[i%reassemblySlots]
+		r.held -= cap(oldest.data)
+		*oldest = piece{}
 	}
-	if slot.begun != nil {
-		r.complete(slot, now, deliver)
+}
+
+// piece returns the payload with the given number, nil if it is not there.
+func (r *Reassembler) piece(seq uint32) *piece {
+	if p := &r.slots[seq%reassemblySlots]; p.used && p.seq == seq {
+		return p
 	}
 	return nil
 }
 
-// keep copies what is not complete into a slot.
-func (r *Reassembler) keep(seq uint32, continued int, rest, begun []byte, now time.Time) *piece {
-	slot := &r.slots[r.next]
-	r.next = (r.next + 1) % reassemblySlots
-	buffer := append(append(slot.rest[:0], rest...), begun...)
-	*slot = piece{used: true, seq: seq, at: now, continued: continued, rest: buffer[:len(rest):len(buffer)]}
-	if len(begun) > 0 {
-		slot.begun = buffer[len(rest):]
+// neighbour returns the nearest payload after p (step 1) or before it (-1)
+// that has packets in it, nil if there may be one that is not known.
+func (r *Reassembler) neighbour(p *piece, step uint32) *piece {
+	seq := p.seq
+	for range maxBetween + 1 {
+		seq += step
+		if q := r.piece(seq); q == nil {
+			if r.Arrived == nil || !r.Arrived(seq) {
+				return nil
+			}
+		} else if !q.padding {
+			return q
+		}
 	}
-	return slot
+	return nil
 }
 
-// beginning finds the payload in which the packet begins that slot continues.
-func (r *Reassembler) beginning(slot *piece) *piece {
+// after returns the payload that goes on where p ends, nil if there is none.
+func (r *Reassembler) after(p *piece, open int) *piece {
+	if q := r.neighbour(p, 1); q != nil && q.rest > 0 && q.continued == open {
+		return q
+	}
+	return nil
+}
+
+// finish delivers the packet that p goes on with if all of it is there.
+func (r *Reassembler) finish(p *piece, now time.Time, deliver func([]byte)) {
+	if open := p.continued - p.rest; open > 0 && r.after(p, open) == nil {
+		return // as always when payloads come in order
+	}
 	for range reassemblySlots {
-		before := r.before(slot)
-		if before == nil || before.begun != nil {
-			return before
+		before := r.neighbour(p, ^uint32(0))
+		if before == nil || before.open != p.continued {
+			return
 		}
-		slot = before
+		if before.begun() > 0 {
+			r.complete(before, now, deliver)
+			return
+		}
+		p = before
 	}
-	return nil
 }
 
-// before finds the payload that slot continues: the nearest one before it that
-// leaves as much open as slot says.
-func (r *Reassembler) before(slot *piece) (found *piece) {
-	for i := range r.slots {
-		p := &r.slots[i]
-		gap := slot.seq - p.seq // numbers do not wrap within an SA
-		if p.used && gap >= 1 && gap <= maxGap && p.open() == slot.continued && (found == nil || p.seq > found.seq) {
-			found = p
-		}
-	}
-	return found
-}
-
-// after finds the payload that goes on where slot ends.
-func (r *Reassembler) after(slot *piece) (found *piece) {
-	for i := range r.slots {
-		p := &r.slots[i]
-		gap := p.seq - slot.seq
-		if p.used && gap >= 1 && gap <= maxGap && p.continued == slot.open() && (found == nil || p.seq < found.seq) {
-			found = p
-		}
-	}
-	return found
-}
-
-// open returns how many bytes must follow in later payloads; 0 means none.
-func (p *piece) open() int {
-	if p.begun != nil {
-		length, _ := lengthOf(p.begun)
-		return length - len(p.begun)
-	}
-	return p.continued - len(p.rest)
-}
+func (p *piece) begun() int { return len(p.data) - p.rest }
 
 // complete delivers the packet that begins in first if all of it is there.
 func (r *Reassembler) complete(first *piece, now time.Time, deliver func([]byte)) {
-	r.out = append(r.out[:0], first.begun...)
-	used := [reassemblySlots]*piece{}
-	n := 0
-	for last := first; last.open() > 0; n++ {
-		next := r.after(last)
-		if next == nil || n == reassemblySlots || now.Sub(next.at) > ReassemblyTime || now.Sub(first.at) > ReassemblyTime {
+	if first.continued == 0 {
+		// If a packet is open before it, two were split at the same time, and
+		// any payload may be of either.
+		if before := r.neighbour(first, ^uint32(0)); before != nil && before.open > 0 {
 			return
 		}
-		r.out = append(r.out, next.rest...)
-		used[n] = next
-		last = &piece{seq: next.seq, continued: next.continued, rest: next.rest}
 	}
-	for _, p := range used[:n] {
-		p.continued, p.rest = 0, p.rest[:0]
-		p.used = p.begun != nil
+	r.chain = append(r.chain[:0], first)
+	r.out = append(r.out[:0], first.data[first.rest:]...)
+	for p, open := first, first.open; open > 0; open -= p.rest {
+		p = r.after(p, open)
+		if p == nil {
+			return
+		}
+		r.chain = append(r.chain, p)
+		r.out = append(r.out, p.data[:p.rest]...)
 	}
-	first.begun = nil
-	first.used = first.continued > 0
+	for _, p := range r.chain {
+		if now.Sub(p.at) > ReassemblyTime {
+			return
+		}
+	}
+	first.data, first.open = first.data[:first.rest], 0
+	for _, p := range r.chain[1:] {
+		if p.begun() == 0 {
+			p.open = 0
+		}
+		p.data, p.rest = p.data[:copy(p.data, p.data[p.rest:])], 0
+	}
 	deliver(r.out)
 }
 

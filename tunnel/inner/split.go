@@ -20,8 +20,9 @@ const MinSplit = aggfragHeaderSize + ipv6HeaderSize
 
 // Splitter cuts an inner packet that may not be cut otherwise into tunnel
 // fragments: AGGFRAG payloads (RFC 9347 section 2.2). They have to be sealed
-// one after the other. The zero value has none. It is reused from packet to
-// packet and allocates nothing.
+// one after the other: a few other packets may be sealed between them, but no
+// fragments of another packet, or the far end drops both. The zero value has
+// none. It is reused from packet to packet and allocates nothing.
 //
 // Of RFC 9347 it uses fragmentation alone: one packet is in several payloads,
 // never several in one, nothing is sent at a constant rate, and other payloads

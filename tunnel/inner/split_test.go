@@ -3,6 +3,7 @@ package inner
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -30,76 +31,160 @@ func splitAll(t testing.TB, b []byte, size int) (payloads [][]byte) {
 	}
 }
 
-// TestSplitPacketsArriveWhole splits packets, and loses, duplicates (as the
-// replay window does not let through) and reorders nothing, some, or all.
+// TestSplitPacketsArriveWhole splits packets, many of one size, sends others
+// between their payloads, and loses, delays and repeats some of all that. What
+// arrives must be what was sent, once; and all must arrive of which nothing was
+// lost, neither its payloads nor what was sent between them.
 func TestSplitPacketsArriveWhole(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		type sent struct {
 			seq     uint32
 			packet  int
-			payload []byte
+			payload []byte // nil: not a payload of fragments
 		}
 		var onWire []sent
 		var packets [][]byte
 		seq := rapid.Uint32Range(1, 1<<31).Draw(rt, "seq")
 		size := rapid.IntRange(MinSplit, 1500).Draw(rt, "size")
-		for i := range rapid.IntRange(1, 4).Draw(rt, "packets") {
-			payload := counted(rapid.IntRange(0, 3000).Draw(rt, "payload"))
-			payload = append(payload, byte(i))
-			b := udpPacket(t, drawIP(rt, layers.IPProtocolUDP), payload)
+		lengths := rapid.SliceOfN(rapid.IntRange(8, 3000), 1, 2).Draw(rt, "lengths")
+		for i := range rapid.IntRange(1, 6).Draw(rt, "packets") {
+			payload := bytes.Repeat([]byte{byte(i)}, rapid.SampledFrom(lengths).Draw(rt, "length"))
+			b := udpPacket(t, ip6(layers.IPProtocolUDP), payload)
 			packets = append(packets, b)
 			for _, p := range splitAll(t, b, size) {
-				seq += uint32(rapid.IntRange(1, 2).Draw(rt, "gap"))
+				for range rapid.SampledFrom([]int{0, 0, 0, 1, 3}).Draw(rt, "between") {
+					onWire = append(onWire, sent{seq, i, nil})
+					seq++
+				}
 				onWire = append(onWire, sent{seq, i, p})
+				seq++
 			}
 		}
-		lost := rapid.IntRange(-1, len(onWire)-1).Draw(rt, "lost")
-		displace := rapid.IntRange(0, 3).Draw(rt, "displace")
-		for i := range onWire {
-			j := min(i+rapid.IntRange(0, displace).Draw(rt, "by"), len(onWire)-1)
-			if i != lost && j != lost {
-				onWire[i], onWire[j] = onWire[j], onWire[i]
-			}
+		lost := make(map[uint32]bool)
+		for range rapid.IntRange(0, 3).Draw(rt, "losses") {
+			lost[onWire[rapid.IntRange(0, len(onWire)-1).Draw(rt, "lost")].seq] = true
 		}
-		var r Reassembler
-		got := make(map[int]int)
-		for i, s := range onWire {
-			if i == lost || len(onWire) > reassemblySlots {
+		arriving := slices.Clone(onWire)
+		for range rapid.IntRange(0, 4).Draw(rt, "late") {
+			// Never so late that its slot has been given to another.
+			i := rapid.IntRange(0, len(arriving)-1).Draw(rt, "this")
+			late := arriving[i]
+			to := min(i+rapid.IntRange(1, 20).Draw(rt, "by"), len(arriving)-1)
+			arriving = slices.Insert(slices.Delete(arriving, i, i+1), to, late)
+		}
+		arrived := make(map[uint32]bool)
+		r := Reassembler{Arrived: func(seq uint32) bool { return arrived[seq] }}
+		got := make([]int, len(packets))
+		last := make([]sent, len(packets)) // what came last of those that make up a packet
+		whole := make([]bool, len(packets))
+		for i := range whole {
+			whole[i] = true
+		}
+		for _, s := range arriving {
+			if lost[s.seq] {
+				whole[s.packet] = false
 				continue
 			}
-			err := r.Add(s.seq, s.payload, epoch, func(packet []byte) {
-				for i, want := range packets {
-					if bytes.Equal(packet, want) {
-						got[i]++
-						return
-					}
+			arrived[s.seq] = true
+			last[s.packet] = s
+			for range rapid.SampledFrom([]int{1, 1, 1, 2}).Draw(rt, "copies") {
+				if s.payload == nil {
+					continue
 				}
-				rt.Fatalf("a packet that nobody sent: %x", packet)
-			})
-			if err != nil {
-				rt.Fatal(err)
+				err := r.Add(s.seq, s.payload, epoch, func(packet []byte) {
+					i := slices.IndexFunc(packets, func(p []byte) bool { return bytes.Equal(p, packet) })
+					if i < 0 {
+						rt.Fatalf("a packet that nobody sent: %x", packet)
+					}
+					got[i]++
+				})
+				if err != nil {
+					rt.Fatal(err)
+				}
 			}
 		}
 		for i := range packets {
-			want := 1
-			if lost >= 0 && onWire[lost].packet == i || len(onWire) > reassemblySlots {
-				want = 0
+			if got[i] > 1 {
+				rt.Fatalf("packet %d arrived %d times", i, got[i])
 			}
-			// Packets that are equal stand for each other.
-			if got[i] != want && !hasEqual(packets, i) {
-				rt.Fatalf("packet %d of %d arrived %d times, want %d (lost %d)", i, len(packets), got[i], want, lost)
+			// If something else than a payload came last, nothing looks again.
+			if whole[i] && last[i].payload != nil && got[i] == 0 {
+				rt.Fatalf("packet %d did not arrive", i)
 			}
 		}
 	})
 }
 
-func hasEqual(packets [][]byte, i int) bool {
-	for j := range packets {
-		if j != i && bytes.Equal(packets[i], packets[j]) {
-			return true
+// TestALossNeverJoinsTwoPackets of one size: the end of the first and the
+// beginning of the second are lost, and what remains would fit.
+func TestALossNeverJoinsTwoPackets(t *testing.T) {
+	payloads := func(fill byte) [][]byte {
+		return splitAll(t, udpPacket(t, ip4(layers.IPProtocolUDP), bytes.Repeat([]byte{fill}, 2000)), 1200)
+	}
+	a, b := payloads('a'), payloads('b')
+	for _, test := range []struct {
+		name    string
+		arrived func(uint32) bool
+	}{
+		{"nothing else is known", nil},
+		{"one number between them is known", func(seq uint32) bool { return seq == 2 }},
+		{"the other is", func(seq uint32) bool { return seq == 3 }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := Reassembler{Arrived: test.arrived}
+			for seq, payload := range map[uint32][]byte{1: a[0], 4: b[1]} {
+				if err := r.Add(seq, payload, epoch, func([]byte) { t.Error("delivered") }); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+	t.Run("packets that were split at the same time", func(t *testing.T) {
+		for _, order := range [][4][]byte{{a[0], b[0], a[1], b[1]}, {a[0], b[0], b[1], a[1]}} {
+			var r Reassembler
+			for i, payload := range order {
+				err := r.Add(uint32(i+1), payload, epoch, func([]byte) { t.Error("delivered") })
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	})
+}
+
+func TestTheLargestPacketOnTheNarrowestPath(t *testing.T) {
+	const room = 576 - 20 - 8 - 34 // IPv4, UDP, ESP
+	b := udpPacket(t, ip4(layers.IPProtocolUDP), counted(65535-28))
+	var r Reassembler
+	n := 0
+	for i, payload := range splitAll(t, b, room) {
+		if err := r.Add(uint32(i+1), payload, epoch, func(p []byte) {
+			n++
+			if !bytes.Equal(p, b) {
+				t.Error("changed")
+			}
+		}); err != nil {
+			t.Fatal(err)
 		}
 	}
-	return false
+	if n != 1 {
+		t.Errorf("%d packets", n)
+	}
+}
+
+func TestPaddingMayComeBetween(t *testing.T) {
+	// RFC 9347 lets a sender put payloads of nothing but padding in.
+	payloads := splitAll(t, udpPacket(t, ip4(layers.IPProtocolUDP), counted(2000)), 1200)
+	var r Reassembler
+	n := 0
+	for i, payload := range [][]byte{payloads[0], {0, 0, 0, 0, 0, 0, 0, 0}, payloads[1]} {
+		if err := r.Add(uint32(i+1), payload, epoch, func([]byte) { n++ }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n != 1 {
+		t.Errorf("%d packets", n)
+	}
 }
 
 func TestReassemblerReadsWhatOthersAggregate(t *testing.T) {
@@ -143,21 +228,39 @@ func TestReassemblerForgets(t *testing.T) {
 		var r Reassembler
 		n := 0
 		r.Add(1, payloads[0], epoch, deliver(&n))
-		for i := range reassemblySlots {
-			r.Add(uint32(100+10*i), payloads[0], epoch, deliver(&n))
-		}
+		r.Add(1+reassemblySlots, payloads[0], epoch, deliver(&n))
 		r.Add(2, payloads[1], epoch, deliver(&n))
 		if n != 0 {
 			t.Error("delivered")
 		}
 	})
 	t.Run("what is too far apart", func(t *testing.T) {
-		var r Reassembler
+		r := Reassembler{Arrived: func(uint32) bool { return true }}
 		n := 0
 		r.Add(1, payloads[0], epoch, deliver(&n))
-		r.Add(2+maxGap, payloads[1], epoch, deliver(&n))
+		r.Add(3+maxBetween, payloads[1], epoch, deliver(&n))
 		if n != 0 {
 			t.Error("delivered")
+		}
+		r.Add(101, payloads[0], epoch, deliver(&n))
+		r.Add(102+maxBetween, payloads[1], epoch, deliver(&n))
+		if n != 1 {
+			t.Error("what is just near enough was not delivered")
+		}
+	})
+	t.Run("what is more than its memory", func(t *testing.T) {
+		var r Reassembler
+		n := 0
+		begun := splitAll(t, udpPacket(t, ip4(layers.IPProtocolUDP), counted(60000)), 59000)[0]
+		for seq := uint32(1); seq < 5*reassemblySlots; seq += 2 {
+			r.Add(seq, begun, epoch, deliver(&n))
+			held := 0
+			for _, p := range r.slots {
+				held += cap(p.data)
+			}
+			if held != r.held || held > reassemblyMemory {
+				t.Fatalf("%d bytes held, counted as %d, at most %d", held, r.held, reassemblyMemory)
+			}
 		}
 	})
 }
@@ -180,6 +283,44 @@ func TestMalformedAggfragPayloads(t *testing.T) {
 	var s Splitter
 	if err := s.Split(parsed(t, udpPacket(t, ip4(layers.IPProtocolUDP), counted(2000))), MinSplit-1); !errors.Is(err, ErrTooSmall) {
 		t.Error(err)
+	}
+}
+
+func TestReassemblyDoesNotAllocate(t *testing.T) {
+	payloads := splitAll(t, udpPacket(t, ip4(layers.IPProtocolUDP), counted(1400)), 1200)
+	var r Reassembler
+	seq, n := uint32(0), 0
+	deliver := func([]byte) { n++ }
+	exchange := func() {
+		for _, p := range payloads {
+			seq++
+			if err := r.Add(seq, p, epoch, deliver); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for range reassemblySlots {
+		exchange()
+	}
+	if allocations := testing.AllocsPerRun(1000, exchange); allocations > 0 {
+		t.Errorf("%v allocations", allocations)
+	}
+	if n != int(seq)/len(payloads) {
+		t.Errorf("%d packets of %d", n, int(seq)/len(payloads))
+	}
+}
+
+func BenchmarkReassemble(b *testing.B) {
+	payloads := splitAll(b, udpPacket(b, ip4(layers.IPProtocolUDP), counted(1400)), 1200)
+	var r Reassembler
+	seq := uint32(0)
+	b.SetBytes(1400)
+	b.ReportAllocs()
+	for b.Loop() {
+		for _, p := range payloads {
+			seq++
+			_ = r.Add(seq, p, epoch, func([]byte) {})
+		}
 	}
 }
 
