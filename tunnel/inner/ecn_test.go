@@ -53,3 +53,32 @@ func TestSetTOS(t *testing.T) {
 		}
 	}
 }
+
+func FuzzECN(f *testing.F) {
+	f.Add(udpPacket(f, ip4(layers.IPProtocolUDP), counted(10)), uint8(ce), uint8(ect0))
+	f.Add(udpPacket(f, ip6(layers.IPProtocolUDP), counted(10)), uint8(0xff), uint8(0))
+	f.Fuzz(func(t *testing.T, b []byte, outer, tos uint8) {
+		p, ok := Parse(b)
+		if !ok {
+			return
+		}
+		was := p.TOS
+		if got, ok := Decapsulate(was, outer); ok {
+			// The DSCP is the inner one, and no mark is lost.
+			if got>>2 != was>>2 || got&ecnMask != ce && (outer&ecnMask == ce || was&ecnMask == ce) || got&ecnMask != 0 && was&ecnMask == 0 {
+				t.Fatalf("inner %#x, outer %#x: %#x", was, outer, got)
+			}
+		} else if was&ecnMask != 0 || outer&ecnMask != ce {
+			t.Fatalf("inner %#x, outer %#x: dropped", was, outer)
+		}
+		header := p.Bytes[:p.Header]
+		valid := p.V6 || sum(0).add(header).valid()
+		SetTOS(&p, tos)
+		if q, ok := Parse(p.Bytes); !ok || q.TOS != tos || p.TOS != tos {
+			t.Fatalf("%#x after %#x was set", q.TOS, tos)
+		}
+		if !p.V6 && sum(0).add(header).valid() != valid {
+			t.Fatalf("checksum right: %v before, %v after", valid, !valid)
+		}
+	})
+}

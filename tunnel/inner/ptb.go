@@ -28,9 +28,11 @@ const MaxPTBSize = maxICMPv6Error
 // own host. As much of p is quoted as is allowed, which is unchanged; its
 // checksum may be one that the host has yet to complete.
 //
-// The error is ErrNoPTB for whatever must not be answered: ICMP errors,
-// fragments but the first, and packets from or to addresses that are not a
-// single host's (RFC 1122 section 3.2.2, RFC 4443 section 2.4(e)).
+// The error is ErrNoPTB for whatever must not be answered: ICMP errors and
+// redirects, fragments but the first, and packets from or to addresses that
+// are not a single host's (RFC 1122 section 3.2.2, RFC 4443 section 2.4(e)).
+// RFC 4443 would let a PTB answer a packet to a multicast group; it would have
+// to come from the group, which no host accepts.
 func AppendPTB(dst []byte, p *Packet, mtu int) ([]byte, error) {
 	if !mayBeAnswered(p) {
 		return dst, ErrNoPTB
@@ -91,18 +93,25 @@ func mayBeAnswered(p *Packet) bool {
 	case protoICMP:
 		return !p.V6 && len(rest) > 0 && !isICMPError(rest[0])
 	case protoICMPv6:
-		const informational = 0x80
-		return p.V6 && len(rest) > 0 && rest[0]&informational != 0
+		const informational, redirect = 0x80, 137
+		return p.V6 && len(rest) > 0 && rest[0]&informational != 0 && rest[0] != redirect
+	case protoHopByHop, protoRouting, protoFragment, protoDestination:
+		return !p.V6 // so many headers that an ICMP error may be behind them
 	}
 	return true
 }
 
-// isHost reports whether an address can be a single host's on a network.
+// isHost reports whether an address can be a single host's on a network: not
+// this network's own, loopback, a group's, or of class E with the broadcast
+// address. That of one subnet is not known here.
 func isHost(a netip.Addr) bool {
-	return !a.IsUnspecified() && !a.IsMulticast() && !a.IsLoopback() && a != broadcast
+	if a.Is4() {
+		const classD = 224
+		first := a.As4()[0]
+		return first != 0 && first < classD && !a.IsLoopback()
+	}
+	return !a.IsUnspecified() && !a.IsMulticast() && !a.IsLoopback()
 }
-
-var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
 // isICMPError tells the errors among the ICMP types (RFC 1122 section 3.2.2).
 // What is unknown is taken for one.

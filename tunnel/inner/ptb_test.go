@@ -67,6 +67,15 @@ func TestWhatIsNotAnswered(t *testing.T) {
 		b[6], b[40] = protoICMPv6, kind
 		return b
 	}
+	hidden := func(b []byte) []byte {
+		for range maxExtensions + 1 {
+			next := b[6]
+			b = append(append(bytes.Clone(b[:40]), next, 0, 1, 4, 0, 0, 0, 0), b[40:]...)
+			b[6] = protoDestination
+		}
+		putLength6(b)
+		return b
+	}
 	from := func(source, destination string) []byte {
 		ip := ip4(layers.IPProtocolUDP)
 		ip.SrcIP, ip.DstIP = netip.MustParseAddr(source).AsSlice(), netip.MustParseAddr(destination).AsSlice()
@@ -88,6 +97,10 @@ func TestWhatIsNotAnswered(t *testing.T) {
 		{"an unknown ICMP type", icmp(200), false},
 		{"an ICMPv6 echo request", icmp6(128), true},
 		{"an ICMPv6 error", icmp6(1), false},
+		{"an ICMPv6 redirect", icmp6(137), false},
+		{"an ICMPv6 error behind too many headers", hidden(icmp6(1)), false},
+		{"from this network", from("0.1.2.3", "10.0.0.1"), false},
+		{"from class E", from("240.0.0.1", "10.0.0.1"), false},
 		{"a later fragment", later, false},
 		{"to a multicast group", from("10.0.0.1", "224.0.0.1"), false},
 		{"to an IPv6 multicast group", multicast6, false},
