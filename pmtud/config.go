@@ -57,7 +57,8 @@ const (
 	leastFan   = 3
 
 	extraProbes      = 2                      // beyond MAX_PROBES where probes are lost by chance
-	confirmCopies    = 2                      // probes of the suspected size in a confirming fan
+	leastCopies      = 2                      // probes of the suspected size in a confirming fan
+	mostCopies       = 4                      // the same, where much is lost by chance
 	firstRaise       = 5 * time.Second        // after a reduction; doubles up to PMTU_RAISE_TIMER
 	verifyInterval   = time.Second            // between verifications of unvalidated PTBs
 	verifyMost       = time.Minute            // the same, after contradicted ones

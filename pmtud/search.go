@@ -203,8 +203,9 @@ func (d *Discovery) plan() {
 	}
 	switch {
 	case d.verify > 0:
-		bytes = max(bytes, confirmCopies*d.verify)
-		add(d.verify, confirmCopies)
+		copies := d.confirmCopies(d.verify, bytes)
+		bytes = max(bytes, copies*d.verify)
+		add(d.verify, copies)
 		if d.hint > 0 {
 			add(g.floor(d.hint), 1)
 		}
@@ -217,8 +218,9 @@ func (d *Discovery) plan() {
 			}
 			add(g.base, min(copies, d.cfg.MaxProbes-n))
 		}
-		bytes = max(bytes, confirmCopies*d.doubt.size) // RFC 9002, 7.2: or two packets
-		add(d.doubt.size, confirmCopies)
+		copies := d.confirmCopies(d.doubt.size, bytes)
+		bytes = max(bytes, copies*d.doubt.size) // RFC 9002, 7.2: or two packets
+		add(d.doubt.size, copies)
 		if d.doubt.size > 0 && d.state != Error {
 			high = d.doubt.size - g.step
 		}
@@ -341,4 +343,15 @@ func (d *Discovery) nextSize() int {
 		return s[0]
 	}
 	return d.lo + g.step
+}
+
+// confirmCopies is how many probes of a size in question a fan holds: so many
+// that they are hardly all lost by chance, as far as the budget in bytes
+// allows.
+func (d *Discovery) confirmCopies(size, budget int) int {
+	copies := min(inARow(d.reports.loss, 1e-3, leastCopies), mostCopies)
+	for copies > leastCopies && copies*size > budget {
+		copies--
+	}
+	return copies
 }
