@@ -1,0 +1,439 @@
+package crypto
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var (
+	epoch = time.Unix(1_700_000_000, 0)
+	where = netip.MustParseAddrPort("192.0.2.1:4500")
+)
+
+// seeded is randomness that can be repeated.
+func seeded(n byte) *rand.ChaCha8 { return rand.NewChaCha8([32]byte{n}) }
+
+// ends are the two ends of a handshake.
+type ends struct {
+	alice, bob             PrivateKey
+	alicePublic, bobPublic PublicKey
+	responder              *Responder
+}
+
+func newEnds(t testing.TB) *ends {
+	t.Helper()
+	e := new(ends)
+	for i, k := range []*PrivateKey{&e.alice, &e.bob} {
+		var err error
+		if *k, err = GeneratePrivateKey(seeded(byte(i + 1))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e.alicePublic, _ = e.alice.Public()
+	e.bobPublic, _ = e.bob.Public()
+	var err error
+	if e.responder, err = NewResponder(e.bob, seeded(3)); err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+var (
+	aliceOffer = Offer{SPI: 0x1111, Suites: []uint16{20, 28}, Features: 0b0111}
+	bobOffer   = Offer{SPI: 0x2222, Suites: []uint16{28, 20}, Features: 0b1101}
+)
+
+func (e *ends) initiate(t testing.TB, psk PresharedKey, cookie Cookie) (*Initiator, []byte) {
+	t.Helper()
+	i, err := NewInitiator(e.alice, e.bobPublic, psk, seeded(4))
+	if err != nil {
+		t.Fatal(err)
+	}
+	message, err := i.Initiation(nil, aliceOffer, cookie, epoch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return i, message
+}
+
+func (e *ends) respond(t testing.TB, initiation []byte, psk PresharedKey) ([]byte, Keys) {
+	t.Helper()
+	pending, err := e.responder.Open(initiation, where, false, epoch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pending.Remote() != e.alicePublic || pending.Timestamp() != uint64(epoch.UnixNano()) {
+		t.Fatalf("remote %v, timestamp %d", pending.Remote(), pending.Timestamp())
+	}
+	response, keys, err := pending.Respond(nil, psk, bobOffer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response, keys
+}
+
+func TestBothEndsHaveTheSameKeys(t *testing.T) {
+	for name, psk := range map[string]PresharedKey{"without a preshared key": {}, "with a preshared key": {7}} {
+		t.Run(name, func(t *testing.T) {
+			e := newEnds(t)
+			initiator, initiation := e.initiate(t, psk, Cookie{})
+			response, bob := e.respond(t, initiation, psk)
+			alice, err := initiator.Finish(response)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if alice.Send != bob.Receive || alice.Receive != bob.Send || alice.Send == alice.Receive || alice.Send == [KeyMaterialSize]byte{} {
+				t.Error("the keys do not match")
+			}
+			if alice.SendSPI != bobOffer.SPI || alice.ReceiveSPI != aliceOffer.SPI || bob.SendSPI != aliceOffer.SPI || bob.ReceiveSPI != bobOffer.SPI {
+				t.Errorf("SPIs: alice %x %x, bob %x %x", alice.SendSPI, alice.ReceiveSPI, bob.SendSPI, bob.ReceiveSPI)
+			}
+			if alice.Suite != 20 || bob.Suite != 20 {
+				t.Errorf("suites %d and %d, want the initiator's preference", alice.Suite, bob.Suite)
+			}
+			if alice.Features != 0b0101 || bob.Features != 0b0101 {
+				t.Errorf("features %b and %b, want what both have", alice.Features, bob.Features)
+			}
+			if _, err := initiator.Finish(response); !errors.Is(err, ErrCompleted) {
+				t.Errorf("a second response: %v", err)
+			}
+			if id, err := ReceiverID(response); err != nil || id != initiator.ID() {
+				t.Errorf("the response is for %x, not %x: %v", id, initiator.ID(), err)
+			}
+		})
+	}
+}
+
+// TestTheWireHasNotChanged pins the messages and keys that fixed randomness
+// gives: another result means that old and new versions do not understand
+// each other.
+func TestTheWireHasNotChanged(t *testing.T) {
+	e := newEnds(t)
+	psk := PresharedKey{7}
+	initiator, initiation := e.initiate(t, psk, Cookie{})
+	response, _ := e.respond(t, initiation, psk)
+	keys, err := initiator.Finish(response)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hash := func(b []byte) string { h := sha256.Sum256(b); return hex.EncodeToString(h[:8]) }
+	got := []string{hash(initiation), hash(response), hash(keys.Send[:]), hash(keys.Receive[:])}
+	want := goldenHandshake
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// goldenHandshake is the beginning of the SHA-256 of the initiation, the
+// response, and the initiator's keys.
+var goldenHandshake = []string{"81ad223c1bff7bc5", "9f6fdfdf35d9557b", "92a4735654a1f104", "44565cd36180fedf"}
+
+// TestNotOneBitOfAMessageMayChange flips bits of every byte of every message:
+// it must be refused, and the true message must still be welcome.
+func TestNotOneBitOfAMessageMayChange(t *testing.T) {
+	e := newEnds(t)
+	initiator, initiation := e.initiate(t, PresharedKey{}, Cookie{})
+	mac2 := len(initiation) - macSize // not looked at unless under load
+	flips := func(message []byte, upTo int, refused func([]byte) error) {
+		t.Helper()
+		for i := range upTo {
+			changed := bytes.Clone(message)
+			changed[i] ^= 1 << (i % 8)
+			if refused(changed) == nil {
+				t.Errorf("byte %d of %d may change", i, len(message))
+			}
+		}
+		for n := range message {
+			if refused(message[:n]) == nil {
+				t.Errorf("%d of %d bytes are enough", n, len(message))
+			}
+		}
+		if refused(append(bytes.Clone(message), 0)) == nil {
+			t.Error("a byte more is accepted")
+		}
+	}
+	open := func(b []byte) error {
+		_, err := e.responder.Open(b, where, false, epoch)
+		return err
+	}
+	flips(initiation, mac2, func(b []byte) error {
+		if len(b) > 2 && len(b) == len(initiation) && bytes.Equal(b[4:], initiation[4:]) && b[0] == initiation[0] && b[1] == initiation[1] {
+			return errors.New("a reserved bit: covered by mac1")
+		}
+		return open(b)
+	})
+	response, _ := e.respond(t, initiation, PresharedKey{})
+	flips(response, len(response)-macSize, func(b []byte) error {
+		_, err := initiator.Finish(b)
+		return err
+	})
+	if _, err := initiator.Finish(response); err != nil {
+		t.Errorf("the true response afterwards: %v", err)
+	}
+	reply, err := e.responder.CookieReply(nil, initiation, where, epoch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh, _ := e.initiate(t, PresharedKey{}, Cookie{})
+	flips(reply[headerSize:], len(reply)-headerSize, func(b []byte) error {
+		_, err := fresh.ConsumeCookieReply(append(bytes.Clone(reply[:headerSize]), b...))
+		return err
+	})
+	if _, err := fresh.ConsumeCookieReply(reply); err != nil {
+		t.Errorf("the true cookie reply afterwards: %v", err)
+	}
+}
+
+func TestKeysThatDoNotMatch(t *testing.T) {
+	e := newEnds(t)
+	t.Run("another preshared key", func(t *testing.T) {
+		initiator, initiation := e.initiate(t, PresharedKey{1}, Cookie{})
+		response, _ := e.respond(t, initiation, PresharedKey{2})
+		if _, err := initiator.Finish(response); !errors.Is(err, ErrAuth) {
+			t.Errorf("error %v", err)
+		}
+		response, _ = e.respond(t, initiation, PresharedKey{1})
+		if _, err := initiator.Finish(response); err != nil {
+			t.Errorf("the right one afterwards: %v", err)
+		}
+	})
+	t.Run("another responder", func(t *testing.T) {
+		i, err := NewInitiator(e.alice, e.alicePublic, PresharedKey{}, seeded(5))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := i.Initiation(nil, aliceOffer, Cookie{}, epoch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.responder.Open(m, where, false, epoch); !errors.Is(err, ErrMAC) {
+			t.Errorf("error %v, want %v", err, ErrMAC)
+		}
+		if e.responder.Recognizes(m) {
+			t.Error("recognized")
+		}
+	})
+	t.Run("no common suite", func(t *testing.T) {
+		_, initiation := e.initiate(t, PresharedKey{}, Cookie{})
+		pending, err := e.responder.Open(initiation, where, false, epoch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := pending.Respond(nil, PresharedKey{}, Offer{SPI: 1000, Suites: []uint16{99}}); !errors.Is(err, ErrNoCommonSuite) {
+			t.Errorf("error %v", err)
+		}
+	})
+}
+
+func TestCookies(t *testing.T) {
+	e := newEnds(t)
+	initiator, initiation := e.initiate(t, PresharedKey{}, Cookie{})
+	if _, err := e.responder.Open(initiation, where, true, epoch); !errors.Is(err, ErrCookieRequired) {
+		t.Fatalf("under load, without a cookie: %v", err)
+	}
+	reply, err := e.responder.CookieReply(nil, initiation, where, epoch)
+	if err != nil || len(reply) >= len(initiation) {
+		t.Fatalf("a reply of %d bytes to %d: %v", len(reply), len(initiation), err)
+	}
+	cookie, err := initiator.ConsumeCookieReply(reply)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, _ := e.initiate(t, PresharedKey{}, Cookie{})
+	if other.ID() != initiator.ID() { // same seed: same attempt
+		t.Fatal("seeded attempts differ")
+	}
+	_, with := e.initiate(t, PresharedKey{}, cookie)
+	for _, test := range []struct {
+		name string
+		from netip.AddrPort
+		at   time.Duration
+		want error
+	}{
+		{"from the same address", where, 0, nil},
+		{"a little later", where, cookieLifetime - time.Second, nil},
+		{"from another port", netip.MustParseAddrPort("192.0.2.1:4501"), 0, ErrCookieRequired},
+		{"from another address", netip.MustParseAddrPort("192.0.2.2:4500"), 0, ErrCookieRequired},
+		{"much later", where, 3 * cookieLifetime, ErrCookieRequired},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			e.responder, _ = NewResponder(e.bob, seeded(3))
+			if _, err := e.responder.CookieReply(nil, initiation, where, epoch); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := e.responder.Open(with, test.from, true, epoch.Add(test.at)); !errors.Is(err, test.want) {
+				t.Errorf("error %v, want %v", err, test.want)
+			}
+		})
+	}
+}
+
+func TestReplayGuard(t *testing.T) {
+	var g ReplayGuard
+	for _, test := range []struct {
+		timestamp uint64
+		want      error
+	}{{10, nil}, {10, ErrReplayedInitiation}, {9, ErrReplayedInitiation}, {11, nil}, {1 << 62, nil}, {12, ErrReplayedInitiation}} {
+		if err := g.Accept(test.timestamp); !errors.Is(err, test.want) {
+			t.Errorf("%d: %v, want %v", test.timestamp, err, test.want)
+		}
+	}
+}
+
+func TestLowOrderPointsAreRefused(t *testing.T) {
+	e := newEnds(t)
+	for name, point := range map[string]PublicKey{"zero": {}, "one": {1}} {
+		if _, err := NewInitiator(e.alice, point, PresharedKey{}, seeded(6)); err == nil {
+			i, _ := NewInitiator(e.alice, point, PresharedKey{}, seeded(6))
+			if _, err := i.Initiation(nil, aliceOffer, Cookie{}, epoch); err == nil {
+				t.Errorf("%s as a static key", name)
+			}
+		}
+		// As an ephemeral key in a message with a right mac1.
+		_, initiation := e.initiate(t, PresharedKey{}, Cookie{})
+		forged := bytes.Clone(initiation[:len(initiation)-macsSize])
+		copy(forged[headerSize:], point[:])
+		forged, _ = appendMACs(forged, 0, e.bobPublic, Cookie{})
+		if _, err := e.responder.Open(forged, where, false, epoch); !errors.Is(err, ErrAuth) {
+			t.Errorf("%s as an ephemeral key: %v", name, err)
+		}
+		if _, err := e.responder.Open(initiation, where, false, epoch); err != nil {
+			t.Errorf("the true message afterwards: %v", err)
+		}
+	}
+}
+
+func TestRetryAfter(t *testing.T) {
+	last := time.Duration(0)
+	for attempt := range 20 {
+		least, most := time.Hour, time.Duration(0)
+		for seed := range byte(100) {
+			wait := RetryAfter(attempt, seeded(seed))
+			least, most = min(least, wait), max(most, wait)
+		}
+		if least < firstRetry || most > lastRetry+lastRetry/retryJitter || most == least || least < last {
+			t.Errorf("attempt %d: from %v to %v", attempt, least, most)
+		}
+		last = min(least, lastRetry*9/10)
+	}
+}
+
+func TestLifetime(t *testing.T) {
+	l := Lifetime{RekeyAge: 2 * time.Minute, RekeyPackets: 1000}
+	for _, test := range []struct {
+		age            time.Duration
+		packets        uint32
+		rekey, expired bool
+	}{
+		{0, 0, false, false}, {l.RekeyAge - 1, 999, false, false}, {l.RekeyAge, 0, true, false}, {0, 1000, true, false},
+		{l.HardAge(), 0, true, true}, {0, maxPackets, true, true},
+	} {
+		if l.Rekey(test.age, test.packets) != test.rekey || l.Expired(test.age, test.packets) != test.expired {
+			t.Errorf("%+v", test)
+		}
+	}
+	if l.HardAge() < l.RekeyAge+minRekeyTime {
+		t.Errorf("hard age %v", l.HardAge())
+	}
+}
+
+func FuzzResponderOpen(f *testing.F) {
+	e := newEnds(f)
+	_, initiation := e.initiate(f, PresharedKey{}, Cookie{})
+	f.Add(initiation, true)
+	f.Add(initiation[:len(initiation)-macsSize], false)
+	f.Fuzz(func(t *testing.T, message []byte, macs bool) {
+		if macs { // beyond the first gate
+			message, _ = appendMACs(bytes.Clone(message), 0, e.bobPublic, Cookie{})
+		}
+		pending, err := e.responder.Open(message, where, false, epoch)
+		if err == nil && !bytes.Equal(message[:len(message)-macsSize], initiation[:len(initiation)-macsSize]) {
+			t.Errorf("a forged message is accepted, from %v", pending.Remote())
+		}
+		e.responder.Recognizes(message)
+		_, _ = e.responder.CookieReply(nil, message, where, epoch)
+		_, _ = MessageType(message)
+		_, _ = ReceiverID(message)
+	})
+}
+
+func FuzzInitiatorFinish(f *testing.F) {
+	e := newEnds(f)
+	_, initiation := e.initiate(f, PresharedKey{}, Cookie{})
+	response, _ := e.respond(f, initiation, PresharedKey{})
+	f.Add(response)
+	f.Fuzz(func(t *testing.T, message []byte) {
+		i, _ := e.initiate(t, PresharedKey{}, Cookie{})
+		if _, err := i.Finish(message); err == nil && !bytes.Equal(message[:len(message)-macSize], response[:len(response)-macSize]) {
+			t.Error("a forged response is accepted")
+		}
+	})
+}
+
+func FuzzCookieReply(f *testing.F) {
+	e := newEnds(f)
+	_, initiation := e.initiate(f, PresharedKey{}, Cookie{})
+	reply, _ := e.responder.CookieReply(nil, initiation, where, epoch)
+	f.Add(reply)
+	f.Fuzz(func(t *testing.T, message []byte) {
+		i, _ := e.initiate(t, PresharedKey{}, Cookie{})
+		if _, err := i.ConsumeCookieReply(message); err == nil && !bytes.Equal(message[headerSize:], reply[headerSize:]) {
+			t.Error("a forged cookie is accepted")
+		}
+	})
+}
+
+func FuzzPayload(f *testing.F) {
+	p := payload{Offer: aliceOffer, timestamp: 5}
+	f.Add(p.append(nil))
+	f.Add(append([]byte{200, 0, 1, 9}, p.append(nil)...))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		p, err := parsePayload(b)
+		if err != nil {
+			return
+		}
+		if again, err := parsePayload(p.append(nil)); err != nil || !cmp.Equal(p, again, cmp.AllowUnexported(payload{})) {
+			t.Errorf("%+v becomes %+v, %v", p, again, err)
+		}
+	})
+}
+
+func TestPayload(t *testing.T) {
+	good := (&payload{Offer: aliceOffer, timestamp: 5}).append(nil)
+	if len(good) != payloadSize {
+		t.Errorf("%d bytes", len(good))
+	}
+	spi := []byte{elementSPI, 0, 4, 0, 0, 1, 0}
+	suites := []byte{elementSuites, 0, 2, 0, 20}
+	join := func(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
+	for _, test := range []struct {
+		name string
+		b    []byte
+		ok   bool
+	}{
+		{"what we send", good, true},
+		{"the least", join(spi, suites), true},
+		{"unknown elements are ignored", join([]byte{99, 0, 3, 1, 2, 3}, spi, suites), true},
+		{"no SPI", suites, false},
+		{"a reserved SPI", join([]byte{elementSPI, 0, 4, 0, 0, 0, 255}, suites), false},
+		{"no suite", spi, false},
+		{"an empty list of suites", join(spi, []byte{elementSuites, 0, 0}), false},
+		{"half a suite", join(spi, []byte{elementSuites, 0, 3, 0, 20, 0}), false},
+		{"an element twice", join(spi, spi, suites), false},
+		{"a length beyond the end", join(spi, suites, []byte{99, 0xff, 0xff}), false},
+		{"half an element", join(spi, suites, []byte{99, 0}), false},
+		{"an SPI of three bytes", join([]byte{elementSPI, 0, 3, 1, 2, 3}, suites), false},
+	} {
+		if _, err := parsePayload(test.b); (err == nil) != test.ok || err != nil && !errors.Is(err, ErrMalformed) {
+			t.Errorf("%s: %v", test.name, err)
+		}
+	}
+}
