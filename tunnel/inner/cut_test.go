@@ -121,8 +121,9 @@ func TestWhatMustNotBeCut(t *testing.T) {
 	routed = append(append(bytes.Clone(routed[:40]), 6, 0, 0, 0, 0, 0, 0, 0), routed[40:]...)
 	routed[6] = protoRouting
 	putLength6(routed)
-	sourceRouted := ip4(layers.IPProtocolTCP)
-	sourceRouted.Options = []layers.IPv4Option{{OptionType: optionLooseSourceRoute, OptionLength: 7, OptionData: []byte{4, 10, 0, 0, 9}}, {OptionType: 0, OptionLength: 1}}
+	sourceRouted := with(func(*layers.TCP) {})
+	sourceRouted = append(append(bytes.Clone(sourceRouted[:20]), 1, optionLooseSourceRoute, 7, 4, 10, 0, 0, 9), sourceRouted[20:]...)
+	sourceRouted[0], sourceRouted[2], sourceRouted[3] = 0x47, byte(len(sourceRouted)>>8), byte(len(sourceRouted))
 	homeAddress := tcpPacket(t, ip6(layers.IPProtocolTCP), segment(), counted(3000))
 	homeAddress = append(append(bytes.Clone(homeAddress[:40]), 6, 2, 1, 2, 0, 0, 201, 16), append(make([]byte, 16), homeAddress[40:]...)...)
 	homeAddress[6] = protoDestination
@@ -143,7 +144,7 @@ func TestWhatMustNotBeCut(t *testing.T) {
 		{"TCP-AO", option(optionAO, 16), ErrCannotCut},
 		{"UDP", udpPacket(t, ip4(layers.IPProtocolUDP), counted(3000)), ErrCannotCut},
 		{"a routing header", routed, ErrCannotCut},
-		{"a source route", tcpPacket(t, sourceRouted, segment(), counted(3000)), ErrCannotCut},
+		{"a source route", sourceRouted, ErrCannotCut},
 		{"a home address", homeAddress, ErrCannotCut},
 		{"damage", damaged, ErrCannotCut},
 		{"a data offset below the header", broken, ErrMalformed},

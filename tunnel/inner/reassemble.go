@@ -46,7 +46,6 @@ type Reassembler struct {
 
 	slots []piece // by sequence number; made when first used
 	held  int     // bytes that the slots have room for
-	chain []*piece
 	out   []byte
 }
 
@@ -64,8 +63,8 @@ type piece struct {
 	seq       uint32
 	at        time.Time
 	continued int    // the block offset: what was open before
-	open      int    // what is open behind it; 0 also if nobody waits for that
-	rest      int    // how many bytes of data are rest; 0 also if delivered
+	open      int    // what is open behind it
+	rest      int    // how many bytes of data are rest
 	data      []byte // rest, then begun
 }
 
@@ -203,7 +202,8 @@ func (r *Reassembler) finish(p *piece, now time.Time, deliver func([]byte)) {
 
 func (p *piece) begun() int { return len(p.data) - p.rest }
 
-// complete delivers the packet that begins in first if all of it is there.
+// complete delivers the packet that begins in first if all of it is there. A
+// packet is delivered once: by the last of its payloads, which comes once.
 func (r *Reassembler) complete(first *piece, now time.Time, deliver func([]byte)) {
 	if first.continued == 0 {
 		// If a packet is open before it, two were split at the same time, and
@@ -212,29 +212,17 @@ func (r *Reassembler) complete(first *piece, now time.Time, deliver func([]byte)
 			return
 		}
 	}
-	r.chain = append(r.chain[:0], first)
 	r.out = append(r.out[:0], first.data[first.rest:]...)
-	for p, open := first, first.open; open > 0; open -= p.rest {
-		p = r.after(p, open)
-		if p == nil {
+	p := first
+	for open := first.open; open > 0 && now.Sub(p.at) <= ReassemblyTime; open -= p.rest {
+		if p = r.after(p, open); p == nil {
 			return
 		}
-		r.chain = append(r.chain, p)
 		r.out = append(r.out, p.data[:p.rest]...)
 	}
-	for _, p := range r.chain {
-		if now.Sub(p.at) > ReassemblyTime {
-			return
-		}
+	if now.Sub(p.at) <= ReassemblyTime {
+		deliver(r.out)
 	}
-	first.data, first.open = first.data[:first.rest], 0
-	for _, p := range r.chain[1:] {
-		if p.begun() == 0 {
-			p.open = 0
-		}
-		p.data, p.rest = p.data[:copy(p.data, p.data[p.rest:])], 0
-	}
-	deliver(r.out)
 }
 
 // lengthOf returns the length of the IP packet that b begins with, as its

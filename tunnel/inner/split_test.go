@@ -2,6 +2,7 @@ package inner
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"slices"
 	"testing"
@@ -139,6 +140,31 @@ func TestALossNeverJoinsTwoPackets(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a payload goes on with something longer or shorter", func(t *testing.T) {
+		for _, continued := range []int{1, len(b[1]) - aggfragHeaderSize - 1, len(b[1]) - aggfragHeaderSize + 1, 65535} {
+			other := bytes.Clone(b[1])
+			binary.BigEndian.PutUint16(other[2:], uint16(continued))
+			for _, order := range [][]int{{0, 1}, {1, 0}} {
+				var r Reassembler
+				for _, i := range order {
+					// What is behind the rest may be no IP packet, which is an error.
+					_ = r.Add(uint32(i+1), [][]byte{a[0], other}[i], epoch, func([]byte) { t.Errorf("block offset %d: delivered", continued) })
+				}
+			}
+		}
+	})
+	t.Run("a payload goes on where nothing is open", func(t *testing.T) {
+		var r Reassembler
+		n := 0
+		for i, payload := range [][]byte{a[0], a[1], b[1], b[1]} {
+			if err := r.Add(uint32(i+1), payload, epoch, func([]byte) { n++ }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n != 1 {
+			t.Errorf("%d packets", n)
+		}
+	})
 	t.Run("packets that were split at the same time", func(t *testing.T) {
 		for _, order := range [][4][]byte{{a[0], b[0], a[1], b[1]}, {a[0], b[0], b[1], a[1]}} {
 			var r Reassembler
@@ -220,8 +246,15 @@ func TestReassemblerForgets(t *testing.T) {
 		n := 0
 		r.Add(1, payloads[0], epoch, deliver(&n))
 		r.Add(2, payloads[1], epoch.Add(ReassemblyTime+1), deliver(&n))
+		r.Add(4, payloads[1], epoch, deliver(&n))
+		r.Add(3, payloads[0], epoch.Add(ReassemblyTime+1), deliver(&n))
 		if n != 0 {
 			t.Error("delivered")
+		}
+		r.Add(5, payloads[0], epoch, deliver(&n))
+		r.Add(6, payloads[1], epoch.Add(ReassemblyTime), deliver(&n))
+		if n != 1 {
+			t.Error("what is just in time was not delivered")
 		}
 	})
 	t.Run("the oldest of too many", func(t *testing.T) {
