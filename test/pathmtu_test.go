@@ -144,11 +144,27 @@ type longPath struct {
 
 func newLongPath(t testing.TB, family outer, extra string) *longPath {
 	t.Helper()
+	l := newLongPathOver(t, 0)
+	l.configure(t, family, extra, "")
+	return l
+}
+
+// newLongPathOver builds the path, with a link on the right that has the given
+// round-trip time.
+func newLongPathOver(t testing.TB, rtt time.Duration) *longPath {
+	t.Helper()
 	lab := labtest.New(t)
 	l := &longPath{A: lab.Host("a"), R: lab.Host("r"), S: lab.Host("s"), B: lab.Host("b")}
 	l.left = lab.Connect(l.A, l.R, netlab.LinkConfig{AddrA: netlab.Prefixes("10.1.0.2/24", "fd01::2/64"), AddrB: netlab.Prefixes("10.1.0.1/24", "fd01::1/64")})
 	l.middle = lab.Connect(l.R, l.S, netlab.LinkConfig{AddrA: netlab.Prefixes("10.2.0.1/24", "fd02::1/64"), AddrB: netlab.Prefixes("10.2.0.2/24", "fd02::2/64")})
-	l.right = lab.Connect(l.S, l.B, netlab.LinkConfig{AddrA: netlab.Prefixes("10.3.0.1/24", "fd03::1/64"), AddrB: netlab.Prefixes("10.3.0.2/24", "fd03::2/64")})
+	nearB, atB := netlab.Prefixes("10.3.0.1/24", "fd03::1/64"), netlab.Prefixes("10.3.0.2/24", "fd03::2/64")
+	if rtt == 0 {
+		l.right = lab.Connect(l.S, l.B, netlab.LinkConfig{AddrA: nearB, AddrB: atB})
+	} else {
+		way := netlab.Conditions{Delay: rtt / 2}
+		link := lab.UserLink(l.S, l.B, netlab.UserLinkConfig{AddrA: nearB, AddrB: atB, AtoB: way, BtoA: way})
+		l.right = &netlab.Link{A: link.A, B: link.B}
+	}
 	l.A.DefaultVia(l.left.B.Addrs()...)
 	l.B.DefaultVia(l.right.A.Addrs()...)
 	l.R.Forward()
@@ -158,7 +174,6 @@ func newLongPath(t testing.TB, family outer, extra string) *longPath {
 	l.routeIPv6(t)
 	l.a = newGateway(t, l.A, "10.77.0.1/24", "fd77::1/64")
 	l.b = newGateway(t, l.B, "10.77.0.2/24", "fd77::2/64")
-	l.configure(t, family, extra, "")
 	return l
 }
 

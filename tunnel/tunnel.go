@@ -69,6 +69,9 @@ func New(cfg *conf.Config, opts Options) (*Tunnel, error) {
 		t.suites = append(t.suites, uint16(suite))
 	}
 	for _, c := range cfg.Peers {
+		if t.config.OuterDF == conf.OuterDFClear {
+			c.Probing = conf.ProbingOff // what arrives in fragments says nothing
+		}
 		t.peers = append(t.peers, newPeer(c))
 	}
 	return t, nil
@@ -96,7 +99,7 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 	cleanup = append(cleanup, host.close, func() { device.Close() })
 	go discardEvents(device)
 
-	sockets, err := listenUDP(t.config.ListenHost, t.config.ListenPort)
+	sockets, err := listenUDP(t.config.ListenHost, t.config.ListenPort, t.config.OuterDF != conf.OuterDFClear)
 	if err != nil {
 		return err
 	}

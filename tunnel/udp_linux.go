@@ -44,7 +44,9 @@ type udpSockets struct {
 }
 
 // listenUDP binds host (all addresses if it is invalid) and port, 0 for any.
-func listenUDP(host netip.Addr, port uint16) (*udpSockets, error) {
+// Without df, IPv4 packets leave without DF, and whoever has to may fragment
+// them (RFC 4301 section 8.1).
+func listenUDP(host netip.Addr, port uint16, df bool) (*udpSockets, error) {
 	s := new(udpSockets)
 	var err error
 	if !host.Is6() {
@@ -52,7 +54,7 @@ func listenUDP(host netip.Addr, port uint16) (*udpSockets, error) {
 		if !addr.IsValid() {
 			addr = netip.IPv4Unspecified()
 		}
-		if s.v4, err = listenUDPFamily("udp4", addr, port); err != nil {
+		if s.v4, err = listenUDPFamily("udp4", addr, port, df); err != nil {
 			return nil, err
 		}
 		port = s.v4.port()
@@ -62,7 +64,7 @@ func listenUDP(host netip.Addr, port uint16) (*udpSockets, error) {
 		if !addr.IsValid() {
 			addr = netip.IPv6Unspecified()
 		}
-		s.v6, err = listenUDPFamily("udp6", addr, port)
+		s.v6, err = listenUDPFamily("udp6", addr, port, df)
 		if noIPv6 := errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EADDRNOTAVAIL); err != nil && (host.IsValid() || !noIPv6) {
 			s.close()
 			return nil, err
@@ -71,11 +73,11 @@ func listenUDP(host netip.Addr, port uint16) (*udpSockets, error) {
 	return s, nil
 }
 
-func listenUDPFamily(network string, host netip.Addr, port uint16) (*udpSocket, error) {
+func listenUDPFamily(network string, host netip.Addr, port uint16, df bool) (*udpSocket, error) {
 	s := &udpSocket{v6: network == "udp6"}
 	config := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
 		var err error
-		if cerr := raw.Control(func(fd uintptr) { err = s.setOptions(int(fd)) }); cerr != nil {
+		if cerr := raw.Control(func(fd uintptr) { err = s.setOptions(int(fd), df) }); cerr != nil {
 			return cerr
 		}
 		return err
@@ -96,13 +98,17 @@ func listenUDPFamily(network string, host netip.Addr, port uint16) (*udpSocket, 
 // setOptions makes the kernel set DF and keep out of path MTU discovery: it
 // neither fragments nor believes ICMP (RFC 8899 section 4.5), but hands us
 // what ICMP says.
-func (s *udpSocket) setOptions(fd int) error {
+func (s *udpSocket) setOptions(fd int, df bool) error {
+	discover := unix.IP_PMTUDISC_PROBE
+	if !df {
+		discover = unix.IP_PMTUDISC_DONT
+	}
 	type option struct {
 		name              string
 		level, opt, value int
 	}
 	options := []option{
-		{"IP_MTU_DISCOVER", unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_PROBE},
+		{"IP_MTU_DISCOVER", unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, discover},
 		{"IP_PKTINFO", unix.IPPROTO_IP, unix.IP_PKTINFO, 1},
 		{"IP_RECVERR", unix.IPPROTO_IP, unix.IP_RECVERR, 1},
 		{"IP_RECVTOS", unix.IPPROTO_IP, unix.IP_RECVTOS, 1},

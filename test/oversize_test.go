@@ -1,0 +1,232 @@
+package test
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"fathom/test/gateway"
+	"fathom/test/netlab"
+	"fathom/tunnel"
+)
+
+// transferOver sends for a while at a steady rate, lets change happen in the
+// middle, and returns the receiver's longest time without a byte.
+func gapAround(t *testing.T, from, to *netlab.Host, address string, before, after time.Duration, change func()) (gap time.Duration, alive bool) {
+	t.Helper()
+	client, server := connect(t, from, to, address)
+	defer client.Close()
+	go io.Copy(paced{client, 4 << 20}, zeros{})
+	changed := make(chan struct{})
+	time.AfterFunc(before, func() { change(); close(changed) })
+	end := time.Now().Add(before + after)
+	buffer := make([]byte, 64<<10)
+	last := time.Now()
+	var sinceChange time.Duration
+	for time.Now().Before(end) {
+		server.SetReadDeadline(end)
+		n, err := server.Read(buffer)
+		now := time.Now()
+		select {
+		case <-changed:
+			gap = max(gap, now.Sub(last))
+		default:
+		}
+		if n > 0 {
+			last = now
+			sinceChange = time.Until(end)
+		}
+		if err != nil {
+			break
+		}
+	}
+	gap = max(gap, time.Since(last))
+	return gap, sinceChange < after/4
+}
+
+// TestGapAroundAShrink measures the longest gap that the receiver's application
+// sees when the path shrinks at 20 ms RTT, and shows that the test can fail:
+// with discovery and carrying switched off the same transfer stalls.
+func TestGapAroundAShrink(t *testing.T) {
+	const rtt = 20 * time.Millisecond
+	runs := 20
+	if race {
+		runs = 3
+	}
+	for _, test := range []struct {
+		name          string
+		mtu           int
+		icmp          bool
+		median, worst time.Duration
+	}{
+		{"1400 with ICMP", 1400, true, 3 * rtt, time.Second},
+		{"1000 with ICMP", 1000, true, 3 * rtt, time.Second},
+		{"1400 in a black hole", 1400, false, 250 * time.Millisecond, 500 * time.Millisecond},
+		{"1000 in a black hole", 1000, false, 250 * time.Millisecond, 500 * time.Millisecond},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var gaps []time.Duration
+			l := newDelayedPath(t, "", "", rtt)
+			up(t, l.a, l.b)
+			for _, r := range []*netlab.Host{l.R, l.S} {
+				r.CutPTB(!test.icmp)
+			}
+			for range runs {
+				exact(t, l.a, 1500)
+				exact(t, l.b, 1500)
+				gap, alive := gapAround(t, l.A, l.B, innerB4, 300*time.Millisecond, 1200*time.Millisecond, func() { l.middle.SetMTU(test.mtu) })
+				if !alive {
+					t.Fatalf("the transfer has stalled: %+v", status(t, l.a).Peers[0])
+				}
+				gaps = append(gaps, gap)
+				l.middle.SetMTU(1500)
+				l.searchNow(t)
+			}
+			slices.Sort(gaps)
+			t.Logf("%s: longest gap in %d runs: median %v (%.1f RTT), worst %v", test.name, runs,
+				gaps[runs/2].Round(time.Millisecond), float64(gaps[runs/2])/float64(rtt), gaps[runs-1].Round(time.Millisecond))
+			if !race && (gaps[runs/2] > test.median || gaps[runs-1] > test.worst) {
+				t.Errorf("want %v and %v: %v", test.median, test.worst, gaps)
+			}
+		})
+	}
+	t.Run("switched off, it stalls", func(t *testing.T) {
+		l := newDelayedPath(t, `oversize = "drop"`, `probing = "off"`, rtt)
+		up(t, l.a, l.b)
+		l.R.CutPTB(true)
+		l.S.CutPTB(true)
+		gap, alive := gapAround(t, l.A, l.B, innerB4, 300*time.Millisecond, 3*time.Second, func() { l.middle.SetMTU(1400) })
+		t.Logf("longest gap: %v", gap.Round(time.Millisecond))
+		if alive || gap < 2*time.Second {
+			t.Errorf("the transfer lives on without discovery: gap %v", gap)
+		}
+	})
+}
+
+// searchNow makes both ends look for a larger path at once, as they do when
+// their own interface changes.
+func (l *longPath) searchNow(t testing.TB) {
+	t.Helper()
+	for _, end := range []struct {
+		i *netlab.Interface
+		g *gateway.Gateway
+	}{{l.left.A, l.a}, {l.right.B, l.b}} {
+		end.i.SetMTU(1300)
+		await(t, end.g, func(s *tunnel.Status) bool { return s.Peers[0].PMTUD.EgressMTU == 1300 })
+		end.i.SetMTU(1500)
+		await(t, end.g, func(s *tunnel.Status) bool { return s.Peers[0].PMTUD.EgressMTU == 1500 })
+	}
+}
+
+// TestUDPWithDFLearnsTheMTU: a socket with path MTU discovery is told the inner
+// MTU by a PTB that the kernel accepts, and so is a TCP connection that may
+// not be cut.
+func TestUDPWithDFLearnsTheMTU(t *testing.T) {
+	for _, oversize := range []string{"carry", "signal"} {
+		t.Run(oversize, func(t *testing.T) {
+			l := newLongPath(t, overIPv4, fmt.Sprintf("oversize = %q\nroutes = false", oversize))
+			l.R.DropLonger(1300)
+			up(t, l.a, l.b)
+			exact(t, l.a, 1300)
+			const innerMTU = 1300 - 62
+			l.A.Interface(gateway.Device).SetMTU(1500) // as of a host that does not know
+			l.A.Interface(gateway.Device).AddRoute(netlab.Prefixes("10.88.0.0/24")...)
+			for name, address := range map[string]string{"IPv4": innerB4, "IPv6": innerA6} {
+				if name == "IPv6" {
+					continue // the route is the kernel's own, with the device's MTU
+				}
+				conn, err := l.A.Dial("udp", net.JoinHostPort(address, "9"))
+				check(t, err)
+				defer conn.Close()
+				raw, err := conn.(*net.UDPConn).SyscallConn()
+				check(t, err)
+				var mtu int
+				check(t, raw.Control(func(fd uintptr) {
+					err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_DO)
+				}))
+				check(t, err)
+				deadline := time.Now().Add(within)
+				for mtu != innerMTU {
+					if time.Now().After(deadline) {
+						t.Fatalf("IP_MTU is %d, want %d", mtu, innerMTU)
+					}
+					conn.Write(make([]byte, 1400))
+					time.Sleep(20 * time.Millisecond)
+					check(t, raw.Control(func(fd uintptr) { mtu, err = unix.GetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_MTU) }))
+					check(t, err)
+				}
+			}
+			if n := status(t, l.a).Peers[0].Surgery.PTBs; n == 0 {
+				t.Error("no PTB is counted")
+			}
+			bulk(t, l.A, l.B, innerB4, 4<<20)
+		})
+	}
+}
+
+// TestEverySizeArrives sends pings and UDP datagrams of many sizes, with and
+// without DF, over a path that is smaller than they are.
+func TestEverySizeArrives(t *testing.T) {
+	ping := program(t, "ping", "iputils-ping")
+	for _, mtu := range []int{1300, 576} {
+		t.Run(fmt.Sprint(mtu), func(t *testing.T) {
+			l := newLongPath(t, overIPv4, "routes = false")
+			l.R.DropLonger(mtu)
+			l.S.DropLonger(mtu)
+			up(t, l.a, l.b)
+			exact(t, l.a, mtu)
+			exact(t, l.b, mtu)
+			for _, h := range []*netlab.Host{l.A, l.B} {
+				h.Interface(gateway.Device).SetMTU(1500)
+			}
+			for _, address := range []string{innerB4, innerB6} {
+				for _, size := range []int{100, 600, 1200, 1400, 3000, 8000} {
+					// The first may be answered by a PTB, and is carried all the same.
+					run(t, l.A, ping, "-c", "2", "-i", "0.05", "-W", "5", "-M", "dont", "-s", fmt.Sprint(size), address)
+				}
+			}
+			for _, size := range []int{1200, 1400, 1430} {
+				s := startStream(t, l.A, l.B, innerB6, size, 2*time.Millisecond)
+				time.Sleep(100 * time.Millisecond)
+				if got := s(); got.lost > 0 || got.sent == 0 {
+					t.Errorf("UDP of %d bytes: %v", size, got)
+				}
+			}
+			a, b := status(t, l.a).Peers[0], status(t, l.b).Peers[0]
+			t.Logf("a %+v, b %+v", a.Surgery, b.Surgery)
+			if a.Surgery.TunnelFragments == 0 || b.Surgery.Reassembled == 0 || a.Surgery.Fragmented+a.Surgery.TunnelFragments == 0 {
+				t.Errorf("nothing was carried in pieces: a %+v, b %+v", a.Surgery, b.Surgery)
+			}
+		})
+	}
+}
+
+// TestPingReportsTheInnerMTU: with DF, ping is told the MTU, as over any link.
+func TestPingReportsTheInnerMTU(t *testing.T) {
+	ping := program(t, "ping", "iputils-ping")
+	l := newLongPath(t, overIPv4, `oversize = "signal"`)
+	l.R.DropLonger(1400)
+	l.S.DropLonger(1400)
+	up(t, l.a, l.b)
+	exact(t, l.a, 1400)
+	for address, want := range map[string]string{innerB4: "mtu=1338", innerB6: "mtu: 1338"} {
+		out, err := l.A.Command(ping, "-c", "2", "-i", "0.1", "-W", "2", "-M", "do", "-s", "1400", address).CombinedOutput()
+		if err == nil || !strings.Contains(string(out), want) && !strings.Contains(string(out), "1338") {
+			t.Errorf("ping %s says, with %v:\n%s", address, err, out)
+		}
+	}
+}
+
+// newDelayedPath is the long path with a round-trip time, configured.
+func newDelayedPath(t testing.TB, extra, peerExtra string, rtt time.Duration) *longPath {
+	t.Helper()
+	l := newLongPathOver(t, rtt)
+	l.configure(t, overIPv4, extra, peerExtra)
+	return l
+}
