@@ -211,6 +211,10 @@ func FuzzCut(f *testing.F) {
 		if !ok || mtu > 65535 || segment < 0 || segment > 65535 {
 			return
 		}
+		if rest := p.Bytes[p.Header:]; p.Protocol == protoTCP && len(rest) >= tcpHeaderSize {
+			rest[tcpChecksum], rest[tcpChecksum+1] = 0, 0
+			pseudoHeader(p.Bytes, protoTCP, len(rest)).add(rest).putChecksum(rest[tcpChecksum:])
+		}
 		var c Cutter
 		for _, prepare := range []func(*Packet, int, int) error{c.TCP, c.UDP} {
 			if prepare(&p, segment, mtu) != nil {

@@ -357,22 +357,41 @@ func BenchmarkReassemble(b *testing.B) {
 	}
 }
 
+// FuzzReassemble feeds payloads that a script is made of: a step in sequence
+// numbers, a length, and so many bytes.
 func FuzzReassemble(f *testing.F) {
-	b := udpPacket(f, ip4(layers.IPProtocolUDP), counted(500))
-	for _, p := range splitAll(f, b, 200) {
-		f.Add(p, p, uint32(1), uint32(2))
+	b := udpPacket(f, ip4(layers.IPProtocolUDP), counted(300))
+	var inOrder, reversed []byte
+	payloads := splitAll(f, b, 200)
+	for i, p := range payloads {
+		inOrder = append(append(inOrder, 1, byte(len(p))), p...)
+		last := payloads[len(payloads)-1-i]
+		reversed = append(append(reversed, 0xff, byte(len(last))), last...)
 	}
-	f.Fuzz(func(t *testing.T, a, b []byte, first, second uint32) {
-		var r Reassembler
-		total := 0
-		deliver := func(p []byte) { total += len(p) }
-		for range 3 {
-			r.Add(first, a, epoch, deliver)
-			r.Add(second, b, epoch, deliver)
-			first, second = second+1, first+1
+	f.Add(inOrder, uint32(1), uint8(0))
+	f.Add(reversed, uint32(1<<31), uint8(1))
+	f.Fuzz(func(t *testing.T, script []byte, seq uint32, known uint8) {
+		r := Reassembler{Arrived: func(seq uint32) bool { return uint8(seq)&known != 0 }}
+		for len(script) >= 2 {
+			seq += uint32(int8(script[0]))
+			n := min(int(script[1]), len(script)-2)
+			payload := script[2 : 2+n]
+			script = script[2+n:]
+			_ = r.Add(seq, payload, epoch, func(p []byte) {
+				if length, ok := lengthOf(p); !ok || length != len(p) {
+					t.Fatalf("%d bytes delivered as a packet of %d: %x", len(p), length, p)
+				}
+			})
 		}
-		if total > 3*(len(a)+len(b)) {
-			t.Errorf("%d bytes out of 3 times %d and %d", total, len(a), len(b))
+		held := 0
+		for _, p := range r.slots {
+			held += cap(p.data)
+			if p.rest > len(p.data) || p.open < 0 {
+				t.Fatalf("%+v", p)
+			}
+		}
+		if held != r.held || held > reassemblyMemory {
+			t.Fatalf("%d bytes held, counted as %d", held, r.held)
 		}
 	})
 }
