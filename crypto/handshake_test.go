@@ -134,7 +134,7 @@ func TestTheWireHasNotChanged(t *testing.T) {
 
 // goldenHandshake is the beginning of the SHA-256 of the initiation, the
 // response, and the initiator's keys.
-var goldenHandshake = []string{"81ad223c1bff7bc5", "9f6fdfdf35d9557b", "92a4735654a1f104", "44565cd36180fedf"}
+var goldenHandshake = []string{"f109795f9e9c85ca", "820368100982524c", "7c3eca380a2becba", "929de050309c6935"}
 
 // TestNotOneBitOfAMessageMayChange flips bits of every byte of every message:
 // it must be refused, and the true message must still be welcome.
@@ -165,9 +165,6 @@ func TestNotOneBitOfAMessageMayChange(t *testing.T) {
 		return err
 	}
 	flips(initiation, mac2, func(b []byte) error {
-		if len(b) > 2 && len(b) == len(initiation) && bytes.Equal(b[4:], initiation[4:]) && b[0] == initiation[0] && b[1] == initiation[1] {
-			return errors.New("a reserved bit: covered by mac1")
-		}
 		return open(b)
 	})
 	response, _ := e.respond(t, initiation, PresharedKey{})

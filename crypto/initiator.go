@@ -33,14 +33,15 @@ func NewInitiator(local PrivateKey, remote PublicKey, psk PresharedKey, random i
 	if _, err := io.ReadFull(random, id[:]); err != nil {
 		return nil, fmt.Errorf("crypto: handshake id: %w", err)
 	}
-	state, err := newState(local, public, remote[:], random)
+	number := binary.BigEndian.Uint32(id[:])
+	state, err := newState(local, public, remote[:], appendHeader(nil, Initiation, number), random)
 	if err == nil {
 		err = state.SetPresharedKey(psk[:])
 	}
 	if err != nil {
 		return nil, fmt.Errorf("crypto: begin handshake: %w", err)
 	}
-	return &Initiator{local: local, public: public, remote: remote, id: binary.BigEndian.Uint32(id[:]), state: state}, nil
+	return &Initiator{local: local, public: public, remote: remote, id: number, state: state}, nil
 }
 
 // ID returns the number by which the answers name this attempt.

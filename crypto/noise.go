@@ -7,20 +7,21 @@ import (
 	"github.com/flynn/noise"
 )
 
-// prologue binds both ends to this protocol and its version.
+// prologue binds both ends to this protocol and its version; the header of the
+// initiation follows it, so that nothing of that can be changed on the way.
 const prologue = "fathom v1"
 
 var cipherSuite = noise.NewCipherSuite(noise.DH25519, noise.CipherChaChaPoly, noise.HashBLAKE2s)
 
-// newState begins one end's side of a handshake; remote is the initiator's
-// alone.
-func newState(local PrivateKey, public PublicKey, remote []byte, random io.Reader) (*noise.HandshakeState, error) {
+// newState begins one end's side of a handshake whose initiation has the given
+// header; remote is the initiator's alone.
+func newState(local PrivateKey, public PublicKey, remote, header []byte, random io.Reader) (*noise.HandshakeState, error) {
 	return noise.NewHandshakeState(noise.Config{
 		CipherSuite:           cipherSuite,
 		Random:                random,
 		Pattern:               noise.HandshakeIK,
 		Initiator:             remote != nil,
-		Prologue:              []byte(prologue),
+		Prologue:              append([]byte(prologue), header...),
 		PresharedKeyPlacement: 2,
 		StaticKeypair:         noise.DHKey{Private: local[:], Public: public[:]},
 		PeerStatic:            remote,

@@ -50,7 +50,7 @@ func (r *Responder) Open(message []byte, from netip.AddrPort, underLoad bool, no
 	if underLoad && !r.jar.check(message, from, now) {
 		return nil, ErrCookieRequired
 	}
-	state, err := newState(r.local, r.public, nil, r.random)
+	state, err := newState(r.local, r.public, nil, message[:headerSize], r.random)
 	if err != nil {
 		return nil, fmt.Errorf("crypto: answer handshake: %w", err)
 	}

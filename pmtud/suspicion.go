@@ -15,6 +15,9 @@ type doubt struct {
 func (d *Discovery) suspect(e event, safe int, now time.Time) {
 	d.doubt = doubt{d.plpmtu, e == validPTB, append([]failure(nil), d.fails...), d.raiseAt, d.raiseIn}
 	d.lo, d.fails = 0, d.fails[:0]
+	if e == validPTB { // which may say that BASE_PLPMTU does not pass either
+		safe = max(min(safe, d.grid.floor(d.hint)), d.grid.min)
+	}
 	d.use(safe, causeOf(e), now)
 	d.restart(now)
 }

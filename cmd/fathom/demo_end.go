@@ -162,17 +162,18 @@ func (e *end) peer(ctx context.Context) (*tunnel.PeerStatus, error) {
 	return &s.Peers[0], nil
 }
 
-// awaitEstablished waits until the tunnel says that its peer is up.
+// awaitEstablished waits until the tunnel says that its peer is up, and that it
+// knows how large a packet the path carries.
 func (e *end) awaitEstablished(ctx context.Context) (*tunnel.PeerStatus, error) {
 	const interval = 20 * time.Millisecond
 	limit := time.After(establishWithin)
 	for {
 		peer, err := e.peer(ctx)
-		if err == nil && peer.State == tunnel.PeerEstablished {
+		if err == nil && peer.State == tunnel.PeerEstablished && peer.PMTUD.State == "search_complete" {
 			return peer, nil
 		}
 		if err == nil {
-			err = fmt.Errorf("its peer is %s", peer.State)
+			err = fmt.Errorf("its peer is %s, its discovery %s", peer.State, peer.PMTUD.State)
 		}
 		select {
 		case <-time.After(interval):
