@@ -17,6 +17,11 @@
 // A superpacket is what the TUN device hands over with a virtio_net_hdr
 // (Offload): up to 64 KiB of TCP or UDP payload behind one header.
 //
+// No surgery makes a good packet out of a bad one: what is damaged is not cut,
+// and fragments of which one is missing are never joined with those of another
+// packet. What is cut here is, byte for byte, what Linux makes of the same
+// packet; the tests compare the two.
+//
 // TTL and hop limit are left alone: the tunnel is a link, and the two hosts
 // decrement them when they forward into and out of it, as any router does
 // (RFC 4301 section 5.1.2 has the same result).

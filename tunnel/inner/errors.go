@@ -7,7 +7,7 @@ var (
 	// ErrMalformed: lengths or headers contradict each other.
 	ErrMalformed = errors.New("inner: malformed packet")
 	// ErrCannotCut: cutting the packet would change what it says, or what
-	// authenticates it.
+	// authenticates it, or hide that it is damaged.
 	ErrCannotCut = errors.New("inner: packet must not be cut")
 	// ErrDontFragment: the sender forbids it (DF, or IPv6).
 	ErrDontFragment = errors.New("inner: packet must not be fragmented")
