@@ -153,25 +153,32 @@ func (c *controller) handleInitiation(message []byte, from netip.AddrPort, local
 	return c.sender.plain(response, back)
 }
 
-func (c *controller) handleResponse(message []byte, from netip.AddrPort, local netip.Addr, now time.Time) error {
+// answered finds the initiation of ours that a message answers.
+func (c *controller) answered(message []byte) (*peer, initiation, error) {
 	id, err := crypto.ReceiverID(message)
+	if err != nil {
+		return nil, initiation{}, err
+	}
+	for _, p := range c.peers {
+		if i, ok := p.exchange.find(id); ok {
+			return p, i, nil
+		}
+	}
+	return nil, initiation{}, errUnknownID
+}
+
+func (c *controller) handleResponse(message []byte, from netip.AddrPort, local netip.Addr, now time.Time) error {
+	p, i, err := c.answered(message)
 	if err != nil {
 		return err
 	}
-	for _, p := range c.peers {
-		i, ok := p.exchange.find(id)
-		if !ok {
-			continue
-		}
-		keys, err := i.initiator.Finish(message)
-		if err != nil {
-			c.complain(p, now, "peer's answer is not authentic", "from", from,
-				"hint", "do both ends have the same preshared_key_file contents, and does public_key name this peer?")
-			return err
-		}
-		return c.complete(p, i, keys, from, local, now)
+	keys, err := i.initiator.Finish(message)
+	if err != nil {
+		c.complain(p, now, "peer's answer is not authentic", "from", from,
+			"hint", "do both ends have the same preshared_key_file contents, and does public_key name this peer?")
+		return err
 	}
-	return errUnknownID
+	return c.complete(p, i, keys, from, local, now)
 }
 
 // complete installs the SAs of a handshake that this end began.
@@ -192,23 +199,12 @@ func (c *controller) complete(p *peer, i initiation, keys crypto.Keys, from neti
 }
 
 func (c *controller) handleCookieReply(message []byte) error {
-	id, err := crypto.ReceiverID(message)
+	p, i, err := c.answered(message)
 	if err != nil {
 		return err
 	}
-	for _, p := range c.peers {
-		i, ok := p.exchange.find(id)
-		if !ok {
-			continue
-		}
-		cookie, err := i.initiator.ConsumeCookieReply(message)
-		if err != nil {
-			return err
-		}
-		p.exchange.cookie = cookie
-		return nil
-	}
-	return errUnknownID
+	p.exchange.cookie, err = i.initiator.ConsumeCookieReply(message)
+	return err
 }
 
 // newSAPair makes the SAs of a completed handshake.

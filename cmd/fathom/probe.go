@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 
@@ -41,15 +40,7 @@ is running, 1 for any other error, 2 for a mistake on the command line.`,
 		if err != nil {
 			return err
 		}
-		text := soundingText(s)
-		if *asJSON {
-			data, err := json.MarshalIndent(s, "", "  ")
-			if err != nil {
-				return err
-			}
-			text = string(data) + "\n"
-		}
-		if err := printf(cmd, "%s", text); err != nil {
+		if err := printEither(cmd, *asJSON, s, soundingText(s)); err != nil {
 			return err
 		}
 		if s.State != "search_complete" {

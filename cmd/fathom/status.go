@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -36,15 +35,7 @@ running, 1 for any other error, 2 for a mistake on the command line.`,
 		if err != nil {
 			return err
 		}
-		text := statusText(s, time.Now())
-		if *asJSON {
-			data, err := json.MarshalIndent(s, "", "  ")
-			if err != nil {
-				return err
-			}
-			text = string(data) + "\n"
-		}
-		if err := printf(cmd, "%s", text); err != nil {
+		if err := printEither(cmd, *asJSON, s, statusText(s, time.Now())); err != nil {
 			return err
 		}
 		if !s.Up() {
