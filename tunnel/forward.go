@@ -192,6 +192,8 @@ func (f *forwarder) fragments(p *peer, sa *outboundSA, to *path, packet *inner.P
 
 func (f *forwarder) tunnelFragments(p *peer, sa *outboundSA, to *path, packet *inner.Packet) error {
 	tos := inner.Encapsulate(packet.TOS)
+	sa.splitting.Lock()
+	defer sa.splitting.Unlock()
 	for {
 		payload, ok := f.splitter.Next(f.sender.room(to.innerMTU)[esp.HeaderSize:esp.HeaderSize])
 		if !ok {

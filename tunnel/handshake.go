@@ -217,8 +217,11 @@ func newSAPair(p *peer, keys crypto.Keys, initiator bool, now time.Time) (*saPai
 	if err != nil {
 		return nil, fmt.Errorf("inbound SA: %w", err)
 	}
+	inbound := &inboundSA{spi: keys.ReceiveSPI, peer: p, in: in}
+	// Add is called under inbound.mu, which guards the window too.
+	inbound.fragments.Arrived = func(seq uint32) bool { return in.Window().Check(seq) == esp.ErrReplay }
 	return &saPair{
-		inbound:     &inboundSA{spi: keys.ReceiveSPI, peer: p, in: in},
+		inbound:     inbound,
 		outbound:    &outboundSA{Outbound: out},
 		initiator:   initiator,
 		established: now,
