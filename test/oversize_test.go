@@ -1,8 +1,10 @@
 package test
 
 import (
+	"bytes"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"slices"
 	"strings"
@@ -13,7 +15,9 @@ import (
 
 	"fathom/test/gateway"
 	"fathom/test/netlab"
+	"fathom/test/netlab/labtest"
 	"fathom/tunnel"
+	"fathom/tunnel/inner"
 )
 
 // transferOver sends for a while at a steady rate, lets change happen in the
@@ -232,4 +236,155 @@ func newDelayedPath(t testing.TB, extra, peerExtra string, rtt time.Duration) *l
 	l := newLongPathOver(t, rtt)
 	l.configure(t, overIPv4, extra, peerExtra)
 	return l
+}
+
+// TestAThousandChanges changes the path at random, all the time, during one
+// transfer.
+func TestAThousandChanges(t *testing.T) {
+	changes, size := 1000, int64(2<<30)
+	if race {
+		changes, size = 40, 32<<20
+	}
+	l := newLongPath(t, overIPv4, "")
+	up(t, l.a, l.b)
+	client, server := connect(t, l.A, l.B, innerB4)
+	for _, conn := range []net.Conn{client, server} {
+		check(t, conn.SetDeadline(time.Now().Add(6*time.Minute)))
+	}
+	done := make(chan error, 1)
+	var result bulkResult
+	go func() {
+		var err error
+		result, err = sendBulk(client, server, size)
+		done <- err
+	}()
+	random := rand.New(rand.NewPCG(3, 4))
+	n := 0
+	for ; n < changes; n++ {
+		l.middle.SetMTU(576 + random.IntN(1500-576+1))
+		select {
+		case err := <-done:
+			check(t, err)
+			t.Fatalf("the transfer was over after %d changes", n)
+		case <-time.After(15 * time.Millisecond):
+		}
+	}
+	l.middle.SetMTU(1500)
+	check(t, <-done)
+	t.Logf("%d changes of the MTU between 576 and 1500 during a transfer of %d MiB: %v, longest gap %v", n, result.bytes>>20,
+		result.elapsed.Round(time.Millisecond), result.gap.Round(time.Millisecond))
+}
+
+// TestTracepathReportsTheInnerMTU inside the tunnel.
+func TestTracepathReportsTheInnerMTU(t *testing.T) {
+	tracepath := program(t, "tracepath", "iputils-tracepath")
+	for _, oversize := range []string{"carry", "signal"} {
+		t.Run(oversize, func(t *testing.T) {
+			l := newLongPath(t, overIPv4, fmt.Sprintf("oversize = %q", oversize))
+			l.R.DropLonger(1400)
+			l.S.DropLonger(1400)
+			up(t, l.a, l.b)
+			exact(t, l.a, 1400)
+			exact(t, l.b, 1400)
+			for _, address := range []string{innerB4, innerB6} {
+				out, err := l.A.Command(tracepath, "-n", "-m", "4", address).CombinedOutput()
+				if err != nil || !strings.Contains(string(out), "pmtu 1338") {
+					t.Errorf("tracepath %s, %v:\n%s", address, err, out)
+				}
+			}
+		})
+	}
+}
+
+// TestNoFloodOfDuplicateACKs counts the empty acknowledgments that repeat the
+// one before, around a shrink: where discovery fails, there are about a
+// hundred of them within 20 ms.
+func TestNoFloodOfDuplicateACKs(t *testing.T) {
+	const window, flood = 20 * time.Millisecond, 100
+	for name, icmp := range map[string]bool{"with ICMP": true, "in a black hole": false} {
+		t.Run(name, func(t *testing.T) {
+			l := newDelayedPath(t, "", "", 20*time.Millisecond)
+			up(t, l.a, l.b)
+			exact(t, l.a, 1500)
+			l.R.CutPTB(!icmp)
+			l.S.CutPTB(!icmp)
+			inside := labtest.Capture(t, l.A.Interface(gateway.Device))
+			if _, alive := gapAround(t, l.A, l.B, innerB4, 500*time.Millisecond, time.Second, func() { l.middle.SetMTU(1400) }); !alive {
+				t.Error("the transfer has stalled")
+			}
+			inside.Stop()
+			var last []byte
+			var repeated []time.Time
+			for _, packet := range inside.Packets() {
+				p, ok := inner.Parse(packet.Data)
+				if packet.Sent || !ok || p.Protocol != 6 || len(p.Bytes) < p.Header+20 {
+					continue
+				}
+				tcp := p.Bytes[p.Header:]
+				if len(tcp) != int(tcp[12]>>4)*4 {
+					continue // not empty
+				}
+				if bytes.Equal(tcp[8:12], last) {
+					repeated = append(repeated, packet.Time)
+				}
+				last = tcp[8:12]
+			}
+			most := 0
+			for i := range repeated {
+				n := 0
+				for _, at := range repeated[i:] {
+					if at.Sub(repeated[i]) <= window {
+						n++
+					}
+				}
+				most = max(most, n)
+			}
+			t.Logf("%d duplicate ACKs, at most %d of them within %v", len(repeated), most, window)
+			if most >= flood {
+				t.Errorf("%d duplicate ACKs within %v", most, window)
+			}
+		})
+	}
+}
+
+// TestNoGapBehindRoutedNetworks runs the transfer between hosts behind the two
+// ends, in both directions, with segmentation offload on their links and
+// without.
+func TestNoGapBehindRoutedNetworks(t *testing.T) {
+	for name, offload := range map[string]bool{"offload on": true, "offload off": false} {
+		t.Run(name, func(t *testing.T) {
+			l := newLongPathOver(t, 20*time.Millisecond)
+			x, y := l.lab.Host("x"), l.lab.Host("y")
+			nearX := l.lab.Connect(l.A, x, netlab.LinkConfig{AddrA: netlab.Prefixes("192.168.1.1/24"), AddrB: netlab.Prefixes("192.168.1.2/24"), Offload: offload})
+			nearY := l.lab.Connect(l.B, y, netlab.LinkConfig{AddrA: netlab.Prefixes("192.168.2.1/24"), AddrB: netlab.Prefixes("192.168.2.2/24"), Offload: offload})
+			x.DefaultVia(nearX.A.Addr4())
+			y.DefaultVia(nearY.A.Addr4())
+			l.A.Forward()
+			l.B.Forward()
+			check(t, l.a.Configure("", gateway.Peer{Gateway: l.b, Endpoint: "10.3.0.2:4500", Routed: []string{"192.168.2.0/24"}}))
+			check(t, l.b.Configure("", gateway.Peer{Gateway: l.a, Endpoint: "10.1.0.2:4500", Routed: []string{"192.168.1.0/24"}}))
+			up(t, l.a, l.b)
+			for _, icmp := range []bool{true, false} {
+				l.R.CutPTB(!icmp)
+				l.S.CutPTB(!icmp)
+				for _, way := range []struct {
+					name     string
+					from, to *netlab.Host
+					address  string
+				}{{"from x to y", x, y, "192.168.2.2"}, {"from y to x", y, x, "192.168.1.2"}} {
+					for _, mtu := range []int{1400, 1000} {
+						exact(t, l.a, 1500)
+						exact(t, l.b, 1500)
+						gap, alive := gapAround(t, way.from, way.to, way.address, 300*time.Millisecond, 1500*time.Millisecond, func() { l.middle.SetMTU(mtu) })
+						t.Logf("%s, 1500 to %d, ICMP %v: longest gap %v", way.name, mtu, icmp, gap.Round(time.Millisecond))
+						if !alive || gap > 3*time.Second {
+							t.Errorf("%s, 1500 to %d, ICMP %v: gap %v, alive at the end: %v", way.name, mtu, icmp, gap, alive)
+						}
+						l.middle.SetMTU(1500)
+						l.searchNow(t)
+					}
+				}
+			}
+		})
+	}
 }

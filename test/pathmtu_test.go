@@ -137,6 +137,7 @@ func TestPathMTUChangesInMidTransfer(t *testing.T) {
 //
 //	a ── r ── s ── b
 type longPath struct {
+	lab                 *netlab.Lab
 	A, R, S, B          *netlab.Host
 	left, middle, right *netlab.Link
 	a, b                *gateway.Gateway
@@ -154,7 +155,7 @@ func newLongPath(t testing.TB, family outer, extra string) *longPath {
 func newLongPathOver(t testing.TB, rtt time.Duration) *longPath {
 	t.Helper()
 	lab := labtest.New(t)
-	l := &longPath{A: lab.Host("a"), R: lab.Host("r"), S: lab.Host("s"), B: lab.Host("b")}
+	l := &longPath{lab: lab, A: lab.Host("a"), R: lab.Host("r"), S: lab.Host("s"), B: lab.Host("b")}
 	l.left = lab.Connect(l.A, l.R, netlab.LinkConfig{AddrA: netlab.Prefixes("10.1.0.2/24", "fd01::2/64"), AddrB: netlab.Prefixes("10.1.0.1/24", "fd01::1/64")})
 	l.middle = lab.Connect(l.R, l.S, netlab.LinkConfig{AddrA: netlab.Prefixes("10.2.0.1/24", "fd02::1/64"), AddrB: netlab.Prefixes("10.2.0.2/24", "fd02::2/64")})
 	nearB, atB := netlab.Prefixes("10.3.0.1/24", "fd03::1/64"), netlab.Prefixes("10.3.0.2/24", "fd03::2/64")
