@@ -233,9 +233,12 @@ const maxAttempts = 8
 // again sends messages that were refused once more. An ICMP error that is
 // pending on the socket is returned by the next call, whatever it was about,
 // and that call has sent nothing. So what is in the error queue is taken out,
-// and an errno is believed only when nothing from elsewhere was in there:
-// anybody can send ICMP. doubtful says that there always was.
+// and an errno is believed only when it comes twice in a row with nothing from
+// elsewhere in there: anybody can send ICMP. (Once is not enough: the kernel
+// queues a message and sets the error that is pending in two steps.) doubtful
+// says that there always was.
 func (o *outbox) again(socket *udpSocket, n int) (errno unix.Errno, doubtful bool) {
+	clean := 0
 	for range maxAttempts {
 		socket.errors.drain(socket, o.events.ptb)
 		before := socket.errors.remote.Load()
@@ -243,7 +246,9 @@ func (o *outbox) again(socket *udpSocket, n int) (errno unix.Errno, doubtful boo
 			return 0, false
 		}
 		socket.errors.drain(socket, o.events.ptb)
-		if socket.errors.remote.Load() == before {
+		if socket.errors.remote.Load() != before {
+			clean = 0
+		} else if clean++; clean == 2 {
 			return errno, false
 		}
 	}

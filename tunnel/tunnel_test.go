@@ -252,7 +252,8 @@ func startPair(t *testing.T) (left, right *end) {
 	left, right = newPair(t)
 	right.start()
 	left.start()
-	eventually(t, "both ends established", 5*time.Second, func() bool { return left.established() && right.established() })
+	known := func(e *end) bool { return e.established() && e.status().Peers[0].PMTUD.State == "search_complete" }
+	eventually(t, "both ends established, with their paths known", 5*time.Second, func() bool { return known(left) && known(right) })
 	return left, right
 }
 
