@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"fathom/test/netlab"
+	"fathom/tunnel"
 )
 
 // demo is what the flags of `fathom demo` ask for, and where it prints.
@@ -20,18 +22,26 @@ type demo struct {
 	size    byteSize
 	seed    uint64
 	verbose bool
-	out     io.Writer
-	log     io.Writer // of the tunnels, with verbose
+	// duration is how long the transfer is spread over at least; 0: as fast as
+	// can be, and the path stays as it is.
+	duration    time.Duration
+	noDiscovery bool
+	asJSON      bool
+	out         io.Writer
+	log         io.Writer // of the tunnels, with verbose
 }
 
 func newDemoCommand() *cobra.Command {
 	d := demo{size: 256 * mebibyte}
+	const usualDuration = 12 * time.Second
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Two hosts, two routers and a tunnel, on this machine and without root",
 		Long: `Build two hosts with two routers between them, on this machine; start a tunnel
 on each host, as ` + "`fathom up`" + ` with a configuration file of its own; send a file's
-worth of bytes through the tunnel over TCP, and compare the hashes.
+worth of bytes through the tunnel over TCP, and compare the hashes. In the
+middle of the transfer the link between the routers shrinks from 1500 bytes to
+1400 and to 1000, without a word from any router, and grows back.
 
 It needs no root and no configuration: the hosts are network namespaces, inside
 a user namespace when it is not run as root. Nothing on this machine is changed,
@@ -42,6 +52,9 @@ Exit code: 0 when all bytes have arrived unchanged, else 1; 130 when interrupted
 	}
 	cmd.Flags().Var(&d.size, "size", "how much to send, such as 8MiB or 2GiB")
 	cmd.Flags().Uint64Var(&d.seed, "seed", 1, "what the pseudo-random bytes are made from, a `number`")
+	cmd.Flags().DurationVar(&d.duration, "duration", usualDuration, "spread the transfer over this `time`; 0s sends as fast as it goes, and the path stays as it is")
+	cmd.Flags().BoolVar(&d.noDiscovery, "no-discovery", false, "switch off what Fathom is for, and see the transfer stall")
+	cmd.Flags().BoolVar(&d.asJSON, "json", false, "print nothing but the result, as JSON")
 	cmd.Flags().BoolVarP(&d.verbose, "verbose", "v", false, "show what the tunnels log")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		d.out, d.log = cmd.OutOrStdout(), cmd.ErrOrStderr()
@@ -53,7 +66,7 @@ Exit code: 0 when all bytes have arrived unchanged, else 1; 130 when interrupted
 			}
 			return exitCode(code)
 		}
-		if err := netlab.Available(netlab.Namespaces, netlab.TUN); err != nil {
+		if err := netlab.Available(netlab.Namespaces, netlab.TUN, netlab.Filters); err != nil {
 			return explainMissing(err)
 		}
 		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, unix.SIGTERM, unix.SIGHUP)
@@ -104,7 +117,9 @@ func (d *demo) run(ctx context.Context) (err error) {
 	path := buildPath(lab)
 	d.say("two hosts with two routers between them, in network namespaces:\n\n%s", path.picture())
 
-	a, b, err := configureEnds(dir, path)
+	path.r1.CutPTB(true)
+	path.r2.CutPTB(true)
+	a, b, err := configureEnds(dir, path, !d.noDiscovery)
 	if err != nil {
 		return err
 	}
@@ -138,7 +153,7 @@ func (d *demo) converse(ctx context.Context, path *labPath, a, b *end, began tim
 	}
 	d.say("\nsending %s of pseudo-random bytes (seed %d) from %s to %s over tcp", d.size, d.seed, a.inner, b.inner)
 	wire := path.middle.A.Stats()
-	result, err := d.transfer(ctx, a, b)
+	result, err := d.transfer(ctx, path, a, b)
 	if err != nil {
 		return err
 	}
@@ -164,8 +179,14 @@ func (d *demo) conclude(ctx context.Context, r *transferResult, a, b *end, packe
 	if err != nil {
 		return err
 	}
+	if d.asJSON {
+		if err := d.printJSON(r, sent, packets); err != nil {
+			return err
+		}
+	}
 	d.say("")
 	d.say("%-20s %.2f s", "time", r.elapsed.Seconds())
+	d.say("%-20s %.0f ms", "longest gap at b", float64(r.gap.Microseconds())/1000)
 	d.say("%-20s %s", "throughput", rate(r.received, r.elapsed))
 	d.say("%-20s %s in %d packets", "into the tunnel", byteSize(sent.TxBytes), sent.TxPackets)
 	d.say("%-20s %s in %d packets", "out of the tunnel", byteSize(received.RxBytes), received.RxPackets)
@@ -177,6 +198,9 @@ func (d *demo) conclude(ctx context.Context, r *transferResult, a, b *end, packe
 		if len(e.drops) > 0 {
 			d.say("%-20s %s", e.name, counters(e.drops))
 		}
+	}
+	for _, change := range sent.PMTUD.History {
+		d.say("%-20s %d to %d: %s", "plpmtu", change.From, change.To, change.Cause)
 	}
 	d.say("%-20s %x", "sha-256, sent by a", r.sentHash)
 	d.say("%-20s %x", "sha-256, got by b", r.receivedHash)
@@ -206,7 +230,44 @@ func (d *demo) explain(ctx context.Context, err error, ends ...*end) error {
 	return withHint(err, "`fathom demo --verbose` shows all that the tunnels log")
 }
 
-// say prints a line.
+// patience is how long nothing may arrive: not long, where a stall is what the
+// demo is to show.
+func (d *demo) patience() time.Duration {
+	if d.noDiscovery {
+		return stallAfter / 4
+	}
+	return stallAfter
+}
+
+// demoResult is what --json prints.
+type demoResult struct {
+	Bytes         uint64                `json:"bytes"`
+	Seconds       float64               `json:"seconds"`
+	BitsPerSecond float64               `json:"bits_per_second"`
+	LongestGapMs  float64               `json:"longest_gap_ms"` // at the receiver's application
+	Packets       uint64                `json:"packets"`        // from router to router
+	SHA256        string                `json:"sha256"`
+	SHA256Sent    string                `json:"sha256_sent"`
+	PLPMTU        []tunnel.PLPMTUChange `json:"plpmtu_history"` // of host a
+}
+
+func (d *demo) printJSON(r *transferResult, a *tunnel.PeerStatus, packets uint64) error {
+	data, err := json.MarshalIndent(demoResult{
+		Bytes: r.received, Seconds: r.elapsed.Seconds(), BitsPerSecond: 8 * float64(r.received) / r.elapsed.Seconds(),
+		LongestGapMs: float64(r.gap.Microseconds()) / 1000, Packets: packets,
+		SHA256: fmt.Sprintf("%x", r.receivedHash), SHA256Sent: fmt.Sprintf("%x", r.sentHash), PLPMTU: a.PMTUD.History,
+	}, "", "  ")
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(d.out, "%s\n", data)
+	return err
+}
+
+// say prints a line for people.
 func (d *demo) say(format string, args ...any) {
+	if d.asJSON {
+		return
+	}
 	fmt.Fprintf(d.out, format+"\n", args...)
 }

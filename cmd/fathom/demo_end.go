@@ -57,7 +57,7 @@ const statusSocket = "status.sock"
 
 // configureEnds writes two configurations, with fresh keys, that name each
 // other. Each is a directory like /etc/fathom.
-func configureEnds(dir string, path *labPath) (a, b *end, err error) {
+func configureEnds(dir string, path *labPath, discovery bool) (a, b *end, err error) {
 	var public [2]crypto.PublicKey
 	ends := [2]*end{
 		{name: "a", host: path.a, inner: innerA.Addr()},
@@ -80,6 +80,10 @@ func configureEnds(dir string, path *labPath) (a, b *end, err error) {
 			return nil, nil, err
 		}
 	}
+	var tunnelExtra, peerExtra string
+	if !discovery {
+		tunnelExtra, peerExtra = "oversize = \"drop\"\n", "probing = \"off\"\n"
+	}
 	outer := [2]netip.Addr{path.left.A.Addr4(), path.right.B.Addr4()}
 	inner := [2]netip.Prefix{innerA, innerB}
 	for i, e := range ends {
@@ -89,14 +93,14 @@ name = "fathom0"
 private_key_file = %q
 address = [%q]
 status_socket = %q
-
+%s
 [[peer]]
 name = %q
 public_key = %q
 endpoint = %q
 allowed_ips = [%q]
-`, privateKeyFile, inner[i], statusSocket, ends[other].name, public[other],
-			netip.AddrPortFrom(outer[other], conf.DefaultPort), netip.PrefixFrom(inner[other].Addr(), 32))
+%s`, privateKeyFile, inner[i], statusSocket, tunnelExtra, ends[other].name, public[other],
+			netip.AddrPortFrom(outer[other], conf.DefaultPort), netip.PrefixFrom(inner[other].Addr(), 32), peerExtra)
 		if err := writeNew(e.config, []byte(text), 0o600); err != nil {
 			return nil, nil, err
 		}
@@ -169,7 +173,7 @@ func (e *end) awaitEstablished(ctx context.Context) (*tunnel.PeerStatus, error) 
 	limit := time.After(establishWithin)
 	for {
 		peer, err := e.peer(ctx)
-		if err == nil && peer.State == tunnel.PeerEstablished && peer.PMTUD.State == "search_complete" {
+		if err == nil && peer.State == tunnel.PeerEstablished && (peer.PMTUD.State == "search_complete" || peer.PMTUD.Source != "discovery") {
 			return peer, nil
 		}
 		if err == nil {

@@ -12,11 +12,11 @@ import (
 // progressInterval is the time between two lines of progress.
 const progressInterval = 500 * time.Millisecond
 
-// watch prints how many bytes have arrived until the returned function is
-// called, and calls stalled once when none has for stallAfter.
-func (d *demo) watch(arrived *atomic.Uint64, stalled func()) (stop func()) {
+// watch prints how many bytes have arrived, and more, until the returned
+// function is called, and calls stalled once when none has for long.
+func (d *demo) watch(arrived *atomic.Uint64, more func() string, stalled func()) (stop func()) {
 	began := time.Now()
-	p := progress{size: uint64(d.size), line: newLiveLine(d.out), began: began, lastStep: began, moved: began}
+	p := progress{size: uint64(d.size), line: newLiveLine(d.progressOut()), began: began, lastStep: began, moved: began, patience: d.patience()}
 	quit := make(chan struct{})
 	var done sync.WaitGroup
 	done.Go(func() {
@@ -25,14 +25,14 @@ func (d *demo) watch(arrived *atomic.Uint64, stalled func()) (stop func()) {
 		for {
 			select {
 			case now := <-ticker.C:
-				p.line.print(p.step(arrived.Load(), now))
+				p.line.print(p.step(arrived.Load(), now) + more())
 				if p.stalled(now) {
 					p.line.end()
 					stalled()
 					return
 				}
 			case <-quit:
-				p.line.print(p.step(arrived.Load(), time.Now()))
+				p.line.print(p.step(arrived.Load(), time.Now()) + more())
 				p.line.end()
 				return
 			}
@@ -52,6 +52,7 @@ type progress struct {
 	last     uint64    // bytes at the last step
 	lastStep time.Time // or began
 	moved    time.Time // when a byte was last seen to have arrived
+	patience time.Duration
 }
 
 // step returns the line for the bytes that have arrived by now.
@@ -66,7 +67,7 @@ func (p *progress) step(arrived uint64, now time.Time) string {
 }
 
 // stalled reports whether nothing has arrived for too long.
-func (p *progress) stalled(now time.Time) bool { return now.Sub(p.moved) >= stallAfter }
+func (p *progress) stalled(now time.Time) bool { return now.Sub(p.moved) >= p.patience }
 
 // rate prints bytes in a time as throughput.
 func rate(bytes uint64, in time.Duration) string {
@@ -105,4 +106,12 @@ func (l *liveLine) end() {
 		fmt.Fprintln(l.out)
 	}
 	l.width = 0
+}
+
+// progressOut is where progress goes: nowhere with --json.
+func (d *demo) progressOut() io.Writer {
+	if d.asJSON {
+		return io.Discard
+	}
+	return d.out
 }

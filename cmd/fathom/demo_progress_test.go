@@ -32,7 +32,7 @@ func TestProgressShowsTheRateOfTheLastStep(t *testing.T) {
 
 func TestATransferStallsWhenNothingArrivesForLong(t *testing.T) {
 	began := time.Unix(0, 0)
-	p := progress{began: began, lastStep: began, moved: began}
+	p := progress{began: began, lastStep: began, moved: began, patience: stallAfter}
 	later := func(d time.Duration) time.Time { return began.Add(d) }
 	p.step(0, later(time.Second))
 	if p.stalled(later(stallAfter - 1)) {

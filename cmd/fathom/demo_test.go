@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -113,7 +114,7 @@ func TestDemo(t *testing.T) {
 	}
 	for _, user := range users {
 		t.Run(user.name, func(t *testing.T) {
-			d := newDemo(t, "--size", "8MiB", "--seed", "42")
+			d := newDemo(t, "--size", "8MiB", "--seed", "42", "--duration", "0s")
 			d.SysProcAttr.Credential = user.credential
 			if err := d.Start(); err != nil {
 				t.Fatal(err)
@@ -143,7 +144,7 @@ func TestDemo(t *testing.T) {
 }
 
 func TestDemoShowsTheLogs(t *testing.T) {
-	d := newDemo(t, "--size", "1", "--verbose")
+	d := newDemo(t, "--size", "1", "--verbose", "--duration", "0s")
 	if err := d.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +160,7 @@ func TestDemoShowsTheLogs(t *testing.T) {
 // until some have arrived.
 func startEndless(t *testing.T) *demoRun {
 	t.Helper()
-	d := newDemo(t, "--size", "1000GiB")
+	d := newDemo(t, "--size", "1000GiB", "--duration", "0s")
 	d.Stdout = nil
 	stdout, err := d.StdoutPipe()
 	if err != nil {
@@ -234,5 +235,44 @@ func TestDemoExplainsTheDeathOfATunnel(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestDemoIsTheProof lets the path shrink twice and grow back, without a word
+// from any router: the transfer goes on.
+func TestDemoIsTheProof(t *testing.T) {
+	d := newDemo(t, "--size", "64MiB", "--json")
+	if err := d.Start(); err != nil {
+		t.Fatal(err)
+	}
+	d.finish(t, exitOK)
+	var r demoResult
+	if err := json.Unmarshal(d.stdout.Bytes(), &r); err != nil {
+		t.Fatalf("%v\n%s", err, &d.stdout)
+	}
+	if r.Bytes != 64*mebibyte || r.SHA256 != r.SHA256Sent || len(r.SHA256) != 64 {
+		t.Errorf("%+v", r)
+	}
+	seen := make(map[int]bool)
+	for _, change := range r.PLPMTU {
+		seen[change.To] = true
+	}
+	if !seen[1500] || !seen[1400] || !seen[1000] || r.PLPMTU[len(r.PLPMTU)-1].To != 1500 {
+		t.Errorf("the PLPMTU was %+v", r.PLPMTU)
+	}
+	t.Logf("longest gap %.0f ms", r.LongestGapMs)
+	if r.LongestGapMs > 3000 {
+		t.Errorf("a gap of %.0f ms", r.LongestGapMs)
+	}
+}
+
+func TestDemoWithoutDiscoveryStalls(t *testing.T) {
+	d := newDemo(t, "--size", "16MiB", "--duration", "3s", "--no-discovery")
+	if err := d.Start(); err != nil {
+		t.Fatal(err)
+	}
+	d.finish(t, exitError)
+	if want := "fathom: error: the transfer has stalled: "; !strings.Contains(d.stderr.String(), want) {
+		t.Errorf("%q is missing in\n%s", want, &d.stderr)
 	}
 }

@@ -18,6 +18,7 @@ import (
 type transferResult struct {
 	elapsed                time.Duration // from the first byte until the far end's answer
 	received               uint64        // bytes, counted by the far end
+	gap                    time.Duration // the longest time in which no byte arrived
 	sentHash, receivedHash [sha256.Size]byte
 }
 
@@ -46,10 +47,11 @@ const (
 	stallAfter = 30 * time.Second
 )
 
-var errStalled = fmt.Errorf("the transfer has stalled: no byte has arrived for %v", stallAfter)
+var errStalled = errors.New("the transfer has stalled: no byte has arrived for long")
 
-// transfer sends the bytes from a to b and prints how it goes.
-func (d *demo) transfer(ctx context.Context, a, b *end) (*transferResult, error) {
+// transfer sends the bytes from a to b, prints how it goes, and meanwhile lets
+// the path change.
+func (d *demo) transfer(ctx context.Context, path *labPath, a, b *end) (*transferResult, error) {
 	at := netip.AddrPortFrom(b.inner, transferPort).String()
 	listener, err := b.host.Listen("tcp", at)
 	if err != nil {
@@ -72,22 +74,31 @@ func (d *demo) transfer(ctx context.Context, a, b *end) (*transferResult, error)
 	}
 	closeWith(ctx, receiving)
 
-	var arrived atomic.Uint64
+	var arrived arrivals
 	go func() {
 		if err := receive(receiving.(*net.TCPConn), &arrived); err != nil {
 			fail(fmt.Errorf("receive on host b: %w", err))
 		}
 	}()
-	stop := d.watch(&arrived, func() { fail(errStalled) })
-	result, err := send(sending.(*net.TCPConn), d.seed, uint64(d.size))
+	weather := d.changeWeather(path, &arrived)
+	stop := d.watch(&arrived.bytes, func() string { return d.sizes(ctx, path, a) }, func() { fail(errStalled) })
+	result, err := send(sending.(*net.TCPConn), d.seed, uint64(d.size), d.duration)
 	stop()
+	weather()
 	switch cause := context.Cause(ctx); {
 	case cause != nil:
 		return nil, cause
 	case err != nil:
 		return nil, fmt.Errorf("send from host a: %w", err)
 	}
+	result.gap = time.Duration(arrived.gap.Load())
 	return result, nil
+}
+
+// arrivals is what the receiver tells while it receives.
+type arrivals struct {
+	bytes atomic.Uint64
+	gap   atomic.Int64 // nanoseconds: the longest time between two reads
 }
 
 // closeWith closes c when ctx is done.
@@ -95,8 +106,9 @@ func closeWith(ctx context.Context, c io.Closer) {
 	context.AfterFunc(ctx, func() { c.Close() })
 }
 
-// send writes pseudo-random bytes and reads the receipt.
-func send(conn *net.TCPConn, seed, size uint64) (*transferResult, error) {
+// send writes pseudo-random bytes, evenly over the given time at least, and
+// reads the receipt.
+func send(conn *net.TCPConn, seed, size uint64, atLeast time.Duration) (*transferResult, error) {
 	var key [32]byte
 	binary.LittleEndian.PutUint64(key[:], seed)
 	random, hash := rand.NewChaCha8(key), sha256.New()
@@ -109,6 +121,8 @@ func send(conn *net.TCPConn, seed, size uint64) (*transferResult, error) {
 		if _, err := conn.Write(chunk); err != nil {
 			return nil, err
 		}
+		share := float64(size-left) / float64(size)
+		time.Sleep(time.Until(began.Add(time.Duration(share * float64(atLeast)))))
 	}
 	if err := conn.CloseWrite(); err != nil {
 		return nil, err
@@ -127,15 +141,21 @@ func send(conn *net.TCPConn, seed, size uint64) (*transferResult, error) {
 }
 
 // receive hashes what comes until its end, and answers with the receipt.
-func receive(conn *net.TCPConn, arrived *atomic.Uint64) error {
+func receive(conn *net.TCPConn, arrived *arrivals) error {
 	hash := sha256.New()
 	chunk := make([]byte, chunkSize)
 	var count uint64
+	var last time.Time
 	for {
 		n, err := conn.Read(chunk)
+		now := time.Now()
+		if !last.IsZero() {
+			arrived.gap.Store(max(arrived.gap.Load(), int64(now.Sub(last))))
+		}
+		last = now
 		hash.Write(chunk[:n])
 		count += uint64(n)
-		arrived.Store(count)
+		arrived.bytes.Store(count)
 		if errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {

@@ -6,7 +6,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
-	"sync/atomic"
 	"testing"
 )
 
@@ -45,10 +44,10 @@ func hashOf(seed uint64, size int) [sha256.Size]byte {
 func TestTransfer(t *testing.T) {
 	for _, size := range []int{0, 1, chunkSize - 1, chunkSize, chunkSize + 1, 3*chunkSize + 7} {
 		a, b := tcpPair(t)
-		var arrived atomic.Uint64
+		var arrived arrivals
 		received := make(chan error, 1)
 		go func() { received <- receive(b, &arrived) }()
-		r, err := send(a, 7, uint64(size))
+		r, err := send(a, 7, uint64(size), 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,8 +57,8 @@ func TestTransfer(t *testing.T) {
 		if want := hashOf(7, size); r.sentHash != want || r.receivedHash != want {
 			t.Errorf("%d bytes: hashes %x and %x, want %x", size, r.sentHash, r.receivedHash, want)
 		}
-		if r.received != uint64(size) || arrived.Load() != uint64(size) {
-			t.Errorf("%d bytes: %d received, %d shown", size, r.received, arrived.Load())
+		if r.received != uint64(size) || arrived.bytes.Load() != uint64(size) {
+			t.Errorf("%d bytes: %d received, %d shown", size, r.received, arrived.bytes.Load())
 		}
 		if err := r.judge(uint64(size), uint64(size)); err != nil {
 			t.Errorf("%d bytes: %v", size, err)
@@ -81,7 +80,7 @@ func TestTransferNoticesWhatHappensOnTheWay(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			a, router := tcpPair(t)
 			onward, b := tcpPair(t)
-			go receive(b, new(atomic.Uint64))
+			go receive(b, new(arrivals))
 			go func() {
 				data, _ := io.ReadAll(router)
 				onward.Write(test.harm(data))
@@ -89,7 +88,7 @@ func TestTransferNoticesWhatHappensOnTheWay(t *testing.T) {
 				io.Copy(router, onward)
 				router.CloseWrite()
 			}()
-			r, err := send(a, 1, size)
+			r, err := send(a, 1, size, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
