@@ -30,6 +30,8 @@ type Tunnel struct {
 	Routes            bool   // add routes for allowed_ips
 	Oversize          string // what becomes of inner packets above the inner MTU: OversizeCarry, OversizeSignal or OversizeDrop
 	OuterDF           string // the DF bit of outer IPv4 packets: OuterDFSet or OuterDFClear
+	DSCP              string // of outer packets: DSCPCopy or DSCPClear
+	ECN               string // of outer packets: ECNNormal or ECNCompatibility
 	MSSClamp          bool   // lower the MSS option (RFC 9293 section 3.7.1) of inner SYNs to what the path carries
 	StatusSocket      string
 	LogLevel          slog.Level
@@ -67,6 +69,18 @@ const (
 const (
 	OuterDFSet   = "set"
 	OuterDFClear = "clear" // routers may fragment
+)
+
+// Values of Tunnel.DSCP: the uniform and the pipe model of RFC 2983.
+const (
+	DSCPCopy  = "copy"  // that of the inner packet
+	DSCPClear = "clear" // best effort, whatever is inside
+)
+
+// Values of Tunnel.ECN: the modes of RFC 6040 section 4.1.
+const (
+	ECNNormal        = "normal"        // that of the inner packet
+	ECNCompatibility = "compatibility" // Not-ECT, for paths that mangle the field
 )
 
 // Values of Peer.Probing.

@@ -29,10 +29,12 @@ const (
 // cipherNames are what tunnel.ciphers may hold, the preferred one first.
 var cipherNames = []string{"aes-256-gcm", "chacha20-poly1305"}
 
-// What tunnel.oversize and tunnel.outer_df may hold, the default first.
+// What tunnel.oversize, outer_df, dscp and ecn may hold, the default first.
 var (
 	oversizePolicies = []string{OversizeCarry, OversizeSignal, OversizeDrop}
 	dfSettings       = []string{OuterDFSet, OuterDFClear}
+	dscpPolicies     = []string{DSCPCopy, DSCPClear}
+	ecnModes         = []string{ECNNormal, ECNCompatibility}
 )
 
 var logLevels = []struct {
@@ -65,6 +67,12 @@ var tunnelFields = []field[Tunnel]{
 	}},
 	{"outer_df", text, false, strconv.Quote(dfSettings[0]), func(a at, v value, t *Tunnel) {
 		t.OuterDF = a.oneOf(v, dfSettings, "a setting of the DF bit")
+	}},
+	{"dscp", text, false, strconv.Quote(dscpPolicies[0]), func(a at, v value, t *Tunnel) {
+		t.DSCP = a.oneOf(v, dscpPolicies, "a policy for the DSCP")
+	}},
+	{"ecn", text, false, strconv.Quote(ecnModes[0]), func(a at, v value, t *Tunnel) {
+		t.ECN = a.oneOf(v, ecnModes, "a mode of ECN")
 	}},
 	{"mss_clamp", boolean, false, "true", func(_ at, v value, t *Tunnel) { t.MSSClamp = v.text == "true" }},
 	{"status_socket", path, false, "", setStatusSocket}, // default: see defaultStatusSocket

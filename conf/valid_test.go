@@ -65,6 +65,8 @@ func smallestConfig(t testing.TB) Config {
 			Routes:            true,
 			Oversize:          "carry",
 			OuterDF:           "set",
+			DSCP:              "copy",
+			ECN:               "normal",
 			MSSClamp:          true,
 			StatusSocket:      "/run/fathom/fathom0.sock",
 			LogLevel:          slog.LevelInfo,
@@ -129,6 +131,8 @@ rekey_after_packets = 1_000
 routes = false
 oversize = "signal"
 outer_df = "clear"
+dscp = "clear"
+ecn = "compatibility"
 mss_clamp = false
 status_socket = "run/sock"
 log_level = "debug"
@@ -152,6 +156,8 @@ plpmtu = 1280`, func(c *Config) {
 				RekeyAfterPackets: 1000,
 				Oversize:          "signal",
 				OuterDF:           "clear",
+				DSCP:              "clear",
+				ECN:               "compatibility",
 				StatusSocket:      "etc/run/sock",
 				LogLevel:          slog.LevelDebug,
 				DebugESPSAFile:    "/tmp/esp_sa",
@@ -297,6 +303,8 @@ func TestEveryCipherAndLevelOfTheDocumentationIsAccepted(t *testing.T) {
 		"ciphers":   {`["aes-256-gcm"]`, `["chacha20-poly1305"]`, `["chacha20-poly1305", "aes-256-gcm"]`},
 		"oversize":  {`"carry"`, `"signal"`, `"drop"`},
 		"outer_df":  {`"set"`, `"clear"`},
+		"dscp":      {`"copy"`, `"clear"`},
+		"ecn":       {`"normal"`, `"compatibility"`},
 	} {
 		for _, v := range values {
 			if _, err := Parse("f", []byte(smallest+key+" = "+v+"\n"), keysByName); err != nil {

@@ -38,6 +38,15 @@ type forwarder struct {
 type forwardPolicy struct {
 	oversize string // conf.OversizeCarry, -Signal or -Drop
 	clampMSS bool
+	class    inner.ServiceClass
+}
+
+func policyOf(c conf.Tunnel) forwardPolicy {
+	return forwardPolicy{
+		oversize: c.Oversize,
+		clampMSS: c.MSSClamp,
+		class:    inner.ServiceClass{HideDSCP: c.DSCP == conf.DSCPClear, HideECN: c.ECN == conf.ECNCompatibility},
+	}
 }
 
 func newForwarder(s *sender, policy forwardPolicy, host packetWriter) *forwarder {
@@ -73,7 +82,7 @@ func (f *forwarder) single(p *peer, sa *outboundSA, to *path, packet *inner.Pack
 	if len(packet.Bytes) > to.innerMTU {
 		return f.tooLarge(p, sa, to, packet)
 	}
-	return f.sender.seal(p, sa, to, packet.Bytes, packet.NextHeader(), inner.Encapsulate(packet.TOS), 0)
+	return f.sender.seal(p, sa, to, packet.Bytes, packet.NextHeader(), f.policy.class.Encapsulate(packet.TOS), 0)
 }
 
 // segments cuts a TCP superpacket.
@@ -108,7 +117,7 @@ func (f *forwarder) datagrams(p *peer, sa *outboundSA, to *path, packet *inner.P
 // pieces writes what the cutter has straight into the outbox, where it is
 // sealed in place.
 func (f *forwarder) pieces(p *peer, sa *outboundSA, to *path, packet *inner.Packet) error {
-	tos, nextHeader := inner.Encapsulate(packet.TOS), packet.NextHeader()
+	tos, nextHeader := f.policy.class.Encapsulate(packet.TOS), packet.NextHeader()
 	for {
 		room := f.sender.room(to.innerMTU)
 		piece, ok := f.cutter.Next(room[esp.HeaderSize:esp.HeaderSize])
@@ -178,7 +187,7 @@ func (f *forwarder) tooLarge(p *peer, sa *outboundSA, to *path, packet *inner.Pa
 }
 
 func (f *forwarder) fragments(p *peer, sa *outboundSA, to *path, packet *inner.Packet) error {
-	tos := inner.Encapsulate(packet.TOS)
+	tos := f.policy.class.Encapsulate(packet.TOS)
 	for {
 		fragment, ok := f.fragmenter.Next(f.sender.room(to.innerMTU)[esp.HeaderSize:esp.HeaderSize])
 		if !ok {
@@ -191,7 +200,7 @@ func (f *forwarder) fragments(p *peer, sa *outboundSA, to *path, packet *inner.P
 }
 
 func (f *forwarder) tunnelFragments(p *peer, sa *outboundSA, to *path, packet *inner.Packet) error {
-	tos := inner.Encapsulate(packet.TOS)
+	tos := f.policy.class.Encapsulate(packet.TOS)
 	sa.splitting.Lock()
 	defer sa.splitting.Unlock()
 	for {

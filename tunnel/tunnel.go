@@ -158,7 +158,7 @@ func (t *Tunnel) carry(ctx context.Context, c *controller, device tun.Device, so
 	if err != nil {
 		return err
 	}
-	policy := forwardPolicy{oversize: t.config.Oversize, clampMSS: t.config.MSSClamp}
+	policy := policyOf(t.config)
 	c.forwarder = newForwarder(c.sender, policy, packets.writer())
 	var loops sync.WaitGroup
 	loops.Go(func() {

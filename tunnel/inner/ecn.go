@@ -11,10 +11,29 @@ const (
 	ecnMask = 3
 )
 
+// ServiceClass says what outer packets take over from inner ones. The zero
+// value takes over everything.
+type ServiceClass struct {
+	// HideDSCP leaves the DSCP zero (the pipe model of RFC 2983), instead of
+	// copying it (the uniform model).
+	HideDSCP bool
+	// HideECN leaves the ECN field zero (the compatibility mode of RFC 6040
+	// section 4.1), instead of copying it (the normal mode).
+	HideECN bool
+}
+
 // Encapsulate returns the TOS octet or traffic class of the outer packet of an
-// inner packet: the same DSCP (the uniform model of RFC 2983) and the same ECN
-// (the normal mode of RFC 6040 section 4.1).
-func Encapsulate(inner uint8) (outer uint8) { return inner }
+// inner packet.
+func (c ServiceClass) Encapsulate(inner uint8) (outer uint8) {
+	outer = inner
+	if c.HideDSCP {
+		outer &= ecnMask
+	}
+	if c.HideECN {
+		outer &^= ecnMask
+	}
+	return outer
+}
 
 // Decapsulate returns the TOS octet or traffic class that an inner packet goes
 // on with: its own DSCP (RFC 4301 section 5.1.2) and an ECN field out of both

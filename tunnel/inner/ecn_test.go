@@ -27,10 +27,21 @@ func TestDecapsulate(t *testing.T) {
 	}
 }
 
-func TestEncapsulateCopiesDSCPAndECN(t *testing.T) {
+func TestEncapsulate(t *testing.T) {
 	for tos := range 256 {
-		if got := Encapsulate(uint8(tos)); got != uint8(tos) {
-			t.Errorf("%#x becomes %#x", tos, got)
+		tos := uint8(tos)
+		for _, test := range []struct {
+			class ServiceClass
+			want  uint8
+		}{
+			{ServiceClass{}, tos},
+			{ServiceClass{HideDSCP: true}, tos & 3},
+			{ServiceClass{HideECN: true}, tos &^ 3},
+			{ServiceClass{HideDSCP: true, HideECN: true}, 0},
+		} {
+			if got := test.class.Encapsulate(tos); got != test.want {
+				t.Errorf("%+v: %#x becomes %#x, want %#x", test.class, tos, got, test.want)
+			}
 		}
 	}
 }
