@@ -68,6 +68,7 @@ type hostNetwork interface {
 
 // run ends when ctx is done; it then tells the peers.
 func (c *controller) run(ctx context.Context) {
+	defer close(c.stopped)
 	now := time.Now()
 	for _, p := range c.peers {
 		if !p.endpoint.IsZero() || len(p.candidates) > 0 {

@@ -36,7 +36,10 @@ func (c *controller) resolve(p *peer) {
 		ctx, cancel := context.WithTimeout(context.Background(), resolveTimeout)
 		defer cancel()
 		addrs, err := c.resolver.LookupNetIP(ctx, "ip", host)
-		c.events <- func(now time.Time) { c.resolved(p, addrs, err, now) }
+		select {
+		case c.events <- func(now time.Time) { c.resolved(p, addrs, err, now) }:
+		case <-c.stopped:
+		}
 	}()
 }
 

@@ -235,6 +235,7 @@ func (t *Tunnel) newController(sockets *udpSockets, host hostNetwork, keys *keyL
 		places:    places,
 		resolver:  net.DefaultResolver,
 		events:    make(chan func(time.Time), eventQueue),
+		stopped:   make(chan struct{}),
 		egress:    make(chan struct{}, 1),
 		alarm:     newAlarm(),
 	}
