@@ -26,8 +26,11 @@
 // (report.go), and its answer says which packets have arrived. The larger
 // sizes all lost while smaller ones arrived, or no answer, is a suspicion:
 // the PLPMTU is BASE_PLPMTU at once, and a fan that holds the former size twice
-// decides one round trip later (suspicion.go). No answer at all is an
-// outage, and ends with whatever its first answers say.
+// decides one round trip later (suspicion.go). Where only few large packets
+// are missing, and nothing of their size has come since, a fan confirms the
+// PLPMTU in use before anything changes: a flow that has stalled sends one
+// packet a timeout, and does not wait to be told twice. No answer at all is
+// an outage, and ends with whatever its first answers say.
 //
 // # Traffic
 //
