@@ -50,10 +50,11 @@ type controller struct {
 	places    *places
 	resolver  resolver
 
-	events chan func(now time.Time)
-	egress chan struct{} // the host's interfaces or routes have changed
-	alarm  *alarm
-	load   handshakeLoad
+	events  chan func(now time.Time)
+	stopped chan struct{} // closed when run has ended
+	egress  chan struct{} // the host's interfaces or routes have changed
+	alarm   *alarm
+	load    handshakeLoad
 	// PTBs that quote an SPI and sequence number in use, and all others.
 	quotedPTBs, strangePTBs limit
 	complained              time.Time // last warning about a stranger
