@@ -340,7 +340,7 @@ func TestNoFloodOfDuplicateACKs(t *testing.T) {
 				most = max(most, n)
 			}
 			t.Logf("%d duplicate ACKs, at most %d of them within %v", len(repeated), most, window)
-			if most >= flood {
+			if !race && most >= flood {
 				t.Errorf("%d duplicate ACKs within %v", most, window)
 			}
 		})
