@@ -151,7 +151,7 @@ func (d *Discovery) PLPMTU() int { return d.plpmtu }
 // State returns the state of RFC 8899, 5.2.
 func (d *Discovery) State() State { return d.state }
 
-// Provisional reports whether the PLPMTU is BASE_PLPMTU for a suspicion's sake,
+// Provisional reports whether the PLPMTU is MIN_PLPMTU or BASE_PLPMTU for a suspicion's sake,
 // which the next answers will confirm or take back. It is not worth telling
 // hosts about.
 func (d *Discovery) Provisional() bool { return d.doubt.size > d.plpmtu }

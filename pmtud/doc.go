@@ -25,7 +25,7 @@
 // While data flows, a small report request leaves every half round trip or so
 // (report.go), and its answer says which packets have arrived. The larger
 // sizes all lost while smaller ones arrived, or no answer, is a suspicion:
-// the PLPMTU is BASE_PLPMTU at once, and a fan that holds the former size twice
+// the PLPMTU is MIN_PLPMTU at once, and a fan that holds the former size twice
 // decides one round trip later (suspicion.go). Where only few large packets
 // are missing, and nothing of their size has come since, a fan confirms the
 // PLPMTU in use before anything changes: a flow that has stalled sends one
@@ -88,6 +88,9 @@
 //     ERROR and its probes; Stop is for who knows that the peer is gone.
 //   - 5.2: a validated PTB below BASE_PLPMTU in BASE does not enter ERROR before
 //     probes have agreed, and one of the PLPMTU itself does not end a search.
+//   - 4.3: while a black hole is suspected, for about a round trip, the PLPMTU is
+//     MIN_PLPMTU, not BASE_PLPMTU, which may not pass either: what TCP sends again
+//     must not be lost again.
 //   - 4.6.1: a PTB that is not validated causes at most a rate-limited
 //     verification of the PLPMTU; in Sequential nothing.
 //

@@ -8,7 +8,7 @@ type Cause uint8
 const (
 	CauseStart     Cause = iota // a new or restarted path begins at BASE_PLPMTU
 	CauseProbe                  // a larger probe was acknowledged
-	CauseBlackHole              // large packets vanished: BASE_PLPMTU until probes have answered
+	CauseBlackHole              // large packets vanished: MIN_PLPMTU until probes have answered
 	CausePTB                    // a validated PTB: BASE_PLPMTU until probes have answered
 	CauseResumed                // the suspicion was false: back to the former size
 	CauseError                  // BASE_PLPMTU does not pass

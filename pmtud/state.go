@@ -111,7 +111,7 @@ func (d *Discovery) entered(from State, e event, now time.Time) {
 			d.forget()
 			d.use(d.grid.base, CauseStart, now)
 		} else {
-			d.suspect(e, d.grid.base, now)
+			d.suspect(e, d.safe(e), now)
 		}
 	case Searching:
 		if from == SearchComplete && e != baseAcked { // a raise: what failed may pass now
@@ -137,6 +137,17 @@ func (d *Discovery) entered(from State, e event, now time.Time) {
 			d.packets, d.bytes = fanPackets, fanBytes
 		}
 	}
+}
+
+// safe is the PLPMTU while a reduction is looked into: BASE_PLPMTU, which is
+// what 4.3 and 4.6.2 ask for, or for the round trip that a suspected black
+// hole takes, MIN_PLPMTU. What TCP sends again must not be lost again, or it
+// waits twice as long.
+func (d *Discovery) safe(e event) int {
+	if e == blackHole {
+		return d.grid.min
+	}
+	return d.grid.base
 }
 
 // causeOf names the cause of a reduction.
