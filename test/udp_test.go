@@ -1,0 +1,92 @@
+package test
+
+import (
+	"encoding/binary"
+	"errors"
+	"net"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"fathom/test/gateway"
+	"fathom/test/netlab"
+)
+
+// TestUDPThatMustNotBeFragmented sends datagrams with DF, of sizes that fit the
+// path and that do not, and trains of datagrams as QUIC sends them (UDP_SEGMENT),
+// over a path that shrinks: every one arrives, with the size it was sent with.
+func TestUDPThatMustNotBeFragmented(t *testing.T) {
+	l := newLongPath(t, overIPv4, "routes = false")
+	up(t, l.a, l.b)
+	for _, mtu := range []int{1500, 1400, 1280, 1000, 576} {
+		l.R.DropLonger(mtu)
+		bulk(t, l.A, l.B, innerB4, 1<<20) // data makes the tunnel notice
+		exact(t, l.a, mtu)
+		l.A.Interface(gateway.Device).SetMTU(1500) // as of a host behind it
+		for _, address := range []string{innerB4, innerB6} {
+			for _, train := range []int{1, 20} {
+				for _, size := range []int{1200, 1400, 1430} {
+					if lost, wrong := sendTrains(t, l.A, l.B, address, size, train, 20); lost > 0 || wrong > 0 {
+						t.Errorf("path of %d, to %s, trains of %d datagrams of %d bytes: %d lost, %d of another size", mtu, address, train, size, lost, wrong)
+					}
+				}
+			}
+		}
+	}
+	t.Logf("%+v", status(t, l.a).Peers[0].Surgery)
+}
+
+// sendTrains sends trains of datagrams with DF, and counts what has arrived.
+func sendTrains(t *testing.T, from, to *netlab.Host, address string, size, train, times int) (lost, wrong int) {
+	t.Helper()
+	receiver, err := to.ListenPacket("udp", net.JoinHostPort(address, "0"))
+	check(t, err)
+	defer receiver.Close()
+	check(t, receiver.(*net.UDPConn).SetReadBuffer(4<<20))
+	sender, err := from.Dial("udp", receiver.LocalAddr().String())
+	check(t, err)
+	defer sender.Close()
+	raw, err := sender.(*net.UDPConn).SyscallConn()
+	check(t, err)
+	check(t, raw.Control(func(fd uintptr) {
+		// DF, whatever the kernel believes of the path.
+		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_PROBE)
+		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_PROBE)
+		if train > 1 {
+			err = unix.SetsockoptInt(int(fd), unix.IPPROTO_UDP, unix.UDP_SEGMENT, size)
+		}
+	}))
+	check(t, err)
+	seen := make(map[uint32]bool)
+	number := uint32(0)
+	for range times {
+		b := make([]byte, size*train)
+		for i := range train {
+			binary.BigEndian.PutUint32(b[i*size:], number)
+			number++
+		}
+		_, err := sender.Write(b)
+		if errors.Is(err, unix.EMSGSIZE) { // the tunnel has just told the device a new MTU
+			from.Interface(gateway.Device).SetMTU(1500)
+			_, err = sender.Write(b)
+		}
+		if err != nil {
+			t.Fatalf("send %d bytes: %v", len(b), err)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	buffer := make([]byte, 65536)
+	receiver.SetReadDeadline(time.Now().Add(2 * time.Second))
+	for len(seen) < int(number) {
+		n, _, err := receiver.ReadFrom(buffer)
+		if err != nil {
+			break
+		}
+		if n != size {
+			wrong++
+		}
+		seen[binary.BigEndian.Uint32(buffer)] = true
+	}
+	return int(number) - len(seen), wrong
+}
