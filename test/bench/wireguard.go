@@ -1,0 +1,103 @@
+package main
+
+import (
+	"bytes"
+	"crypto/ecdh"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"fathom/test/netlab"
+)
+
+// wireguardVariant runs wireguard-go on both hosts and configures it by its
+// own socket.
+func wireguardVariant(a, b *netlab.Host, binary string) *variant {
+	v := &variant{name: reference, a: a, b: b, address: "10.78.0.2"}
+	var running []*netlab.Cmd
+	v.pids = func() (pids []int) {
+		for _, c := range running {
+			pids = append(pids, c.Process.Pid)
+		}
+		return pids
+	}
+	v.stop = func() {
+		for _, c := range running {
+			c.Process.Kill()
+			c.Wait()
+		}
+		running = nil
+	}
+	v.start = func() error {
+		keyA, err := ecdh.X25519().GenerateKey(rand.Reader)
+		if err != nil {
+			return err
+		}
+		keyB, err := ecdh.X25519().GenerateKey(rand.Reader)
+		if err != nil {
+			return err
+		}
+		for _, end := range []struct {
+			host             *netlab.Host
+			device           string
+			key, other       *ecdh.PrivateKey
+			endpoint         string
+			address, allowed string
+		}{
+			{a, "wgbencha", keyA, keyB, "10.1.0.2:51820", "10.78.0.1/24", "10.78.0.2/32"},
+			{b, "wgbenchb", keyB, keyA, "10.1.0.1:51820", "10.78.0.2/24", "10.78.0.1/32"},
+		} {
+			c := end.host.Command(binary, "-f", end.device)
+			var log bytes.Buffer
+			c.Stdout, c.Stderr = &log, &log
+			if err := c.Start(); err != nil {
+				return err
+			}
+			running = append(running, c)
+			device := end.host.AwaitInterface(end.device, 5*time.Second)
+			text := fmt.Sprintf("set=1\nprivate_key=%s\nlisten_port=51820\npublic_key=%s\nendpoint=%s\nallowed_ip=%s\n\n",
+				hex.EncodeToString(end.key.Bytes()), hex.EncodeToString(end.other.PublicKey().Bytes()), end.endpoint, end.allowed)
+			if err := configureWireguard(end.device, text); err != nil {
+				return fmt.Errorf("%w\n%s", err, &log)
+			}
+			device.SetMTU(1420)
+			device.AddAddress(netlab.Prefixes(end.address)...)
+			device.Up()
+		}
+		time.Sleep(300 * time.Millisecond)
+		return nil
+	}
+	return v
+}
+
+func configureWireguard(device, text string) error {
+	path := "/var/run/wireguard/" + device + ".sock"
+	var conn net.Conn
+	var err error
+	for range 100 {
+		if conn, err = net.Dial("unix", path); err == nil {
+			break
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(5 * time.Second))
+	if _, err := io.WriteString(conn, text); err != nil {
+		return err
+	}
+	answer := make([]byte, 256)
+	n, err := conn.Read(answer)
+	if err != nil {
+		return err
+	}
+	if !bytes.Contains(answer[:n], []byte("errno=0")) {
+		return fmt.Errorf("wireguard-go answers %q", answer[:n])
+	}
+	return nil
+}
