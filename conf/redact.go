@@ -85,12 +85,17 @@ func classOf(c rune) class {
 	return other
 }
 
-// looksRandom reports whether some secretWindow characters of s in a row are
-// hexadecimal or mix the classes as words and paths do not: in random base64
-// two characters out of three are followed by one of another class.
+// looksRandom reports whether s may hold a key: it ends as the base64 of 32
+// bytes does, which is how keys are written, or, for other notations and parts
+// of a key, some secretWindow characters in a row are hexadecimal or mix the
+// classes as words and paths do not: in random base64 nearly every second
+// character is followed by one of another class.
 func looksRandom(s string) bool {
 	if len(s) < secretWindow {
 		return false
+	}
+	if strings.HasSuffix(s, "=") { // certain, where the mixture is a guess
+		return true
 	}
 	hexadecimal, classes, changes := 0, [digit + 1]int{}, 0
 	change := func(i int) int { // from character i-1 to i
