@@ -33,6 +33,7 @@ type Tunnel struct {
 	DSCP              string // of outer packets: DSCPCopy or DSCPClear
 	ECN               string // of outer packets: ECNNormal or ECNCompatibility
 	MSSClamp          bool   // lower the MSS option (RFC 9293 section 3.7.1) of inner SYNs to what the path carries
+	Offload           string // superpackets: OffloadAuto or OffloadOff
 	StatusSocket      string
 	LogLevel          slog.Level
 	DebugESPSAFile    string // where to write keys for Wireshark; empty: nowhere
@@ -81,6 +82,12 @@ const (
 const (
 	ECNNormal        = "normal"        // that of the inner packet
 	ECNCompatibility = "compatibility" // Not-ECT, for paths that mangle the field
+)
+
+// Values of Tunnel.Offload.
+const (
+	OffloadAuto = "auto" // what the kernel offers
+	OffloadOff  = "off"  // packets one by one
 )
 
 // Values of Peer.Probing.

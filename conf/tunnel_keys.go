@@ -29,9 +29,10 @@ const (
 // cipherNames are what tunnel.ciphers may hold, the preferred one first.
 var cipherNames = []string{"aes-256-gcm", "chacha20-poly1305"}
 
-// What tunnel.oversize, outer_df, dscp and ecn may hold, the default first.
+// What tunnel.oversize, offload, outer_df, dscp and ecn may hold, the default first.
 var (
 	oversizePolicies = []string{OversizeCarry, OversizeSignal, OversizeDrop}
+	offloadSettings  = []string{OffloadAuto, OffloadOff}
 	dfSettings       = []string{OuterDFSet, OuterDFClear}
 	dscpPolicies     = []string{DSCPCopy, DSCPClear}
 	ecnModes         = []string{ECNNormal, ECNCompatibility}
@@ -75,6 +76,9 @@ var tunnelFields = []field[Tunnel]{
 		t.ECN = a.oneOf(v, ecnModes, "a mode of ECN")
 	}},
 	{"mss_clamp", boolean, false, "true", func(_ at, v value, t *Tunnel) { t.MSSClamp = v.text == "true" }},
+	{"offload", text, false, strconv.Quote(offloadSettings[0]), func(a at, v value, t *Tunnel) {
+		t.Offload = a.oneOf(v, offloadSettings, "a setting of segmentation and receive offload")
+	}},
 	{"status_socket", path, false, "", setStatusSocket}, // default: see defaultStatusSocket
 	{"log_level", text, false, `"info"`, setLogLevel},
 	{"debug_esp_sa_file", path, false, "", func(a at, v value, t *Tunnel) {

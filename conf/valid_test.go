@@ -68,6 +68,7 @@ func smallestConfig(t testing.TB) Config {
 			DSCP:              "copy",
 			ECN:               "normal",
 			MSSClamp:          true,
+			Offload:           "auto",
 			StatusSocket:      "/run/fathom/fathom0.sock",
 			LogLevel:          slog.LevelInfo,
 		},
@@ -134,6 +135,7 @@ outer_df = "clear"
 dscp = "clear"
 ecn = "compatibility"
 mss_clamp = false
+offload = "off"
 status_socket = "run/sock"
 log_level = "debug"
 debug_esp_sa_file = "/tmp//esp_sa"
@@ -158,6 +160,7 @@ plpmtu = 1280`, func(c *Config) {
 				OuterDF:           "clear",
 				DSCP:              "clear",
 				ECN:               "compatibility",
+				Offload:           "off",
 				StatusSocket:      "etc/run/sock",
 				LogLevel:          slog.LevelDebug,
 				DebugESPSAFile:    "/tmp/esp_sa",
@@ -305,6 +308,7 @@ func TestEveryCipherAndLevelOfTheDocumentationIsAccepted(t *testing.T) {
 		"outer_df":  {`"set"`, `"clear"`},
 		"dscp":      {`"copy"`, `"clear"`},
 		"ecn":       {`"normal"`, `"compatibility"`},
+		"offload":   {`"auto"`, `"off"`},
 	} {
 		for _, v := range values {
 			if _, err := Parse("f", []byte(smallest+key+" = "+v+"\n"), keysByName); err != nil {

@@ -2,6 +2,7 @@ package test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -39,6 +40,9 @@ func (b built) Run() int {
 	return b.M.Run()
 }
 
+// offload makes every tunnel of the tests run one way or the other.
+var offload = flag.String("offload", "", "tunnel.offload of all tunnels: auto, or off for packets one by one")
+
 // within is how long a test waits for what should take a moment.
 const within = 40 * time.Second
 
@@ -60,6 +64,7 @@ func newGateway(t testing.TB, host *netlab.Host, inner ...string) *gateway.Gatew
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	g, err := gateway.New(host, fathom, dir, inner...)
 	check(t, err)
+	g.Offload = *offload
 	t.Cleanup(func() {
 		if err := g.Stop(); err != nil {
 			t.Error(err)

@@ -58,6 +58,27 @@ func openSuper(d tun.Device) (*superDevice, error) {
 	return s, nil
 }
 
+// refuseSuper makes the kernel hand over single packets with complete
+// checksums.
+func refuseSuper(d tun.Device) error {
+	file := d.File()
+	if file == nil {
+		return nil
+	}
+	raw, err := file.SyscallConn()
+	if err != nil {
+		return fmt.Errorf("TUN device: %w", err)
+	}
+	var refused error
+	if err := raw.Control(func(fd uintptr) { refused = unix.IoctlSetInt(int(fd), unix.TUNSETOFFLOAD, 0) }); err != nil {
+		return fmt.Errorf("TUN device: %w", err)
+	}
+	if refused != nil {
+		return fmt.Errorf("turn off the offloads of the TUN device: %w", refused)
+	}
+	return nil
+}
+
 func (d *superDevice) features() deviceFeatures { return deviceFeatures{tcp: true, udp: d.udp} }
 
 func (d *superDevice) reader() packetReader {

@@ -26,9 +26,6 @@ type Options struct {
 	Logger *slog.Logger
 	// Version is shown in the status.
 	Version string
-	// Portable makes packets go one by one, as where the kernel offers no
-	// segmentation offload.
-	Portable bool
 }
 
 // Tunnel is one tunnel: a TUN device, a UDP port and the peers behind it. It
@@ -42,8 +39,6 @@ type Tunnel struct {
 	public  crypto.PublicKey
 	suites  []uint16
 	peers   []*peer
-	// portable: see Options.
-	portable bool
 }
 
 // New prepares a tunnel. It takes nothing from the host before Run.
@@ -51,7 +46,7 @@ func New(cfg *conf.Config, opts Options) (*Tunnel, error) {
 	t := &Tunnel{
 		config:  cfg.Tunnel,
 		log:     opts.Logger,
-		version: opts.Version, portable: opts.Portable,
+		version: opts.Version,
 		private: crypto.PrivateKey(cfg.Tunnel.PrivateKey),
 	}
 	if t.log == nil {
@@ -99,7 +94,7 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 	cleanup = append(cleanup, host.close, func() { device.Close() })
 	go discardEvents(device)
 
-	sockets, err := listenUDP(t.config.ListenHost, t.config.ListenPort, t.config.OuterDF != conf.OuterDFClear)
+	sockets, err := listenUDP(t.config.ListenHost, t.config.ListenPort, t.socketOptions())
 	if err != nil {
 		return err
 	}
@@ -192,11 +187,15 @@ func (t *Tunnel) carry(ctx context.Context, c *controller, device tun.Device, so
 	return nil
 }
 
+func (t *Tunnel) socketOptions() socketOptions {
+	return socketOptions{df: t.config.OuterDF != conf.OuterDFClear, offload: t.config.Offload != conf.OffloadOff}
+}
+
 // openPackets chooses how the packet loops read and write the device: with
 // superpackets if the kernel offers them.
 func (t *Tunnel) openPackets(d tun.Device) (device, error) {
-	if t.portable {
-		return portableDevice{d}, nil
+	if t.config.Offload == conf.OffloadOff {
+		return portableDevice{d}, refuseSuper(d)
 	}
 	super, err := openSuper(d)
 	if err != nil {

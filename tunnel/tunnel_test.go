@@ -94,7 +94,7 @@ func newEnd(t *testing.T) *end {
 func (e *end) listen(port uint16) {
 	e.t.Helper()
 	var err error
-	if e.sockets, err = listenUDP(netip.MustParseAddr("127.0.0.1"), port, true); err != nil {
+	if e.sockets, err = listenUDP(netip.MustParseAddr("127.0.0.1"), port, socketOptions{df: true, offload: true}); err != nil {
 		e.t.Fatal(err)
 	}
 }
@@ -490,7 +490,7 @@ func TestAPeerThatMovesIsFollowed(t *testing.T) {
 	before := right.log.count("endpoint")
 	// The left end's packets come from another port from now on, as after a
 	// NAT has forgotten it.
-	moved, err := listenUDP(netip.MustParseAddr("127.0.0.1"), 0, true)
+	moved, err := listenUDP(netip.MustParseAddr("127.0.0.1"), 0, socketOptions{df: true, offload: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,10 +43,17 @@ type udpSockets struct {
 	v4, v6 *udpSocket // nil where the host lacks the family or it was not asked for
 }
 
+// socketOptions are what the configuration says of the sockets.
+type socketOptions struct {
+	// df sets DF in IPv4 packets. Without it, whoever has to may fragment them
+	// (RFC 4301 section 8.1).
+	df bool
+	// offload lets the kernel cut and join datagrams, if it can.
+	offload bool
+}
+
 // listenUDP binds host (all addresses if it is invalid) and port, 0 for any.
-// Without df, IPv4 packets leave without DF, and whoever has to may fragment
-// them (RFC 4301 section 8.1).
-func listenUDP(host netip.Addr, port uint16, df bool) (*udpSockets, error) {
+func listenUDP(host netip.Addr, port uint16, o socketOptions) (*udpSockets, error) {
 	s := new(udpSockets)
 	var err error
 	if !host.Is6() {
@@ -54,7 +61,7 @@ func listenUDP(host netip.Addr, port uint16, df bool) (*udpSockets, error) {
 		if !addr.IsValid() {
 			addr = netip.IPv4Unspecified()
 		}
-		if s.v4, err = listenUDPFamily("udp4", addr, port, df); err != nil {
+		if s.v4, err = listenUDPFamily("udp4", addr, port, o); err != nil {
 			return nil, err
 		}
 		port = s.v4.port()
@@ -64,7 +71,7 @@ func listenUDP(host netip.Addr, port uint16, df bool) (*udpSockets, error) {
 		if !addr.IsValid() {
 			addr = netip.IPv6Unspecified()
 		}
-		s.v6, err = listenUDPFamily("udp6", addr, port, df)
+		s.v6, err = listenUDPFamily("udp6", addr, port, o)
 		if noIPv6 := errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EADDRNOTAVAIL); err != nil && (host.IsValid() || !noIPv6) {
 			s.close()
 			return nil, err
@@ -73,11 +80,11 @@ func listenUDP(host netip.Addr, port uint16, df bool) (*udpSockets, error) {
 	return s, nil
 }
 
-func listenUDPFamily(network string, host netip.Addr, port uint16, df bool) (*udpSocket, error) {
+func listenUDPFamily(network string, host netip.Addr, port uint16, o socketOptions) (*udpSocket, error) {
 	s := &udpSocket{v6: network == "udp6"}
 	config := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
 		var err error
-		if cerr := raw.Control(func(fd uintptr) { err = s.setOptions(int(fd), df) }); cerr != nil {
+		if cerr := raw.Control(func(fd uintptr) { err = s.setOptions(int(fd), o) }); cerr != nil {
 			return cerr
 		}
 		return err
@@ -98,9 +105,9 @@ func listenUDPFamily(network string, host netip.Addr, port uint16, df bool) (*ud
 // setOptions makes the kernel set DF and keep out of path MTU discovery: it
 // neither fragments nor believes ICMP (RFC 8899 section 4.5), but hands us
 // what ICMP says.
-func (s *udpSocket) setOptions(fd int, df bool) error {
+func (s *udpSocket) setOptions(fd int, o socketOptions) error {
 	discover := unix.IP_PMTUDISC_PROBE
-	if !df {
+	if !o.df {
 		discover = unix.IP_PMTUDISC_DONT
 	}
 	type option struct {
@@ -125,16 +132,19 @@ func (s *udpSocket) setOptions(fd int, df bool) error {
 			{"IPV6_RECVFRAGSIZE", unix.IPPROTO_IPV6, unix.IPV6_RECVFRAGSIZE, 1},
 		}
 	}
-	for _, o := range options {
-		if err := unix.SetsockoptInt(fd, o.level, o.opt, o.value); err != nil {
-			return fmt.Errorf("set %s: %w", o.name, err)
+	for _, option := range options {
+		if err := unix.SetsockoptInt(fd, option.level, option.opt, option.value); err != nil {
+			return fmt.Errorf("set %s: %w", option.name, err)
 		}
 	}
-	for _, o := range [][2]int{{unix.SO_RCVBUFFORCE, unix.SO_RCVBUF}, {unix.SO_SNDBUFFORCE, unix.SO_SNDBUF}} {
-		if unix.SetsockoptInt(fd, unix.SOL_SOCKET, o[0], socketBuffer) != nil {
+	for _, option := range [][2]int{{unix.SO_RCVBUFFORCE, unix.SO_RCVBUF}, {unix.SO_SNDBUFFORCE, unix.SO_SNDBUF}} {
+		if unix.SetsockoptInt(fd, unix.SOL_SOCKET, option[0], socketBuffer) != nil {
 			// Not privileged: take what the limit allows.
-			_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, o[1], socketBuffer)
+			_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, option[1], socketBuffer)
 		}
+	}
+	if !o.offload {
+		return nil
 	}
 	_, err := unix.GetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_SEGMENT)
 	s.gso.Store(err == nil)

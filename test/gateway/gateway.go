@@ -36,6 +36,9 @@ type Gateway struct {
 	Public crypto.PublicKey
 	Inner  []netip.Prefix // its addresses inside the tunnel
 
+	// Offload is tunnel.offload in what Configure writes. Empty: left out.
+	Offload string
+
 	binary  string
 	process *netlab.Cmd
 	log     log
@@ -84,6 +87,9 @@ func (g *Gateway) Configure(extra string, peers ...Peer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "[tunnel]\nname = %q\nprivate_key_file = \"private.key\"\nlisten = \":%d\"\naddress = %s\nstatus_socket = \"status.sock\"\n%s\n",
 		Device, Port, list(g.Inner), extra)
+	if g.Offload != "" {
+		fmt.Fprintf(&b, "offload = %q\n", g.Offload)
+	}
 	for _, p := range peers {
 		allowed := netlab.Prefixes(p.Routed...)
 		for _, inner := range p.Inner {
