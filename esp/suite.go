@@ -1,7 +1,6 @@
 package esp
 
 import (
-	"crypto/aes"
 	"crypto/cipher"
 	"fmt"
 
@@ -64,10 +63,7 @@ func newAEAD(s Suite, keymat []byte) (cipher.AEAD, [SaltSize]byte, error) {
 	var err error
 	switch s {
 	case AES256GCM:
-		var block cipher.Block
-		if block, err = aes.NewCipher(keymat[:KeySize]); err == nil {
-			aead, err = cipher.NewGCM(block)
-		}
+		aead, err = newGCM(keymat[:KeySize])
 	case ChaCha20Poly1305:
 		aead, err = chacha20poly1305.New(keymat[:KeySize])
 	default:

@@ -13,65 +13,59 @@ import (
 	"fathom/test/netlab"
 )
 
-// wireguardVariant runs wireguard-go on both hosts and configures it by its
-// own socket.
-func wireguardVariant(a, b *netlab.Host, binary string) *variant {
-	v := &variant{name: reference, a: a, b: b, address: "10.78.0.2"}
+// wireguard runs wireguard-go on both hosts and configures it by its own
+// socket.
+var wireguard = contender{reference, func(at *place, p programs) (v *variant, err error) {
+	v = &variant{place: at, address: "10.78.0.2"}
 	var running []*netlab.Cmd
-	v.pids = func() (pids []int) {
-		for _, c := range running {
-			pids = append(pids, c.Process.Pid)
-		}
-		return pids
-	}
 	v.stop = func() {
 		for _, c := range running {
 			c.Process.Kill()
 			c.Wait()
 		}
-		running = nil
 	}
-	v.start = func() error {
-		keyA, err := ecdh.X25519().GenerateKey(rand.Reader)
+	defer func() {
 		if err != nil {
-			return err
+			v.stop()
 		}
-		keyB, err := ecdh.X25519().GenerateKey(rand.Reader)
-		if err != nil {
-			return err
+	}()
+	var keys [2]*ecdh.PrivateKey
+	for i := range keys {
+		if keys[i], err = ecdh.X25519().GenerateKey(rand.Reader); err != nil {
+			return nil, err
 		}
-		for _, end := range []struct {
-			host             *netlab.Host
-			device           string
-			key, other       *ecdh.PrivateKey
-			endpoint         string
-			address, allowed string
-		}{
-			{a, "wgbencha", keyA, keyB, "10.1.0.2:51820", "10.78.0.1/24", "10.78.0.2/32"},
-			{b, "wgbenchb", keyB, keyA, "10.1.0.1:51820", "10.78.0.2/24", "10.78.0.1/32"},
-		} {
-			c := end.host.Command(binary, "-f", end.device)
-			var log bytes.Buffer
-			c.Stdout, c.Stderr = &log, &log
-			if err := c.Start(); err != nil {
-				return err
-			}
-			running = append(running, c)
-			device := end.host.AwaitInterface(end.device, 5*time.Second)
-			text := fmt.Sprintf("set=1\nprivate_key=%s\nlisten_port=51820\npublic_key=%s\nendpoint=%s\nallowed_ip=%s\n\n",
-				hex.EncodeToString(end.key.Bytes()), hex.EncodeToString(end.other.PublicKey().Bytes()), end.endpoint, end.allowed)
-			if err := configureWireguard(end.device, text); err != nil {
-				return fmt.Errorf("%w\n%s", err, &log)
-			}
-			device.SetMTU(1420)
-			device.AddAddress(netlab.Prefixes(end.address)...)
-			device.Up()
-		}
-		time.Sleep(300 * time.Millisecond)
-		return nil
 	}
-	return v
-}
+	for _, end := range []struct {
+		host             *netlab.Host
+		device           string
+		key, other       *ecdh.PrivateKey
+		endpoint         string
+		address, allowed string
+	}{
+		{at.a, "wgbencha", keys[0], keys[1], at.outerB, "10.78.0.1/24", "10.78.0.2/32"},
+		{at.b, "wgbenchb", keys[1], keys[0], at.outerA, "10.78.0.2/24", "10.78.0.1/32"},
+	} {
+		c := end.host.Command(p.wireguard, "-f", end.device)
+		var log bytes.Buffer
+		c.Stdout, c.Stderr = &log, &log
+		if err := c.Start(); err != nil {
+			return nil, err
+		}
+		running = append(running, c)
+		v.pids = append(v.pids, c.Process.Pid)
+		device := end.host.AwaitInterface(end.device, 5*time.Second)
+		text := fmt.Sprintf("set=1\nprivate_key=%s\nlisten_port=51820\npublic_key=%s\nendpoint=%s:51820\nallowed_ip=%s\n\n",
+			hex.EncodeToString(end.key.Bytes()), hex.EncodeToString(end.other.PublicKey().Bytes()), end.endpoint, end.allowed)
+		if err := configureWireguard(end.device, text); err != nil {
+			return nil, fmt.Errorf("%w\n%s", err, &log)
+		}
+		device.SetMTU(1420)
+		device.AddAddress(netlab.Prefixes(end.address)...)
+		device.Up()
+	}
+	time.Sleep(settle)
+	return v, nil
+}}
 
 func configureWireguard(device, text string) error {
 	path := "/var/run/wireguard/" + device + ".sock"

@@ -8,10 +8,10 @@ import (
 
 // Build compiles the command into dir and returns the path of the binary. With
 // race the binary watches itself for data races, and ends with exit code 66
-// when it has seen one.
-func Build(dir string, race bool) (string, error) {
+// when it has seen one. More flags are those of go build.
+func Build(dir string, race bool, flags ...string) (string, error) {
 	binary := filepath.Join(dir, "fathom")
-	args := []string{"build", "-o", binary}
+	args := append([]string{"build", "-o", binary}, flags...)
 	if race {
 		args = append(args, "-race")
 	}

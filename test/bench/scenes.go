@@ -1,0 +1,108 @@
+package main
+
+import (
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	"fathom/test/netlab"
+)
+
+// scene is a place, who takes part there, and what is measured.
+type scene struct {
+	name, about string
+	lay         func(*netlab.Lab) *place
+	contenders  []contender
+	loads       []load
+}
+
+// place is where two hosts are joined.
+type place struct {
+	a, b    *netlab.Host
+	outerA  string
+	outerB  string
+	setMTU  func(mtu int)   // of the path; nil where it cannot change
+	hideMTU func(hide bool) // keeps ICMP from telling of it
+}
+
+var scenes = []scene{
+	{
+		name: "cable", about: "one veth of 1500 bytes that cuts and joins superpackets as a network card does",
+		lay: func(l *netlab.Lab) *place { return cable(l, true) },
+		contenders: []contender{
+			noTunnel, copyOnly, fathom("aes-256-gcm", ""), fathom("chacha20-poly1305", ""),
+			fathom("aes-256-gcm", `offload = "off"`), wireguard,
+		},
+		loads: []load{oneStream, eightStreams, bothWays, smallDatagrams, requestResponse},
+	},
+	{
+		name: "bare cable", about: "one veth of 1500 bytes whose ends cut, join and sum up nothing: the kernel cuts in software, and datagrams arrive one by one",
+		lay:        func(l *netlab.Lab) *place { return cable(l, false) },
+		contenders: []contender{noTunnel, fathom("aes-256-gcm", ""), fathom("chacha20-poly1305", ""), wireguard},
+		loads:      []load{oneStream, smallDatagrams, requestResponse},
+	},
+	{
+		name: "slow link", about: "100 Mbit/s and 10 ms there and back, with a queue of 100 ms before the bottleneck, in a router far away",
+		lay:        slowLink,
+		contenders: []contender{noTunnel, fathom("aes-256-gcm", ""), wireguard},
+		loads:      []load{pingUnderLoad},
+	},
+	{
+		name: "slow interface", about: "a veth whose sending end is limited to 100 Mbit/s by a token bucket with a queue of 50 ms",
+		lay:        slowInterface,
+		contenders: []contender{noTunnel, fathom("aes-256-gcm", ""), wireguard},
+		loads:      []load{pingUnderLoad},
+	},
+	{
+		name: "shrinking path", about: "two veths and a router, whose far side falls from 1500 to 1280 bytes in mid-transfer",
+		lay:        shrinkingPath,
+		contenders: []contender{fathom("aes-256-gcm", ""), wireguard},
+		loads:      []load{shrink("with ICMP", false), shrink("without ICMP", true)},
+	},
+}
+
+func cable(lab *netlab.Lab, offload bool) *place {
+	a, b := lab.Host("a"), lab.Host("b")
+	lab.Connect(a, b, netlab.LinkConfig{AddrA: netlab.Prefixes("10.1.0.1/24"), AddrB: netlab.Prefixes("10.1.0.2/24"), Offload: offload})
+	return &place{a: a, b: b, outerA: "10.1.0.1", outerB: "10.1.0.2"}
+}
+
+const slowRate = 100_000_000 // bits per second
+
+func slowLink(lab *netlab.Lab) *place {
+	a, b := lab.Host("a"), lab.Host("b")
+	wire := netlab.Conditions{Rate: slowRate, Delay: 5 * time.Millisecond}
+	lab.UserLink(a, b, netlab.UserLinkConfig{
+		AddrA: netlab.Prefixes("10.1.0.1/24"), AddrB: netlab.Prefixes("10.1.0.2/24"), AtoB: wire, BtoA: wire,
+	})
+	return &place{a: a, b: b, outerA: "10.1.0.1", outerB: "10.1.0.2"}
+}
+
+func slowInterface(lab *netlab.Lab) *place {
+	a, b := lab.Host("a"), lab.Host("b")
+	link := lab.Connect(a, b, netlab.LinkConfig{AddrA: netlab.Prefixes("10.1.0.1/24"), AddrB: netlab.Prefixes("10.1.0.2/24"), Offload: true})
+	err := a.Do(func() error {
+		device, err := netlink.LinkByName(link.A.Name())
+		if err != nil {
+			return err
+		}
+		return netlink.QdiscReplace(&netlink.Tbf{
+			QdiscAttrs: netlink.QdiscAttrs{LinkIndex: device.Attrs().Index, Handle: netlink.MakeHandle(1, 0), Parent: netlink.HANDLE_ROOT},
+			Rate:       slowRate / 8, Buffer: 64 << 10, Limit: slowRate / 8 / 20,
+		})
+	})
+	if err != nil {
+		panic(&netlab.Error{Op: "limit the rate", Host: "a", Err: err})
+	}
+	return &place{a: a, b: b, outerA: "10.1.0.1", outerB: "10.1.0.2"}
+}
+
+func shrinkingPath(lab *netlab.Lab) *place {
+	a, r, b := lab.Host("a"), lab.Host("r"), lab.Host("b")
+	left := lab.Connect(a, r, netlab.LinkConfig{AddrA: netlab.Prefixes("10.1.0.1/24"), AddrB: netlab.Prefixes("10.1.0.254/24"), Offload: true})
+	right := lab.Connect(r, b, netlab.LinkConfig{AddrA: netlab.Prefixes("10.2.0.254/24"), AddrB: netlab.Prefixes("10.2.0.2/24"), Offload: true})
+	r.Forward()
+	a.DefaultVia(left.B.Addrs()...)
+	b.DefaultVia(right.A.Addrs()...)
+	return &place{a: a, b: b, outerA: "10.1.0.1", outerB: "10.2.0.2", setMTU: right.SetMTU, hideMTU: r.CutPTB}
+}
