@@ -30,6 +30,10 @@ type receiver struct {
 
 	scratch esp.Scratch
 	parts   [1][]byte
+	// The answer to the last look-up: most packets have the source of the one
+	// before.
+	source netip.Addr
+	owner  *peer
 }
 
 func newReceiver(in *inbox, d device, clampMSS bool, routes *routes, c *controller) *receiver {
@@ -176,7 +180,10 @@ func (r *receiver) deliver(sa *inboundSA, plain []byte, nextHeader uint8, a *arr
 		p.drops.count(dropNotIP)
 		return
 	}
-	if r.routes.lookup(packet.Source) != p {
+	if packet.Source != r.source {
+		r.source, r.owner = packet.Source, r.routes.lookup(packet.Source)
+	}
+	if r.owner != p {
 		p.drops.count(dropSource)
 		return
 	}

@@ -87,6 +87,13 @@ func fathom(cipher, extra string) contender {
 	}}
 }
 
+// otherBuild is a build of Fathom that somebody wants to compare.
+func otherBuild(name, binary string) contender {
+	return contender{name, func(at *place, p programs) (*variant, error) {
+		return startFathom(at, binary, p.dir, `ciphers = ["aes-256-gcm"]`)
+	}}
+}
+
 // startFathom runs two gateways, and waits until they know their path.
 func startFathom(at *place, binary, dir, extra string) (v *variant, err error) {
 	// A new folder, since a gateway has a new key whenever it is made.

@@ -2,7 +2,7 @@
 // all, in the namespace laboratory, prints tables and says which of the
 // project's targets are met.
 //
-//	go run ./test/bench [-rounds 5] [-time 3s] [-only REGEXP] [-write FOLDER]
+//	go run ./test/bench [-rounds 5] [-time 3s] [-only REGEXP] [-also NAME=FILE] [-write FOLDER]
 //
 // The variants take turns within every round, so that whatever else the machine
 // does falls on all of them. What is printed are the medians of the rounds, and

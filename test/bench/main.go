@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -24,6 +25,16 @@ func run() (err error) {
 	length := flag.Duration("time", 3*time.Second, "length of one measurement")
 	only := flag.String("only", "", "measure only what this `regexp` finds in \"scene/variant/load\"")
 	folder := flag.String("write", "", "write benchmark.md and benchmark.svg to this `folder` as well")
+	flag.Func("also", "let another build of the command take part: `NAME=FILE`", func(s string) error {
+		name, file, ok := strings.Cut(s, "=")
+		if !ok {
+			return errors.New("not of the form NAME=FILE")
+		}
+		for i := range scenes {
+			scenes[i].contenders = append(scenes[i].contenders, otherBuild("fathom, "+name, file))
+		}
+		return nil
+	})
 	flag.Parse()
 	if !netlab.Entered() && netlab.Available(netlab.Namespaces) != nil {
 		code, err := netlab.EnterUserNamespace()

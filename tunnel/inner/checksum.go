@@ -13,31 +13,43 @@ type sum uint64
 // add adds bytes, of which all but the last call must have an even number.
 func (s sum) add(b []byte) sum {
 	v, c := uint64(s), uint64(0)
-	for len(b) >= 64 {
-		v, c = bits.Add64(v, binary.LittleEndian.Uint64(b), 0)
-		v, c = bits.Add64(v, binary.LittleEndian.Uint64(b[8:]), c)
-		v, c = bits.Add64(v, binary.LittleEndian.Uint64(b[16:]), c)
-		v, c = bits.Add64(v, binary.LittleEndian.Uint64(b[24:]), c)
-		v, c = bits.Add64(v, binary.LittleEndian.Uint64(b[32:]), c)
-		v, c = bits.Add64(v, binary.LittleEndian.Uint64(b[40:]), c)
-		v, c = bits.Add64(v, binary.LittleEndian.Uint64(b[48:]), c)
-		v, c = bits.Add64(v, binary.LittleEndian.Uint64(b[56:]), c)
-		v, c = bits.Add64(v, 0, c)
+	// Two chains of carries, which the processor follows side by side.
+	w, d := uint64(0), uint64(0)
+	for len(b) >= 128 {
+		p := (*[128]byte)(b)
+		v, c = bits.Add64(v, binary.LittleEndian.Uint64(p[0:]), 0)
+		v, c = bits.Add64(v, binary.LittleEndian.Uint64(p[8:]), c)
+		v, c = bits.Add64(v, binary.LittleEndian.Uint64(p[16:]), c)
+		v, c = bits.Add64(v, binary.LittleEndian.Uint64(p[24:]), c)
+		v, c = bits.Add64(v, binary.LittleEndian.Uint64(p[32:]), c)
+		v, c = bits.Add64(v, binary.LittleEndian.Uint64(p[40:]), c)
+		v, c = bits.Add64(v, binary.LittleEndian.Uint64(p[48:]), c)
+		v, c = bits.Add64(v, binary.LittleEndian.Uint64(p[56:]), c)
 		v += c
-		b = b[64:]
+		w, d = bits.Add64(w, binary.LittleEndian.Uint64(p[64:]), 0)
+		w, d = bits.Add64(w, binary.LittleEndian.Uint64(p[72:]), d)
+		w, d = bits.Add64(w, binary.LittleEndian.Uint64(p[80:]), d)
+		w, d = bits.Add64(w, binary.LittleEndian.Uint64(p[88:]), d)
+		w, d = bits.Add64(w, binary.LittleEndian.Uint64(p[96:]), d)
+		w, d = bits.Add64(w, binary.LittleEndian.Uint64(p[104:]), d)
+		w, d = bits.Add64(w, binary.LittleEndian.Uint64(p[112:]), d)
+		w, d = bits.Add64(w, binary.LittleEndian.Uint64(p[120:]), d)
+		w += d
+		b = b[128:]
 	}
+	v, c = bits.Add64(v, w, 0)
+	v += c
 	for len(b) >= 8 {
 		v, c = bits.Add64(v, binary.LittleEndian.Uint64(b), 0)
 		v += c
 		b = b[8:]
 	}
-	if len(b) > 0 {
-		var tail [8]byte
-		copy(tail[:], b)
-		v, c = bits.Add64(v, binary.LittleEndian.Uint64(tail[:]), 0)
-		v += c
+	tail := uint64(0)
+	for i, x := range b {
+		tail |= uint64(x) << (8 * i)
 	}
-	return sum(v)
+	v, c = bits.Add64(v, tail, 0)
+	return sum(v + c)
 }
 
 // add16 adds a number that stands in a header in network order.
