@@ -67,7 +67,7 @@ const (
 	ptbContradicted  = 3                      // contradicted PTBs before all are ignored
 	ptbIgnored       = 10 * time.Minute
 	requestInterval  = 20 * time.Millisecond // the least between report requests
-	dataPerRequest   = 2000                  // bytes of data that are worth a request sooner …
+	dataPerRequest   = 2400                  // bytes of data that are worth a request sooner …
 	mostDeferred     = 3                     // … than after so many more intervals
 	reorderPackets   = 3                     // RFC 9002, 6.1.1
 	leastEvidence    = 3                     // lost large packets that raise suspicion

@@ -26,12 +26,15 @@ type Discovery struct {
 	raising bool      // the search began at a known size
 	lossy   bool      // probes of passing sizes were lost in this search
 
-	doubt        doubt
-	verify       int // a size that the next fan must confirm without lowering the PLPMTU; 0: none
-	verifyNext   time.Time
-	verifyWait   time.Duration
-	contradicted int       // validated PTBs that probes proved wrong
-	ptbFrom      time.Time // PTBs are ignored until
+	doubt      doubt
+	verify     int // a size that the next fan must confirm without lowering the PLPMTU; 0: none
+	verifyNext time.Time
+	verifyWait time.Duration
+	ptbFrom    time.Time // PTBs are ignored until
+
+	// Validated PTBs in a row that probes proved wrong, and when the last was.
+	contradicted   int
+	contradictedAt time.Time
 
 	round     round
 	probes    [rememberedProbes]probe // the last ones sent, by counter
@@ -151,10 +154,15 @@ func (d *Discovery) PLPMTU() int { return d.plpmtu }
 // State returns the state of RFC 8899, 5.2.
 func (d *Discovery) State() State { return d.state }
 
-// Provisional reports whether the PLPMTU is MIN_PLPMTU or BASE_PLPMTU for a suspicion's sake,
-// which the next answers will confirm or take back. It is not worth telling
-// hosts about.
-func (d *Discovery) Provisional() bool { return d.doubt.size > d.plpmtu }
+// Settled reports whether the PLPMTU is what a search has ended with, as
+// opposed to what one begins with or has come to. Only that is worth telling
+// hosts about, who remember it.
+func (d *Discovery) Settled() bool {
+	if d.cfg.Mode == Off {
+		return true
+	}
+	return d.doubt.size == 0 && (d.state == SearchComplete || d.state == Error && d.settled)
+}
 
 // ClearsDF reports whether probes have arrived in fragments, which they forbid:
 // something on the path clears DF.

@@ -41,9 +41,12 @@
 // Half the packets, if most of the small ones were lost. A search up to
 // Ethernet's size takes some 35 kB in all; after it there is one fan, rarely
 // more, at each raise, 5, 10, 20 … 600 s apart: some 350 bit/s over an hour.
-// Requests, of size q, take at most q·8 bit each max(RTT/2, 20 ms), and no more than one
-// for 2000 bytes of data or four such intervals. At 64 kbit/s that is below
-// five percent; at 10 Gbit/s it is 40 kbit/s.
+// Requests, of some 80 bytes, take at most 640 bit each max(RTT/2, 20 ms): 32 kbit/s.
+// There is no more than one for 2400 bytes of data, or, where packets above
+// MIN_PLPMTU are among them, for four such intervals. A report is of the same
+// size, and of 8 bytes more for each 64 packets since the last but three. At
+// 64 kbit/s each is below five percent, the calls of a voice included; at
+// 10 Gbit/s they are below 50 kbit/s.
 //
 // # RFC 8899, section by section
 //

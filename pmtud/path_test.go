@@ -295,3 +295,6 @@ func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond)
 
 // exact is the largest size that passes.
 func (m *model) exact() int { return m.d.grid.floor(min(m.mtu, m.d.grid.max)) }
+
+// doubting reports whether the PLPMTU is that of a suspicion.
+func (d *Discovery) doubting() bool { return d.doubt.size > d.plpmtu }

@@ -35,6 +35,9 @@ func (d *Discovery) PTB(m PTB, now time.Time) {
 	case d.state == Base || d.doubt.size > 0: // being asked already
 		d.hint = m.MTU
 	case offered < d.plpmtu: // PL_PTB_SIZE < PLPMTU
+		if now.Sub(d.contradictedAt) >= ptbIgnored {
+			d.contradicted = 0
+		}
 		if d.contradicted >= ptbContradicted {
 			d.contradicted = 0
 			d.ptbFrom = now.Add(ptbIgnored)

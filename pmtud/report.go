@@ -88,19 +88,20 @@ func (d *Discovery) requestAt() time.Time {
 	return r.last.Add(d.interval() * time.Duration(1+r.deferred) << min(r.pending/rememberedRequests, 8))
 }
 
-// thin reports whether a request now would be more than a small share of the
-// data since the last one.
-func (d *Discovery) thin() bool {
+// unasked returns how many bytes of data have left since the last request, as
+// far as they may decide about the next, and whether any packet of them is
+// above MIN_PLPMTU: smaller ones cannot be lost for their size.
+func (d *Discovery) unasked() (bytes int, large bool) {
 	last := d.reports.requests[d.reports.counter%rememberedRequests].top
-	bytes := 0
 	for seq := d.log.highest.Load(); seq > last && bytes < dataPerRequest; seq-- {
 		size := d.log.Size(seq)
 		if size == 0 {
 			break
 		}
 		bytes += size
+		large = large || size > d.grid.min
 	}
-	return bytes < dataPerRequest
+	return bytes, large
 }
 
 // request appends a report request if one is due.
@@ -110,9 +111,16 @@ func (d *Discovery) request(dst []Action, now time.Time) []Action {
 		return dst
 	}
 	r := &d.reports
-	if r.deferred < mostDeferred && !r.unsettled && d.thin() {
-		r.deferred++
-		return dst
+	if !r.unsettled {
+		switch bytes, large := d.unasked(); {
+		case bytes >= dataPerRequest:
+		case !large:
+			d.log.armed.Store(true) // the next packet may make it worth asking
+			return dst
+		case r.deferred < mostDeferred:
+			r.deferred++
+			return dst
+		}
 	}
 	r.last, r.deferred, r.unsettled = now, 0, false
 	r.counter++

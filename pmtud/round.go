@@ -181,10 +181,11 @@ func (d *Discovery) closeRound(now time.Time) {
 		d.silence(now)
 		return
 	}
+	doubted := d.doubt.size > 0
 	if r.verify > 0 {
-		d.verified(confirmed, now)
+		d.verified(confirmed, now) // which may raise a doubt, for the next fan to decide
 	}
-	if d.doubt.size > 0 {
+	if doubted {
 		d.verdict()
 	}
 	if d.state == Error && d.lo > 0 && d.lo < d.plpmtu {

@@ -75,7 +75,7 @@ func TestAValidatedPTBLeavesTheBlackHoleInTwoRoundTrips(t *testing.T) {
 			t.Errorf("to %d: PLPMTU is %d after %v", mtu, m.d.PLPMTU(), m.now.Sub(at))
 		}
 		passing := m.now.Sub(at)
-		if !m.run(time.Second, func() bool { return m.d.PLPMTU() == m.exact() && !m.d.Provisional() }) {
+		if !m.run(time.Second, func() bool { return m.d.PLPMTU() == m.exact() && !m.d.doubting() }) {
 			t.Errorf("to %d: ends at %d", mtu, m.d.PLPMTU())
 		}
 		t.Logf("to %d: passing after %.2f RTT, exact after %.2f RTT", mtu,
@@ -111,7 +111,7 @@ func TestForgedPTBs(t *testing.T) {
 			m.d.PTB(PTB{MTU: 1300, Size: 1500, Validated: true}, m.now)
 			if m.d.PLPMTU() < 1500 {
 				lowered++
-				if !m.d.Provisional() {
+				if !m.d.doubting() {
 					t.Error("a suspicion is not provisional")
 				}
 			}
@@ -495,5 +495,76 @@ func TestTheHistoryIsBounded(t *testing.T) {
 		if h[i].From != h[i-1].To || h[i].At.Before(h[i-1].At) {
 			t.Errorf("a gap between %+v and %+v", h[i-1], h[i])
 		}
+	}
+}
+
+// TestAFailedVerificationIsADoubt has a fan that verifies the PLPMTU lost by
+// chance: nothing is settled before a fan for the purpose has decided.
+func TestAFailedVerificationIsADoubt(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		mtu   int // when the doubt is decided
+		cause Cause
+	}{
+		{"that is taken back", 1500, CauseResumed},
+		{"that is confirmed", 1400, CauseProbe},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			m := complete(t, 1500, 1500)
+			m.run(time.Second, nil)
+			m.mtu = 1400
+			m.d.PTB(PTB{MTU: 1400}, m.now) // not validated, so it causes a verification
+			if !m.run(time.Second, m.d.doubting) {
+				t.Fatalf("the verification has not failed: %s %v %d %v", m.trouble, m.d.State(), m.d.PLPMTU(), m.d.History())
+			}
+			if m.d.Settled() || m.d.PLPMTU() != m.d.grid.min {
+				t.Errorf("settled %v at %d", m.d.Settled(), m.d.PLPMTU())
+			}
+			m.mtu = tc.mtu
+			if !m.run(time.Second, m.d.Settled) || m.d.PLPMTU() != tc.mtu {
+				t.Fatalf("PLPMTU %d, settled %v", m.d.PLPMTU(), m.d.Settled())
+			}
+			history := m.d.History()
+			if last := history[len(history)-1]; last.Cause != tc.cause || last.To != tc.mtu {
+				t.Errorf("the last event is %+v", last)
+			}
+		})
+	}
+}
+
+// TestContradictedPTBsAreForgotten: only several in a row, and not long apart,
+// make PTBs count for nothing (RFC 8899 section 8).
+func TestContradictedPTBsAreForgotten(t *testing.T) {
+	m := complete(t, 1500, 1500)
+	lie := func() {
+		t.Helper()
+		m.d.PTB(PTB{MTU: 1400, Size: 1500, Validated: true}, m.now)
+		if !m.d.doubting() {
+			t.Fatal("the PTB counts for nothing")
+		}
+		if !m.run(time.Second, m.d.Settled) || m.d.PLPMTU() != 1500 {
+			t.Fatalf("PLPMTU %d", m.d.PLPMTU())
+		}
+	}
+	for range 3 * ptbContradicted { // each by itself
+		lie()
+		m.run(2*ptbIgnored, nil)
+	}
+	for range ptbContradicted - 1 {
+		lie()
+	}
+	m.mtu = 1400
+	m.d.PTB(PTB{MTU: 1400, Size: 1500, Validated: true}, m.now) // the truth
+	if !m.run(time.Second, m.d.Settled) || m.d.PLPMTU() != 1400 || m.d.contradicted != 0 {
+		t.Errorf("PLPMTU %d, %d contradicted", m.d.PLPMTU(), m.d.contradicted)
+	}
+	m.mtu = 1500
+	m.run(time.Minute, func() bool { return m.d.PLPMTU() == 1500 && m.d.Settled() })
+	for range ptbContradicted {
+		lie()
+	}
+	m.d.PTB(PTB{MTU: 1400, Size: 1500, Validated: true}, m.now)
+	if m.d.doubting() {
+		t.Error("one more in a row still counts")
 	}
 }

@@ -4,6 +4,7 @@ import "time"
 
 // A doubt is what must be known to take a suspicion back.
 type doubt struct {
+	at      time.Time
 	size    int // the PLPMTU in question; 0: no doubt
 	ptb     bool
 	fails   []failure
@@ -13,7 +14,7 @@ type doubt struct {
 
 // suspect goes back to a safe size until probes have answered (RFC 8899, 4.3).
 func (d *Discovery) suspect(e event, safe int, now time.Time) {
-	d.doubt = doubt{d.plpmtu, e == validPTB, append([]failure(nil), d.fails...), d.raiseAt, d.raiseIn}
+	d.doubt = doubt{now, d.plpmtu, e == validPTB, append([]failure(nil), d.fails...), d.raiseAt, d.raiseIn}
 	d.lo, d.fails = 0, d.fails[:0]
 	if e == validPTB { // which may say that BASE_PLPMTU does not pass either
 		safe = max(min(safe, d.grid.floor(d.hint)), d.grid.min)
@@ -39,6 +40,7 @@ func (d *Discovery) falseAlarm() {
 	d.raiseIn, d.keptRaise = d.doubt.raiseIn, d.doubt.raiseAt
 	if d.doubt.ptb {
 		d.contradicted++
+		d.contradictedAt = d.doubt.at
 	} else {
 		d.reports.widen()
 	}
@@ -47,6 +49,9 @@ func (d *Discovery) falseAlarm() {
 
 // verdict ends a suspicion whose size was not acknowledged while others were.
 func (d *Discovery) verdict() {
+	if d.doubt.ptb {
+		d.contradicted = 0
+	}
 	d.doubt = doubt{}
 	d.reports.factor = 1
 	d.reduced()

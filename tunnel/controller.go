@@ -50,14 +50,12 @@ type controller struct {
 	places    *places
 	resolver  resolver
 
-	events  chan func(now time.Time)
-	stopped chan struct{} // closed when run has ended
-	egress  chan struct{} // the host's interfaces or routes have changed
-	alarm   *alarm
-	load    handshakeLoad
-	// PTBs that quote an SPI and sequence number in use, and all others.
-	quotedPTBs, strangePTBs limit
-	complained              time.Time // last warning about a stranger
+	events     chan func(now time.Time)
+	stopped    chan struct{} // closed when run has ended
+	egress     chan struct{} // the host's interfaces or routes have changed
+	alarm      *alarm
+	load       handshakeLoad
+	complained time.Time // last warning about a stranger
 }
 
 // hostNetwork is what the controller asks of the host: see hostLink.
@@ -189,8 +187,9 @@ func (c *controller) maintainSAs(p *peer, now time.Time) {
 		p.exchange.want(now)
 	}
 	// The peer may still be sending on the former pair: it switches when it
-	// sees the new one used, and its answer tells us that it has.
-	if !pair.inbound.used.Load() && now.Sub(p.echo.sent) >= confirmEvery {
+	// sees the new one used, and its answer tells us that it has. After a move
+	// it proves that the peer receives where it now is.
+	if (!pair.inbound.used.Load() || !p.validated) && now.Sub(p.echo.sent) >= confirmEvery {
 		c.sendEcho(p, now)
 	}
 }
@@ -267,12 +266,15 @@ func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time
 	path := newPath(to, local)
 	if old != nil && old.endpoint == to {
 		// The same way back; only our own address on it is another.
-		p.path.Store(path.with(old.plpmtu, old.plpmtu, mtu))
-		c.obey(p)
+		p.path.Store(path.with(old.plpmtu, old.settled, mtu))
+		if mtu != old.egress {
+			p.discovery.EgressMTU(mtu, now)
+		}
+		c.discover(p, now)
 		return
 	}
 	p.validated = false
-	p.path.Store(path.with(0, 0, mtu))
+	p.path.Store(path.with(0, mtu, mtu))
 	c.beginDiscovery(p, now)
 	c.obey(p)
 	path = p.path.Load()
@@ -286,12 +288,13 @@ func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time
 }
 
 // adaptHost gives the device and the routes the inner MTU of the peers' paths:
-// the device the largest, each route its peer's.
+// the device the largest, each route its peer's. An IPv6 link carries
+// minIPv6LinkMTU bytes, if need be in tunnel fragments.
 func (c *controller) adaptHost(p *peer, to *path) {
 	largest := 0
 	for _, other := range c.peers {
 		if path := other.path.Load(); path != nil {
-			largest = max(largest, path.innerMTU)
+			largest = max(largest, path.hostMTU)
 		}
 	}
 	if err := c.host.setMTU(max(largest, minIPv6LinkMTU)); err != nil {
@@ -301,7 +304,11 @@ func (c *controller) adaptHost(p *peer, to *path) {
 		return
 	}
 	for _, prefix := range p.allowed {
-		if err := c.host.route(prefix, to.innerMTU); err != nil {
+		mtu := to.hostMTU
+		if prefix.Addr().Is6() {
+			mtu = max(mtu, minIPv6LinkMTU)
+		}
+		if err := c.host.route(prefix, mtu); err != nil {
 			c.log.Error("route", "peer", p.name, "error", err)
 		}
 	}

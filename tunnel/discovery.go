@@ -75,17 +75,17 @@ func (c *controller) obey(p *peer) {
 	if to == nil {
 		return
 	}
-	plpmtu, clamp := p.discovery.PLPMTU(), p.discovery.PLPMTU()
-	if s := p.discovery.State(); s == pmtud.Base || s == pmtud.Searching || p.discovery.Provisional() {
-		clamp = max(clamp, to.egress) // an MSS cannot be raised again
+	plpmtu, settled := p.discovery.PLPMTU(), to.settled
+	if p.discovery.Settled() {
+		settled = plpmtu
 	}
-	if next := to.with(plpmtu, clamp, to.egress); next.innerMTU != to.innerMTU || next.clampMTU != to.clampMTU || plpmtu != to.plpmtu {
-		to = next
+	if plpmtu != to.plpmtu || settled != to.settled {
+		to = to.with(plpmtu, settled, to.egress)
 		p.path.Store(to)
-		c.log.Debug("plpmtu", "peer", p.name, "plpmtu", to.plpmtu, "inner_mtu", to.innerMTU)
+		c.log.Debug("plpmtu", "peer", p.name, "plpmtu", to.plpmtu, "inner_mtu", to.innerMTU, "host_mtu", to.hostMTU)
 	}
-	if to.innerMTU != p.told && !p.discovery.Provisional() {
-		p.told = to.innerMTU
+	if to.hostMTU != p.told {
+		p.told = to.hostMTU
 		c.adaptHost(p, to)
 	}
 }
@@ -96,7 +96,20 @@ func (c *controller) handleReportRequest(p *peer, sa *inboundSA, token uint64) {
 	sa.mu.Lock()
 	highest := sa.in.Window().Report(bits[:])
 	sa.mu.Unlock()
-	_ = c.sendControl(p, control.AppendReport(nil, token, sa.spi, highest, bits[:]), 0)
+	_ = c.sendControl(p, control.AppendReport(nil, token, sa.spi, highest, bits[:sa.reported.words(highest)]), 0)
+}
+
+// reported remembers up to which sequence number the last reports have told,
+// the oldest first: what comes again in each is enough for some to be lost.
+type reported [4]uint32
+
+// words returns how many words of 64 packets the next report needs, whose
+// highest number is given, and takes note of it.
+func (r *reported) words(highest uint32) int {
+	since := highest - min(highest, r[0])
+	copy(r[:], r[1:])
+	r[len(r)-1] = highest
+	return int(min(since/64+1, control.MaxReportWords))
 }
 
 // handleReport takes in what the peer says has arrived. A report about an SA
@@ -138,17 +151,17 @@ const (
 )
 
 // ptb looks at a PTB before it may cost the control goroutine anything: one
-// that quotes an SPI and a sequence number in use is worth a look, of all
-// others only a few.
+// that quotes the SPI and the sequence number of a packet sent of late is worth
+// a look, of all others only a few.
 func (c *controller) ptb(m ptbMessage) {
 	for _, p := range c.peers {
 		to, sa := p.path.Load(), p.outbound.Load()
 		if to == nil || sa == nil || to.endpoint != m.to {
 			continue
 		}
-		limit := &c.strangePTBs
-		if m.spi == sa.SPI() && m.seq > 0 && m.seq <= sa.Packets() {
-			limit = &c.quotedPTBs
+		limit := &p.strangePTBs
+		if m.spi == sa.SPI() && sa.sizes.Size(m.seq) > 0 {
+			limit = &p.quotedPTBs
 		}
 		if limit.allow(time.Now()) {
 			c.post(func(now time.Time) { c.handlePTB(p, m, now) })
@@ -183,7 +196,7 @@ func (c *controller) egressChanged(now time.Time) {
 			continue // without a route there will be another change
 		}
 		c.log.Info("egress MTU", "peer", p.name, "from", to.egress, "to", mtu)
-		p.path.Store(to.with(to.plpmtu, to.plpmtu, mtu))
+		p.path.Store(to.with(to.plpmtu, to.settled, mtu))
 		p.discovery.EgressMTU(mtu, now)
 		c.discover(p, now)
 	}

@@ -23,7 +23,7 @@
 //	receiver             one a socket         its buffers                  the socket is closed
 //	controller           one a tunnel         all peers' state             the context is done
 //	status server        one a client         nothing                      its listener is closed
-//	egress watch         two a tunnel         nothing                      Run returns
+//	egress watch         four a tunnel        nothing                      Run returns
 //	name look-up         one a look-up        nothing                      it is answered, or in time
 //
 // Packet loops speak to the controller through a bounded queue of events and

@@ -15,7 +15,7 @@ import (
 //
 //	                      carry                    signal            drop
 //	superpacket           cut                      cut               cut, if the segments fit
-//	TCP                   cut                      as the rest       dropped
+//	TCP, IPv6 or with DF  cut                      as the rest       dropped
 //	IPv4 without DF       fragmented               fragmented        dropped
 //	the rest              tunnel fragments, PTB    dropped, PTB      dropped
 //
@@ -56,7 +56,7 @@ func newForwarder(s *sender, policy forwardPolicy, host packetWriter) *forwarder
 // forward puts an inner packet, or a superpacket, to a peer that has an SA and
 // a path into the outbox. It may change the packet's bytes.
 func (f *forwarder) forward(p *peer, sa *outboundSA, to *path, packet *inner.Packet, o inner.Offload) {
-	if f.policy.clampMSS && inner.ClampMSS(packet, to.clampMTU, o.NeedsChecksum) {
+	if f.policy.clampMSS && inner.ClampMSS(packet, to.hostMTU, o.NeedsChecksum) {
 		p.surgery.mssClamped.Add(1)
 	}
 	var err error
@@ -88,8 +88,10 @@ func (f *forwarder) single(p *peer, sa *outboundSA, to *path, packet *inner.Pack
 // segments cuts a TCP superpacket.
 func (f *forwarder) segments(p *peer, sa *outboundSA, to *path, packet *inner.Packet, o inner.Offload) error {
 	segment, mtu := int(o.SegmentSize), to.innerMTU
-	if f.policy.oversize != conf.OversizeCarry {
-		mtu = maxDatagram // each segment is as large as its sender wants it
+	if f.policy.oversize != conf.OversizeCarry || !packet.V6 && !packet.DontFragment {
+		// Each segment is as large as its sender wants it, and has chosen an
+		// identification for, where there is one (RFC 6864).
+		mtu = maxDatagram
 	}
 	if err := f.cutter.TCP(packet, segment, mtu); err != nil {
 		return err
@@ -158,20 +160,23 @@ func (f *forwarder) tooLarge(p *peer, sa *outboundSA, to *path, packet *inner.Pa
 	if f.policy.oversize == conf.OversizeDrop {
 		return errTooLarge
 	}
-	carry := f.policy.oversize == conf.OversizeCarry
-	if carry && f.cutter.TCP(packet, 0, to.innerMTU) == nil {
+	// An IPv6 link carries 1280 bytes, whatever the path does (RFC 8200
+	// section 5), and no PTB may say otherwise.
+	mtu := to.hostMTU
+	if packet.V6 {
+		mtu = max(mtu, minIPv6LinkMTU)
+	}
+	// Nobody is told to send less than mtu, so that much is carried.
+	carry := f.policy.oversize == conf.OversizeCarry || len(packet.Bytes) <= mtu
+	// More pieces without DF would need identifications that their sender may
+	// use for its next packets.
+	if carry && (packet.V6 || packet.DontFragment) && f.cutter.TCP(packet, 0, to.innerMTU) == nil {
 		p.surgery.tcpCut.Add(1)
 		return f.pieces(p, sa, to, packet)
 	}
 	if f.fragmenter.Fragment(packet, to.innerMTU) == nil {
 		p.surgery.fragmented.Add(1)
 		return f.fragments(p, sa, to, packet)
-	}
-	// An IPv6 link carries 1280 bytes, whatever the path does (RFC 8200
-	// section 5), and no PTB may say otherwise.
-	mtu := to.innerMTU
-	if packet.V6 {
-		mtu = max(mtu, minIPv6LinkMTU)
 	}
 	if len(packet.Bytes) > mtu {
 		f.tell(p, packet, mtu)

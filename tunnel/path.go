@@ -24,9 +24,14 @@ type path struct {
 	plpmtu int
 	// innerMTU is the largest inner packet in bytes, derived from plpmtu.
 	innerMTU int
-	// clampMTU is the inner MTU that TCP's MSS is clamped to, in bytes: what
-	// the path is known to carry, or may turn out to while that is sought.
-	clampMTU int
+	// settled is the PLPMTU with which the last search has ended; before the
+	// first has, the egress MTU.
+	settled int
+	// hostMTU is the inner MTU that hosts are told of, by PTBs, routes and TCP's
+	// MSS, in bytes: they keep for minutes, or for good, what they were told, and
+	// so must not hear of what a search or a suspicion begins with. What is larger
+	// than innerMTU only is carried in pieces meanwhile.
+	hostMTU int
 	// egress is the MTU of the host's own interface or route towards the
 	// endpoint, in bytes of the outer IP packet.
 	egress int
@@ -41,13 +46,13 @@ func newPath(endpoint netip.AddrPort, local netip.Addr) *path {
 	}
 }
 
-// with returns the same path with other sizes; clamp is the PLPMTU that
-// clampMTU stands for.
-func (p *path) with(plpmtu, clamp, egress int) *path {
+// with returns the same path with other sizes. The settled size is at most
+// that of the egress.
+func (p *path) with(plpmtu, settled, egress int) *path {
 	next := *p
-	next.plpmtu, next.egress = plpmtu, egress
+	next.plpmtu, next.settled, next.egress = plpmtu, min(settled, egress), egress
 	next.innerMTU = esp.InnerMTU(p.v6(), plpmtu)
-	next.clampMTU = esp.InnerMTU(p.v6(), clamp)
+	next.hostMTU = max(esp.InnerMTU(p.v6(), next.settled), next.innerMTU)
 	return &next
 }
 

@@ -39,6 +39,8 @@ type peer struct {
 	surgery   surgery
 	moving    atomic.Bool // a move is on its way to the control goroutine
 	waiting   waitingRoom
+	// PTBs that quote a packet sent to the peer of late, and all others.
+	quotedPTBs, strangePTBs limit
 
 	// ---- control goroutine only ----
 
@@ -47,7 +49,7 @@ type peer struct {
 	probes     []pmtud.Action // scratch
 	sounding   *sounding      // nil: none is under way
 	validated  bool           // the peer has proved that it receives at its endpoint
-	told       int            // inner MTU that the host was told
+	told       int            // hostMTU of the path that the host was told
 	exchange   exchange
 	liveness   liveness
 	replays    crypto.ReplayGuard
@@ -92,6 +94,7 @@ func newPeer(c conf.Peer) *peer {
 		config:    c,
 	}
 	p.waiting.drops = &p.drops
+	p.quotedPTBs.interval, p.strangePTBs.interval = quotedPTBEvery, strangePTBEvery
 	p.discovery = pmtud.New(discoveryConfig(c))
 	return p
 }

@@ -63,25 +63,32 @@ type eventSink interface {
 
 // run ends when the socket is closed.
 func (r *receiver) run() {
-	for used := 0; ; {
-		n, err := r.inbox.receive(used, used == 0)
-		if errors.Is(err, net.ErrClosed) {
+	for {
+		if err := r.batch(); errors.Is(err, net.ErrClosed) {
 			return
 		} else if err != nil {
 			// An ICMP error; the datagrams in the socket are unharmed.
 			r.inbox.socket.errors.drain(r.inbox.socket, r.events.ptb)
-			continue
+		}
+	}
+}
+
+// batch waits for a datagram, and takes all that are there behind it, as far as
+// there is room.
+func (r *receiver) batch() error {
+	defer r.flush()
+	for used := 0; used < inboxSlots; {
+		n, err := r.inbox.receive(used, used == 0)
+		if err != nil || n == 0 {
+			return err
 		}
 		for i := used; i < used+n; i++ {
 			payload, a := r.inbox.slot(i)
 			r.train(payload, &a)
 		}
 		used += n
-		if n == 0 || used == inboxSlots {
-			r.flush()
-			used = 0
-		}
 	}
+	return nil
 }
 
 // flush hands on what waits to be joined. After it the inbox may be used
@@ -158,7 +165,7 @@ func (r *receiver) esp(packet []byte, a *arrival) {
 	}
 	switch nextHeader {
 	case esp.NextHeaderIPv4, esp.NextHeaderIPv6:
-		r.deliver(sa, plain, nextHeader, a)
+		r.deliver(sa, plain, nextHeader, a.tos)
 	case esp.NextHeaderAggFrag:
 		r.reassemble(sa, seq, plain, a)
 	case esp.NextHeaderDummy:
@@ -171,9 +178,9 @@ func (r *receiver) esp(packet []byte, a *arrival) {
 }
 
 // deliver hands an inner packet to the host, if it may come from this peer.
-// nextHeader is what the packet around it says it is; 0 says nothing. The
-// bytes must stay until flush.
-func (r *receiver) deliver(sa *inboundSA, plain []byte, nextHeader uint8, a *arrival) {
+// nextHeader is what the packet around it says it is, 0 says nothing; outerTOS
+// is that packet's TOS octet or traffic class. The bytes must stay until flush.
+func (r *receiver) deliver(sa *inboundSA, plain []byte, nextHeader, outerTOS uint8) {
 	p := sa.peer
 	packet, ok := inner.Parse(plain)
 	if !ok || nextHeader != 0 && packet.NextHeader() != nextHeader {
@@ -187,13 +194,13 @@ func (r *receiver) deliver(sa *inboundSA, plain []byte, nextHeader uint8, a *arr
 		p.drops.count(dropSource)
 		return
 	}
-	tos, ok := inner.Decapsulate(packet.TOS, a.tos)
+	tos, ok := inner.Decapsulate(packet.TOS, outerTOS)
 	if !ok {
 		p.drops.count(dropCongestion)
 		return
 	}
 	inner.SetTOS(&packet, tos)
-	if to := p.path.Load(); r.clampMSS && to != nil && inner.ClampMSS(&packet, to.clampMTU, false) {
+	if to := p.path.Load(); r.clampMSS && to != nil && inner.ClampMSS(&packet, to.hostMTU, false) {
 		p.surgery.mssClamped.Add(1)
 	}
 	p.rx.add(len(packet.Bytes))
@@ -209,9 +216,9 @@ func (r *receiver) deliver(sa *inboundSA, plain []byte, nextHeader uint8, a *arr
 func (r *receiver) reassemble(sa *inboundSA, seq uint32, payload []byte, a *arrival) {
 	sa.mu.Lock()
 	defer sa.mu.Unlock()
-	err := sa.fragments.Add(seq, payload, time.Now(), func(packet []byte) {
+	err := sa.fragments.Add(seq, a.tos, payload, time.Now(), func(packet []byte, tos uint8) {
 		sa.peer.surgery.reassembled.Add(1)
-		r.deliver(sa, packet, 0, a)
+		r.deliver(sa, packet, 0, tos)
 		r.flush() // the bytes are the reassembler's
 	})
 	if err != nil {

@@ -25,6 +25,8 @@ type inboundSA struct {
 	mu        sync.Mutex
 	in        *esp.Inbound      // guarded by mu
 	fragments inner.Reassembler // guarded by mu
+	// reported belongs to the control goroutine.
+	reported reported
 }
 
 // outboundSA is the sending half of a pair, with the sizes of what was sent on

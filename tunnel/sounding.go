@@ -24,9 +24,11 @@ type Sounding struct {
 	PLPMTU    int `json:"plpmtu"`
 	// InnerMTU is the largest inner packet, in bytes, that fits PLPMTU.
 	InnerMTU int `json:"inner_mtu"`
-	// State is the state of RFC 8899 section 5.2 in which the sounding ended;
-	// "search_complete" says that PLPMTU is exact.
+	// State is the state of RFC 8899 section 5.2 in which the sounding ended:
+	// "error" if not even BASE_PLPMTU passes.
 	State string `json:"state"`
+	// Exact says that the search has ended: the next larger size does not pass.
+	Exact bool `json:"exact"`
 	// Fans is how many times probes were sent and waited for.
 	Fans        int           `json:"fans"`
 	RTTMillis   float64       `json:"rtt_ms"`
@@ -136,7 +138,7 @@ func (c *controller) continueSounding(p *peer, now time.Time) {
 	if plpmtu := s.discovery.PLPMTU(); plpmtu != s.plpmtu {
 		s.plpmtu, s.exactAt = plpmtu, now
 	}
-	over := s.discovery.State() == pmtud.SearchComplete || now.Sub(s.began) >= soundingTimeout || p.sas.current == nil
+	over := s.discovery.Settled() || now.Sub(s.began) >= soundingTimeout || p.sas.current == nil
 	if at := s.discovery.Deadline(); !over && !at.IsZero() {
 		c.alarm.set(at, now)
 	}
@@ -165,6 +167,7 @@ func (s *sounding) result(p *peer, now time.Time) *Sounding {
 		Peer:        p.name,
 		PLPMTU:      d.PLPMTU(),
 		State:       d.State().String(),
+		Exact:       d.Settled(),
 		RTTMillis:   millis(rtt),
 		TookMillis:  millis(now.Sub(s.began)),
 		ExactMillis: millis(s.exactAt.Sub(s.began)),

@@ -238,7 +238,6 @@ func (t *Tunnel) newController(sockets *udpSockets, host hostNetwork, keys *keyL
 		egress:    make(chan struct{}, 1),
 		alarm:     newAlarm(),
 	}
-	c.quotedPTBs.interval, c.strangePTBs.interval = quotedPTBEvery, strangePTBEvery
 	c.sender = newSender(sockets, c)
 	for _, p := range t.peers {
 		c.byKey[p.public] = p

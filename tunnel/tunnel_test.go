@@ -506,6 +506,30 @@ func TestAPeerThatMovesIsFollowed(t *testing.T) {
 	eventually(t, "the new endpoint", 5*time.Second, func() bool { return right.log.count("endpoint") > before })
 }
 
+// TestAMoveIsProvedThoughAnEchoIsLost: until the peer has shown that it receives
+// at its new place, nothing is probed.
+func TestAMoveIsProvedThoughAnEchoIsLost(t *testing.T) {
+	left, _ := startPair(t)
+	p := left.tunnel.peers[0]
+	ask := func(f func(now time.Time)) {
+		t.Helper()
+		done := make(chan struct{})
+		left.ctl.post(func(now time.Time) { f(now); close(done) })
+		select {
+		case <-done:
+		case <-time.After(5 * time.Second):
+			t.Fatal("the controller does not answer")
+		}
+	}
+	ask(func(now time.Time) {
+		p.validated, p.echo = false, pendingEcho{token: 1, sent: now} // whose reply will not come
+	})
+	eventually(t, "the place proved", 5*time.Second, func() (validated bool) {
+		ask(func(time.Time) { validated = p.validated })
+		return validated
+	})
+}
+
 func TestOneSidedHandshakes(t *testing.T) {
 	tests := []struct {
 		name    string

@@ -43,7 +43,7 @@ is running, 1 for any other error, 2 for a mistake on the command line.`,
 		if err := printEither(cmd, *asJSON, s, soundingText(s)); err != nil {
 			return err
 		}
-		if s.State != "search_complete" {
+		if !s.Exact {
 			return exitCode(exitPeerDown)
 		}
 		return nil
@@ -64,7 +64,7 @@ func soundingText(s *tunnel.Sounding) string {
 		b.WriteByte('\n')
 	}
 	exact := "exact"
-	if s.State != "search_complete" {
+	if !s.Exact {
 		exact = "not settled: " + strings.ReplaceAll(s.State, "_", " ")
 	}
 	fmt.Fprintf(&b, "plpmtu %d (%s), inner mtu %d\n", s.PLPMTU, exact, s.InnerMTU)

@@ -13,7 +13,8 @@ const (
 // an inner MTU of mtu bytes, and reports whether it did. It is never raised,
 // and never lowered below what every host must accept. A SYN without the
 // option stays without: its sender will not be sent more than the default,
-// which fits. partial says that the checksum is one that the host has left to
+// which fits. TCP-AO covers the options (RFC 5925 section 5.1), so a SYN that
+// has it stays as it is; TCP MD5 does not. partial says that the checksum is one that the host has left to
 // be completed, which the change is then part of.
 func ClampMSS(p *Packet, mtu int, partial bool) bool {
 	if p.Protocol != protoTCP || p.LaterFragment {
@@ -30,6 +31,9 @@ func ClampMSS(p *Packet, mtu int, partial bool) bool {
 	most := max(mtu-ipv4HeaderSize-tcpHeaderSize, minMSSv4)
 	if p.V6 {
 		most = max(mtu-ipv6HeaderSize-tcpHeaderSize, minMSSv6)
+	}
+	if hasOption(tcp[tcpHeaderSize:length], optionAO) {
+		return false
 	}
 	for options := tcp[tcpHeaderSize:length]; ; {
 		option, rest, _ := nextOption(options)

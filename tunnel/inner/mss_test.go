@@ -35,6 +35,8 @@ func TestClampMSS(t *testing.T) {
 		{"never below what every host takes, IPv6", syn(t, v6, mssOption(1440)), 1000, 1220},
 		{"a small one below the floor stays", syn(t, v4, mssOption(400)), 400, 0},
 		{"no option", syn(t, v4), 1400, 0},
+		{"TCP-AO covers the option", syn(t, v4, mssOption(1460), layers.TCPOption{OptionType: optionAO, OptionLength: 16, OptionData: make([]byte, 14)}), 1400, 0},
+		{"TCP MD5 does not", syn(t, v4, mssOption(1460), layers.TCPOption{OptionType: optionMD5, OptionLength: 18, OptionData: make([]byte, 16)}), 1400, 1360},
 		{"not a SYN", tcpPacket(t, v4, &layers.TCP{ACK: true, Options: []layers.TCPOption{mssOption(1460)}}, nil), 1400, 0},
 		{"not TCP", udpPacket(t, v4, make([]byte, 30)), 1400, 0},
 	} {

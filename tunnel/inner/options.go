@@ -1,5 +1,7 @@
 package inner
 
+import "slices"
+
 // Kinds of options that mean the same in IPv4 and TCP headers.
 const (
 	optionEnd = 0
@@ -39,7 +41,11 @@ func nextOption(options []byte) (option, rest []byte, ok bool) {
 
 // authenticated reports whether TCP options authenticate the segment, or
 // cannot be understood.
-func authenticated(options []byte) bool {
+func authenticated(options []byte) bool { return hasOption(options, optionMD5, optionAO) }
+
+// hasOption reports whether one of the kinds is among the options, or may be,
+// since they cannot be understood.
+func hasOption(options []byte, kinds ...uint8) bool {
 	for {
 		option, rest, ok := nextOption(options)
 		switch {
@@ -47,7 +53,7 @@ func authenticated(options []byte) bool {
 			return true
 		case option == nil:
 			return false
-		case option[0] == optionMD5, option[0] == optionAO:
+		case slices.Contains(kinds, option[0]):
 			return true
 		}
 		options = rest
@@ -57,18 +63,7 @@ func authenticated(options []byte) bool {
 // sourceRouted reports whether IPv4 options lead the packet to another address
 // than the one in the header, or cannot be understood.
 func sourceRouted(options []byte) bool {
-	for {
-		option, rest, ok := nextOption(options)
-		switch {
-		case !ok:
-			return true
-		case option == nil:
-			return false
-		case option[0] == optionLooseSourceRoute, option[0] == optionStrictSourceRoute:
-			return true
-		}
-		options = rest
-	}
+	return hasOption(options, optionLooseSourceRoute, optionStrictSourceRoute)
 }
 
 // homeAddressed reports whether an IPv6 destination options header names

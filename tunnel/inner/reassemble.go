@@ -61,6 +61,7 @@ type piece struct {
 	used      bool
 	padding   bool // there is no packet in it: fragments go on behind it
 	seq       uint32
+	tos       uint8 // of the outer packet
 	at        time.Time
 	continued int    // the block offset: what was open before
 	open      int    // what is open behind it
@@ -70,9 +71,12 @@ type piece struct {
 
 // Add takes in the payload of the packet with the sequence number seq, which
 // the SA has authenticated and lets in once, and calls deliver for each inner
-// packet that is now complete, in their order. The bytes given to deliver are
-// valid during the call. The error is ErrMalformed, also behind good packets.
-func (r *Reassembler) Add(seq uint32, payload []byte, now time.Time, deliver func(packet []byte)) error {
+// packet that is now complete, in their order, with the TOS octet or traffic
+// class of the outer packet around its beginning; the ECN field of that is CE if
+// any of its outer packets was marked (RFC 3168 section 5.3). The bytes given to
+// deliver are valid during the call. The error is ErrMalformed, also behind
+// good packets.
+func (r *Reassembler) Add(seq uint32, tos uint8, payload []byte, now time.Time, deliver func(packet []byte, tos uint8)) error {
 	if len(payload) < aggfragHeaderSize || payload[0] != 0 || payload[1] != 0 {
 		return ErrMalformed
 	}
@@ -83,7 +87,7 @@ func (r *Reassembler) Add(seq uint32, payload []byte, now time.Time, deliver fun
 	if len(begun) == 0 {
 		open = continued - len(rest)
 	}
-	p := r.keep(seq, now)
+	p := r.keep(seq, tos, now)
 	if p == nil {
 		return err // known, or too far behind to be of use
 	}
@@ -96,7 +100,7 @@ func (r *Reassembler) Add(seq uint32, payload []byte, now time.Time, deliver fun
 	}
 	for len(whole) > 0 {
 		length, _ := lengthOf(whole)
-		deliver(whole[:length])
+		deliver(whole[:length], tos)
 		whole = whole[length:]
 	}
 	if len(begun) > 0 {
@@ -125,7 +129,7 @@ func dataBlocks(b []byte) (whole, begun []byte, open int, err error) {
 
 // keep returns the slot for a payload, emptied, or nil if that payload or a
 // later one is in it.
-func (r *Reassembler) keep(seq uint32, now time.Time) *piece {
+func (r *Reassembler) keep(seq uint32, tos uint8, now time.Time) *piece {
 	if r.slots == nil {
 		r.slots = make([]piece, reassemblySlots)
 	}
@@ -133,7 +137,7 @@ func (r *Reassembler) keep(seq uint32, now time.Time) *piece {
 	if p.used && p.seq >= seq { // numbers do not wrap within an SA
 		return nil
 	}
-	*p = piece{used: true, seq: seq, at: now, data: p.data[:0]}
+	*p = piece{used: true, seq: seq, tos: tos, at: now, data: p.data[:0]}
 	return p
 }
 
@@ -183,7 +187,7 @@ func (r *Reassembler) after(p *piece, open int) *piece {
 }
 
 // finish delivers the packet that p goes on with if all of it is there.
-func (r *Reassembler) finish(p *piece, now time.Time, deliver func([]byte)) {
+func (r *Reassembler) finish(p *piece, now time.Time, deliver func([]byte, uint8)) {
 	if open := p.continued - p.rest; open > 0 && r.after(p, open) == nil {
 		return // as always when payloads come in order
 	}
@@ -204,7 +208,7 @@ func (p *piece) begun() int { return len(p.data) - p.rest }
 
 // complete delivers the packet that begins in first if all of it is there. A
 // packet is delivered once: by the last of its payloads, which comes once.
-func (r *Reassembler) complete(first *piece, now time.Time, deliver func([]byte)) {
+func (r *Reassembler) complete(first *piece, now time.Time, deliver func([]byte, uint8)) {
 	if first.continued == 0 {
 		// If a packet is open before it, two were split at the same time, and
 		// any payload may be of either.
@@ -213,15 +217,18 @@ func (r *Reassembler) complete(first *piece, now time.Time, deliver func([]byte)
 		}
 	}
 	r.out = append(r.out[:0], first.data[first.rest:]...)
-	p := first
+	p, tos := first, first.tos
 	for open := first.open; open > 0 && now.Sub(p.at) <= ReassemblyTime; open -= p.rest {
 		if p = r.after(p, open); p == nil {
 			return
 		}
 		r.out = append(r.out, p.data[:p.rest]...)
+		if p.tos&ecnMask == ce {
+			tos |= ce
+		}
 	}
 	if now.Sub(p.at) <= ReassemblyTime {
-		deliver(r.out)
+		deliver(r.out, tos)
 	}
 }
 

@@ -92,7 +92,7 @@ func TestSplitPacketsArriveWhole(t *testing.T) {
 				if s.payload == nil {
 					continue
 				}
-				err := r.Add(s.seq, s.payload, epoch, func(packet []byte) {
+				err := r.Add(s.seq, 0, s.payload, epoch, func(packet []byte, _ uint8) {
 					i := slices.IndexFunc(packets, func(p []byte) bool { return bytes.Equal(p, packet) })
 					if i < 0 {
 						rt.Fatalf("a packet that nobody sent: %x", packet)
@@ -134,7 +134,7 @@ func TestALossNeverJoinsTwoPackets(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			r := Reassembler{Arrived: test.arrived}
 			for seq, payload := range map[uint32][]byte{1: a[0], 4: b[1]} {
-				if err := r.Add(seq, payload, epoch, func([]byte) { t.Error("delivered") }); err != nil {
+				if err := r.Add(seq, 0, payload, epoch, func([]byte, uint8) { t.Error("delivered") }); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -148,7 +148,7 @@ func TestALossNeverJoinsTwoPackets(t *testing.T) {
 				var r Reassembler
 				for _, i := range order {
 					// What is behind the rest may be no IP packet, which is an error.
-					_ = r.Add(uint32(i+1), [][]byte{a[0], other}[i], epoch, func([]byte) { t.Errorf("block offset %d: delivered", continued) })
+					_ = r.Add(uint32(i+1), 0, [][]byte{a[0], other}[i], epoch, func([]byte, uint8) { t.Errorf("block offset %d: delivered", continued) })
 				}
 			}
 		}
@@ -157,7 +157,7 @@ func TestALossNeverJoinsTwoPackets(t *testing.T) {
 		var r Reassembler
 		n := 0
 		for i, payload := range [][]byte{a[0], a[1], b[1], b[1]} {
-			if err := r.Add(uint32(i+1), payload, epoch, func([]byte) { n++ }); err != nil {
+			if err := r.Add(uint32(i+1), 0, payload, epoch, func([]byte, uint8) { n++ }); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -169,7 +169,7 @@ func TestALossNeverJoinsTwoPackets(t *testing.T) {
 		for _, order := range [][4][]byte{{a[0], b[0], a[1], b[1]}, {a[0], b[0], b[1], a[1]}} {
 			var r Reassembler
 			for i, payload := range order {
-				err := r.Add(uint32(i+1), payload, epoch, func([]byte) { t.Error("delivered") })
+				err := r.Add(uint32(i+1), 0, payload, epoch, func([]byte, uint8) { t.Error("delivered") })
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -184,7 +184,7 @@ func TestTheLargestPacketOnTheNarrowestPath(t *testing.T) {
 	var r Reassembler
 	n := 0
 	for i, payload := range splitAll(t, b, room) {
-		if err := r.Add(uint32(i+1), payload, epoch, func(p []byte) {
+		if err := r.Add(uint32(i+1), 0, payload, epoch, func(p []byte, _ uint8) {
 			n++
 			if !bytes.Equal(p, b) {
 				t.Error("changed")
@@ -204,7 +204,7 @@ func TestPaddingMayComeBetween(t *testing.T) {
 	var r Reassembler
 	n := 0
 	for i, payload := range [][]byte{payloads[0], {0, 0, 0, 0, 0, 0, 0, 0}, payloads[1]} {
-		if err := r.Add(uint32(i+1), payload, epoch, func([]byte) { n++ }); err != nil {
+		if err := r.Add(uint32(i+1), 0, payload, epoch, func([]byte, uint8) { n++ }); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -227,7 +227,7 @@ func TestReassemblerReadsWhatOthersAggregate(t *testing.T) {
 		var r Reassembler
 		got := make(map[string]int)
 		for _, i := range order {
-			if err := r.Add(uint32(10+i), [][]byte{first, second, third}[i], epoch, func(p []byte) { got[string(p)]++ }); err != nil {
+			if err := r.Add(uint32(10+i), 0, [][]byte{first, second, third}[i], epoch, func(p []byte, _ uint8) { got[string(p)]++ }); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -237,22 +237,48 @@ func TestReassemblerReadsWhatOthersAggregate(t *testing.T) {
 	}
 }
 
+// TestReassemblyKeepsCongestionMarks (RFC 3168 section 5.3).
+func TestReassemblyKeepsCongestionMarks(t *testing.T) {
+	b := udpPacket(t, ip4(layers.IPProtocolUDP), counted(3000))
+	payloads := splitAll(t, b, 1200)
+	const dscp = 46 << 2
+	for marked := -1; marked < len(payloads); marked++ {
+		for _, order := range [][]int{{0, 1, 2}, {2, 1, 0}, {1, 2, 0}} {
+			var r Reassembler
+			want, got := uint8(dscp|ect0), -1
+			for _, i := range order {
+				tos := uint8(dscp | ect0)
+				if i == marked {
+					tos |= ce
+					want = tos
+				}
+				if err := r.Add(uint32(i+1), tos, payloads[i], epoch, func(_ []byte, tos uint8) { got = int(tos) }); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got != int(want) {
+				t.Errorf("payload %d marked, order %v: %#x, want %#x", marked, order, got, want)
+			}
+		}
+	}
+}
+
 func TestReassemblerForgets(t *testing.T) {
 	b := udpPacket(t, ip4(layers.IPProtocolUDP), counted(2000))
 	payloads := splitAll(t, b, 1200)
-	deliver := func(n *int) func([]byte) { return func([]byte) { *n++ } }
+	deliver := func(n *int) func([]byte, uint8) { return func([]byte, uint8) { *n++ } }
 	t.Run("what comes too late", func(t *testing.T) {
 		var r Reassembler
 		n := 0
-		r.Add(1, payloads[0], epoch, deliver(&n))
-		r.Add(2, payloads[1], epoch.Add(ReassemblyTime+1), deliver(&n))
-		r.Add(4, payloads[1], epoch, deliver(&n))
-		r.Add(3, payloads[0], epoch.Add(ReassemblyTime+1), deliver(&n))
+		r.Add(1, 0, payloads[0], epoch, deliver(&n))
+		r.Add(2, 0, payloads[1], epoch.Add(ReassemblyTime+1), deliver(&n))
+		r.Add(4, 0, payloads[1], epoch, deliver(&n))
+		r.Add(3, 0, payloads[0], epoch.Add(ReassemblyTime+1), deliver(&n))
 		if n != 0 {
 			t.Error("delivered")
 		}
-		r.Add(5, payloads[0], epoch, deliver(&n))
-		r.Add(6, payloads[1], epoch.Add(ReassemblyTime), deliver(&n))
+		r.Add(5, 0, payloads[0], epoch, deliver(&n))
+		r.Add(6, 0, payloads[1], epoch.Add(ReassemblyTime), deliver(&n))
 		if n != 1 {
 			t.Error("what is just in time was not delivered")
 		}
@@ -260,9 +286,9 @@ func TestReassemblerForgets(t *testing.T) {
 	t.Run("the oldest of too many", func(t *testing.T) {
 		var r Reassembler
 		n := 0
-		r.Add(1, payloads[0], epoch, deliver(&n))
-		r.Add(1+reassemblySlots, payloads[0], epoch, deliver(&n))
-		r.Add(2, payloads[1], epoch, deliver(&n))
+		r.Add(1, 0, payloads[0], epoch, deliver(&n))
+		r.Add(1+reassemblySlots, 0, payloads[0], epoch, deliver(&n))
+		r.Add(2, 0, payloads[1], epoch, deliver(&n))
 		if n != 0 {
 			t.Error("delivered")
 		}
@@ -270,13 +296,13 @@ func TestReassemblerForgets(t *testing.T) {
 	t.Run("what is too far apart", func(t *testing.T) {
 		r := Reassembler{Arrived: func(uint32) bool { return true }}
 		n := 0
-		r.Add(1, payloads[0], epoch, deliver(&n))
-		r.Add(3+maxBetween, payloads[1], epoch, deliver(&n))
+		r.Add(1, 0, payloads[0], epoch, deliver(&n))
+		r.Add(3+maxBetween, 0, payloads[1], epoch, deliver(&n))
 		if n != 0 {
 			t.Error("delivered")
 		}
-		r.Add(101, payloads[0], epoch, deliver(&n))
-		r.Add(102+maxBetween, payloads[1], epoch, deliver(&n))
+		r.Add(101, 0, payloads[0], epoch, deliver(&n))
+		r.Add(102+maxBetween, 0, payloads[1], epoch, deliver(&n))
 		if n != 1 {
 			t.Error("what is just near enough was not delivered")
 		}
@@ -286,7 +312,7 @@ func TestReassemblerForgets(t *testing.T) {
 		n := 0
 		begun := splitAll(t, udpPacket(t, ip4(layers.IPProtocolUDP), counted(60000)), 59000)[0]
 		for seq := uint32(1); seq < 5*reassemblySlots; seq += 2 {
-			r.Add(seq, begun, epoch, deliver(&n))
+			r.Add(seq, 0, begun, epoch, deliver(&n))
 			held := 0
 			for _, p := range r.slots {
 				held += cap(p.data)
@@ -309,7 +335,7 @@ func TestMalformedAggfragPayloads(t *testing.T) {
 		"a length below a header": {0, 0, 0, 0, 0x45, 0, 0, 19},
 	} {
 		var r Reassembler
-		if err := r.Add(1, b, epoch, func([]byte) { t.Errorf("%s: delivered", name) }); !errors.Is(err, ErrMalformed) {
+		if err := r.Add(1, 0, b, epoch, func([]byte, uint8) { t.Errorf("%s: delivered", name) }); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -323,11 +349,11 @@ func TestReassemblyDoesNotAllocate(t *testing.T) {
 	payloads := splitAll(t, udpPacket(t, ip4(layers.IPProtocolUDP), counted(1400)), 1200)
 	var r Reassembler
 	seq, n := uint32(0), 0
-	deliver := func([]byte) { n++ }
+	deliver := func([]byte, uint8) { n++ }
 	exchange := func() {
 		for _, p := range payloads {
 			seq++
-			if err := r.Add(seq, p, epoch, deliver); err != nil {
+			if err := r.Add(seq, 0, p, epoch, deliver); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -352,7 +378,7 @@ func BenchmarkReassemble(b *testing.B) {
 	for b.Loop() {
 		for _, p := range payloads {
 			seq++
-			_ = r.Add(seq, p, epoch, func([]byte) {})
+			_ = r.Add(seq, 0, p, epoch, func([]byte, uint8) {})
 		}
 	}
 }
@@ -377,7 +403,7 @@ func FuzzReassemble(f *testing.F) {
 			n := min(int(script[1]), len(script)-2)
 			payload := script[2 : 2+n]
 			script = script[2+n:]
-			_ = r.Add(seq, payload, epoch, func(p []byte) {
+			_ = r.Add(seq, 0, payload, epoch, func(p []byte, _ uint8) {
 				if length, ok := lengthOf(p); !ok || length != len(p) {
 					t.Fatalf("%d bytes delivered as a packet of %d: %x", len(p), length, p)
 				}
