@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -192,12 +193,12 @@ func hashes(t *testing.T, dir string) map[string][32]byte {
 	return found
 }
 
-// shaking changes the path's MTU every period until the returned function is
-// called, which says how often.
-func (l *longPath) shaking(period time.Duration) (stop func() int) {
+// shaking changes the path's MTU every period until stop is called. changed
+// says how often it has so far.
+func (l *longPath) shaking(period time.Duration) (changed func() int, stop func()) {
 	quit := make(chan struct{})
 	var done sync.WaitGroup
-	changes := 0
+	var changes atomic.Int64
 	done.Go(func() {
 		random := rand.New(rand.NewPCG(1, 1))
 		tick := time.NewTicker(period)
@@ -209,32 +210,38 @@ func (l *longPath) shaking(period time.Duration) (stop func() int) {
 				return
 			case <-tick.C:
 				l.middle.SetMTU(576 + random.IntN(1500-576+1))
-				changes++
+				changes.Add(1)
 			}
 		}
 	})
-	return func() int { close(quit); done.Wait(); return changes }
+	return func() int { return int(changes.Load()) }, func() { close(quit); done.Wait() }
 }
 
 // storageGap watches how much data arrives at B's tunnel device, and returns
-// the longest time in which nothing did.
+// the longest time between two pieces of it. What Bacula says before the files
+// and after them is no data.
 func (l *longPath) storageGap() (stop func() time.Duration) {
 	quit := make(chan struct{})
 	var done sync.WaitGroup
 	var gap time.Duration
 	device := l.B.Interface(gateway.Device)
 	done.Go(func() {
-		last, seen := time.Now(), device.Stats().RxBytes
+		const piece = 64 << 10
+		var last time.Time
+		seen := device.Stats().RxBytes
 		for {
 			select {
 			case <-quit:
 				return
 			case <-time.After(5 * time.Millisecond):
 			}
-			if now := device.Stats().RxBytes; now > seen+1000 {
-				seen, last = now, time.Now()
+			if bytes := device.Stats().RxBytes; bytes > seen+piece {
+				now := time.Now()
+				if !last.IsZero() {
+					gap = max(gap, now.Sub(last))
+				}
+				seen, last = bytes, now
 			}
-			gap = max(gap, time.Since(last))
 		}
 	})
 	return func() time.Duration { close(quit); done.Wait(); return gap }
@@ -256,18 +263,25 @@ func TestBacula(t *testing.T) {
 	s := newBaculaSite(t, l, size)
 	s.start(t)
 
-	unshaken := l.shaking(3 * time.Second)
+	period := 3 * time.Second
+	if race {
+		period /= 10 // as the backup is smaller
+	}
+	changed, stop := l.shaking(period)
 	gap := l.storageGap()
 	began := time.Now()
 	s.console(t, "run job=backup yes", "wait")
 	log, ended := s.awaitJob("Backup", 5*time.Minute)
-	took, longest := time.Since(began), gap()
+	took, longest, during := time.Since(began), gap(), changed()
 	if !ended || !strings.Contains(log, "Backup OK") {
 		t.Fatalf("the backup did not end well\n%s\n%+v", s.logs(), status(t, l.a).Peers[0])
 	}
+	if during < 2 {
+		t.Errorf("the path changed %d times during the backup, which took %v", during, took)
+	}
 	s.console(t, "restore client=a-fd restorejob=restore where="+filepath.Join(s.dir, "restored")+" select all done yes", "wait")
 	log, ended = s.awaitJob("Restore", 5*time.Minute)
-	changes := unshaken()
+	stop()
 	if !ended || !strings.Contains(log, "Restore OK") {
 		t.Fatalf("the restore did not end well\n%s", s.logs())
 	}
@@ -280,8 +294,8 @@ func TestBacula(t *testing.T) {
 			t.Errorf("%s has changed", name)
 		}
 	}
-	t.Logf("Backup OK, Restore OK: %d MiB backed up in %v while the path's MTU changed %d times in all; longest gap towards the storage daemon %v",
-		size>>20, took.Round(time.Millisecond), changes, longest.Round(time.Millisecond))
+	t.Logf("Backup OK, Restore OK: %d MiB backed up in %v while the path's MTU changed %d times, %d times in all; longest gap towards the storage daemon %v",
+		size>>20, took.Round(time.Millisecond), during, changed(), longest.Round(time.Millisecond))
 }
 
 // TestBaculaWithoutDiscovery shows that the test above can fail: the same

@@ -63,9 +63,12 @@ func TestGapAroundAShrink(t *testing.T) {
 	if race {
 		runs = 3
 	}
-	// What the figures are meant to be is printed beside them; asserted is only
-	// what no noise of the machine can explain.
-	const never = 3 * time.Second
+	// What the figures are meant to be is printed beside them; what is asserted
+	// leaves some room for the noise of the machine.
+	never := time.Second
+	if race {
+		never *= 3
+	}
 	for _, test := range []struct {
 		name          string
 		mtu           int
@@ -98,7 +101,7 @@ func TestGapAroundAShrink(t *testing.T) {
 			slices.Sort(gaps)
 			t.Logf("%s: longest gap in %d runs: median %v (%.1f RTT, meant to be at most %v), worst %v (%v)", test.name, runs,
 				gaps[runs/2].Round(time.Millisecond), float64(gaps[runs/2])/float64(rtt), test.median, gaps[runs-1].Round(time.Millisecond), test.worst)
-			if gaps[runs-1] > never {
+			if gaps[runs-1] > never || gaps[runs/2] > 2*test.median && !race {
 				t.Errorf("%v", gaps)
 			}
 		})
@@ -132,40 +135,42 @@ func (l *longPath) searchNow(t testing.TB) {
 }
 
 // TestUDPWithDFLearnsTheMTU: a socket with path MTU discovery is told the inner
-// MTU by a PTB that the kernel accepts, and so is a TCP connection that may
-// not be cut.
+// MTU by a PTB that the kernel accepts, and so is a TCP connection whose packets
+// are not cut.
 func TestUDPWithDFLearnsTheMTU(t *testing.T) {
 	for _, oversize := range []string{"carry", "signal"} {
 		t.Run(oversize, func(t *testing.T) {
 			l := newLongPath(t, overIPv4, fmt.Sprintf("oversize = %q\nroutes = false", oversize))
-			l.R.DropLonger(1300)
+			l.R.DropLonger(1400)
 			up(t, l.a, l.b)
-			exact(t, l.a, 1300)
-			const innerMTU = 1300 - 62
+			exact(t, l.a, 1400)
+			const innerMTU = 1400 - 62
 			l.A.Interface(gateway.Device).SetMTU(1500) // as of a host that does not know
-			l.A.Interface(gateway.Device).AddRoute(netlab.Prefixes("10.88.0.0/24")...)
-			for name, address := range map[string]string{"IPv4": innerB4, "IPv6": innerA6} {
-				if name == "IPv6" {
-					continue // the route is the kernel's own, with the device's MTU
-				}
-				conn, err := l.A.Dial("udp", net.JoinHostPort(address, "9"))
+			for _, family := range []struct {
+				address                     string
+				level, discover, value, mtu int
+			}{
+				{innerB4, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_DO, unix.IP_MTU},
+				{innerB6, unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_DO, unix.IPV6_MTU},
+			} {
+				conn, err := l.A.Dial("udp", net.JoinHostPort(family.address, "9"))
 				check(t, err)
 				defer conn.Close()
 				raw, err := conn.(*net.UDPConn).SyscallConn()
 				check(t, err)
 				var mtu int
 				check(t, raw.Control(func(fd uintptr) {
-					err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_DO)
+					err = unix.SetsockoptInt(int(fd), family.level, family.discover, family.value)
 				}))
 				check(t, err)
 				deadline := time.Now().Add(within)
 				for mtu != innerMTU {
 					if time.Now().After(deadline) {
-						t.Fatalf("IP_MTU is %d, want %d", mtu, innerMTU)
+						t.Fatalf("%s: the MTU is %d, want %d", family.address, mtu, innerMTU)
 					}
 					conn.Write(make([]byte, 1400))
 					time.Sleep(20 * time.Millisecond)
-					check(t, raw.Control(func(fd uintptr) { mtu, err = unix.GetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_MTU) }))
+					check(t, raw.Control(func(fd uintptr) { mtu, err = unix.GetsockoptInt(int(fd), family.level, family.mtu) }))
 					check(t, err)
 				}
 			}
@@ -217,16 +222,20 @@ func TestEverySizeArrives(t *testing.T) {
 // TestPingReportsTheInnerMTU: with DF, ping is told the MTU, as over any link.
 func TestPingReportsTheInnerMTU(t *testing.T) {
 	ping := program(t, "ping", "iputils-ping")
-	l := newLongPath(t, overIPv4, `oversize = "signal"`)
+	l := newLongPath(t, overIPv4, "oversize = \"signal\"\nroutes = false")
 	l.R.DropLonger(1400)
 	l.S.DropLonger(1400)
 	up(t, l.a, l.b)
 	exact(t, l.a, 1400)
-	for address, want := range map[string]string{innerB4: "mtu=1338", innerB6: "mtu: 1338"} {
+	l.A.Interface(gateway.Device).SetMTU(1500) // so that the kernel has to be told
+	for _, address := range []string{innerB4, innerB6} {
 		out, err := l.A.Command(ping, "-c", "2", "-i", "0.1", "-W", "2", "-M", "do", "-s", "1400", address).CombinedOutput()
-		if err == nil || !strings.Contains(string(out), want) && !strings.Contains(string(out), "1338") {
+		if err == nil || !strings.Contains(string(out), "1338") {
 			t.Errorf("ping %s says, with %v:\n%s", address, err, out)
 		}
+	}
+	if n := status(t, l.a).Peers[0].Surgery.PTBs; n < 2 {
+		t.Errorf("%d PTBs are counted", n)
 	}
 }
 
@@ -351,6 +360,10 @@ func TestNoFloodOfDuplicateACKs(t *testing.T) {
 // ends, in both directions, with segmentation offload on their links and
 // without.
 func TestNoGapBehindRoutedNetworks(t *testing.T) {
+	never := time.Second
+	if race {
+		never *= 3
+	}
 	for name, offload := range map[string]bool{"offload on": true, "offload off": false} {
 		t.Run(name, func(t *testing.T) {
 			l := newLongPathOver(t, 20*time.Millisecond)
@@ -377,7 +390,7 @@ func TestNoGapBehindRoutedNetworks(t *testing.T) {
 						exact(t, l.b, 1500)
 						gap, alive := gapAround(t, way.from, way.to, way.address, 300*time.Millisecond, 1500*time.Millisecond, func() { l.middle.SetMTU(mtu) })
 						t.Logf("%s, 1500 to %d, ICMP %v: longest gap %v", way.name, mtu, icmp, gap.Round(time.Millisecond))
-						if !alive || gap > 3*time.Second {
+						if !alive || gap > never {
 							t.Errorf("%s, 1500 to %d, ICMP %v: gap %v, alive at the end: %v", way.name, mtu, icmp, gap, alive)
 						}
 						l.middle.SetMTU(1500)

@@ -15,6 +15,7 @@ import (
 	"github.com/gopacket/gopacket/layers"
 	"golang.org/x/sys/unix"
 
+	"fathom/pmtud"
 	"fathom/test/gateway"
 	"fathom/test/netlab"
 	"fathom/test/netlab/labtest"
@@ -129,6 +130,14 @@ func TestPathMTUChangesInMidTransfer(t *testing.T) {
 			}
 			forth()
 			back()
+			for _, g := range []*gateway.Gateway{l.a, l.b} {
+				byPTB := slices.ContainsFunc(status(t, g).Peers[0].PMTUD.History, func(c tunnel.PLPMTUChange) bool { return c.Cause == pmtud.CausePTB.String() })
+				// The router that shrinks answers a, and where it comes to that
+				// first, b.
+				if g == l.a && byPTB == test.cut || test.cut && byPTB {
+					t.Errorf("%s was lowered by a PTB: %v, though ICMP is cut: %v", g.Name, byPTB, test.cut)
+				}
+			}
 		})
 	}
 }
@@ -348,7 +357,8 @@ func TestBlackHoleAtTwentyMilliseconds(t *testing.T) {
 	slices.Sort(took)
 	t.Logf("black hole at %v RTT, %d runs: PLPMTU passes after %v in the median (meant to be at most %v), %v at worst (%v)", rtt, runs,
 		took[runs/2].Round(time.Millisecond), median, took[runs-1].Round(time.Millisecond), worst)
-	if took[runs/2] > 10*median { // no noise of the machine explains that
+	// Some room for the noise of the machine.
+	if took[runs/2] > 2*median && !race || took[runs-1] > 10*worst {
 		t.Errorf("%v", took)
 	}
 }
