@@ -34,6 +34,7 @@ type Tunnel struct {
 	ECN               string // of outer packets: ECNNormal or ECNCompatibility
 	MSSClamp          bool   // lower the MSS option (RFC 9293 section 3.7.1) of inner SYNs to what the path carries
 	Offload           string // superpackets: OffloadAuto or OffloadOff
+	Queues            int    // of the device, and sockets of each address family; 0: one for each CPU, within reason
 	StatusSocket      string
 	LogLevel          slog.Level
 	DebugESPSAFile    string // where to write keys for Wireshark; empty: nowhere

@@ -23,6 +23,7 @@ const (
 	minRekeyPackets, maxRekeyPackets = 1000, 1 << 30
 	maxInterfaceName                 = 15  // bytes; IFNAMSIZ with its zero byte
 	maxSocketPath                    = 107 // bytes; sun_path with its zero byte
+	maxQueues                        = 16
 	statusDirectory                  = "/run/fathom"
 )
 
@@ -78,6 +79,10 @@ var tunnelFields = []field[Tunnel]{
 	{"mss_clamp", boolean, false, "true", func(_ at, v value, t *Tunnel) { t.MSSClamp = v.text == "true" }},
 	{"offload", text, false, strconv.Quote(offloadSettings[0]), func(a at, v value, t *Tunnel) {
 		t.Offload = a.oneOf(v, offloadSettings, "a setting of segmentation and receive offload")
+	}},
+	{"queues", integer, false, "0", func(a at, v value, t *Tunnel) {
+		n, _ := a.integer(v, 0, maxQueues)
+		t.Queues = int(n)
 	}},
 	{"status_socket", path, false, "", setStatusSocket}, // default: see defaultStatusSocket
 	{"log_level", text, false, `"info"`, setLogLevel},

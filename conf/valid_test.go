@@ -136,6 +136,7 @@ dscp = "clear"
 ecn = "compatibility"
 mss_clamp = false
 offload = "off"
+queues = 16
 status_socket = "run/sock"
 log_level = "debug"
 debug_esp_sa_file = "/tmp//esp_sa"
@@ -161,6 +162,7 @@ plpmtu = 1280`, func(c *Config) {
 				DSCP:              "clear",
 				ECN:               "compatibility",
 				Offload:           "off",
+				Queues:            16,
 				StatusSocket:      "etc/run/sock",
 				LogLevel:          slog.LevelDebug,
 				DebugESPSAFile:    "/tmp/esp_sa",

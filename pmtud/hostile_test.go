@@ -61,7 +61,6 @@ func FuzzInputs(f *testing.F) {
 				for range v % 100 {
 					seq++
 					log.Record(seq, d.PLPMTU(), true)
-					log.Sent(seq)
 				}
 			case 10:
 				log, seq = new(SentLog), 0

@@ -108,7 +108,6 @@ func (m *model) oneWay() time.Duration {
 func (m *model) send(size int, data bool) (at time.Time, arrives, fragmented, wake bool) {
 	m.seq++
 	wake = m.log.Record(m.seq, size, data)
-	m.log.Sent(m.seq)
 	slot := &m.arrival[m.seq%uint32(len(m.arrival))]
 	slot.seq, slot.at = m.seq, time.Time{}
 	if size > m.mtu {

@@ -126,7 +126,7 @@ func (d *Discovery) request(dst []Action, now time.Time) []Action {
 	r.counter++
 	q := &r.requests[r.counter%rememberedRequests]
 	q.id, q.sent, q.answered = uint64(d.generation)<<32|uint64(r.counter), now, false
-	q.top = d.log.sent.Load()
+	q.top = d.log.top()
 	q.count = int(min(uint32(snapshotSize), q.top))
 	for i := range q.count {
 		q.sizes[i] = uint16(d.log.Size(q.top - uint32(i)))

@@ -16,7 +16,6 @@ func reported(d *Discovery, log *SentLog, drawn string, now time.Time) {
 	for _, c := range drawn {
 		size := map[string]int{"L": 1400, "M": 1300, "S": 100, "P": 1500}[strings.ToUpper(string(c))]
 		log.Record(first+n, size, true)
-		log.Sent(first + n)
 		n++
 	}
 	var id uint64
@@ -89,7 +88,6 @@ func TestAReportOfAFormerSAIsForgotten(t *testing.T) {
 	m.newSA()
 	for seq := range uint32(20) {
 		m.log.Record(seq+1, 1400, true)
-		m.log.Sent(seq + 1)
 	}
 	m.now = m.now.Add(time.Millisecond)
 	actions := m.d.Poll(nil, m.now)
@@ -99,7 +97,6 @@ func TestAReportOfAFormerSAIsForgotten(t *testing.T) {
 	m.log.Record(21, 100, false)
 	m.log.Record(22, 1400, true)
 	m.log.Record(23, 1400, true)
-	m.log.Sent(23)
 	m.now = m.now.Add(time.Second)
 	if again := m.d.Poll(nil, m.now.Add(time.Second)); len(again) != 1 {
 		t.Fatalf("actions %v", again)

@@ -9,17 +9,18 @@ const sentLogSize = 4096
 // SA, so that a receive report, which speaks of sequence numbers, can be read
 // by size. Each SA has its own, given to Discovery.NewSA.
 //
-// Record may be called by any number of goroutines at once, Sent by one, both
-// without lock or allocation; everything else belongs to the goroutine of the Discovery.
+// Record may be called by any number of goroutines at once, Waits and Left by one
+// for each lane, all without lock or allocation; everything else belongs to the
+// goroutine of the Discovery.
 type SentLog struct {
 	// highest is near the highest number recorded; racing writers may leave
 	// it some numbers low, never high.
 	highest atomic.Uint32
-	// sent is the highest number of a data packet that has left, with all
-	// before it.
-	sent  atomic.Uint32
-	armed atomic.Bool // the next data packet calls for a report
-	_     [56]byte    // what follows is written by every packet
+	armed   atomic.Bool // the next data packet calls for a report
+	// waiting is the lowest number in each lane of a packet that has not left
+	// yet, 0 if there is none.
+	waiting [Lanes]atomic.Uint32
+	_       [64]byte // what follows is written by every packet
 	// entries hold sequence number ‖ size; a reader compares the number.
 	entries [sentLogSize]atomic.Uint64
 }
@@ -37,14 +38,30 @@ func (l *SentLog) Record(seq uint32, size int, data bool) (wake bool) {
 	return data && l.armed.Load() && l.armed.Swap(false)
 }
 
-// Sent notes that the data packet with sequence number seq has been handed to
-// the kernel, after all data packets with lower numbers. Packets are numbered
-// when they are sealed, and may then wait for others: a report request that
-// overtakes them must not ask for them.
-func (l *SentLog) Sent(seq uint32) {
-	if seq > l.sent.Load() {
-		l.sent.Store(seq)
+// Lanes is how many goroutines may send on one SA at once.
+const Lanes = 32
+
+// Waits notes that the packet with sequence number seq is sealed but still in
+// the hands of the sender that lane stands for, below Lanes, as are all that it
+// seals after it: a report request that overtakes them must not ask for them.
+func (l *SentLog) Waits(lane int, seq uint32) {
+	if w := &l.waiting[lane]; w.Load() == 0 {
+		w.Store(seq)
 	}
+}
+
+// Left notes that all packets of the lane have been handed to the kernel.
+func (l *SentLog) Left(lane int) { l.waiting[lane].Store(0) }
+
+// top returns the highest sequence number that has left, with all before it.
+func (l *SentLog) top() uint32 {
+	top := l.highest.Load()
+	for i := range l.waiting {
+		if w := l.waiting[i].Load(); w != 0 {
+			top = min(top, w-1)
+		}
+	}
+	return top
 }
 
 // Size returns the outer size, in bytes, of the packet numbered seq as it was

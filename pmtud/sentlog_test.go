@@ -106,3 +106,28 @@ func BenchmarkRecordParallel(b *testing.B) {
 		}
 	})
 }
+
+func TestTopIsWhatHasLeft(t *testing.T) {
+	l := new(SentLog)
+	record := func(lane int, seq uint32) {
+		l.Waits(lane, seq)
+		l.Record(seq, 1000, true)
+	}
+	for _, step := range []struct {
+		name string
+		do   func()
+		want uint32
+	}{
+		{"nothing was sent", func() {}, 0},
+		{"two wait", func() { record(0, 1); record(0, 2) }, 0},
+		{"they have left", func() { l.Left(0) }, 2},
+		{"one waits elsewhere", func() { record(1, 3); record(0, 4); l.Left(0) }, 2},
+		{"and has left", func() { l.Left(1) }, 4},
+		{"the last lane", func() { record(Lanes-1, 5) }, 4},
+	} {
+		step.do()
+		if got := l.top(); got != step.want {
+			t.Errorf("%s: %d, want %d", step.name, got, step.want)
+		}
+	}
+}

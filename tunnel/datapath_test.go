@@ -58,10 +58,10 @@ func newDatapath(t testing.TB, offload bool, config conf.Tunnel, plpmtu, settled
 		}
 	}
 	loopback := netip.MustParseAddr("127.0.0.1")
-	from, err := listenUDP(loopback, 0, socketOptions{df: true, offload: offload})
+	from, err := listenUDP(loopback, 0, socketOptions{df: true, offload: offload, queues: 1})
 	fatal(err)
 	t.Cleanup(from.close)
-	to, err := listenUDP(loopback, 0, socketOptions{df: true, offload: offload})
+	to, err := listenUDP(loopback, 0, socketOptions{df: true, offload: offload, queues: 1})
 	fatal(err)
 	t.Cleanup(to.close)
 
@@ -73,8 +73,8 @@ func newDatapath(t testing.TB, offload bool, config conf.Tunnel, plpmtu, settled
 	far := newPeer(conf.Peer{Name: "far", AllowedIPs: []netip.Prefix{netip.MustParsePrefix(rightIP + "/32"), netip.MustParsePrefix(rightIP6 + "/128")}})
 	near := newPeer(conf.Peer{Name: "near", AllowedIPs: []netip.Prefix{netip.MustParsePrefix(leftIP + "/32"), netip.MustParsePrefix(leftIP6 + "/128")}})
 	far.outbound.Store(&outboundSA{Outbound: out})
-	far.path.Store(newPath(netip.AddrPortFrom(loopback, to.v4.port()), loopback).with(plpmtu, settled, 1500))
-	near.path.Store(newPath(netip.AddrPortFrom(loopback, from.v4.port()), loopback).with(plpmtu, settled, 1500))
+	far.path.Store(newPath(netip.AddrPortFrom(loopback, to.port()), loopback).with(plpmtu, settled, 1500))
+	near.path.Store(newPath(netip.AddrPortFrom(loopback, from.port()), loopback).with(plpmtu, settled, 1500))
 	inbound := &inboundSA{spi: minSPI, peer: near, in: in}
 	inbound.fragments.Arrived = func(seq uint32) bool { return in.Window().Check(seq) == esp.ErrReplay }
 	spis := new(spiTable)
@@ -83,10 +83,10 @@ func newDatapath(t testing.TB, offload bool, config conf.Tunnel, plpmtu, settled
 	d := &datapath{peer: far, told: new(written), arrived: new(written)}
 	d.transmit = &transmitter{
 		routes: newRoutes([]*peer{far}), drops: new(drops),
-		forwarder: newForwarder(newSender(from, nothingHappens{}), policyOf(config), d.told),
+		forwarder: newForwarder(newSender(controllerLane, from, nothingHappens{}), policyOf(config), d.told),
 	}
 	d.receiver = &receiver{
-		inbox: newInbox(to.v4), writer: d.arrived, clampMSS: config.MSSClamp,
+		inbox: newInbox(to.v4[0]), writer: d.arrived, clampMSS: config.MSSClamp,
 		routes: newRoutes([]*peer{near}), spis: spis, drops: new(drops), events: nothingHappens{},
 	}
 	if offload {

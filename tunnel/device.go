@@ -13,8 +13,9 @@ import (
 // device is the TUN device as the packet loops see it: superpackets where the
 // kernel offers them (superDevice), single packets elsewhere (portableDevice).
 type device interface {
-	// reader returns what the transmitter reads from. There is one.
-	reader() packetReader
+	// readers returns what the transmitters read from, each of which gets some
+	// of the flows: one a queue.
+	readers() []packetReader
 	// writer returns what a goroutine writes to; each has its own.
 	writer() packetWriter
 	// features says what the host takes and gives.
@@ -55,13 +56,13 @@ type portableDevice struct{ tun.Device }
 
 func (d portableDevice) features() deviceFeatures { return deviceFeatures{} }
 
-func (d portableDevice) reader() packetReader {
+func (d portableDevice) readers() []packetReader {
 	n := d.BatchSize()
 	r := &portableReader{device: d.Device, buffers: make([][]byte, n), sizes: make([]int, n)}
 	for i := range r.buffers {
 		r.buffers[i] = make([]byte, deviceHeadroom+maxDatagram)
 	}
-	return r
+	return []packetReader{r}
 }
 
 // portableReader hands out the packets of a batch one by one.

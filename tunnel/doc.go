@@ -19,12 +19,17 @@
 // # Goroutines
 //
 //	goroutine            runs                 owns                         ends when
-//	transmitter          one a tunnel         its buffers                  the device is closed
+//	transmitter          one a device queue   its buffers                  the device is closed
 //	receiver             one a socket         its buffers                  the socket is closed
 //	controller           one a tunnel         all peers' state             the context is done
 //	status server        one a client         nothing                      its listener is closed
 //	egress watch         four a tunnel        nothing                      Run returns
 //	name look-up         one a look-up        nothing                      it is answered, or in time
+//
+// The device has several queues, and each address family several sockets, so
+// that the loops scale with the CPUs. The kernel keeps the packets of a flow in
+// one queue, and those of a peer in one socket: nothing is reordered. So one
+// flow is sent by one CPU, and what one peer sends is opened by one.
 //
 // Packet loops speak to the controller through a bounded queue of events and
 // never wait for it.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -30,24 +31,26 @@ type hostLink struct {
 	routes map[netip.Prefix]int // MTU of each route that was added
 }
 
-// openDevice makes the TUN device, gives it its addresses and sets it up.
-func openDevice(name string, addresses []netip.Prefix, mtu int) (_ tun.Device, _ *hostLink, err error) {
-	device, err := tun.CreateTUN(name, mtu)
+// openDevice makes the TUN device with so many queues, gives it its addresses
+// and sets it up. The files are those of the queues but the first.
+func openDevice(name string, addresses []netip.Prefix, mtu, queues int) (_ tun.Device, others []*os.File, _ *hostLink, err error) {
+	device, others, err := createTUN(name, mtu, queues)
 	if err != nil {
-		return nil, nil, deviceError(name, err)
+		return nil, nil, nil, deviceError(name, err)
 	}
 	h := &hostLink{mtu: mtu, routes: make(map[netip.Prefix]int)}
 	defer func() {
 		if err != nil {
 			device.Close()
+			closeAll(others)
 			h.close()
 		}
 	}()
 	if h.handle, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
-		return nil, nil, fmt.Errorf("netlink: %w", err)
+		return nil, nil, nil, fmt.Errorf("netlink: %w", err)
 	}
 	if h.link, err = h.handle.LinkByName(name); err != nil {
-		return nil, nil, fmt.Errorf("find %s: %w", name, err)
+		return nil, nil, nil, fmt.Errorf("find %s: %w", name, err)
 	}
 	// Only for speed, and unknown to old kernels.
 	_ = h.handle.LinkSetGSOMaxSize(h.link, deviceGSOMaxSize)
@@ -57,13 +60,19 @@ func openDevice(name string, addresses []netip.Prefix, mtu int) (_ tun.Device, _
 			addr.Flags = unix.IFA_F_NODAD // nobody else is on the link
 		}
 		if err = h.handle.AddrAdd(h.link, addr); err != nil {
-			return nil, nil, fmt.Errorf("add address %s to %s: %w", prefix, name, err)
+			return nil, nil, nil, fmt.Errorf("add address %s to %s: %w", prefix, name, err)
 		}
 	}
 	if err = h.handle.LinkSetUp(h.link); err != nil {
-		return nil, nil, fmt.Errorf("set %s up: %w", name, err)
+		return nil, nil, nil, fmt.Errorf("set %s up: %w", name, err)
 	}
-	return device, h, nil
+	return device, others, h, nil
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
 }
 
 // deviceError says what to do about a TUN device that cannot be made.

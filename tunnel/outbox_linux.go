@@ -35,10 +35,9 @@ type train struct {
 	start, end int // in the outbox's buffer
 	segment    int // size of each datagram, in bytes
 	closed     bool
-	// log is told when the train has left that data up to the sequence number
-	// last has; nil for trains without data.
-	log  *pmtud.SentLog
-	last uint32
+	// log is told what waits in the train, and when it has left; nil for trains
+	// without data.
+	log *pmtud.SentLog
 }
 
 func (t *train) segments() int { return (t.end - t.start + t.segment - 1) / t.segment }
@@ -53,6 +52,7 @@ type part struct {
 // kernel allows. Nothing stays in it: whoever puts datagrams in calls flush
 // before it waits for anything. One goroutine uses it.
 type outbox struct {
+	lane    int // as pmtud.SentLog knows it
 	sockets *udpSockets
 	events  sendEvents
 	buffer  []byte // its length is what waits
@@ -85,8 +85,8 @@ type sendEvents interface {
 	noSegmentation(s *udpSocket, why error)
 }
 
-func newOutbox(sockets *udpSockets, events sendEvents) *outbox {
-	o := &outbox{sockets: sockets, events: events, buffer: make([]byte, 0, outboxSize), trains: make([]train, 0, outboxMessages)}
+func newOutbox(lane int, sockets *udpSockets, events sendEvents) *outbox {
+	o := &outbox{lane: lane, sockets: sockets, events: events, buffer: make([]byte, 0, outboxSize), trains: make([]train, 0, outboxMessages)}
 	o.call = o.sendmmsg
 	return o
 }
@@ -105,23 +105,33 @@ func (o *outbox) room(size int) []byte {
 // datagram to a peer. If it is data, log is that of its SA, and seq its number.
 func (o *outbox) put(p *peer, to *path, tos uint8, n int, log *pmtud.SentLog, seq uint32) {
 	start := len(o.buffer)
-	o.buffer = o.buffer[:start+n]
-	if last := len(o.trains) - 1; last >= 0 {
-		t := &o.trains[last]
-		if !t.closed && t.to == to && t.tos == tos && t.log == log && n <= t.segment && start+n-t.start <= maxTrain && t.segments() < maxTrainSegments {
-			t.end, t.last = start+n, seq
-			t.closed = n < t.segment
-			return
-		}
-	}
-	if len(o.trains) == cap(o.trains) {
-		o.buffer = o.buffer[:start]
+	if len(o.trains) == cap(o.trains) && !o.continues(to, tos, n, log) {
 		datagram := o.buffer[start : start+n]
 		o.flush()
 		o.buffer = append(o.buffer, datagram...)
 		start = 0
 	}
-	o.trains = append(o.trains, train{peer: p, to: to, tos: tos, start: start, end: start + n, segment: n, log: log, last: seq})
+	if log != nil {
+		log.Waits(o.lane, seq)
+	}
+	o.buffer = o.buffer[:start+n]
+	if !o.continues(to, tos, n, log) {
+		o.trains = append(o.trains, train{peer: p, to: to, tos: tos, start: start, end: start + n, segment: n, log: log})
+		return
+	}
+	t := &o.trains[len(o.trains)-1]
+	t.end = start + n
+	t.closed = n < t.segment
+}
+
+// continues reports whether a datagram of n bytes may go on with the last
+// train.
+func (o *outbox) continues(to *path, tos uint8, n int, log *pmtud.SentLog) bool {
+	if len(o.trains) == 0 {
+		return false
+	}
+	t := &o.trains[len(o.trains)-1]
+	return !t.closed && t.to == to && t.tos == tos && t.log == log && n <= t.segment && t.end+n-t.start <= maxTrain && t.segments() < maxTrainSegments
 }
 
 // flush sends everything. It waits while the socket is full, so that whoever
@@ -164,7 +174,7 @@ func (o *outbox) flush() (refused error) {
 	}
 	for i := range o.trains {
 		if t := &o.trains[i]; t.log != nil {
-			t.log.Sent(t.last)
+			t.log.Left(o.lane)
 		}
 	}
 	o.buffer, o.trains = o.buffer[:0], o.trains[:0]

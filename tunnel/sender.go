@@ -14,8 +14,9 @@ type sender struct {
 	scratch esp.Scratch
 }
 
-func newSender(sockets *udpSockets, events sendEvents) *sender {
-	return &sender{outbox: newOutbox(sockets, events), events: events}
+// newSender returns the sender of a lane: see pmtud.SentLog.
+func newSender(lane int, sockets *udpSockets, events sendEvents) *sender {
+	return &sender{outbox: newOutbox(lane, sockets, events), events: events}
 }
 
 // room returns the place where a payload of at most size bytes will be sealed:

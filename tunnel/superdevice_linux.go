@@ -13,28 +13,32 @@ import (
 	"fathom/tunnel/inner"
 )
 
-// superDevice reads and writes superpackets: it uses the file of a TUN device
+// superDevice reads and writes superpackets: it uses the queues of a TUN device
 // that has a virtio_net_hdr before each packet. What of it the kernel offers is
 // found out by trying.
 type superDevice struct {
-	file *os.File
-	raw  syscall.RawConn
-	udp  bool
+	queues []syscall.RawConn
+	udp    bool
 }
 
 // openSuper returns the device with superpackets, or nil if the kernel does not
-// offer them.
-func openSuper(d tun.Device) (*superDevice, error) {
-	s := &superDevice{file: d.File()}
-	if s.file == nil {
+// offer them. others are the files of its queues but the first.
+func openSuper(d tun.Device, others []*os.File) (*superDevice, error) {
+	first := d.File()
+	if first == nil {
 		return nil, nil
 	}
-	var err error
-	if s.raw, err = s.file.SyscallConn(); err != nil {
-		return nil, fmt.Errorf("TUN device: %w", err)
+	s := new(superDevice)
+	for _, f := range append([]*os.File{first}, others...) {
+		raw, err := f.SyscallConn()
+		if err != nil {
+			return nil, fmt.Errorf("TUN device: %w", err)
+		}
+		s.queues = append(s.queues, raw)
 	}
+	var err error
 	ok := false
-	if err := s.raw.Control(func(fd uintptr) {
+	if err := s.queues[0].Control(func(fd uintptr) {
 		var request *unix.Ifreq
 		if request, err = unix.NewIfreq(""); err != nil {
 			return
@@ -81,10 +85,13 @@ func refuseSuper(d tun.Device) error {
 
 func (d *superDevice) features() deviceFeatures { return deviceFeatures{tcp: true, udp: d.udp} }
 
-func (d *superDevice) reader() packetReader {
-	r := &superReader{raw: d.raw, buffer: make([]byte, inner.OffloadSize+maxDatagram+1)}
-	r.call = r.once
-	return r
+func (d *superDevice) readers() (list []packetReader) {
+	for _, queue := range d.queues {
+		r := &superReader{raw: queue, buffer: make([]byte, inner.OffloadSize+maxDatagram+1)}
+		r.call = r.once
+		list = append(list, r)
+	}
+	return list
 }
 
 // superReader reads with system calls that do not block, and waits by the
@@ -141,7 +148,7 @@ func (r *superReader) once(fd uintptr) bool {
 }
 
 func (d *superDevice) writer() packetWriter {
-	w := &superWriter{raw: d.raw}
+	w := &superWriter{queues: d.queues}
 	w.call = w.once
 	return w
 }
@@ -149,9 +156,10 @@ func (d *superDevice) writer() packetWriter {
 // maxParts is how many parts a packet may be in.
 const maxParts = 128
 
-// superWriter writes a packet's parts with one system call.
+// superWriter writes a packet's parts with one system call. Each flow has its
+// queue, by which the kernel then sends what goes the other way.
 type superWriter struct {
-	raw     syscall.RawConn
+	queues  []syscall.RawConn
 	header  [inner.OffloadSize]byte
 	vectors [1 + maxParts]unix.Iovec
 	n       int
@@ -170,7 +178,11 @@ func (w *superWriter) write(parts [][]byte, o inner.Offload) error {
 		w.vectors[w.n].SetLen(len(part))
 		w.n++
 	}
-	if err := w.raw.Write(w.call); err != nil {
+	queue := w.queues[0]
+	if n := len(w.queues); n > 1 && len(parts) > 0 {
+		queue = w.queues[inner.FlowHash(parts[0])%uint32(n)]
+	}
+	if err := queue.Write(w.call); err != nil {
 		return err
 	}
 	if w.errno != 0 {

@@ -8,7 +8,9 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"time"
 
@@ -87,11 +89,11 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 		}
 	}()
 
-	device, host, err := openDevice(t.config.Name, t.config.Addresses, defaultInnerMTU)
+	device, others, host, err := openDevice(t.config.Name, t.config.Addresses, defaultInnerMTU, t.queues())
 	if err != nil {
 		return err
 	}
-	cleanup = append(cleanup, host.close, func() { device.Close() })
+	cleanup = append(cleanup, host.close, func() { device.Close(); closeAll(others) })
 	go discardEvents(device)
 
 	sockets, err := listenUDP(t.config.ListenHost, t.config.ListenPort, t.socketOptions())
@@ -138,33 +140,35 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 		}
 	})
 	t.log.Info("tunnel up", "name", t.config.Name, "public_key", t.public, "listen", sockets.addresses(), "peers", len(t.peers))
-	err = t.carry(ctx, c, device, sockets, status)
+	err = t.carry(ctx, c, device, others, sockets, status)
 	t.log.Info("tunnel down", "name", t.config.Name)
 	return err
 }
 
 // carry runs the goroutines of the tunnel; see the package documentation for
 // who they are and how each ends.
-func (t *Tunnel) carry(ctx context.Context, c *controller, device tun.Device, sockets *udpSockets, status net.Listener) error {
+func (t *Tunnel) carry(ctx context.Context, c *controller, device tun.Device, others []*os.File, sockets *udpSockets, status net.Listener) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	routes := newRoutes(t.peers)
-	packets, err := t.openPackets(device)
+	packets, err := t.openPackets(device, others)
 	if err != nil {
 		return err
 	}
 	policy := policyOf(t.config)
 	c.forwarder = newForwarder(c.sender, policy, packets.writer())
 	var loops sync.WaitGroup
-	loops.Go(func() {
-		transmit := &transmitter{
-			reader: packets.reader(), routes: routes, drops: c.drops,
-			forwarder: newForwarder(newSender(sockets, c), policy, packets.writer()),
-		}
-		if err := transmit.run(); err != nil {
-			cancel(err)
-		}
-	})
+	for i, reader := range packets.readers() {
+		loops.Go(func() {
+			transmit := &transmitter{
+				reader: reader, routes: routes, drops: c.drops,
+				forwarder: newForwarder(newSender(controllerLane+1+i, sockets, c), policy, packets.writer()),
+			}
+			if err := transmit.run(); err != nil {
+				cancel(err)
+			}
+		})
+	}
 	sockets.each(func(socket *udpSocket) {
 		loops.Go(func() {
 			newReceiver(newInbox(socket), packets, policy.clampMSS, routes, c).run()
@@ -180,6 +184,7 @@ func (t *Tunnel) carry(ctx context.Context, c *controller, device tun.Device, so
 	status.Close()
 	sockets.close()
 	device.Close()
+	closeAll(others)
 	loops.Wait()
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) && !errors.Is(cause, context.DeadlineExceeded) {
 		return cause
@@ -188,16 +193,35 @@ func (t *Tunnel) carry(ctx context.Context, c *controller, device tun.Device, so
 }
 
 func (t *Tunnel) socketOptions() socketOptions {
-	return socketOptions{df: t.config.OuterDF != conf.OuterDFClear, offload: t.config.Offload != conf.OffloadOff}
+	return socketOptions{df: t.config.OuterDF != conf.OuterDFClear, offload: t.config.Offload != conf.OffloadOff, queues: t.queues()}
+}
+
+// controllerLane is the controller's, see pmtud.SentLog; those of the
+// transmitters follow.
+const controllerLane = 0
+
+// mostQueues bounds the queues where the configuration leaves their number open.
+const mostQueues = 8
+
+// queues returns how many queues the device has, and how many sockets each
+// address family.
+func (t *Tunnel) queues() int {
+	switch {
+	case t.config.Offload == conf.OffloadOff:
+		return 1 // the portable path knows one
+	case t.config.Queues > 0:
+		return t.config.Queues
+	}
+	return min(runtime.GOMAXPROCS(0), mostQueues)
 }
 
 // openPackets chooses how the packet loops read and write the device: with
 // superpackets if the kernel offers them.
-func (t *Tunnel) openPackets(d tun.Device) (device, error) {
+func (t *Tunnel) openPackets(d tun.Device, others []*os.File) (device, error) {
 	if t.config.Offload == conf.OffloadOff {
 		return portableDevice{d}, refuseSuper(d)
 	}
-	super, err := openSuper(d)
+	super, err := openSuper(d, others)
 	if err != nil {
 		return nil, err
 	}
@@ -238,7 +262,7 @@ func (t *Tunnel) newController(sockets *udpSockets, host hostNetwork, keys *keyL
 		egress:    make(chan struct{}, 1),
 		alarm:     newAlarm(),
 	}
-	c.sender = newSender(sockets, c)
+	c.sender = newSender(controllerLane, sockets, c)
 	for _, p := range t.peers {
 		c.byKey[p.public] = p
 		if at, ok := places.of(p.public); ok && p.endpoint.IsZero() {

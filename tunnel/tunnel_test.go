@@ -94,13 +94,13 @@ func newEnd(t *testing.T) *end {
 func (e *end) listen(port uint16) {
 	e.t.Helper()
 	var err error
-	if e.sockets, err = listenUDP(netip.MustParseAddr("127.0.0.1"), port, socketOptions{df: true, offload: true}); err != nil {
+	if e.sockets, err = listenUDP(netip.MustParseAddr("127.0.0.1"), port, socketOptions{df: true, offload: true, queues: 2}); err != nil {
 		e.t.Fatal(err)
 	}
 }
 
 func (e *end) addr() netip.AddrPort {
-	return netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), e.sockets.v4.port())
+	return netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), e.sockets.port())
 }
 
 func (e *end) public() crypto.PublicKey {
@@ -150,7 +150,7 @@ func (e *end) start() {
 	ended := make(chan error, 1)
 	e.stop, e.ended = cancel, ended
 	device, sockets, ctl, tunnel := e.device, e.sockets, e.ctl, e.tunnel
-	go func() { ended <- tunnel.carry(ctx, ctl, device.TUN(), sockets, status) }()
+	go func() { ended <- tunnel.carry(ctx, ctl, device.TUN(), nil, sockets, status) }()
 	e.t.Cleanup(func() { e.shutdown(nil) })
 }
 
@@ -470,7 +470,7 @@ func TestARestartedPeerIsBackWithinSeconds(t *testing.T) {
 
 // sealTo sends an inner packet on an SA from other sockets than the tunnel's.
 func sealTo(from *udpSockets, p *peer, sa *outboundSA, to netip.AddrPort, packet []byte) error {
-	s := newSender(from, noSendEvents{})
+	s := newSender(controllerLane, from, noSendEvents{})
 	if err := s.seal(p, sa, newPath(to, netip.Addr{}), packet, 4, 0, 0); err != nil {
 		return err
 	}
@@ -490,7 +490,7 @@ func TestAPeerThatMovesIsFollowed(t *testing.T) {
 	before := right.log.count("endpoint")
 	// The left end's packets come from another port from now on, as after a
 	// NAT has forgotten it.
-	moved, err := listenUDP(netip.MustParseAddr("127.0.0.1"), 0, socketOptions{df: true, offload: true})
+	moved, err := listenUDP(netip.MustParseAddr("127.0.0.1"), 0, socketOptions{df: true, offload: true, queues: 2})
 	if err != nil {
 		t.Fatal(err)
 	}

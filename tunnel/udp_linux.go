@@ -21,9 +21,9 @@ const (
 	maxDatagram = 65535
 )
 
-// udpSocket is one bound socket of one address family. An outbox writes to it,
-// an inbox reads from it; any number of the former and one of the latter may
-// be used at once.
+// udpSocket is one bound socket of one address family. Outboxes write to it, an
+// inbox reads from it; any number of the former and one of the latter may be
+// used at once.
 type udpSocket struct {
 	conn *net.UDPConn
 	raw  syscall.RawConn
@@ -37,10 +37,12 @@ type udpSocket struct {
 	errors errorQueue
 }
 
-// udpSockets are the sockets of a tunnel: one for each address family that
-// the host has, on the same port.
+// udpSockets are the sockets of a tunnel: for each address family that the host
+// has the same number, all on the same port. The kernel gives all datagrams
+// that come from one place, and ICMP about what went there, to the same of
+// them, so that nothing is reordered. What is sent leaves through the first.
 type udpSockets struct {
-	v4, v6 *udpSocket // nil where the host lacks the family or it was not asked for
+	v4, v6 []*udpSocket // empty where the host lacks the family or it was not asked for
 }
 
 // socketOptions are what the configuration says of the sockets.
@@ -50,12 +52,18 @@ type socketOptions struct {
 	df bool
 	// offload lets the kernel cut and join datagrams, if it can.
 	offload bool
+	// queues is how many sockets there are of each family, at least 1.
+	queues int
 }
 
 // listenUDP binds host (all addresses if it is invalid) and port, 0 for any.
-func listenUDP(host netip.Addr, port uint16, o socketOptions) (*udpSockets, error) {
+func listenUDP(host netip.Addr, port uint16, o socketOptions) (_ *udpSockets, err error) {
 	s := new(udpSockets)
-	var err error
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
 	if !host.Is6() {
 		addr := host
 		if !addr.IsValid() {
@@ -64,7 +72,7 @@ func listenUDP(host netip.Addr, port uint16, o socketOptions) (*udpSockets, erro
 		if s.v4, err = listenUDPFamily("udp4", addr, port, o); err != nil {
 			return nil, err
 		}
-		port = s.v4.port()
+		port = s.port()
 	}
 	if !host.Is4() {
 		addr := host
@@ -73,18 +81,48 @@ func listenUDP(host netip.Addr, port uint16, o socketOptions) (*udpSockets, erro
 		}
 		s.v6, err = listenUDPFamily("udp6", addr, port, o)
 		if noIPv6 := errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EADDRNOTAVAIL); err != nil && (host.IsValid() || !noIPv6) {
-			s.close()
 			return nil, err
 		}
 	}
 	return s, nil
 }
 
-func listenUDPFamily(network string, host netip.Addr, port uint16, o socketOptions) (*udpSocket, error) {
+// listenUDPFamily opens the sockets of one family. The first is bound alone, so
+// that a port that somebody else has is an error; those after it share it.
+func listenUDPFamily(network string, host netip.Addr, port uint16, o socketOptions) (sockets []*udpSocket, err error) {
+	defer func() {
+		if err != nil {
+			for _, s := range sockets {
+				s.conn.Close()
+			}
+			sockets = nil
+		}
+	}()
+	for len(sockets) < o.queues {
+		s, err := listenUDPSocket(network, host, port, len(sockets) > 0, o)
+		if err != nil {
+			return sockets, err
+		}
+		sockets = append(sockets, s)
+		port = s.port()
+		if len(sockets) == 1 && o.queues > 1 {
+			if err := s.share(); err != nil {
+				return sockets, fmt.Errorf("share UDP port %d: %w", port, err)
+			}
+		}
+	}
+	return sockets, nil
+}
+
+func listenUDPSocket(network string, host netip.Addr, port uint16, shared bool, o socketOptions) (*udpSocket, error) {
 	s := &udpSocket{v6: network == "udp6"}
 	config := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
 		var err error
-		if cerr := raw.Control(func(fd uintptr) { err = s.setOptions(int(fd), o) }); cerr != nil {
+		if cerr := raw.Control(func(fd uintptr) {
+			if err = s.setOptions(int(fd), o); err == nil && shared {
+				err = setReusePort(int(fd))
+			}
+		}); cerr != nil {
 			return cerr
 		}
 		return err
@@ -101,6 +139,16 @@ func listenUDPFamily(network string, host netip.Addr, port uint16, o socketOptio
 	}
 	return s, nil
 }
+
+// share lets other sockets of this process be bound to the same port.
+func (s *udpSocket) share() (err error) {
+	if cerr := s.raw.Control(func(fd uintptr) { err = setReusePort(int(fd)) }); cerr != nil {
+		return cerr
+	}
+	return err
+}
+
+func setReusePort(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1) }
 
 // setOptions makes the kernel set DF and keep out of path MTU discovery: it
 // neither fragments nor believes ICMP (RFC 8899 section 4.5), but hands us
@@ -168,18 +216,28 @@ func (s *udpSocket) port() uint16 {
 	return s.conn.LocalAddr().(*net.UDPAddr).AddrPort().Port()
 }
 
+// port returns the port that all of the sockets have.
+func (s *udpSockets) port() (port uint16) {
+	s.each(func(socket *udpSocket) { port = socket.port() })
+	return port
+}
+
 // of returns the socket that sends to an address, nil if there is none.
 func (s *udpSockets) of(to netip.Addr) *udpSocket {
+	family := s.v4
 	if to.Is6() {
-		return s.v6
+		family = s.v6
 	}
-	return s.v4
+	if len(family) == 0 {
+		return nil
+	}
+	return family[0]
 }
 
 // each calls f for every open socket.
 func (s *udpSockets) each(f func(*udpSocket)) {
-	for _, socket := range []*udpSocket{s.v4, s.v6} {
-		if socket != nil {
+	for _, family := range [][]*udpSocket{s.v4, s.v6} {
+		for _, socket := range family {
 			f(socket)
 		}
 	}
@@ -189,7 +247,12 @@ func (s *udpSockets) close() {
 	s.each(func(socket *udpSocket) { socket.conn.Close() })
 }
 
+// addresses returns where the sockets listen.
 func (s *udpSockets) addresses() (list []string) {
-	s.each(func(socket *udpSocket) { list = append(list, socket.conn.LocalAddr().String()) })
+	for _, family := range [][]*udpSocket{s.v4, s.v6} {
+		if len(family) > 0 {
+			list = append(list, family[0].conn.LocalAddr().String())
+		}
+	}
 	return list
 }

@@ -31,7 +31,7 @@ var scenes = []scene{
 		lay: func(l *netlab.Lab) *place { return cable(l, true) },
 		contenders: []contender{
 			noTunnel, copyOnly, fathom("aes-256-gcm", ""), fathom("chacha20-poly1305", ""),
-			fathom("aes-256-gcm", `offload = "off"`), wireguard,
+			fathom("aes-256-gcm", "queues = 1"), fathom("aes-256-gcm", `offload = "off"`), wireguard,
 		},
 		loads: []load{oneStream, eightStreams, bothWays, smallDatagrams, requestResponse},
 	},
