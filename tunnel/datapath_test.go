@@ -123,6 +123,9 @@ func tcpSuper(payload, segment int) ([]byte, inner.Offload) {
 	return b, inner.Offload{NeedsChecksum: true, ChecksumStart: 20, ChecksumOffset: 16, Kind: inner.GSOTCPv4, SegmentSize: uint16(segment), HeaderSize: headers}
 }
 
+// noOffload is that of a packet that is complete.
+var noOffload inner.Offload
+
 // loads of the data path, as they come from the host.
 var dataLoads = []struct {
 	name             string

@@ -14,6 +14,7 @@ const (
 	dropTooLarge                       // larger than the inner MTU, and not to be carried in pieces
 	dropUncuttable                     // a superpacket that must not be cut
 	dropSend                           // the kernel refused the outer packet
+	dropSendFull                       // a queue of the host had no room for the outer packet
 	dropSendTooLarge                   // the kernel called the outer packet too large for its link
 	dropExhausted                      // the SA has no sequence numbers left
 	dropUnknownSPI                     // no SA receives under the packet's SPI
@@ -33,7 +34,7 @@ const (
 
 var dropNames = [dropReasons]string{
 	dropNoRoute: "no_route", dropNotIP: "not_ip", dropNoSA: "no_sa", dropTooLarge: "too_large", dropUncuttable: "uncuttable", dropCongestion: "congestion",
-	dropSend: "send_error", dropSendTooLarge: "send_too_large", dropExhausted: "sa_exhausted",
+	dropSend: "send_error", dropSendFull: "send_queue_full", dropSendTooLarge: "send_too_large", dropExhausted: "sa_exhausted",
 	dropUnknownSPI: "unknown_spi", dropReplay: "replay", dropAuth: "auth", dropMalformed: "malformed",
 	dropSource: "source_address", dropDummy: "dummy", dropNextHeader: "next_header",
 	dropDevice: "device", dropNotESP: "not_esp", dropHandshake: "handshake", dropBusy: "busy",

@@ -270,8 +270,10 @@ func (o *outbox) retry(socket *udpSocket, n int, errno unix.Errno) error {
 	defer func() { o.first = n }()
 	m := o.parts[n]
 	t := &o.trains[m.train]
-	if errno == unix.EBADF {
-		return o.drop(t, t.segments(), errno, false)
+	if errno == unix.EBADF || errno == unix.ENOBUFS {
+		// Closed; or a queue of the host is full, and what did not fit is lost,
+		// as in any router. Sent again it would meet the same queue.
+		return o.drop(t, (m.end-m.start+t.segment-1)/t.segment, errno, false)
 	}
 	errno, doubtful := o.again(socket, n)
 	if errno == 0 {
@@ -332,6 +334,8 @@ func dropReasonOf(err error) dropReason {
 		return dropExhausted
 	case errors.Is(err, unix.EMSGSIZE):
 		return dropSendTooLarge
+	case errors.Is(err, unix.ENOBUFS):
+		return dropSendFull
 	default:
 		return dropSend
 	}

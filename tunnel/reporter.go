@@ -14,6 +14,7 @@ type reporter struct {
 	ctx        context.Context
 	controller *controller
 	device     tun.Device
+	packets    device
 	sockets    *udpSockets
 	started    time.Time
 }
@@ -29,6 +30,7 @@ func (r *reporter) status() *Status {
 		Addresses: r.tunnel.config.Addresses,
 		MTU:       mtu,
 		Started:   r.started,
+		Offload:   r.offload(),
 		Dropped:   r.controller.drops.snapshot(),
 	}
 	done := make(chan []PeerStatus, 1)
@@ -47,6 +49,20 @@ func (r *reporter) status() *Status {
 	select {
 	case s.Peers = <-done:
 	case <-r.ctx.Done():
+	}
+	return s
+}
+
+// offload tells what is in use. Only the first socket of a family sends.
+func (r *reporter) offload() OffloadStatus {
+	features := r.packets.features()
+	s := OffloadStatus{Queues: r.tunnel.queues(), DeviceTCP: features.tcp, DeviceUDP: features.udp}
+	for _, family := range [][]*udpSocket{r.sockets.v4, r.sockets.v6} {
+		if len(family) > 0 {
+			s.UDPSegment, s.UDPGRO = family[0].gso.Load(), family[0].gro
+			s.ReceiveBuffer, s.SendBuffer = family[0].buffers()
+			break
+		}
 	}
 	return s
 }

@@ -15,9 +15,29 @@ type Status struct {
 	Addresses []netip.Prefix `json:"addresses"`  // inner addresses of this end
 	MTU       int            `json:"mtu"`        // of the TUN device: bytes of an inner packet
 	Started   time.Time      `json:"started"`
+	Offload   OffloadStatus  `json:"offload"`
 	// Dropped counts the packets that no peer can be charged with, by reason.
 	Dropped map[string]uint64 `json:"dropped"`
 	Peers   []PeerStatus      `json:"peers"`
+}
+
+// OffloadStatus tells what the kernel does for the tunnel.
+type OffloadStatus struct {
+	// Queues is how many queues the TUN device has, and how many sockets each
+	// address family.
+	Queues int `json:"queues"`
+	// DeviceTCP and DeviceUDP say that the host and the tunnel exchange
+	// superpackets of TCP and of UDP.
+	DeviceTCP bool `json:"device_tcp"`
+	DeviceUDP bool `json:"device_udp"`
+	// UDPSegment says that the kernel cuts what is sent into datagrams, and
+	// UDPGRO that it joins those that arrive.
+	UDPSegment bool `json:"udp_segment"`
+	UDPGRO     bool `json:"udp_gro"`
+	// ReceiveBuffer and SendBuffer are those that the kernel has granted each
+	// socket, in bytes.
+	ReceiveBuffer int `json:"receive_buffer"`
+	SendBuffer    int `json:"send_buffer"`
 }
 
 // PeerStatus is the state of one peer.

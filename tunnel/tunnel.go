@@ -176,7 +176,7 @@ func (t *Tunnel) carry(ctx context.Context, c *controller, device tun.Device, ot
 	})
 	started := time.Now()
 	loops.Go(func() {
-		serveStatus(status, &reporter{t, ctx, c, device, sockets, started})
+		serveStatus(status, &reporter{t, ctx, c, device, packets, sockets, started})
 	})
 
 	c.run(ctx) // says farewell while the sockets are still open

@@ -3,8 +3,6 @@ package main
 import (
 	"time"
 
-	"github.com/vishvananda/netlink"
-
 	"fathom/test/netlab"
 )
 
@@ -81,19 +79,7 @@ func slowLink(lab *netlab.Lab) *place {
 func slowInterface(lab *netlab.Lab) *place {
 	a, b := lab.Host("a"), lab.Host("b")
 	link := lab.Connect(a, b, netlab.LinkConfig{AddrA: netlab.Prefixes("10.1.0.1/24"), AddrB: netlab.Prefixes("10.1.0.2/24"), Offload: true})
-	err := a.Do(func() error {
-		device, err := netlink.LinkByName(link.A.Name())
-		if err != nil {
-			return err
-		}
-		return netlink.QdiscReplace(&netlink.Tbf{
-			QdiscAttrs: netlink.QdiscAttrs{LinkIndex: device.Attrs().Index, Handle: netlink.MakeHandle(1, 0), Parent: netlink.HANDLE_ROOT},
-			Rate:       slowRate / 8, Buffer: 64 << 10, Limit: slowRate / 8 / 20,
-		})
-	})
-	if err != nil {
-		panic(&netlab.Error{Op: "limit the rate", Host: "a", Err: err})
-	}
+	link.A.LimitRate(slowRate, slowRate/8/20)
 	return &place{a: a, b: b, outerA: "10.1.0.1", outerB: "10.1.0.2"}
 }
 
