@@ -34,6 +34,11 @@ type receiver struct {
 	// before.
 	source netip.Addr
 	owner  *peer
+
+	// The SA of the last packet, locked, and what came on it since.
+	held      *inboundSA
+	authentic uint64
+	received  struct{ packets, bytes uint64 }
 }
 
 func newReceiver(in *inbox, d device, clampMSS bool, routes *routes, c *controller) *receiver {
@@ -77,6 +82,7 @@ func (r *receiver) run() {
 // there is room.
 func (r *receiver) batch() error {
 	defer r.flush()
+	defer r.release()
 	for used := 0; used < inboxSlots; {
 		n, err := r.inbox.receive(used, used == 0)
 		if err != nil || n == 0 {
@@ -89,6 +95,35 @@ func (r *receiver) batch() error {
 		used += n
 	}
 	return nil
+}
+
+// hold returns the SA that receives under spi, nil if there is none. It stays
+// locked until another is held, or release.
+func (r *receiver) hold(spi uint32) *inboundSA {
+	if r.held != nil && r.held.spi == spi {
+		return r.held
+	}
+	r.release()
+	sa := r.spis.get(spi)
+	if sa != nil {
+		sa.mu.Lock()
+		r.held = sa
+	}
+	return sa
+}
+
+// release unlocks the SA that is held, and counts what has come on it.
+func (r *receiver) release() {
+	if r.held == nil {
+		return
+	}
+	p := r.held.peer
+	p.authentic.Add(r.authentic)
+	p.rx.packets.Add(r.received.packets)
+	p.rx.bytes.Add(r.received.bytes)
+	r.authentic, r.received.packets, r.received.bytes = 0, 0, 0
+	r.held.mu.Unlock()
+	r.held = nil
 }
 
 // flush hands on what waits to be joined. After it the inbox may be used
@@ -138,23 +173,19 @@ func (r *receiver) esp(packet []byte, a *arrival) {
 		r.drops.count(dropNotESP)
 		return
 	}
-	sa := r.spis.get(spi)
+	sa := r.hold(spi)
 	if sa == nil {
 		r.drops.count(dropUnknownSPI)
 		return
 	}
-
-	sa.mu.Lock()
 	plain, nextHeader, seq, err := sa.in.Open(&r.scratch, packet[esp.HeaderSize:esp.HeaderSize], packet)
 	newest := err == nil && seq == sa.in.Window().Highest()
-	sa.mu.Unlock()
-
 	p := sa.peer
 	if err != nil {
 		p.drops.count(openDropReason(err))
 		return
 	}
-	p.authentic.Add(1)
+	r.authentic++
 	// Only the newest packet tells where the peer is: one that was overtaken
 	// may have been sent from where it was before.
 	if to := p.path.Load(); newest && (to == nil || !to.is(a.from, a.local)) {
@@ -203,7 +234,8 @@ func (r *receiver) deliver(sa *inboundSA, plain []byte, nextHeader, outerTOS uin
 	if to := p.path.Load(); r.clampMSS && to != nil && inner.ClampMSS(&packet, to.hostMTU, false) {
 		p.surgery.mssClamped.Add(1)
 	}
-	p.rx.add(len(packet.Bytes))
+	r.received.packets++
+	r.received.bytes += uint64(len(packet.Bytes))
 	if r.coalescer != nil {
 		r.coalescer.Add(&packet)
 		return
@@ -212,10 +244,8 @@ func (r *receiver) deliver(sa *inboundSA, plain []byte, nextHeader, outerTOS uin
 	r.write(r.parts[:], inner.Offload{})
 }
 
-// reassemble takes in a payload of tunnel fragments.
+// reassemble takes in a payload of tunnel fragments that came on the SA held.
 func (r *receiver) reassemble(sa *inboundSA, seq uint32, payload []byte, a *arrival) {
-	sa.mu.Lock()
-	defer sa.mu.Unlock()
 	err := sa.fragments.Add(seq, a.tos, payload, time.Now(), func(packet []byte, tos uint8) {
 		sa.peer.surgery.reassembled.Add(1)
 		r.deliver(sa, packet, 0, tos)

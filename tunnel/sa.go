@@ -19,9 +19,8 @@ type inboundSA struct {
 	// used is set once an authenticated packet has arrived on this SA, which
 	// proves that the peer has both SAs of the pair.
 	used atomic.Bool
-	// mu serialises the receive loops of the two sockets: a peer that moves
-	// between IPv4 and IPv6 has packets on both. It is taken once a batch and
-	// is otherwise uncontended.
+	// mu serialises the receive loops: a peer that moves may have packets on
+	// two sockets. It is taken once a batch and is otherwise uncontended.
 	mu        sync.Mutex
 	in        *esp.Inbound      // guarded by mu
 	fragments inner.Reassembler // guarded by mu
