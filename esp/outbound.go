@@ -47,12 +47,18 @@ func (o *Outbound) Suite() Suite { return o.suite }
 func (o *Outbound) Packets() uint32 { return uint32(min(o.next.Load(), maxSequence)) }
 
 // Seal appends to dst one ESP packet with the given payload, padded as little
-// as possible. It copies the payload once and allocates nothing if dst has
+// as possible, under the next sequence number; the first is 1 (RFC 4303 section
+// 2.2). It copies the payload once and allocates nothing if dst has
 // PacketSize(len(payload)) bytes of room. A payload that is already at its
-// place, HeaderSize bytes behind the end of dst, is not copied at all. The sequence numbers begin with 1
-// (RFC 4303 section 2.2). The error is ErrExhausted; dst is then unchanged.
+// place, HeaderSize bytes behind the end of dst, is not copied at all. The error
+// is ErrExhausted; dst is then unchanged.
 func (o *Outbound) Seal(s *Scratch, dst, payload []byte, nextHeader uint8) (packet []byte, seq uint32, err error) {
-	return o.seal(s, dst, payload, nextHeader, 0)
+	n, err := o.Reserve(1)
+	if err != nil {
+		return dst, 0, err
+	}
+	packet, seq = o.seal(s, dst, payload, nextHeader, 0, &n)
+	return packet, seq, nil
 }
 
 // SealSize is Seal with an ESP packet of exactly size bytes: zero bytes fill
@@ -64,7 +70,19 @@ func (o *Outbound) SealSize(s *Scratch, dst, payload []byte, nextHeader uint8, s
 	if fill < 0 || size%alignment != 0 {
 		return dst, 0, ErrSize
 	}
-	return o.seal(s, dst, payload, nextHeader, fill)
+	n, err := o.Reserve(1)
+	if err != nil {
+		return dst, 0, err
+	}
+	packet, seq = o.seal(s, dst, payload, nextHeader, fill, &n)
+	return packet, seq, nil
+}
+
+// SealNext is Seal under the next of the numbers, which must have been reserved
+// of this SA. It panics when there is none left: a number that seals twice would
+// give the key away (RFC 4106 section 2).
+func (o *Outbound) SealNext(s *Scratch, n *Numbers, dst, payload []byte, nextHeader uint8) (packet []byte, seq uint32) {
+	return o.seal(s, dst, payload, nextHeader, 0, n)
 }
 
 // appendPayload appends the payload, unless it is already at its place behind
@@ -77,17 +95,12 @@ func appendPayload(dst, payload []byte) []byte {
 	return append(dst, payload...)
 }
 
-func (o *Outbound) seal(s *Scratch, dst, payload []byte, nextHeader uint8, fill int) ([]byte, uint32, error) {
-	number := o.next.Add(1)
-	if number > maxSequence {
-		return dst, 0, ErrExhausted
-	}
-	seq := uint32(number)
-
+func (o *Outbound) seal(s *Scratch, dst, payload []byte, nextHeader uint8, fill int, n *Numbers) ([]byte, uint32) {
+	seq := n.take(o)
 	start := len(dst)
 	dst = binary.BigEndian.AppendUint32(dst, o.spi)
 	dst = binary.BigEndian.AppendUint32(dst, seq)
-	dst = binary.BigEndian.AppendUint64(dst, number)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(seq))
 	dst = appendPayload(dst, payload)
 	if n := len(dst); fill > 0 {
 		dst = slices.Grow(dst, fill)[:n+fill]
@@ -103,5 +116,5 @@ func (o *Outbound) seal(s *Scratch, dst, payload []byte, nextHeader uint8, fill 
 	copy(s.nonce[:], o.salt[:])
 	copy(s.nonce[SaltSize:], packet[aadSize:HeaderSize])
 	sealed := o.aead.Seal(packet[:HeaderSize], s.nonce[:], packet[HeaderSize:], packet[:aadSize])
-	return append(dst[:start], sealed...), seq, nil
+	return append(dst[:start], sealed...), seq
 }
