@@ -78,11 +78,11 @@ func (i *Interface) MTU() int { return i.attrs().MTU }
 // LimitRate holds what the host sends here to so many bits a second, by a token
 // bucket in front of which at most queue bytes wait.
 func (i *Interface) LimitRate(bits int64, queue int) {
-	const bucket = 64 << 10 // a superpacket must fit
+	const bucket = 72 << 10 // a superpacket must fit
 	err := i.set(func(netlink.Link) error {
 		return i.host.nl.QdiscReplace(&netlink.Tbf{
 			QdiscAttrs: netlink.QdiscAttrs{LinkIndex: i.index, Handle: netlink.MakeHandle(1, 0), Parent: netlink.HANDLE_ROOT},
-			Rate:       uint64(bits) / 8, Buffer: bucket, Limit: uint32(queue),
+			Rate:       uint64(bits) / 8, Buffer: netlink.Xmittime(uint64(bits)/8, bucket), Limit: uint32(queue),
 		})
 	})
 	i.host.check(fmt.Sprintf("limit %s to %d bit/s", i.name, bits), err)
