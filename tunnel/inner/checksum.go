@@ -52,16 +52,9 @@ func (s sum) add(b []byte) sum {
 	return sum(v + c)
 }
 
-// add16 adds a number that stands in a header in network order.
-func (s sum) add16(n uint16) sum {
-	v, c := bits.Add64(uint64(s), uint64(bits.ReverseBytes16(n)), 0)
-	return sum(v + c)
-}
-
 // fold returns the sum in 16 bits, for put and for comparison.
 func (s sum) fold() uint16 {
 	v := uint64(s)
-	v = v>>32 + v&0xffffffff
 	v = v>>32 + v&0xffffffff
 	v = v>>16 + v&0xffff
 	v = v>>16 + v&0xffff
@@ -83,19 +76,50 @@ func (s sum) valid() bool { return s.fold() == 0xffff }
 // whose header and payload have the given length (RFC 9293 section 3.1,
 // RFC 8200 section 8.1). header begins with the IP header.
 func pseudoHeader(header []byte, protocol uint8, length int) sum {
-	var s sum
+	// These cannot overflow: they are 16 bits each.
+	v := uint64(bits.ReverseBytes16(uint16(length>>16))) + uint64(bits.ReverseBytes16(uint16(length))) + uint64(protocol)<<8
+	var c uint64
 	if header[0]>>4 == 6 {
-		s = s.add(header[8:40])
+		p := (*[32]byte)(header[8:])
+		v, c = bits.Add64(v, binary.LittleEndian.Uint64(p[0:]), 0)
+		v, c = bits.Add64(v, binary.LittleEndian.Uint64(p[8:]), c)
+		v, c = bits.Add64(v, binary.LittleEndian.Uint64(p[16:]), c)
+		v, c = bits.Add64(v, binary.LittleEndian.Uint64(p[24:]), c)
 	} else {
-		s = s.add(header[12:20])
+		v, c = bits.Add64(v, binary.LittleEndian.Uint64(header[12:]), 0)
 	}
-	return s.add16(uint16(length >> 16)).add16(uint16(length)).add16(uint16(protocol))
+	return sum(v + c)
+}
+
+// sumIPv4 returns the sum of an IPv4 header without options: apart from add,
+// so that it is inlined.
+func sumIPv4(p *[ipv4HeaderSize]byte) sum {
+	v, c := bits.Add64(binary.LittleEndian.Uint64(p[:]), binary.LittleEndian.Uint64(p[8:]), 0)
+	v, c = bits.Add64(v, uint64(binary.LittleEndian.Uint32(p[16:])), c)
+	return sum(v + c)
 }
 
 // setIPv4Checksum computes the checksum of an IPv4 header of the given length.
 func setIPv4Checksum(header []byte) {
 	header[10], header[11] = 0, 0
-	sum(0).add(header).putChecksum(header[10:])
+	s := sumIPv4((*[ipv4HeaderSize]byte)(header))
+	if len(header) > ipv4HeaderSize {
+		s = s.add(header[ipv4HeaderSize:])
+	}
+	s.putChecksum(header[10:])
+}
+
+// headerValid verifies the checksum of the IPv4 header; IPv6 has none. Whoever
+// computes it anew has to look, or a damaged header becomes a good one.
+func headerValid(p *Packet) bool {
+	if p.V6 {
+		return true
+	}
+	s := sumIPv4((*[ipv4HeaderSize]byte)(p.Bytes))
+	if p.Header > ipv4HeaderSize {
+		s = s.add(p.Bytes[ipv4HeaderSize:p.Header])
+	}
+	return s.valid()
 }
 
 // replace16 changes a 16-bit field that a checksum covers, and the checksum

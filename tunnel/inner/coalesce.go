@@ -30,20 +30,22 @@ type Coalescer struct {
 	UDP bool
 
 	flows  [coalesceFlows]run
-	next   int // slot that makes room next
+	next   int  // slot that makes room next
+	last   *run // that of the last packet, which most go on with
 	single [1][]byte
 }
 
 // run is a superpacket that grows.
 type run struct {
 	parts   [][]byte // the first whole, of the others the payload
+	ports   uint32   // of the source, and of the destination
 	head    Packet   // of the first packet
 	headers int      // length of all headers
 	segment int      // payload bytes of each packet but the last
 	total   int      // bytes so far
 	nextSeq uint32   // of TCP
 	closed  bool     // nothing may follow
-	checked bool     // the first packet's checksum was found right
+	checked bool     // the first packet's checksums were found right
 }
 
 // Add takes in a packet. Its bytes must stay as they are until the next Flush,
@@ -72,7 +74,9 @@ func (c *Coalescer) Add(p *Packet) {
 // Flush hands on all that is held.
 func (c *Coalescer) Flush() {
 	for i := range c.flows {
-		c.flush(&c.flows[i])
+		if r := &c.flows[i]; len(r.parts) > 0 {
+			c.flush(r)
+		}
 	}
 }
 
@@ -108,16 +112,22 @@ func (c *Coalescer) find(p *Packet) *run {
 		return nil
 	}
 	ports := binary.BigEndian.Uint32(p.Bytes[p.Header:])
+	if c.last != nil && c.last.isFlowOf(p, ports) {
+		return c.last
+	}
 	for i := range c.flows {
-		r := &c.flows[i]
-		if len(r.parts) == 0 || r.head.Protocol != p.Protocol || r.head.V6 != p.V6 || binary.BigEndian.Uint32(r.head.Bytes[r.head.Header:]) != ports {
-			continue
-		}
-		if r.head.Source == p.Source && r.head.Destination == p.Destination {
+		if r := &c.flows[i]; r.isFlowOf(p, ports) {
+			c.last = r
 			return r
 		}
 	}
 	return nil
+}
+
+// isFlowOf reports whether the run is of the flow of p, which has these ports.
+func (r *run) isFlowOf(p *Packet, ports uint32) bool {
+	return len(r.parts) > 0 && r.ports == ports && r.head.Protocol == p.Protocol && r.head.V6 == p.V6 &&
+		r.head.Source == p.Source && r.head.Destination == p.Destination
 }
 
 // start makes p the first of a run, in the slot r if that is not nil.
@@ -127,7 +137,8 @@ func (c *Coalescer) start(r *run, p *Packet, headers, payload int) {
 		c.next = (c.next + 1) % coalesceFlows
 		c.flush(r)
 	}
-	*r = run{parts: append(r.parts[:0], p.Bytes), head: *p, headers: headers, segment: payload, total: len(p.Bytes)}
+	c.last = r
+	*r = run{parts: append(r.parts[:0], p.Bytes), ports: binary.BigEndian.Uint32(p.Bytes[p.Header:]), head: *p, headers: headers, segment: payload, total: len(p.Bytes)}
 	if p.Protocol == protoTCP {
 		r.nextSeq = binary.BigEndian.Uint32(p.Bytes[p.Header+4:]) + uint32(payload)
 	}
@@ -140,12 +151,12 @@ func (c *Coalescer) join(r *run, p *Packet, headers, payload int) bool {
 		return false
 	}
 	if !r.checked {
-		if !checksumValid(&r.head) {
+		if !headerValid(&r.head) || !checksumValid(&r.head) {
 			return false
 		}
 		r.checked = true
 	}
-	if !checksumValid(p) {
+	if !headerValid(p) || !checksumValid(p) {
 		return false
 	}
 	r.parts = append(r.parts, p.Bytes[headers:])
@@ -164,15 +175,16 @@ func (c *Coalescer) join(r *run, p *Packet, headers, payload int) bool {
 // superpacket would give it.
 func (r *run) continues(p *Packet) bool {
 	a, b := r.head.Bytes, p.Bytes
+	differ := binary.BigEndian.Uint64(a) ^ binary.BigEndian.Uint64(b)
 	if p.V6 {
-		// Version, class and flow label; hop limit.
-		if !bytes.Equal(a[:4], b[:4]) || a[7] != b[7] {
+		// Version, class and flow label; next header and hop limit.
+		if differ&0xffffffff_0000_ffff != 0 {
 			return false
 		}
 	} else {
-		// TOS; flags; TTL. The identification must count, unless DF makes it
-		// mean nothing (RFC 6864).
-		if a[1] != b[1] || a[6] != b[6] || a[7] != b[7] || a[8] != b[8] {
+		// Version and TOS; flags; TTL. The identification must count, unless DF
+		// makes it mean nothing (RFC 6864).
+		if differ&0xffff_0000_0000_ffff != 0 || a[8] != b[8] {
 			return false
 		}
 		if !p.DontFragment && binary.BigEndian.Uint16(b[4:]) != binary.BigEndian.Uint16(a[4:])+uint16(len(r.parts)) {
@@ -183,9 +195,10 @@ func (r *run) continues(p *Packet) bool {
 		return true
 	}
 	s, t := a[r.head.Header:], b[p.Header:]
+	// Acknowledgment, data offset with the bits behind it, and window; not the
+	// flags, of which the only ones that may differ are those of the last packet.
 	return binary.BigEndian.Uint32(t[4:]) == r.nextSeq &&
-		bytes.Equal(s[8:13], t[8:13]) && // acknowledgment, data offset
-		bytes.Equal(s[14:16], t[14:16]) && // window
+		(binary.BigEndian.Uint64(s[8:])^binary.BigEndian.Uint64(t[8:]))&0xffffffff_ff00_ffff == 0 &&
 		bytes.Equal(s[tcpHeaderSize:r.headers-r.head.Header], t[tcpHeaderSize:r.headers-r.head.Header])
 }
 

@@ -71,10 +71,15 @@ func TestCoalescingUndoesCutting(t *testing.T) {
 
 func piecesOf(t testing.TB, port layers.TCPPort, payload, size int) [][]byte {
 	t.Helper()
+	return piecesOver(t, ip4(layers.IPProtocolTCP), port, payload, size)
+}
+
+func piecesOver(t testing.TB, ip network, port layers.TCPPort, payload, size int) [][]byte {
+	t.Helper()
 	h := segment()
 	h.SrcPort = port
 	var c Cutter
-	if err := c.TCP(parsed(t, tcpPacket(t, ip4(layers.IPProtocolTCP), h, counted(payload))), 0, size+52); err != nil {
+	if err := c.TCP(parsed(t, tcpPacket(t, ip, h, counted(payload))), size, maxSuperpacket); err != nil {
 		t.Fatal(err)
 	}
 	return cutAll(&c)
@@ -90,17 +95,28 @@ func TestWhatIsNotJoined(t *testing.T) {
 		return got
 	}
 	p := piecesOf(t, 40001, 3000, 1000)
+	p6 := piecesOver(t, ip6(layers.IPProtocolTCP), 40001, 3000, 1000)
 	changed := func(b []byte, change func(b []byte)) []byte {
 		b = bytes.Clone(b)
 		change(b)
-		tcp := b[20:]
+		tcp := b[parsed(t, b).Header:]
 		tcp[16], tcp[17] = 0, 0
 		pseudoHeader(b, protoTCP, len(tcp)).add(tcp).putChecksum(tcp[16:])
-		setIPv4Checksum(b[:20])
+		if b[0]>>4 == 4 {
+			setIPv4Checksum(b[:20])
+		}
 		return b
 	}
-	wrong := bytes.Clone(p[1])
-	wrong[len(wrong)-1]++
+	wrong := func(b []byte) []byte {
+		b = bytes.Clone(b)
+		b[len(b)-1]++
+		return b
+	}
+	damaged := func(b []byte) []byte {
+		b = bytes.Clone(b)
+		b[5]++ // the identification, which DF makes mean nothing
+		return b
+	}
 	for _, test := range []struct {
 		name   string
 		pieces [][]byte
@@ -110,10 +126,20 @@ func TestWhatIsNotJoined(t *testing.T) {
 		{"a gap", [][]byte{p[0], p[2]}, 2},
 		{"out of order", [][]byte{p[1], p[0]}, 2},
 		{"the same twice", [][]byte{p[0], p[0]}, 2},
-		{"a wrong checksum", [][]byte{p[0], wrong}, 2},
-		{"a wrong checksum in the first", [][]byte{changed(p[0], func(b []byte) {}), wrong}, 2},
+		{"a wrong checksum", [][]byte{p[0], wrong(p[1])}, 2},
+		{"a wrong checksum in the first", [][]byte{wrong(p[0]), p[1]}, 2},
+		{"a wrong header checksum", [][]byte{p[0], damaged(p[1])}, 2},
+		{"a wrong header checksum in the first", [][]byte{damaged(p[0]), p[1]}, 2},
 		{"another TTL", [][]byte{p[0], changed(p[1], func(b []byte) { b[8]++ })}, 2},
 		{"another TOS", [][]byte{p[0], changed(p[1], func(b []byte) { b[1] = 3 })}, 2},
+		{"DF in the first alone", [][]byte{p[0], changed(p[1], func(b []byte) { b[6] = 0 })}, 2},
+		{"the reserved bit in the second alone", [][]byte{p[0], changed(p[1], func(b []byte) { b[6] |= 0x80 })}, 2},
+		{"IPv6: three in order are", p6, 1},
+		{"IPv6: another class", [][]byte{p6[0], changed(p6[1], func(b []byte) { b[0] |= 1 })}, 2},
+		{"IPv6: another flow label", [][]byte{p6[0], changed(p6[1], func(b []byte) { b[3]++ })}, 2},
+		{"IPv6: another hop limit", [][]byte{p6[0], changed(p6[1], func(b []byte) { b[7]++ })}, 2},
+		{"AE", [][]byte{p[0], changed(p[1], func(b []byte) { b[32] |= tcpAE })}, 2},
+		{"CWR", [][]byte{p[0], changed(p[1], func(b []byte) { b[33] |= tcpCWR })}, 2},
 		{"another window", [][]byte{p[0], changed(p[1], func(b []byte) { b[34]++ })}, 2},
 		{"another acknowledgment", [][]byte{p[0], changed(p[1], func(b []byte) { b[31]++ })}, 2},
 		{"other options", [][]byte{p[0], changed(p[1], func(b []byte) { b[45]++ })}, 2},
@@ -199,18 +225,39 @@ func TestCoalescingDoesNotAllocate(t *testing.T) {
 }
 
 func BenchmarkCoalesce(b *testing.B) {
-	pieces := piecesOf(b, 40001, 60000, 1386)
-	header := bytes.Clone(pieces[0][:52])
-	c := &Coalescer{Write: func([][]byte, Offload) {}}
-	b.SetBytes(60000)
-	b.ReportAllocs()
-	for b.Loop() {
-		copy(pieces[0], header)
-		for _, piece := range pieces {
-			p, _ := Parse(piece)
-			c.Add(&p)
-		}
-		c.Flush()
+	const segment, segments = 1386, 44
+	for _, load := range []struct {
+		name           string
+		flows, packets int // of each flow
+	}{
+		{"one flow", 1, segments},
+		{"four flows in turn", 4, segments / 4},
+		{"sixteen flows in turn", coalesceFlows, 3},
+		{"one packet", 1, 1},
+	} {
+		b.Run(load.name, func(b *testing.B) {
+			packets := make([][]byte, load.flows*load.packets)
+			var headers [][]byte
+			for i := range load.flows {
+				for j, piece := range piecesOf(b, layers.TCPPort(40001+i), load.packets*segment, segment) {
+					packets[j*load.flows+i] = piece
+				}
+				headers = append(headers, bytes.Clone(packets[i][:52]))
+			}
+			c := &Coalescer{Write: func([][]byte, Offload) {}}
+			b.SetBytes(int64(len(packets) * segment))
+			b.ReportAllocs()
+			for b.Loop() {
+				for i, header := range headers { // those of superpackets by now
+					copy(packets[i], header)
+				}
+				for _, packet := range packets {
+					p, _ := Parse(packet)
+					c.Add(&p)
+				}
+				c.Flush()
+			}
+		})
 	}
 }
 

@@ -11,6 +11,8 @@ const (
 	tcpACK = 0x10
 	tcpURG = 0x20
 	tcpCWR = 0x80
+
+	tcpAE = 0x01 // in the byte before the others (RFC 9768)
 )
 
 // Cutter cuts a TCP packet or superpacket into pieces as TSO does, or a UDP
@@ -25,6 +27,7 @@ type Cutter struct {
 	offset  int    // of the next piece's payload, behind the headers
 	number  uint16 // of the next piece
 	v6, udp bool
+	keepCWR bool // in all pieces of TCP
 }
 
 // TCP prepares to cut a TCP packet into pieces of at most mtu bytes. The packet
@@ -33,8 +36,18 @@ type Cutter struct {
 // With segment, the packet is a superpacket whose pieces have at most so many
 // bytes of payload, as its sender has chosen; its checksum is not looked at,
 // since the host has left it to us. With 0 it is a packet that may have come
-// from afar: its checksum must be right, for a damaged packet in pieces with
+// from afar: its checksums must be right, for a damaged packet in pieces with
 // right checksums would pass for a good one.
+//
+// CWR means one of two things: the answer to a mark, which is given once (RFC
+// 3168 section 6.1.2), or a digit of AccECN's counter, which all pieces must
+// have (RFC 9768 section 3.2.2). AE is set with the counter alone. Where it is
+// clear, a superpacket's CWR is the answer, and in the first piece alone, as
+// with the kernel's TSO: superpackets with a counter need a feature that our
+// device does not have. With a packet from afar nobody can tell, and CWR is in
+// all pieces, as where the kernel cuts what it has joined: an answer said again
+// can hide a mark, but only from a sender that has just slowed down, while a
+// counter that jumps is taken for up to seven marks.
 //
 // The error is ErrCannotCut for what is not TCP or is damaged, for fragments,
 // for SYN, RST and URG, for packets that are authenticated as a whole (TCP
@@ -55,9 +68,10 @@ func (c *Cutter) TCP(p *Packet, segment, mtu int) error {
 		return ErrMalformed
 	}
 	if tcp[13]&(tcpSYN|tcpURG|tcpRST) != 0 || authenticated(tcp[tcpHeaderSize:length]) ||
-		segment == 0 && !checksumValid(p) {
+		segment == 0 && (!headerValid(p) || !checksumValid(p)) {
 		return ErrCannotCut
 	}
+	c.keepCWR = segment == 0 || tcp[12]&tcpAE != 0
 	return c.prepare(p, p.Header+length, segment, mtu)
 }
 
@@ -93,12 +107,19 @@ func (c *Cutter) prepare(p *Packet, headers, segment, mtu int) error {
 	return nil
 }
 
-// Pieces returns how many pieces there are in all.
+// Pieces returns how many pieces are still to come.
 func (c *Cutter) Pieces() int {
-	if c.packet == nil {
+	switch payload := len(c.packet) - c.headers - c.offset; {
+	case c.packet == nil, payload == 0 && c.number > 0:
 		return 0
+	default:
+		return max(1, (payload+c.size-1)/c.size)
 	}
-	return max(1, (len(c.packet)-c.headers+c.size-1)/c.size)
+}
+
+// Largest returns the size of the next piece in bytes: none behind it is larger.
+func (c *Cutter) Largest() int {
+	return c.headers + min(c.size, len(c.packet)-c.headers-c.offset)
 }
 
 // Next appends the next piece, a complete packet with right checksums, to dst.
@@ -133,14 +154,20 @@ func (c *Cutter) Next(dst []byte) ([]byte, bool) {
 	return dst, true
 }
 
+// Skip leaves the next piece out, as if it were lost on the way.
+func (c *Cutter) Skip() {
+	c.offset += min(c.size, len(c.packet)-c.headers-c.offset)
+	c.number++
+}
+
 func (c *Cutter) finishTCP(piece []byte, last bool) {
 	tcp := piece[c.ip:]
 	binary.BigEndian.PutUint32(tcp[4:], binary.BigEndian.Uint32(tcp[4:])+uint32(c.offset))
 	if !last {
 		tcp[13] &^= tcpFIN | tcpPSH
 	}
-	if c.number > 0 {
-		tcp[13] &^= tcpCWR // it answers one mark, once (RFC 3168 section 6.1.2)
+	if c.number > 0 && !c.keepCWR {
+		tcp[13] &^= tcpCWR
 	}
 	tcp[tcpChecksum], tcp[tcpChecksum+1] = 0, 0
 	pseudoHeader(piece, protoTCP, len(tcp)).add(tcp).putChecksum(tcp[tcpChecksum:])

@@ -61,7 +61,7 @@ func TestCutTCPKeepsTheStream(t *testing.T) {
 			if h.Seq != tcp.Seq+uint32(len(got)) || h.Ack != tcp.Ack || h.Window != tcp.Window || h.ECE != tcp.ECE {
 				rt.Fatalf("piece %d: %+v", i, h)
 			}
-			if h.FIN != (tcp.FIN && last) || h.PSH != (tcp.PSH && last) || h.CWR != (tcp.CWR && i == 0) {
+			if h.FIN != (tcp.FIN && last) || h.PSH != (tcp.PSH && last) || h.CWR != (tcp.CWR && (i == 0 || gso == 0)) {
 				rt.Fatalf("piece %d of %d: flags %+v", i, len(pieces), h)
 			}
 			if !bytes.Equal(piece[p.Header+tcpHeaderSize:p.Header+32], original[p.Header+tcpHeaderSize:p.Header+32]) {
@@ -80,6 +80,47 @@ func TestCutTCPKeepsTheStream(t *testing.T) {
 			rt.Fatal("the payload was changed")
 		}
 	})
+}
+
+// TestTheCountersOfAccECNSurviveCutting, and CWR is not said twice where it is
+// known to be the answer to a mark.
+func TestTheCountersOfAccECNSurviveCutting(t *testing.T) {
+	for _, test := range []struct {
+		name          string
+		ae, cwr, ece  bool
+		segment, want int // pieces with CWR
+	}{
+		{"a superpacket that answers a mark", false, true, false, 1000, 1},
+		{"a superpacket that also reports one", false, true, true, 1000, 1},
+		{"a superpacket with a counter", true, true, false, 1000, 3},
+		{"a superpacket with a full counter", true, true, true, 1000, 3},
+		{"a packet that has either", false, true, false, 0, 3},
+		{"a packet with a counter", true, true, true, 0, 3},
+		{"a counter without CWR", true, false, true, 0, 0},
+		{"a superpacket with a counter without CWR", true, false, true, 1000, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			h := segment()
+			h.NS, h.CWR, h.ECE = test.ae, test.cwr, test.ece // NS is now AE
+			var c Cutter
+			if err := c.TCP(parsed(t, tcpPacket(t, ip6(layers.IPProtocolTCP), h, counted(3000))), test.segment, 1072); err != nil {
+				t.Fatal(err)
+			}
+			got := 0
+			for _, piece := range cutAll(&c) {
+				h := verify(t, piece).TransportLayer().(*layers.TCP)
+				if h.NS != test.ae || h.ECE != test.ece {
+					t.Errorf("AE %v, ECE %v", h.NS, h.ECE)
+				}
+				if h.CWR {
+					got++
+				}
+			}
+			if got != test.want {
+				t.Errorf("%d pieces with CWR, want %d", got, test.want)
+			}
+		})
+	}
 }
 
 func TestCutUDPKeepsTheDatagrams(t *testing.T) {
@@ -124,12 +165,15 @@ func TestWhatMustNotBeCut(t *testing.T) {
 	sourceRouted := with(func(*layers.TCP) {})
 	sourceRouted = append(append(bytes.Clone(sourceRouted[:20]), 1, optionLooseSourceRoute, 7, 4, 10, 0, 0, 9), sourceRouted[20:]...)
 	sourceRouted[0], sourceRouted[2], sourceRouted[3] = 0x47, byte(len(sourceRouted)>>8), byte(len(sourceRouted))
+	setIPv4Checksum(sourceRouted[:28])
 	homeAddress := tcpPacket(t, ip6(layers.IPProtocolTCP), segment(), counted(3000))
 	homeAddress = append(append(bytes.Clone(homeAddress[:40]), 6, 2, 1, 2, 0, 0, 201, 16), append(make([]byte, 16), homeAddress[40:]...)...)
 	homeAddress[6] = protoDestination
 	putLength6(homeAddress)
 	damaged := with(func(h *layers.TCP) {})
 	damaged[1000] ^= 1
+	damagedHeader := with(func(h *layers.TCP) {})
+	damagedHeader[8]++
 	broken := with(func(h *layers.TCP) {})
 	broken[20+12] = 4 << 4
 	for _, test := range []struct {
@@ -147,6 +191,7 @@ func TestWhatMustNotBeCut(t *testing.T) {
 		{"a source route", sourceRouted, ErrCannotCut},
 		{"a home address", homeAddress, ErrCannotCut},
 		{"damage", damaged, ErrCannotCut},
+		{"a damaged header", damagedHeader, ErrCannotCut},
 		{"a data offset below the header", broken, ErrMalformed},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -210,6 +255,9 @@ func FuzzCut(f *testing.F) {
 		p, ok := Parse(b)
 		if !ok || mtu > 65535 || segment < 0 || segment > 65535 {
 			return
+		}
+		if !p.V6 {
+			setIPv4Checksum(p.Bytes[:p.Header])
 		}
 		if rest := p.Bytes[p.Header:]; p.Protocol == protoTCP && len(rest) >= tcpHeaderSize {
 			rest[tcpChecksum], rest[tcpChecksum+1] = 0, 0

@@ -66,3 +66,14 @@ func SetTOS(p *Packet, tos uint8) {
 	}
 	replace16(b, b[10:12], binary.BigEndian.Uint16(b)&0xff00|uint16(tos))
 }
+
+// MarkCongestion marks a packet as one that has met congestion, in place, and
+// reports whether that is possible: whether its sender understands the mark
+// (RFC 3168 section 5).
+func MarkCongestion(p *Packet) bool {
+	if p.TOS&ecnMask == notECT {
+		return false
+	}
+	SetTOS(p, p.TOS|ce)
+	return true
+}

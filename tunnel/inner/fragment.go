@@ -22,9 +22,9 @@ type Fragmenter struct {
 
 // Fragment prepares to cut p into fragments of at most mtu bytes. The packet's
 // checksums must be complete, and it must stay unchanged until the last
-// fragment is written. The error is ErrDontFragment, ErrTooSmall, or
-// ErrMalformed for a fragment that reaches beyond the largest packet, whose
-// parts could not say where they belong.
+// fragment is written. The error is ErrDontFragment, ErrTooSmall, ErrCannotCut
+// for a damaged header, or ErrMalformed for a fragment that reaches beyond the
+// largest packet, whose parts could not say where they belong.
 func (f *Fragmenter) Fragment(p *Packet, mtu int) error {
 	*f = Fragmenter{done: true}
 	if p.V6 || p.DontFragment {
@@ -35,6 +35,9 @@ func (f *Fragmenter) Fragment(p *Packet, mtu int) error {
 	}
 	if int(binary.BigEndian.Uint16(p.Bytes[6:])&ipv4Offset)*8+len(p.Bytes) > maxIPv4Packet {
 		return ErrMalformed
+	}
+	if !headerValid(p) {
+		return ErrCannotCut
 	}
 	f.packet, f.header, f.mtu, f.done = p.Bytes, p.Header, mtu, false
 	f.laterSize = copy(f.later[:], p.Bytes[:ipv4HeaderSize])

@@ -105,6 +105,14 @@ func TestWhatMustNotBeFragmented(t *testing.T) {
 	if err := f.Fragment(parsed(t, udpPacket(t, ip, counted(2000))), 27); !errors.Is(err, ErrTooSmall) {
 		t.Errorf("no room: %v", err)
 	}
+	ip.Options = []layers.IPv4Option{{OptionType: 148, OptionLength: 4, OptionData: []byte{0, 0}}}
+	for _, at := range []int{8, 23} { // the TTL, an option
+		b := udpPacket(t, ip, counted(2000))
+		b[at]++
+		if err := f.Fragment(parsed(t, b), 1400); !errors.Is(err, ErrCannotCut) {
+			t.Errorf("damage to byte %d of the header: %v", at, err)
+		}
+	}
 	if got := fragmentAll(&f); len(got) > 0 {
 		t.Errorf("%d fragments after an error", len(got))
 	}
@@ -156,6 +164,9 @@ func FuzzFragment(f *testing.F) {
 	f.Add(udpPacket(f, ip, counted(2000)), 600)
 	f.Fuzz(func(t *testing.T, b []byte, mtu int) {
 		p, ok := Parse(b)
+		if ok && !p.V6 {
+			setIPv4Checksum(p.Bytes[:p.Header])
+		}
 		var frag Fragmenter
 		if !ok || frag.Fragment(&p, mtu) != nil {
 			return

@@ -165,13 +165,16 @@ func differ(a, b []byte) int {
 }
 
 // forwarded returns a copy of a packet as a router sends it on: with one hop
-// less. Whoever cuts it computes the header's checksum anew.
+// less.
 func forwarded(packet []byte) *inner.Packet {
 	b := bytes.Clone(packet)
 	if b[0]>>4 == 6 {
 		b[7]--
 	} else {
 		b[8]--
+		header := b[:b[0]&15*4]
+		header[10], header[11] = 0, 0
+		binary.BigEndian.PutUint16(header[10:], ^onesSum(header))
 	}
 	p, _ := inner.Parse(b)
 	return &p

@@ -14,8 +14,8 @@ const (
 // and never lowered below what every host must accept. A SYN without the
 // option stays without: its sender will not be sent more than the default,
 // which fits. TCP-AO covers the options (RFC 5925 section 5.1), so a SYN that
-// has it stays as it is; TCP MD5 does not. partial says that the checksum is one that the host has left to
-// be completed, which the change is then part of.
+// has it stays as it is; TCP MD5 does not. partial says that the checksum is
+// one that the host has left to be completed, which the change is then part of.
 func ClampMSS(p *Packet, mtu int, partial bool) bool {
 	if p.Protocol != protoTCP || p.LaterFragment {
 		return false

@@ -68,20 +68,20 @@ func Parse(b []byte) (p Packet, ok bool) {
 	}
 	switch b[0] >> 4 {
 	case 4:
-		return parse4(b)
+		ok = p.parse4(b)
 	case 6:
-		return parse6(b)
+		ok = p.parse6(b)
 	}
-	return p, false
+	return p, ok
 }
 
-func parse4(b []byte) (p Packet, ok bool) {
+func (p *Packet) parse4(b []byte) (ok bool) {
 	header, total := int(b[0]&15)*4, int(binary.BigEndian.Uint16(b[2:]))
 	if header < ipv4HeaderSize || total < header || total > len(b) {
-		return p, false
+		return false
 	}
 	flags := binary.BigEndian.Uint16(b[6:])
-	return Packet{
+	*p = Packet{
 		Bytes:         b[:total:total],
 		Source:        netip.AddrFrom4([4]byte(b[12:])),
 		Destination:   netip.AddrFrom4([4]byte(b[16:])),
@@ -91,8 +91,9 @@ func parse4(b []byte) (p Packet, ok bool) {
 		DontFragment:  flags&ipv4DF != 0,
 		Fragment:      flags&(ipv4MF|ipv4Offset) != 0,
 		LaterFragment: flags&ipv4Offset != 0,
-		routed:        sourceRouted(b[ipv4HeaderSize:header]),
-	}, true
+		routed:        header > ipv4HeaderSize && sourceRouted(b[ipv4HeaderSize:header]),
+	}
+	return true
 }
 
 // Bits of the IPv4 header's flags and fragment offset.
@@ -102,15 +103,15 @@ const (
 	ipv4Offset = 0x1fff
 )
 
-func parse6(b []byte) (p Packet, ok bool) {
+func (p *Packet) parse6(b []byte) (ok bool) {
 	if len(b) < ipv6HeaderSize {
-		return p, false
+		return false
 	}
 	total := ipv6HeaderSize + int(binary.BigEndian.Uint16(b[4:]))
 	if total > len(b) {
-		return p, false
+		return false
 	}
-	p = Packet{
+	*p = Packet{
 		Bytes:        b[:total:total],
 		Source:       netip.AddrFrom16([16]byte(b[8:])),
 		Destination:  netip.AddrFrom16([16]byte(b[24:])),
@@ -126,29 +127,29 @@ func parse6(b []byte) (p Packet, ok bool) {
 		switch p.Protocol {
 		case protoHopByHop, protoRouting, protoDestination:
 			if len(rest) < 8 {
-				return Packet{}, false
+				return false
 			}
 			size = 8 + int(rest[1])*8
 			if size > len(rest) {
-				return Packet{}, false
+				return false
 			}
 			p.routed = p.routed || p.Protocol == protoRouting ||
 				p.Protocol == protoDestination && homeAddressed(rest[:size])
 		case protoFragment:
 			size = 8
 			if len(rest) < size {
-				return Packet{}, false
+				return false
 			}
 			offset := binary.BigEndian.Uint16(rest[2:])
 			p.Fragment = p.Fragment || offset&^6 != 0 // the offset, or more to come
 			p.LaterFragment = p.LaterFragment || offset>>3 != 0
 		default:
-			return p, true
+			return true
 		}
 		p.Protocol, p.Header = rest[0], p.Header+size
 		if p.LaterFragment {
-			return p, true // what follows is not a header
+			return true // what follows is not a header
 		}
 	}
-	return p, true
+	return true
 }

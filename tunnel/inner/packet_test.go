@@ -66,6 +66,16 @@ func TestParse(t *testing.T) {
 	}
 }
 
+func BenchmarkParse(b *testing.B) {
+	packet := tcpPacket(b, ip4(layers.IPProtocolTCP), segment(), counted(1386))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, ok := Parse(packet); !ok {
+			b.Fatal("no packet")
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add(tcpPacket(f, ip4(layers.IPProtocolTCP), segment(), []byte("x")))
 	f.Add(udpPacket(f, ip6(layers.IPProtocolUDP), []byte("x")))

@@ -29,8 +29,9 @@ const MaxPTBSize = maxICMPv6Error
 // checksum may be one that the host has yet to complete.
 //
 // The error is ErrNoPTB for whatever must not be answered: ICMP errors and
-// redirects, fragments but the first, and packets from or to addresses that
-// are not a single host's (RFC 1122 section 3.2.2, RFC 4443 section 2.4(e)).
+// redirects, fragments but the first, packets from or to addresses that are not
+// a single host's (RFC 1122 section 3.2.2, RFC 4443 section 2.4(e)), and those
+// whose header is damaged (RFC 1812 section 4.3.2.7).
 // RFC 4443 would let a PTB answer a packet to a multicast group; it would have
 // to come from the group, which no host accepts.
 func AppendPTB(dst []byte, p *Packet, mtu int) ([]byte, error) {
@@ -85,7 +86,7 @@ func appendPTBv6(dst []byte, p *Packet, mtu int) []byte {
 // mayBeAnswered applies the rules of RFC 1122, 1812 and 4443 about when no
 // error is sent.
 func mayBeAnswered(p *Packet) bool {
-	if p.LaterFragment || !isHost(p.Source) || !isHost(p.Destination) {
+	if p.LaterFragment || !isHost(p.Source) || !isHost(p.Destination) || !headerValid(p) {
 		return false
 	}
 	rest := p.Bytes[p.Header:]

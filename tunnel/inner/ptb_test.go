@@ -83,6 +83,9 @@ func TestWhatIsNotAnswered(t *testing.T) {
 	}
 	later := udpPacket(t, ip4(layers.IPProtocolUDP), counted(20))
 	later[6], later[7] = 0, 9
+	setIPv4Checksum(later[:20])
+	damaged := udpPacket(t, ip4(layers.IPProtocolUDP), counted(20))
+	damaged[15]++ // of the source
 	multicast6 := udpPacket(t, ip6(layers.IPProtocolUDP), counted(20))
 	multicast6[24] = 0xff
 	for _, test := range []struct {
@@ -102,6 +105,7 @@ func TestWhatIsNotAnswered(t *testing.T) {
 		{"from this network", from("0.1.2.3", "10.0.0.1"), false},
 		{"from class E", from("240.0.0.1", "10.0.0.1"), false},
 		{"a later fragment", later, false},
+		{"a damaged header", damaged, false},
 		{"to a multicast group", from("10.0.0.1", "224.0.0.1"), false},
 		{"to an IPv6 multicast group", multicast6, false},
 		{"to broadcast", from("10.0.0.1", "255.255.255.255"), false},
@@ -151,6 +155,9 @@ func FuzzPTB(f *testing.F) {
 		p, ok := Parse(b)
 		if !ok {
 			return
+		}
+		if !p.V6 {
+			setIPv4Checksum(p.Bytes[:p.Header])
 		}
 		got, err := AppendPTB(nil, &p, mtu)
 		if err != nil {

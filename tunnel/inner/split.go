@@ -20,9 +20,8 @@ const MinSplit = aggfragHeaderSize + ipv6HeaderSize
 
 // Splitter cuts an inner packet that may not be cut otherwise into tunnel
 // fragments: AGGFRAG payloads (RFC 9347 section 2.2). They have to be sealed
-// one after the other: a few other packets may be sealed between them, but no
-// fragments of another packet, or the far end drops both. The zero value has
-// none. It is reused from packet to packet and allocates nothing.
+// under consecutive sequence numbers, or the far end may drop them. The zero
+// value has none. It is reused from packet to packet and allocates nothing.
 //
 // Of RFC 9347 it uses fragmentation alone: one packet is in several payloads,
 // never several in one, nothing is sent at a constant rate, and other payloads
@@ -42,6 +41,15 @@ func (s *Splitter) Split(p *Packet, size int) error {
 	}
 	s.packet, s.size = p.Bytes, size
 	return nil
+}
+
+// Payloads returns how many are still to come.
+func (s *Splitter) Payloads() int {
+	if s.size == 0 {
+		return 0
+	}
+	most := s.size - aggfragHeaderSize
+	return (len(s.packet) - s.offset + most - 1) / most
 }
 
 // Next appends the next payload to dst. It returns false when there is none.
