@@ -60,8 +60,8 @@ func (a *arrival) parseAncillary(oob []byte) {
 				a.fragmented = true
 			}
 		case unix.IPPROTO_UDP:
-			if header.Type == unix.UDP_GRO && len(data) >= 2 {
-				a.segment = int(binary.NativeEndian.Uint16(data))
+			if header.Type == unix.UDP_GRO && len(data) >= 4 { // an int, where UDP_SEGMENT takes 16 bits
+				a.segment = int(binary.NativeEndian.Uint32(data))
 			}
 		}
 		oob = rest

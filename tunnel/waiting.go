@@ -9,8 +9,10 @@ import (
 )
 
 const (
-	// maxWaiting bounds the inner packets that wait for a peer's first SA.
-	maxWaiting = 64
+	// maxWaiting bounds the inner packets that wait for a peer's first SA, and
+	// maxWaitingBytes what they hold: four superpackets of the largest size.
+	maxWaiting      = 64
+	maxWaitingBytes = 256 << 10
 	// maxWait is how long they may wait: later than that, whoever sent a
 	// packet has sent it again or given up.
 	maxWait = 10 * time.Second
@@ -18,12 +20,13 @@ const (
 
 // waitingRoom keeps the first packets to a peer while there is no SA yet, so
 // that the packet that opens a connection is not lost to the handshake. It is
-// not on the way of packets that have an SA. The oldest packet makes room.
+// not on the way of packets that have an SA. The oldest packets make room.
 type waitingRoom struct {
 	drops *drops
 
 	mu      sync.Mutex
 	packets []waitingPacket // guarded by mu; oldest first
+	bytes   int             // guarded by mu; in all of them
 }
 
 type waitingPacket struct {
@@ -37,11 +40,14 @@ func (w *waitingRoom) put(packet []byte, o inner.Offload, now time.Time) {
 	packet = bytes.Clone(packet)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(w.packets) == maxWaiting {
-		w.packets = append(w.packets[:0], w.packets[1:]...)
+	for len(w.packets) == maxWaiting || len(w.packets) > 0 && w.bytes+len(packet) > maxWaitingBytes {
+		w.bytes -= len(w.packets[0].packet)
+		w.packets[0] = waitingPacket{} // what is behind the slice keeps no bytes
+		w.packets = w.packets[1:]
 		w.drops.count(dropNoSA)
 	}
 	w.packets = append(w.packets, waitingPacket{packet, o, now})
+	w.bytes += len(packet)
 }
 
 // take empties the room and returns the packets that have not waited too
@@ -56,6 +62,6 @@ func (w *waitingRoom) take(now time.Time) (fresh []waitingPacket) {
 		}
 		fresh = append(fresh, p)
 	}
-	w.packets = nil
+	w.packets, w.bytes = nil, 0
 	return fresh
 }
