@@ -46,12 +46,8 @@ type packetWriter interface {
 
 var errNothing = errors.New("nothing to read")
 
-// deviceHeadroom is the space that the portable device wants in front of a
-// packet (for its virtio_net_hdr), in bytes.
-const deviceHeadroom = 16
-
 // portableDevice reads and writes single packets, by the library's portable
-// interface.
+// interface: of a device without virtio_net_hdr, with one queue.
 type portableDevice struct{ tun.Device }
 
 func (d portableDevice) features() deviceFeatures { return deviceFeatures{} }
@@ -60,7 +56,7 @@ func (d portableDevice) readers() []packetReader {
 	n := d.BatchSize()
 	r := &portableReader{device: d.Device, buffers: make([][]byte, n), sizes: make([]int, n)}
 	for i := range r.buffers {
-		r.buffers[i] = make([]byte, deviceHeadroom+maxDatagram)
+		r.buffers[i] = make([]byte, maxDatagram)
 	}
 	return []packetReader{r}
 }
@@ -80,7 +76,7 @@ func (r *portableReader) read(wait bool) ([]byte, inner.Offload, error) {
 		}
 		var err error
 		r.next = 0
-		r.n, err = r.device.Read(r.buffers, r.sizes, deviceHeadroom)
+		r.n, err = r.device.Read(r.buffers, r.sizes, 0)
 		if errors.Is(err, os.ErrClosed) {
 			return nil, inner.Offload{}, os.ErrClosed
 		} else if err != nil && !errors.Is(err, tun.ErrTooManySegments) {
@@ -89,12 +85,12 @@ func (r *portableReader) read(wait bool) ([]byte, inner.Offload, error) {
 	}
 	i := r.next
 	r.next++
-	return r.buffers[i][deviceHeadroom:][:r.sizes[i]], inner.Offload{}, nil
+	return r.buffers[i][:r.sizes[i]], inner.Offload{}, nil
 }
 
 func (d portableDevice) writer() packetWriter { return &portableWriter{device: d.Device} }
 
-// portableWriter puts packets together in a buffer that has the headroom.
+// portableWriter puts the parts of a packet together.
 type portableWriter struct {
 	device tun.Device
 	buffer []byte
@@ -102,11 +98,11 @@ type portableWriter struct {
 }
 
 func (w *portableWriter) write(parts [][]byte, _ inner.Offload) error {
-	w.buffer = append(w.buffer[:0], make([]byte, deviceHeadroom)...)
+	w.buffer = w.buffer[:0]
 	for _, part := range parts {
 		w.buffer = append(w.buffer, part...)
 	}
 	w.list[0] = w.buffer
-	_, err := w.device.Write(w.list[:], deviceHeadroom)
+	_, err := w.device.Write(w.list[:], 0)
 	return err
 }

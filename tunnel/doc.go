@@ -26,13 +26,20 @@
 //	egress watch         four a tunnel        nothing                      Run returns
 //	name look-up         one a look-up        nothing                      it is answered, or in time
 //
-// The device has several queues, and each address family several sockets, so
-// that the loops scale with the CPUs. The kernel keeps the packets of a flow in
-// one queue, and those of a peer in one socket: nothing is reordered. So one
-// flow is sent by one CPU, and what one peer sends is opened by one.
+// Where the kernel offers superpackets the device has several queues, and each
+// address family has several sockets in any case, so that the loops scale with
+// the CPUs. The kernel keeps the packets of a flow in one queue, and those of a
+// peer in one socket: so one flow is sent by one CPU, what one peer sends is
+// opened by one, and neither is reordered. There is one exception: the kernel
+// forgets the queue of a flow that nothing has answered for three seconds, and a
+// packet may overtake another when the flow then changes to the next. Data
+// leaves through the first socket of a family, control messages through the
+// last.
 //
 // Packet loops speak to the controller through a bounded queue of events and
-// never wait for it.
+// never wait for it. A transmitter waits while its socket is full; the
+// controller never does. What transmitters may hold sealed and unsent is bounded
+// so that none falls behind the far end's anti-replay window: lane.go.
 //
 // # Sizes
 //

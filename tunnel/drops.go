@@ -12,6 +12,7 @@ const (
 	dropNotIP                          // neither IPv4 nor IPv6, or cut short
 	dropNoSA                           // no SA yet and the waiting room is full
 	dropTooLarge                       // larger than the inner MTU, and not to be carried in pieces
+	dropStanding                       // one of a queue that does not empty, to tell its sender to slow down
 	dropUncuttable                     // a superpacket that must not be cut
 	dropSend                           // the kernel refused the outer packet
 	dropSendFull                       // a queue of the host had no room for the outer packet
@@ -33,7 +34,7 @@ const (
 )
 
 var dropNames = [dropReasons]string{
-	dropNoRoute: "no_route", dropNotIP: "not_ip", dropNoSA: "no_sa", dropTooLarge: "too_large", dropUncuttable: "uncuttable", dropCongestion: "congestion",
+	dropNoRoute: "no_route", dropNotIP: "not_ip", dropNoSA: "no_sa", dropTooLarge: "too_large", dropStanding: "standing_queue", dropUncuttable: "uncuttable", dropCongestion: "congestion",
 	dropSend: "send_error", dropSendFull: "send_queue_full", dropSendTooLarge: "send_too_large", dropExhausted: "sa_exhausted",
 	dropUnknownSPI: "unknown_spi", dropReplay: "replay", dropAuth: "auth", dropMalformed: "malformed",
 	dropSource: "source_address", dropDummy: "dummy", dropNextHeader: "next_header",
@@ -45,7 +46,9 @@ func (r dropReason) String() string { return dropNames[r] }
 // drops counts dropped packets by reason. Any goroutine may use it.
 type drops [dropReasons]atomic.Uint64
 
-func (d *drops) count(r dropReason) { d[r].Add(1) }
+func (d *drops) count(r dropReason) { d.add(r, 1) }
+
+func (d *drops) add(r dropReason, packets int) { d[r].Add(uint64(packets)) }
 
 // snapshot returns the counters that are not zero.
 func (d *drops) snapshot() map[string]uint64 {

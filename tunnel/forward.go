@@ -31,6 +31,7 @@ type forwarder struct {
 	ptbs       inner.PTBLimit
 	ptb        []byte
 	piece      []byte // a datagram of a superpacket that is itself too large
+	lossy      bool   // the next packet, or a piece of it, is to be dropped
 	parts      [1][]byte
 }
 
@@ -61,6 +62,8 @@ func (f *forwarder) forward(p *peer, sa *outboundSA, to *path, packet *inner.Pac
 	}
 	var err error
 	switch {
+	case f.lossy && o.Kind == inner.GSONone:
+		err = errStanding
 	case o.Kind == inner.GSOUDP:
 		err = f.datagrams(p, sa, to, packet, o)
 	case o.Kind != inner.GSONone:
@@ -72,9 +75,7 @@ func (f *forwarder) forward(p *peer, sa *outboundSA, to *path, packet *inner.Pac
 	}
 	if err != nil {
 		p.drops.count(forwardDropReason(err))
-		return
 	}
-	p.tx.add(len(packet.Bytes))
 }
 
 // single sends one complete packet.
@@ -82,7 +83,7 @@ func (f *forwarder) single(p *peer, sa *outboundSA, to *path, packet *inner.Pack
 	if len(packet.Bytes) > to.innerMTU {
 		return f.tooLarge(p, sa, to, packet)
 	}
-	return f.sender.seal(p, sa, to, packet.Bytes, packet.NextHeader(), f.policy.class.Encapsulate(packet.TOS), 0)
+	return f.sender.seal(p, sa, to, packet.Bytes, packet.NextHeader(), f.policy.class.Encapsulate(packet.TOS))
 }
 
 // segments cuts a TCP superpacket.
@@ -96,7 +97,7 @@ func (f *forwarder) segments(p *peer, sa *outboundSA, to *path, packet *inner.Pa
 	if err := f.cutter.TCP(packet, segment, mtu); err != nil {
 		return err
 	}
-	if mtu == maxDatagram {
+	if f.cutter.Largest() > to.innerMTU {
 		return f.eachPiece(p, sa, to, packet.NextHeader())
 	}
 	return f.pieces(p, sa, to, packet)
@@ -120,21 +121,31 @@ func (f *forwarder) datagrams(p *peer, sa *outboundSA, to *path, packet *inner.P
 // sealed in place.
 func (f *forwarder) pieces(p *peer, sa *outboundSA, to *path, packet *inner.Packet) error {
 	tos, nextHeader := f.policy.class.Encapsulate(packet.TOS), packet.NextHeader()
-	for {
-		room := f.sender.room(to.innerMTU)
-		piece, ok := f.cutter.Next(room[esp.HeaderSize:esp.HeaderSize])
-		if !ok {
-			return nil
-		}
-		if err := f.sender.seal(p, sa, to, piece, nextHeader, tos, 0); err != nil {
-			return err
-		}
+	f.lose(p)
+	numbers, err := f.sender.reserve(sa, f.cutter.Pieces())
+	if err != nil {
+		return err
+	}
+	for numbers.Left() > 0 {
+		piece, _ := f.cutter.Next(f.sender.room(to.innerMTU)[esp.HeaderSize:esp.HeaderSize])
+		f.sender.sealNext(p, sa, to, &numbers, piece, nextHeader, tos)
+	}
+	return nil
+}
+
+// lose drops the first piece of what the cutter has, if one is to be dropped.
+func (f *forwarder) lose(p *peer) {
+	if f.lossy {
+		f.lossy = false
+		f.cutter.Skip()
+		p.drops.count(dropStanding)
 	}
 }
 
 // eachPiece treats what the cutter has as packets of their own, any of which
 // may be too large.
 func (f *forwarder) eachPiece(p *peer, sa *outboundSA, to *path, nextHeader uint8) error {
+	f.lose(p)
 	cutter := f.cutter // tooLarge uses the other
 	for {
 		piece, ok := cutter.Next(f.piece[:0])
@@ -151,6 +162,9 @@ func (f *forwarder) eachPiece(p *peer, sa *outboundSA, to *path, nextHeader uint
 		}
 	}
 }
+
+// errStanding: the packet is lost on purpose.
+var errStanding = errors.New("the queue stands")
 
 // errTooLarge: the policy does not let the packet pass.
 var errTooLarge = errors.New("inner packet is larger than the inner MTU")
@@ -198,25 +212,26 @@ func (f *forwarder) fragments(p *peer, sa *outboundSA, to *path, packet *inner.P
 		if !ok {
 			return nil
 		}
-		if err := f.sender.seal(p, sa, to, fragment, esp.NextHeaderIPv4, tos, 0); err != nil {
+		if err := f.sender.seal(p, sa, to, fragment, esp.NextHeaderIPv4, tos); err != nil {
 			return err
 		}
 	}
 }
 
+// tunnelFragments sends what the splitter has, under consecutive sequence
+// numbers (RFC 9347 section 2.2.3).
 func (f *forwarder) tunnelFragments(p *peer, sa *outboundSA, to *path, packet *inner.Packet) error {
 	tos := f.policy.class.Encapsulate(packet.TOS)
-	sa.splitting.Lock()
-	defer sa.splitting.Unlock()
-	for {
-		payload, ok := f.splitter.Next(f.sender.room(to.innerMTU)[esp.HeaderSize:esp.HeaderSize])
-		if !ok {
-			return nil
-		}
-		if err := f.sender.seal(p, sa, to, payload, esp.NextHeaderAggFrag, tos, 0); err != nil {
-			return err
-		}
+	numbers, err := f.sender.reserve(sa, f.splitter.Payloads())
+	if err != nil {
+		return err
 	}
+	for numbers.Left() > 0 {
+		payload, _ := f.splitter.Next(f.sender.room(to.innerMTU)[esp.HeaderSize:esp.HeaderSize])
+		f.sender.sealNext(p, sa, to, &numbers, payload, esp.NextHeaderAggFrag, tos)
+	}
+	p.tx.add(1, len(packet.Bytes))
+	return nil
 }
 
 // tell answers a packet with a PTB, unless that is not allowed or there have
@@ -249,6 +264,8 @@ func (f *forwarder) releaseWaiting(p *peer, now time.Time) {
 // forwardDropReason names the reason behind an error of forward.
 func forwardDropReason(err error) dropReason {
 	switch {
+	case errors.Is(err, errStanding):
+		return dropStanding
 	case errors.Is(err, errTooLarge), errors.Is(err, inner.ErrTooSmall):
 		return dropTooLarge
 	case errors.Is(err, inner.ErrCannotCut):

@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
-	"golang.zx2c4.com/wireguard/tun"
 )
 
 // minIPv6LinkMTU is the smallest MTU at which Linux keeps IPv6 on a link
@@ -22,8 +20,8 @@ const minIPv6LinkMTU = 1280
 const deviceGSOMaxSize = 60000
 
 // hostLink is the TUN device as the host sees it: its addresses, its MTU and
-// the routes into it. All of it disappears with the device. Owned by the
-// control goroutine.
+// the routes into it. All of it disappears with the device, but stays on one
+// that is persistent. Owned by the control goroutine.
 type hostLink struct {
 	handle *netlink.Handle
 	link   netlink.Link
@@ -31,26 +29,28 @@ type hostLink struct {
 	routes map[netip.Prefix]int // MTU of each route that was added
 }
 
-// openDevice makes the TUN device with so many queues, gives it its addresses
-// and sets it up. The files are those of the queues but the first.
-func openDevice(name string, addresses []netip.Prefix, mtu, queues int) (_ tun.Device, others []*os.File, _ *hostLink, err error) {
-	device, others, err := createTUN(name, mtu, queues)
+// openDevice makes the TUN device in the first shape that the kernel does not
+// refuse, gives it its addresses and sets it up.
+func openDevice(name string, addresses []netip.Prefix, mtu int, shapes []deviceShape) (_ *tunDevice, _ *hostLink, err error) {
+	device, err := createTUN(name, shapes)
 	if err != nil {
-		return nil, nil, nil, deviceError(name, err)
+		return nil, nil, deviceError(name, err)
 	}
-	h := &hostLink{mtu: mtu, routes: make(map[netip.Prefix]int)}
+	h := &hostLink{routes: make(map[netip.Prefix]int)}
 	defer func() {
 		if err != nil {
 			device.Close()
-			closeAll(others)
 			h.close()
 		}
 	}()
 	if h.handle, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
-		return nil, nil, nil, fmt.Errorf("netlink: %w", err)
+		return nil, nil, fmt.Errorf("netlink: %w", err)
 	}
 	if h.link, err = h.handle.LinkByName(name); err != nil {
-		return nil, nil, nil, fmt.Errorf("find %s: %w", name, err)
+		return nil, nil, fmt.Errorf("find %s: %w", name, err)
+	}
+	if err = h.setMTU(mtu); err != nil {
+		return nil, nil, err
 	}
 	// Only for speed, and unknown to old kernels.
 	_ = h.handle.LinkSetGSOMaxSize(h.link, deviceGSOMaxSize)
@@ -59,20 +59,15 @@ func openDevice(name string, addresses []netip.Prefix, mtu, queues int) (_ tun.D
 		if prefix.Addr().Is6() {
 			addr.Flags = unix.IFA_F_NODAD // nobody else is on the link
 		}
-		if err = h.handle.AddrAdd(h.link, addr); err != nil {
-			return nil, nil, nil, fmt.Errorf("add address %s to %s: %w", prefix, name, err)
+		// A persistent device may have it from the last time.
+		if err = h.handle.AddrReplace(h.link, addr); err != nil {
+			return nil, nil, fmt.Errorf("add address %s to %s: %w", prefix, name, err)
 		}
 	}
 	if err = h.handle.LinkSetUp(h.link); err != nil {
-		return nil, nil, nil, fmt.Errorf("set %s up: %w", name, err)
+		return nil, nil, fmt.Errorf("set %s up: %w", name, err)
 	}
-	return device, others, h, nil
-}
-
-func closeAll(files []*os.File) {
-	for _, f := range files {
-		f.Close()
-	}
+	return device, h, nil
 }
 
 // deviceError says what to do about a TUN device that cannot be made.
@@ -82,6 +77,8 @@ func deviceError(name string, err error) error {
 		return fmt.Errorf("make TUN device %s: %w (run as root or with CAP_NET_ADMIN; /dev/net/tun must be readable and writable)", name, err)
 	case errors.Is(err, unix.EBUSY):
 		return fmt.Errorf("make TUN device %s: %w (another process has it; choose another tunnel.name or stop that process)", name, err)
+	case errors.Is(err, unix.EINVAL):
+		return fmt.Errorf("make TUN device %s: %w (if another interface has that name, choose another tunnel.name)", name, err)
 	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENODEV):
 		return fmt.Errorf("make TUN device %s: %w (load the kernel module: modprobe tun)", name, err)
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"time"
 
-	"fathom/esp"
 	"fathom/tunnel/control"
 )
 
@@ -93,7 +92,7 @@ func (c *controller) sendControl(p *peer, message []byte, size int) error {
 	if sa == nil || to == nil {
 		return errNoSA
 	}
-	if err := c.sender.seal(p, sa, to, message, esp.NextHeaderDummy, 0, size); err != nil {
+	if err := c.sender.control(p, sa, to, message, size); err != nil {
 		p.drops.count(dropReasonOf(err))
 		return err
 	}

@@ -1,12 +1,10 @@
 package tunnel
 
 import (
-	"errors"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 
-	"fathom/esp"
 	"fathom/pmtud"
 )
 
@@ -38,9 +36,15 @@ type train struct {
 	// log is told what waits in the train, and when it has left; nil for trains
 	// without data.
 	log *pmtud.SentLog
+	// inner is what the peer's traffic grows by: the inner packets in the
+	// train, and their bytes.
+	inner struct{ packets, bytes int }
 }
 
-func (t *train) segments() int { return (t.end - t.start + t.segment - 1) / t.segment }
+func (t *train) segments() int { return datagrams(t.end-t.start, t.segment) }
+
+// datagrams returns how many there are in so many bytes.
+func datagrams(bytes, segment int) int { return (bytes + segment - 1) / segment }
 
 // part is what one message carries of a train: all of it, or one datagram.
 type part struct {
@@ -52,11 +56,13 @@ type part struct {
 // kernel allows. Nothing stays in it: whoever puts datagrams in calls flush
 // before it waits for anything. One goroutine uses it.
 type outbox struct {
-	lane    int // as pmtud.SentLog knows it
+	lane    lane
 	sockets *udpSockets
 	events  sendEvents
 	buffer  []byte // its length is what waits
 	trains  []train
+	count   int  // of the datagrams that wait
+	waited  bool // for a full socket, since somebody last looked
 
 	// The messages of one sendmmsg, and behind them the spare one.
 	messages [outboxMessages + 1]mmsghdr
@@ -65,10 +71,11 @@ type outbox struct {
 	parts    [outboxMessages + 1]part
 
 	// What the system call gets from and leaves for send; see inbox.
-	call  func(fd uintptr) bool
-	first int
-	end   int
-	errno unix.Errno
+	call     func(fd uintptr) bool
+	callOnce func(fd uintptr)
+	first    int
+	end      int
+	errno    unix.Errno
 }
 
 // sendEvents is how an outbox tells what it learns. None of the calls blocks.
@@ -85,9 +92,9 @@ type sendEvents interface {
 	noSegmentation(s *udpSocket, why error)
 }
 
-func newOutbox(lane int, sockets *udpSockets, events sendEvents) *outbox {
-	o := &outbox{lane: lane, sockets: sockets, events: events, buffer: make([]byte, 0, outboxSize), trains: make([]train, 0, outboxMessages)}
-	o.call = o.sendmmsg
+func newOutbox(l lane, sockets *udpSockets, events sendEvents) *outbox {
+	o := &outbox{lane: l, sockets: sockets, events: events, buffer: make([]byte, 0, outboxSize), trains: make([]train, 0, outboxMessages)}
+	o.call, o.callOnce = o.sendmmsg, func(fd uintptr) { o.sendmmsg(fd) }
 	return o
 }
 
@@ -95,7 +102,7 @@ func newOutbox(lane int, sockets *udpSockets, events sendEvents) *outbox {
 // which flushes the outbox if it is full. The datagram is appended to it, and
 // then put.
 func (o *outbox) room(size int) []byte {
-	if cap(o.buffer)-len(o.buffer) < size {
+	if cap(o.buffer)-len(o.buffer) < size || o.count >= o.lane.most {
 		o.flush()
 	}
 	return o.buffer[len(o.buffer):]
@@ -103,7 +110,9 @@ func (o *outbox) room(size int) []byte {
 
 // put takes the n bytes that were appended to what room returned as one
 // datagram to a peer. If it is data, log is that of its SA, and seq its number.
-func (o *outbox) put(p *peer, to *path, tos uint8, n int, log *pmtud.SentLog, seq uint32) {
+// It returns the train that the datagram is in, for the caller to count what it
+// holds.
+func (o *outbox) put(p *peer, to *path, tos uint8, n int, log *pmtud.SentLog, seq uint32) *train {
 	start := len(o.buffer)
 	if len(o.trains) == cap(o.trains) && !o.continues(to, tos, n, log) {
 		datagram := o.buffer[start : start+n]
@@ -112,16 +121,18 @@ func (o *outbox) put(p *peer, to *path, tos uint8, n int, log *pmtud.SentLog, se
 		start = 0
 	}
 	if log != nil {
-		log.Waits(o.lane, seq)
+		log.Waits(o.lane.number, seq)
 	}
 	o.buffer = o.buffer[:start+n]
+	o.count++
 	if !o.continues(to, tos, n, log) {
 		o.trains = append(o.trains, train{peer: p, to: to, tos: tos, start: start, end: start + n, segment: n, log: log})
-		return
+		return &o.trains[len(o.trains)-1]
 	}
 	t := &o.trains[len(o.trains)-1]
 	t.end = start + n
 	t.closed = n < t.segment
+	return t
 }
 
 // continues reports whether a datagram of n bytes may go on with the last
@@ -134,13 +145,13 @@ func (o *outbox) continues(to *path, tos uint8, n int, log *pmtud.SentLog) bool 
 	return !t.closed && t.to == to && t.tos == tos && t.log == log && n <= t.segment && t.end+n-t.start <= maxTrain && t.segments() < maxTrainSegments
 }
 
-// flush sends everything. It waits while the socket is full, so that whoever
-// fills the outbox is slowed down by it. The error is that of the last
-// datagram that was refused, after the events were told and the drop counted;
-// the others were sent all the same.
+// flush sends everything. In a lane that waits it does so while the socket is
+// full, so that whoever fills the outbox is slowed down by it. The error is that
+// of the last datagram that was refused, after the events were told and the drop
+// counted; the others were sent all the same.
 func (o *outbox) flush() (refused error) {
 	for i, start := 0, 0; i < len(o.trains); {
-		socket := o.sockets.of(o.trains[i].to.endpoint.Addr())
+		socket := o.sockets.of(o.trains[i].to.endpoint.Addr(), o.lane)
 		if socket == nil {
 			refused = o.drop(&o.trains[i], o.trains[i].segments(), unix.EAFNOSUPPORT, false)
 			i++
@@ -149,7 +160,7 @@ func (o *outbox) flush() (refused error) {
 		// As many messages as go to one socket at once: each a train, or
 		// where the kernel does not cut, a datagram.
 		n := 0
-		for n < outboxMessages && i < len(o.trains) && o.sockets.of(o.trains[i].to.endpoint.Addr()) == socket {
+		for n < outboxMessages && i < len(o.trains) && o.sockets.of(o.trains[i].to.endpoint.Addr(), o.lane) == socket {
 			t := &o.trains[i]
 			start = max(start, t.start)
 			end := t.end
@@ -173,11 +184,15 @@ func (o *outbox) flush() (refused error) {
 		}
 	}
 	for i := range o.trains {
-		if t := &o.trains[i]; t.log != nil {
-			t.log.Left(o.lane)
+		t := &o.trains[i]
+		if t.log != nil {
+			t.log.Left(o.lane.number)
+		}
+		if t.inner.packets > 0 {
+			t.peer.tx.add(t.inner.packets, t.inner.bytes)
 		}
 	}
-	o.buffer, o.trains = o.buffer[:0], o.trains[:0]
+	o.buffer, o.trains, o.count = o.buffer[:0], o.trains[:0], 0
 	return refused
 }
 
@@ -207,17 +222,37 @@ func (o *outbox) message(n int, m part, source bool) {
 }
 
 // send sends the messages from first to before end. On an error o.first is the
-// message that was refused; those before it were sent.
+// message that was refused; those before it were sent. EAGAIN says that the
+// socket is full and the lane does not wait.
 func (o *outbox) send(socket *udpSocket, first, end int) unix.Errno {
 	o.first, o.end, o.errno = first, end, 0
-	if err := socket.raw.Write(o.call); err != nil {
-		return unix.EBADF // closed
+	if !o.lane.waits || socket.full.Load() == 0 {
+		// Any number of lanes may send at once.
+		if err := socket.raw.Control(o.callOnce); err != nil {
+			return unix.EBADF // closed
+		}
+		if o.errno != 0 || o.first == end {
+			return o.errno
+		}
+		if !o.lane.waits {
+			return unix.EAGAIN
+		}
+	}
+	// The runtime lets one wait at a time. Those that come while one does queue
+	// behind it: to a socket with a little room they would send for ever, and
+	// it is called only when half of the buffer is free.
+	o.waited = true
+	socket.full.Add(1)
+	err := socket.raw.Write(o.call)
+	socket.full.Add(-1)
+	if err != nil {
+		return unix.EBADF
 	}
 	return o.errno
 }
 
-// sendmmsg makes the system call; false means that the socket is full and to
-// be waited for. It is raw because it does not block.
+// sendmmsg makes the system call until all is sent; false means that the socket
+// is full. It is raw because it does not block.
 func (o *outbox) sendmmsg(fd uintptr) bool {
 	for o.first < o.end {
 		n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&o.messages[o.first])),
@@ -234,109 +269,4 @@ func (o *outbox) sendmmsg(fd uintptr) bool {
 		}
 	}
 	return true
-}
-
-// maxAttempts is how often a datagram is sent again because of errors that are
-// somebody else's.
-const maxAttempts = 8
-
-// again sends messages that were refused once more. An ICMP error that is
-// pending on the socket is returned by the next call, whatever it was about,
-// and that call has sent nothing. So what is in the error queue is taken out,
-// and an errno is believed only when it comes twice in a row with nothing from
-// elsewhere in there: anybody can send ICMP. (Once is not enough: the kernel
-// queues a message and sets the error that is pending in two steps.) doubtful
-// says that there always was.
-func (o *outbox) again(socket *udpSocket, n int) (errno unix.Errno, doubtful bool) {
-	clean := 0
-	for range maxAttempts {
-		socket.errors.drain(socket, o.events.ptb)
-		before := socket.errors.remote.Load()
-		if errno = o.send(socket, n, n+1); errno == 0 {
-			return 0, false
-		}
-		socket.errors.drain(socket, o.events.ptb)
-		if socket.errors.remote.Load() != before {
-			clean = 0
-		} else if clean++; clean == 2 {
-			return errno, false
-		}
-	}
-	return errno, true
-}
-
-// retry deals with a message that was refused.
-func (o *outbox) retry(socket *udpSocket, n int, errno unix.Errno) error {
-	defer func() { o.first = n }()
-	m := o.parts[n]
-	t := &o.trains[m.train]
-	if errno == unix.EBADF || errno == unix.ENOBUFS {
-		// Closed; or a queue of the host is full, and what did not fit is lost,
-		// as in any router. Sent again it would meet the same queue.
-		return o.drop(t, (m.end-m.start+t.segment-1)/t.segment, errno, false)
-	}
-	errno, doubtful := o.again(socket, n)
-	if errno == 0 {
-		return nil
-	}
-	if t.to.source != nil && (errno == unix.EINVAL || errno == unix.EADDRNOTAVAIL || errno == unix.ENETUNREACH) {
-		// The host may have lost the address that the peer sends to.
-		o.message(n, m, false)
-		if o.send(socket, n, n+1) == 0 {
-			return nil
-		}
-	}
-	if m.end-m.start <= t.segment {
-		return o.drop(t, 1, errno, doubtful)
-	}
-	err := o.singly(socket, m.train)
-	if err == nil && (errno == unix.EIO || errno == unix.EINVAL || errno == unix.EOPNOTSUPP) && socket.gso.CompareAndSwap(true, false) {
-		// The kernel cannot cut for this device: one without checksum
-		// offload, say.
-		o.events.noSegmentation(socket, errno)
-	}
-	return err
-}
-
-// singly sends each datagram of a train by itself, in the spare message.
-func (o *outbox) singly(socket *udpSocket, i int) (refused error) {
-	t := &o.trains[i]
-	for start := t.start; start < t.end; start += t.segment {
-		o.message(spareMessage, part{i, start, min(start+t.segment, t.end)}, true)
-		if errno, doubtful := o.again(socket, spareMessage); errno != 0 {
-			refused = o.drop(t, 1, errno, doubtful)
-		}
-	}
-	return refused
-}
-
-// drop counts datagrams that the kernel has refused, and tells of their size
-// unless that may not be the reason.
-func (o *outbox) drop(t *train, datagrams int, errno unix.Errno, doubtful bool) error {
-	if errno == unix.EMSGSIZE && doubtful {
-		errno = unix.EAGAIN
-	}
-	if errno == unix.EMSGSIZE {
-		o.events.tooBig(t.peer, t.segment+esp.OuterOverhead(t.to.endpoint.Addr().Is6()))
-	}
-	if t.peer != nil {
-		for range datagrams {
-			t.peer.drops.count(dropReasonOf(errno))
-		}
-	}
-	return errno
-}
-
-// dropReasonOf names the reason behind an error of sending.
-func dropReasonOf(err error) dropReason {
-	switch {
-	case errors.Is(err, esp.ErrExhausted):
-		return dropExhausted
-	case errors.Is(err, unix.EMSGSIZE):
-		return dropSendTooLarge
-	case errors.Is(err, unix.ENOBUFS):
-		return dropSendFull
-	default:
-		return dropSend
-	}
 }

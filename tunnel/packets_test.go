@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"encoding/binary"
 	"net/netip"
 )
 
@@ -23,4 +24,11 @@ func ipv6Packet(source, destination string, size int) []byte {
 	copy(b[8:], netip.MustParseAddr(source).AsSlice())
 	copy(b[24:], netip.MustParseAddr(destination).AsSlice())
 	return b
+}
+
+// sumHeader gives an IPv4 packet the checksum of its header, without which no
+// surgery is done.
+func sumHeader(b []byte) {
+	b[10], b[11] = 0, 0
+	binary.BigEndian.PutUint16(b[10:], ^sum16(b[:20]))
 }

@@ -64,13 +64,14 @@ type peer struct {
 	complained time.Time // last warning about a handshake with this peer
 }
 
-// traffic counts inner packets.
+// traffic counts inner packets as they cross: a superpacket as its pieces, one
+// that is in tunnel fragments once.
 type traffic struct {
 	packets, bytes atomic.Uint64
 }
 
-func (t *traffic) add(bytes int) {
-	t.packets.Add(1)
+func (t *traffic) add(packets, bytes int) {
+	t.packets.Add(uint64(packets))
 	t.bytes.Add(uint64(bytes))
 }
 

@@ -38,7 +38,7 @@ type receiver struct {
 	// The SA of the last packet, locked, and what came on it since.
 	held      *inboundSA
 	authentic uint64
-	received  struct{ packets, bytes uint64 }
+	received  struct{ packets, bytes int }
 }
 
 func newReceiver(in *inbox, d device, clampMSS bool, routes *routes, c *controller) *receiver {
@@ -119,8 +119,7 @@ func (r *receiver) release() {
 	}
 	p := r.held.peer
 	p.authentic.Add(r.authentic)
-	p.rx.packets.Add(r.received.packets)
-	p.rx.bytes.Add(r.received.bytes)
+	p.rx.add(r.received.packets, r.received.bytes)
 	r.authentic, r.received.packets, r.received.bytes = 0, 0, 0
 	r.held.mu.Unlock()
 	r.held = nil
@@ -235,7 +234,7 @@ func (r *receiver) deliver(sa *inboundSA, plain []byte, nextHeader, outerTOS uin
 		p.surgery.mssClamped.Add(1)
 	}
 	r.received.packets++
-	r.received.bytes += uint64(len(packet.Bytes))
+	r.received.bytes += len(packet.Bytes)
 	if r.coalescer != nil {
 		r.coalescer.Add(&packet)
 		return

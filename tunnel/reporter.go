@@ -3,8 +3,6 @@ package tunnel
 import (
 	"context"
 	"time"
-
-	"golang.zx2c4.com/wireguard/tun"
 )
 
 // reporter answers the status socket of a running tunnel. Any goroutine may
@@ -13,7 +11,7 @@ type reporter struct {
 	tunnel     *Tunnel
 	ctx        context.Context
 	controller *controller
-	device     tun.Device
+	device     *tunDevice
 	packets    device
 	sockets    *udpSockets
 	started    time.Time
@@ -53,15 +51,15 @@ func (r *reporter) status() *Status {
 	return s
 }
 
-// offload tells what is in use. Only the first socket of a family sends.
+// offload tells what is in use: of the sockets what all that carry data have.
 func (r *reporter) offload() OffloadStatus {
 	features := r.packets.features()
-	s := OffloadStatus{Queues: r.tunnel.queues(), DeviceTCP: features.tcp, DeviceUDP: features.udp}
+	s := OffloadStatus{Queues: r.device.queues(), DeviceTCP: features.tcp, DeviceUDP: features.udp, UDPSegment: true, UDPGRO: true}
 	for _, family := range [][]*udpSocket{r.sockets.v4, r.sockets.v6} {
 		if len(family) > 0 {
-			s.UDPSegment, s.UDPGRO = family[0].gso.Load(), family[0].gro
+			s.UDPSegment = s.UDPSegment && family[0].gso.Load() // the others send no data
+			s.UDPGRO = s.UDPGRO && family[0].gro
 			s.ReceiveBuffer, s.SendBuffer = family[0].buffers()
-			break
 		}
 	}
 	return s

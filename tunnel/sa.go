@@ -33,9 +33,6 @@ type inboundSA struct {
 type outboundSA struct {
 	*esp.Outbound
 	sizes pmtud.SentLog
-	// splitting is held while the fragments of one packet are sealed: among
-	// those of another, the peer could not tell whose they are.
-	splitting sync.Mutex
 }
 
 // saPair is the outcome of one handshake: one SA for each direction.

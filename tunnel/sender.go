@@ -2,7 +2,6 @@ package tunnel
 
 import (
 	"fathom/esp"
-	"fathom/pmtud"
 )
 
 // sender seals packets and sends them. Each goroutine has its own, since it
@@ -14,42 +13,64 @@ type sender struct {
 	scratch esp.Scratch
 }
 
-// newSender returns the sender of a lane: see pmtud.SentLog.
-func newSender(lane int, sockets *udpSockets, events sendEvents) *sender {
-	return &sender{outbox: newOutbox(lane, sockets, events), events: events}
+func newSender(l lane, sockets *udpSockets, events sendEvents) *sender {
+	return &sender{outbox: newOutbox(l, sockets, events), events: events}
 }
 
 // room returns the place where a payload of at most size bytes will be sealed:
 // appended to it behind esp.HeaderSize bytes, it need not be copied again.
 func (s *sender) room(size int) []byte { return s.outbox.room(esp.PacketSize(size)) }
 
-// seal puts one payload, sealed for the peer's SA, into the outbox; tos is that
-// of the outer packet. With size, in bytes of the outer IP packet, the packet
-// is padded to exactly that. The path's limits are the caller's to observe.
-func (s *sender) seal(p *peer, sa *outboundSA, to *path, payload []byte, nextHeader, tos uint8, size int) error {
-	overhead := esp.OuterOverhead(to.endpoint.Addr().Is6())
-	exactly := size > 0
-	if !exactly {
-		size = overhead + esp.PacketSize(len(payload))
+// reserve takes consecutive sequence numbers for so many packets of data, which
+// are then sealed by sealNext.
+func (s *sender) reserve(sa *outboundSA, packets int) (esp.Numbers, error) {
+	// First, so that no report request asks for them before they have left.
+	sa.sizes.Waits(s.outbox.lane.number, sa.Packets()+1)
+	return sa.Reserve(packets)
+}
+
+// seal puts one payload of data, sealed for the peer's SA, into the outbox; tos
+// is that of the outer packet. The path's limits are the caller's to observe.
+func (s *sender) seal(p *peer, sa *outboundSA, to *path, payload []byte, nextHeader, tos uint8) error {
+	numbers, err := s.reserve(sa, 1)
+	if err != nil {
+		return err
 	}
-	packet, seq, err := s.outbox.room(size-overhead), uint32(0), error(nil)
-	if exactly {
-		packet, seq, err = sa.SealSize(&s.scratch, packet, payload, nextHeader, size-overhead)
+	s.sealNext(p, sa, to, &numbers, payload, nextHeader, tos)
+	return nil
+}
+
+// sealNext is seal under the next of the numbers.
+func (s *sender) sealNext(p *peer, sa *outboundSA, to *path, numbers *esp.Numbers, payload []byte, nextHeader, tos uint8) {
+	packet, seq := sa.SealNext(&s.scratch, numbers, s.room(len(payload)), payload, nextHeader)
+	t := s.outbox.put(p, to, tos, len(packet), &sa.sizes, seq)
+	if nextHeader != esp.NextHeaderAggFrag {
+		t.inner.packets++
+		t.inner.bytes += len(payload)
+	}
+	if sa.sizes.Record(seq, esp.OuterOverhead(to.endpoint.Addr().Is6())+len(packet), true) {
+		s.events.dataFlows(p)
+	}
+}
+
+// control puts the payload of a dummy packet, which is no data, into the outbox.
+// With size, in bytes of the outer IP packet, the packet is padded to exactly
+// that.
+func (s *sender) control(p *peer, sa *outboundSA, to *path, payload []byte, size int) error {
+	overhead := esp.OuterOverhead(to.endpoint.Addr().Is6())
+	var packet []byte
+	var seq uint32
+	var err error
+	if size > 0 {
+		packet, seq, err = sa.SealSize(&s.scratch, s.outbox.room(size-overhead), payload, esp.NextHeaderDummy, size-overhead)
 	} else {
-		packet, seq, err = sa.Seal(&s.scratch, packet, payload, nextHeader)
+		packet, seq, err = sa.Seal(&s.scratch, s.room(len(payload)), payload, esp.NextHeaderDummy)
 	}
 	if err != nil {
 		return err
 	}
-	data := nextHeader != esp.NextHeaderDummy
-	var log *pmtud.SentLog
-	if data {
-		log = &sa.sizes
-	}
-	s.outbox.put(p, to, tos, len(packet), log, seq)
-	if sa.sizes.Record(seq, size, data) {
-		s.events.dataFlows(p)
-	}
+	s.outbox.put(p, to, 0, len(packet), nil, seq)
+	sa.sizes.Record(seq, overhead+len(packet), false)
 	return nil
 }
 

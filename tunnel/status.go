@@ -23,8 +23,7 @@ type Status struct {
 
 // OffloadStatus tells what the kernel does for the tunnel.
 type OffloadStatus struct {
-	// Queues is how many queues the TUN device has, and how many sockets each
-	// address family.
+	// Queues is how many queues the TUN device has.
 	Queues int `json:"queues"`
 	// DeviceTCP and DeviceUDP say that the host and the tunnel exchange
 	// superpackets of TCP and of UDP.

@@ -8,79 +8,42 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
-	"golang.zx2c4.com/wireguard/tun"
 
 	"fathom/tunnel/inner"
 )
 
 // superDevice reads and writes superpackets: it uses the queues of a TUN device
-// that has a virtio_net_hdr before each packet. What of it the kernel offers is
-// found out by trying.
+// that has a virtio_net_hdr before each packet.
 type superDevice struct {
 	queues []syscall.RawConn
 	udp    bool
 }
 
-// openSuper returns the device with superpackets, or nil if the kernel does not
-// offer them. others are the files of its queues but the first.
-func openSuper(d tun.Device, others []*os.File) (*superDevice, error) {
-	first := d.File()
-	if first == nil {
-		return nil, nil
-	}
-	s := new(superDevice)
-	for _, f := range append([]*os.File{first}, others...) {
+// openSuper uses the queues of a device that has superpackets.
+func openSuper(d *tunDevice) (*superDevice, error) {
+	s := &superDevice{udp: d.features.udp}
+	for _, f := range append([]*os.File{d.File()}, d.others...) {
 		raw, err := f.SyscallConn()
 		if err != nil {
 			return nil, fmt.Errorf("TUN device: %w", err)
 		}
 		s.queues = append(s.queues, raw)
 	}
-	var err error
-	ok := false
-	if err := s.queues[0].Control(func(fd uintptr) {
-		var request *unix.Ifreq
-		if request, err = unix.NewIfreq(""); err != nil {
-			return
-		}
-		if err = unix.IoctlIfreq(int(fd), unix.TUNGETIFF, request); err != nil || request.Uint16()&unix.IFF_VNET_HDR == 0 {
-			return
-		}
-		const tcp = unix.TUN_F_CSUM | unix.TUN_F_TSO4 | unix.TUN_F_TSO6
-		const udp = unix.TUN_F_USO4 | unix.TUN_F_USO6 // together or not at all
-		s.udp = unix.IoctlSetInt(int(fd), unix.TUNSETOFFLOAD, tcp|udp) == nil
-		ok = s.udp || unix.IoctlSetInt(int(fd), unix.TUNSETOFFLOAD, tcp) == nil
-	}); err != nil {
-		return nil, fmt.Errorf("TUN device: %w", err)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("TUN device: %w", err)
-	}
-	if !ok {
-		return nil, nil
-	}
 	return s, nil
 }
 
-// refuseSuper makes the kernel hand over single packets with complete
-// checksums.
-func refuseSuper(d tun.Device) error {
-	file := d.File()
-	if file == nil {
-		return nil
+// askForSuper asks the kernel for superpackets, and returns which it grants: an
+// error if none.
+func askForSuper(fd int) (deviceFeatures, error) {
+	const tcp = unix.TUN_F_CSUM | unix.TUN_F_TSO4 | unix.TUN_F_TSO6
+	const udp = unix.TUN_F_USO4 | unix.TUN_F_USO6 // together or not at all
+	if unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, tcp|udp) == nil {
+		return deviceFeatures{tcp: true, udp: true}, nil
 	}
-	raw, err := file.SyscallConn()
-	if err != nil {
-		return fmt.Errorf("TUN device: %w", err)
+	if err := unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, tcp); err != nil {
+		return deviceFeatures{}, fmt.Errorf("segmentation offload: %w", err)
 	}
-	var refused error
-	if err := raw.Control(func(fd uintptr) { refused = unix.IoctlSetInt(int(fd), unix.TUNSETOFFLOAD, 0) }); err != nil {
-		return fmt.Errorf("TUN device: %w", err)
-	}
-	if refused != nil {
-		return fmt.Errorf("turn off the offloads of the TUN device: %w", refused)
-	}
-	return nil
+	return deviceFeatures{tcp: true}, nil
 }
 
 func (d *superDevice) features() deviceFeatures { return deviceFeatures{tcp: true, udp: d.udp} }

@@ -19,6 +19,7 @@ type transmitter struct {
 	routes    *routes
 	drops     *drops
 	forwarder *forwarder
+	queue     standingQueue // of the device
 }
 
 // run ends when the device is closed.
@@ -39,6 +40,7 @@ func (t *transmitter) batch() error {
 	for wait := true; ; wait = false {
 		packet, o, err := t.reader.read(wait)
 		if errors.Is(err, errNothing) {
+			t.queue.empty()
 			return nil
 		} else if err != nil {
 			return err
@@ -61,6 +63,7 @@ func (t *transmitter) packet(b []byte, o inner.Offload) {
 	}
 	sa, to := p.outbound.Load(), p.path.Load()
 	if sa != nil && to != nil {
+		t.forwarder.lossy = t.slowDown(&packet)
 		t.forwarder.forward(p, sa, to, &packet, o)
 		return
 	}
@@ -70,4 +73,20 @@ func (t *transmitter) packet(b []byte, o inner.Offload) {
 		// The SA came while the packet went to wait.
 		t.forwarder.releaseWaiting(p, now)
 	}
+}
+
+// slowDown reports whether the packet, or a piece of it, is to be dropped since
+// the device's queue stands. One that can be marked as congested is marked
+// instead (RFC 3168 section 5).
+func (t *transmitter) slowDown(packet *inner.Packet) (drop bool) {
+	outbox := t.forwarder.sender.outbox
+	if !outbox.waited && !t.queue.watched() {
+		return false
+	}
+	now := time.Now()
+	if outbox.waited {
+		outbox.waited = false
+		t.queue.full(now)
+	}
+	return t.queue.due(now) && !inner.MarkCongestion(packet)
 }

@@ -8,13 +8,10 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"runtime"
 	"sync"
 	"time"
-
-	"golang.zx2c4.com/wireguard/tun"
 
 	"fathom/conf"
 	"fathom/crypto"
@@ -80,7 +77,8 @@ var defaultInnerMTU = esp.InnerMTU(true, 1500)
 
 // Run makes the device, opens the port and carries packets until ctx is done
 // or the device fails. Before it returns it tells the peers and removes all
-// that it has added to the host. It may be called once.
+// that it has added to the host, but for what is on a persistent device. It may
+// be called once.
 func (t *Tunnel) Run(ctx context.Context) (err error) {
 	var cleanup []func()
 	defer func() {
@@ -89,12 +87,12 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 		}
 	}()
 
-	device, others, host, err := openDevice(t.config.Name, t.config.Addresses, defaultInnerMTU, t.queues())
+	shapes := deviceShapes(t.queues(), t.config.Offload != conf.OffloadOff)
+	device, host, err := openDevice(t.config.Name, t.config.Addresses, defaultInnerMTU, shapes)
 	if err != nil {
 		return err
 	}
-	cleanup = append(cleanup, host.close, func() { device.Close(); closeAll(others) })
-	go discardEvents(device)
+	cleanup = append(cleanup, host.close, func() { device.Close() })
 
 	sockets, err := listenUDP(t.config.ListenHost, t.config.ListenPort, t.socketOptions())
 	if err != nil {
@@ -131,38 +129,32 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	sockets.each(func(s *udpSocket) {
-		receive, send := s.buffers()
-		t.log.Debug("socket", "address", s.conn.LocalAddr(), "receive_buffer", receive, "send_buffer", send, "gso", s.gso.Load(), "gro", s.gro)
-		if receive < socketBuffer/2 {
-			t.log.Warn("small socket buffer: bursts may be lost", "receive_buffer", receive, "hint",
-				fmt.Sprintf("run with CAP_NET_ADMIN, or set net.core.rmem_max and wmem_max to %d", socketBuffer))
-		}
-	})
+	t.tellOfSockets(sockets)
 	t.log.Info("tunnel up", "name", t.config.Name, "public_key", t.public, "listen", sockets.addresses(), "peers", len(t.peers))
-	err = t.carry(ctx, c, device, others, sockets, status)
+	err = t.carry(ctx, c, device, sockets, status)
 	t.log.Info("tunnel down", "name", t.config.Name)
 	return err
 }
 
 // carry runs the goroutines of the tunnel; see the package documentation for
 // who they are and how each ends.
-func (t *Tunnel) carry(ctx context.Context, c *controller, device tun.Device, others []*os.File, sockets *udpSockets, status net.Listener) error {
+func (t *Tunnel) carry(ctx context.Context, c *controller, device *tunDevice, sockets *udpSockets, status net.Listener) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	routes := newRoutes(t.peers)
-	packets, err := t.openPackets(device, others)
+	packets, err := t.openPackets(device)
 	if err != nil {
 		return err
 	}
 	policy := policyOf(t.config)
 	c.forwarder = newForwarder(c.sender, policy, packets.writer())
 	var loops sync.WaitGroup
-	for i, reader := range packets.readers() {
+	readers := packets.readers()
+	for i, reader := range readers {
 		loops.Go(func() {
 			transmit := &transmitter{
 				reader: reader, routes: routes, drops: c.drops,
-				forwarder: newForwarder(newSender(controllerLane+1+i, sockets, c), policy, packets.writer()),
+				forwarder: newForwarder(newSender(transmitterLane(i, len(readers)), sockets, c), policy, packets.writer()),
 			}
 			if err := transmit.run(); err != nil {
 				cancel(err)
@@ -184,7 +176,6 @@ func (t *Tunnel) carry(ctx context.Context, c *controller, device tun.Device, ot
 	status.Close()
 	sockets.close()
 	device.Close()
-	closeAll(others)
 	loops.Wait()
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) && !errors.Is(cause, context.DeadlineExceeded) {
 		return cause
@@ -192,19 +183,34 @@ func (t *Tunnel) carry(ctx context.Context, c *controller, device tun.Device, ot
 	return nil
 }
 
-func (t *Tunnel) socketOptions() socketOptions {
-	return socketOptions{df: t.config.OuterDF != conf.OuterDFClear, offload: t.config.Offload != conf.OffloadOff, queues: t.queues()}
+// tellOfSockets logs what the kernel has granted.
+func (t *Tunnel) tellOfSockets(sockets *udpSockets) {
+	smallest := receiveBuffer
+	sockets.each(func(s *udpSocket) {
+		receive, send := s.buffers()
+		t.log.Debug("socket", "address", s.conn.LocalAddr(), "receive_buffer", receive, "send_buffer", send, "gso", s.gso.Load(), "gro", s.gro)
+		smallest = min(smallest, receive)
+	})
+	if smallest < receiveBuffer/2 {
+		t.log.Warn("small receive buffer of the sockets: bursts may be lost", "receive_buffer", smallest, "hint",
+			fmt.Sprintf("run with CAP_NET_ADMIN, or set net.core.rmem_max to %d", receiveBuffer))
+	}
 }
 
-// controllerLane is the controller's, see pmtud.SentLog; those of the
-// transmitters follow.
-const controllerLane = 0
+// socketOptions asks for as many sockets as the device has queues, and for one
+// that the controller has to itself: see udpSockets.of.
+func (t *Tunnel) socketOptions() socketOptions {
+	return socketOptions{
+		df:      t.config.OuterDF != conf.OuterDFClear,
+		offload: t.config.Offload != conf.OffloadOff,
+		queues:  max(2, t.queues()),
+	}
+}
 
 // mostQueues bounds the queues where the configuration leaves their number open.
 const mostQueues = 8
 
-// queues returns how many queues the device has, and how many sockets each
-// address family.
+// queues returns how many queues the device is to have, if it can.
 func (t *Tunnel) queues() int {
 	switch {
 	case t.config.Offload == conf.OffloadOff:
@@ -215,21 +221,21 @@ func (t *Tunnel) queues() int {
 	return min(runtime.GOMAXPROCS(0), mostQueues)
 }
 
-// openPackets chooses how the packet loops read and write the device: with
+// openPackets returns how the packet loops read and write the device: with
 // superpackets if the kernel offers them.
-func (t *Tunnel) openPackets(d tun.Device, others []*os.File) (device, error) {
-	if t.config.Offload == conf.OffloadOff {
-		return portableDevice{d}, refuseSuper(d)
-	}
-	super, err := openSuper(d, others)
-	if err != nil {
-		return nil, err
-	}
-	if super == nil {
+func (t *Tunnel) openPackets(d *tunDevice) (device, error) {
+	super := d.features.tcp
+	switch {
+	case t.config.Offload == conf.OffloadOff:
+	case !super:
 		t.log.Info("no segmentation offload on the TUN device: packets go one by one", "name", t.config.Name)
-		return portableDevice{d}, nil
+	case d.queues() < t.queues():
+		t.log.Info("the TUN device takes one queue only", "name", t.config.Name)
 	}
-	return super, nil
+	if !super {
+		return portableDevice{d.Device}, nil
+	}
+	return openSuper(d)
 }
 
 func (t *Tunnel) newController(sockets *udpSockets, host hostNetwork, keys *keyLog) (*controller, error) {
@@ -283,11 +289,4 @@ func routeAll(host *hostLink, peers []*peer) error {
 		}
 	}
 	return nil
-}
-
-// discardEvents empties the device's channel of link events, which nothing
-// here depends on. It ends when the device is closed.
-func discardEvents(device tun.Device) {
-	for range device.Events() {
-	}
 }

@@ -150,7 +150,7 @@ func (e *end) start() {
 	ended := make(chan error, 1)
 	e.stop, e.ended = cancel, ended
 	device, sockets, ctl, tunnel := e.device, e.sockets, e.ctl, e.tunnel
-	go func() { ended <- tunnel.carry(ctx, ctl, device.TUN(), nil, sockets, status) }()
+	go func() { ended <- tunnel.carry(ctx, ctl, &tunDevice{Device: device.TUN()}, sockets, status) }()
 	e.t.Cleanup(func() { e.shutdown(nil) })
 }
 
@@ -470,8 +470,8 @@ func TestARestartedPeerIsBackWithinSeconds(t *testing.T) {
 
 // sealTo sends an inner packet on an SA from other sockets than the tunnel's.
 func sealTo(from *udpSockets, p *peer, sa *outboundSA, to netip.AddrPort, packet []byte) error {
-	s := newSender(controllerLane, from, noSendEvents{})
-	if err := s.seal(p, sa, newPath(to, netip.Addr{}), packet, 4, 0, 0); err != nil {
+	s := newSender(transmitterLane(0, 1), from, noSendEvents{})
+	if err := s.seal(p, sa, newPath(to, netip.Addr{}), packet, 4, 0); err != nil {
 		return err
 	}
 	return s.outbox.flush()

@@ -14,9 +14,15 @@ import (
 )
 
 const (
-	// socketBuffer is asked for in each direction, in bytes. The kernel may
-	// grant less (net.core.rmem_max, wmem_max) unless the process may force it.
-	socketBuffer = 4 << 20
+	// receiveBuffer is asked for, in bytes: what may come while the receiver
+	// does not get to run. The kernel may grant less (net.core.rmem_max) unless
+	// the process may force it.
+	receiveBuffer = 4 << 20
+	// sendBuffer is likewise (net.core.wmem_max). It bounds what waits in the
+	// queues of the host's own interface: large enough to keep that busy while
+	// the transmitter does not get to run, and small enough that it does not
+	// wait for long. It holds a few outboxes, or 20 ms at 100 Mbit/s.
+	sendBuffer = 256 << 10
 	// maxDatagram is the largest UDP payload there can be, in bytes.
 	maxDatagram = 65535
 )
@@ -31,6 +37,8 @@ type udpSocket struct {
 	// gso says that the kernel cuts one buffer into datagrams (UDP_SEGMENT).
 	// It is cleared when the device behind it turns out not to.
 	gso atomic.Bool
+	// full counts the outboxes that wait for room, or for their turn to do so.
+	full atomic.Int32
 	// gro says that the kernel joins datagrams on receipt (UDP_GRO).
 	gro bool
 	// errors is what takes the ICMP messages out of the error queue.
@@ -40,7 +48,7 @@ type udpSocket struct {
 // udpSockets are the sockets of a tunnel: for each address family that the host
 // has the same number, all on the same port. The kernel gives all datagrams
 // that come from one place, and ICMP about what went there, to the same of
-// them, so that nothing is reordered. What is sent leaves through the first.
+// them, so that nothing is reordered. Data leaves through the first.
 type udpSockets struct {
 	v4, v6 []*udpSocket // empty where the host lacks the family or it was not asked for
 }
@@ -185,10 +193,13 @@ func (s *udpSocket) setOptions(fd int, o socketOptions) error {
 			return fmt.Errorf("set %s: %w", option.name, err)
 		}
 	}
-	for _, option := range [][2]int{{unix.SO_RCVBUFFORCE, unix.SO_RCVBUF}, {unix.SO_SNDBUFFORCE, unix.SO_SNDBUF}} {
-		if unix.SetsockoptInt(fd, unix.SOL_SOCKET, option[0], socketBuffer) != nil {
+	for _, b := range []struct{ force, ask, size int }{
+		{unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, receiveBuffer},
+		{unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, sendBuffer},
+	} {
+		if unix.SetsockoptInt(fd, unix.SOL_SOCKET, b.force, b.size) != nil {
 			// Not privileged: take what the limit allows.
-			_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, option[1], socketBuffer)
+			_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, b.ask, b.size)
 		}
 	}
 	if !o.offload {
@@ -222,16 +233,21 @@ func (s *udpSockets) port() (port uint16) {
 	return port
 }
 
-// of returns the socket that sends to an address, nil if there is none.
-func (s *udpSockets) of(to netip.Addr) *udpSocket {
+// of returns the socket by which a lane sends to an address, nil if there is
+// none. The controller's messages have one to themselves, where there are two:
+// one that is full of data has no room for them.
+func (s *udpSockets) of(to netip.Addr, l lane) *udpSocket {
 	family := s.v4
 	if to.Is6() {
 		family = s.v6
 	}
-	if len(family) == 0 {
+	switch {
+	case len(family) == 0:
 		return nil
+	case l.waits:
+		return family[0]
 	}
-	return family[0]
+	return family[len(family)-1]
 }
 
 // each calls f for every open socket.

@@ -22,6 +22,7 @@ func statusText(s *tunnel.Status, now time.Time) string {
 	line("  ", "listening", "%s", strings.Join(s.Listen, ", "))
 	line("  ", "addresses", "%s", join(s.Addresses))
 	line("  ", "mtu", "%d", s.MTU)
+	line("  ", "offload", "%s", offloadText(s.Offload))
 	line("  ", "running for", "%s", age(now, s.Started))
 	if len(s.Dropped) > 0 {
 		line("  ", "dropped", "%s", counters(s.Dropped))
@@ -65,6 +66,25 @@ func statusText(s *tunnel.Status, now time.Time) string {
 		}
 	}
 	return b.String()
+}
+
+// offloadText words what the kernel does for the tunnel.
+func offloadText(o tunnel.OffloadStatus) string {
+	var missing []string
+	for _, f := range []struct {
+		there bool
+		name  string
+	}{{o.DeviceTCP, "tcp superpackets"}, {o.DeviceUDP, "udp superpackets"}, {o.UDPSegment, "udp segmentation"}, {o.UDPGRO, "udp gro"}} {
+		if !f.there {
+			missing = append(missing, f.name)
+		}
+	}
+	text := "all in use"
+	if len(missing) > 0 {
+		text = "without " + strings.Join(missing, ", ")
+	}
+	return fmt.Sprintf("%s; %s, socket buffers of %s to receive and %s to send",
+		text, plural(o.Queues, "queue"), byteSize(uint64(o.ReceiveBuffer)), byteSize(uint64(o.SendBuffer)))
 }
 
 // shownChanges is how many changes of the PLPMTU are shown; JSON has more.

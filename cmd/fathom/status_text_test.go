@@ -24,6 +24,7 @@ func testStatus() *tunnel.Status {
 		Addresses: []netip.Prefix{netip.MustParsePrefix("10.77.0.1/24"), netip.MustParsePrefix("fd77::1/64")},
 		MTU:       1438,
 		Started:   testStarted,
+		Offload:   tunnel.OffloadStatus{Queues: 2, DeviceTCP: true, UDPSegment: true, UDPGRO: true, ReceiveBuffer: 4 << 20, SendBuffer: 256 << 10},
 		Dropped:   map[string]uint64{"no_route": 3, "auth": 1},
 		Peers: []tunnel.PeerStatus{
 			{
@@ -64,6 +65,7 @@ func TestStatusText(t *testing.T) {
   listening: 0.0.0.0:4500, [::]:4500
   addresses: 10.77.0.1/24, fd77::1/64
   mtu: 1438
+  offload: without udp superpackets; 2 queues, socket buffers of 4 MiB to receive and 256 KiB to send
   running for: 1 day 2 hours
   dropped: auth 1, no_route 3
 

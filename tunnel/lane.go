@@ -1,0 +1,22 @@
+package tunnel
+
+import "fathom/esp"
+
+// lane is one of the goroutines that seal and send on the same SAs.
+type lane struct {
+	number int  // as pmtud.SentLog knows it
+	waits  bool // for room in a full socket; else what does not fit is dropped
+	most   int  // datagrams that it may have sealed and not sent
+}
+
+// controllerLane is that of the control goroutine, which waits for nothing:
+// whatever it sends is sent again by its protocol.
+var controllerLane = lane{number: 0, most: outboxMessages}
+
+// transmitterLane returns the lane of one of so many transmitters. All of them
+// number their packets from the same counters. If each seals so few at a time,
+// the last one to hand over what it has is still within the anti-replay window
+// of the far end, with half of it to spare for what happens on the way.
+func transmitterLane(i, of int) lane {
+	return lane{number: controllerLane.number + 1 + i, waits: true, most: max(1, esp.WindowSize/2/of)}
+}
