@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -22,9 +23,10 @@ func main() {
 
 func run() (err error) {
 	rounds := flag.Int("rounds", 5, "how often each variant takes its turn")
-	length := flag.Duration("time", 3*time.Second, "length of one measurement")
+	length := flag.Duration("time", 2*time.Second, "length of one measurement")
 	only := flag.String("only", "", "measure only what this `regexp` finds in \"scene/variant/load\"")
 	folder := flag.String("write", "", "write benchmark.md and benchmark.svg to this `folder` as well")
+	judge := flag.Bool("judge", false, "exit with 1 when a target is not met")
 	flag.Func("also", "let another build of the command take part: `NAME=FILE`", func(s string) error {
 		name, file, ok := strings.Cut(s, "=")
 		if !ok {
@@ -36,6 +38,16 @@ func run() (err error) {
 		return nil
 	})
 	flag.Parse()
+	if *only != "" && *folder != "" {
+		return errors.New("-write is for whole runs: not with -only")
+	}
+	if *rounds < 1 || flag.NArg() > 0 {
+		return errors.New("at least one round, and no arguments but flags")
+	}
+	wanted, err := regexp.Compile(*only)
+	if err != nil {
+		return fmt.Errorf("-only: %w", err)
+	}
 	if !netlab.Entered() && netlab.Available(netlab.Namespaces) != nil {
 		code, err := netlab.EnterUserNamespace()
 		if err == nil && code != 0 {
@@ -43,9 +55,8 @@ func run() (err error) {
 		}
 		return err
 	}
-	wanted, err := regexp.Compile(*only)
-	if err != nil {
-		return fmt.Errorf("-only: %w", err)
+	if _, err := exec.LookPath("iperf3"); err != nil {
+		return fmt.Errorf("%w: sudo apt-get install iperf3", err)
 	}
 	dir, err := os.MkdirTemp("", "fathom-bench")
 	if err != nil {
@@ -57,67 +68,24 @@ func run() (err error) {
 		return err
 	}
 	r := newResults(*rounds, *length)
+	r.partial = *only != ""
 	for i := range scenes {
 		if err := r.run(&scenes[i], programs, wanted); err != nil {
 			return fmt.Errorf("%s: %w", scenes[i].name, err)
 		}
 	}
-	text := r.markdown()
+	text, missed := r.markdown()
 	fmt.Print(text)
 	if *folder != "" {
 		if err := os.WriteFile(filepath.Join(*folder, "benchmark.md"), []byte(text), 0o644); err != nil {
 			return err
 		}
-		return os.WriteFile(filepath.Join(*folder, "benchmark.svg"), []byte(r.svg()), 0o644)
-	}
-	return nil
-}
-
-// run measures one scene, in a laboratory of its own.
-func (r *results) run(s *scene, programs programs, wanted *regexp.Regexp) (err error) {
-	defer netlab.Catch(&err)
-	var taking []contender
-	for _, c := range s.contenders {
-		for _, l := range s.loads {
-			if wanted.MatchString(strings.Join([]string{s.name, c.name, l.name}, "/")) {
-				taking = append(taking, c)
-				break
-			}
+		if err := os.WriteFile(filepath.Join(*folder, "benchmark.svg"), []byte(r.svg()), 0o644); err != nil {
+			return err
 		}
 	}
-	if len(taking) == 0 {
-		return nil
-	}
-	lab, err := netlab.New()
-	if err != nil {
-		return err
-	}
-	defer lab.Close()
-	place := s.lay(lab)
-	for round := range r.rounds {
-		for _, c := range taking {
-			v, err := c.start(place, programs)
-			if err != nil {
-				return fmt.Errorf("%s: %w", c.name, err)
-			}
-			for _, l := range s.loads {
-				if !wanted.MatchString(strings.Join([]string{s.name, c.name, l.name}, "/")) {
-					continue
-				}
-				figures, err := l.measure(v, r.length)
-				if err != nil {
-					v.stop()
-					return fmt.Errorf("%s, %s: %w", c.name, l.name, err)
-				}
-				r.add(s, l, c.name, figures)
-				fmt.Fprintf(os.Stderr, "%d  %-18s %-26s %-28s", round+1, s.name, c.name, l.name)
-				for i, f := range figures {
-					fmt.Fprintf(os.Stderr, " %9.2f %s", f, l.columns[i])
-				}
-				fmt.Fprintln(os.Stderr)
-			}
-			v.stop()
-		}
+	if *judge && missed > 0 {
+		return fmt.Errorf("%d targets are not met", missed)
 	}
 	return nil
 }

@@ -1,62 +1,105 @@
 package main
 
 import (
+	"encoding/xml"
 	"fmt"
 	"strings"
 )
 
-// The picture: for each load of the first scene a group of bars, as shares of
-// the reference.
+// The picture: figures of the first scene, a bar for each contender, as shares
+// of the reference. It has a ground of its own, so that it can be read on any
+// page.
 const (
-	plotWidth, plotLeft = 860, 210
-	plotBar, plotGap    = 13, 26
-	plotFull            = 4.0 // times the reference at the right edge
-	plotTop, plotBottom = 50, 30
-	plotReferenceColour = "#c0504d"
-	plotTextColour      = "#333"
-	plotFont            = "font-family=\"sans-serif\" font-size=\"12\""
-	plotCut             = "…" // marks a bar that goes on
+	plotWidth  = 900
+	plotLeft   = 270 // where bars begin; their names are before it
+	plotRight  = 150 // for the figures behind bars
+	plotMargin = 24
+	plotBar    = 18
+	plotHead   = 24 // above a group
+	plotGap    = 16 // below it
+	plotFull   = 3.5
+	plotFoot   = 20
+
+	plotInk, plotFaint = "#24292f", "#57606a"
 )
 
-var plotColours = []string{"#bbbbbb", "#9bbb59", "#1f497d", "#4f81bd", "#8db3e2", plotReferenceColour}
+var plotted = []struct {
+	load   *load
+	column int
+}{
+	{oneStream, rate}, {oneStream, cpu}, {eightStreams, rate}, {bothWays, rate},
+	{smallDatagrams, rate}, {requestResponse, middle}, {requestResponse, late},
+}
+
+// drawing is the body of an SVG, from top to bottom.
+type drawing struct {
+	strings.Builder
+	y int
+}
+
+func (d *drawing) text(x float64, y int, attributes, text string) {
+	fmt.Fprintf(d, "<text x=\"%.1f\" y=\"%d\" %s>", x, y, attributes)
+	xml.EscapeText(d, []byte(text))
+	d.WriteString("</text>\n")
+}
 
 // svg draws the first scene.
 func (r *results) svg() string {
 	s := &scenes[0]
-	var body strings.Builder
-	y := plotTop
-	scale := float64(plotWidth-plotLeft-60) / plotFull
-	for _, l := range s.loads {
-		other, ok := r.median(figureKey{s.name, l.name, reference, 0})
-		if !ok || other == 0 {
+	d := &drawing{y: plotMargin + 8}
+	d.text(plotMargin, d.y, `font-size="19" font-weight="bold"`, "Fathom beside wireguard-go, over a cable of 1500 bytes")
+	d.y += 22
+	d.text(plotMargin, d.y, fmt.Sprintf("fill=%q", plotFaint), fmt.Sprintf("commit %s, Linux %s, %s; medians of %d rounds, × is the ratio to wireguard-go", commit(), kernel(), cpuModel(), r.rounds))
+	d.y += plotGap
+	for _, p := range plotted {
+		r.group(d, s, p.load, p.column)
+	}
+	d.text(plotLeft+plotScale, d.y+plotFoot-8, fmt.Sprintf("text-anchor=\"middle\" fill=%q", wireguard.colour), "as wireguard-go")
+	height := d.y + plotFoot + plotMargin/2
+	return fmt.Sprintf("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" font-family=\"sans-serif\" font-size=\"13\" fill=%q>\n"+
+		"<rect x=\"0.5\" y=\"0.5\" width=\"%d\" height=\"%d\" rx=\"8\" fill=\"white\" stroke=\"#d0d7de\"/>\n%s</svg>\n",
+		plotWidth, height, plotWidth, height, plotInk, plotWidth-1, height-1, d)
+}
+
+// plotHalo keeps a figure readable on the line of the reference.
+const plotHalo = `stroke="white" stroke-width="4" paint-order="stroke"`
+
+// plotScale is the length of the reference's bar.
+const plotScale = (plotWidth - plotLeft - plotRight) / plotFull
+
+// group draws one figure of all contenders.
+func (r *results) group(d *drawing, s *scene, l *load, column int) {
+	reference := figureKey{s.name, l.name, reference, column}
+	if _, ok := r.median(reference); !ok {
+		return
+	}
+	d.y += plotHead
+	better := "longer is better"
+	if l.columns[column].good == lower {
+		better = "shorter is better"
+	}
+	fmt.Fprintf(d, "<text x=\"%d\" y=\"%d\"><tspan font-weight=\"bold\">", plotMargin, d.y-7)
+	xml.EscapeText(d, []byte(title(l.name)))
+	d.WriteString("</tspan>, ")
+	xml.EscapeText(d, []byte(l.columns[column].text))
+	fmt.Fprintf(d, " <tspan fill=%q>(%s)</tspan></text>\n", plotFaint, better)
+	const one = plotLeft + plotScale
+	for _, c := range s.contenders {
+		k := figureKey{s.name, l.name, c.name, column}
+		m, ok := r.median(k)
+		share, compared := r.ratio(k, reference, plain)
+		if !ok || !compared {
 			continue
 		}
-		fmt.Fprintf(&body, "<text x=\"%d\" y=\"%d\" %s font-weight=\"bold\" fill=%q>%s</text>\n", 8, y+10, plotFont, plotTextColour, l.name)
-		fmt.Fprintf(&body, "<text x=\"%d\" y=\"%d\" %s fill=%q>%s</text>\n", 8, y+26, plotFont, plotTextColour, l.columns[0])
-		for i, c := range s.contenders {
-			m, ok := r.median(figureKey{s.name, l.name, c.name, 0})
-			if !ok {
-				continue
-			}
-			times, mark := m/other, ""
-			if times > plotFull {
-				times, mark = plotFull, plotCut
-			}
-			fmt.Fprintf(&body, "<rect x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%d\" fill=%q><title>%s</title></rect>\n",
-				plotLeft, y, times*scale, plotBar-2, plotColours[i%len(plotColours)], c.name)
-			fmt.Fprintf(&body, "<text x=\"%.1f\" y=\"%d\" %s fill=%q>%s%.4g (%.2f×)</text>\n", plotLeft+times*scale+4, y+10, plotFont, plotTextColour, mark, m, m/other)
-			y += plotBar
+		length, label := share*plotScale, fmt.Sprintf("%s (%s)", number(m), times(share))
+		if share > plotFull {
+			length, label = plotFull*plotScale, "▸ "+label // it goes on
 		}
-		y += plotGap
+		fmt.Fprintf(d, "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\" stroke=%q stroke-dasharray=\"3 3\"/>\n", one, one, d.y, d.y+plotBar, wireguard.colour)
+		d.text(plotLeft-8, d.y+13, `text-anchor="end"`, c.name)
+		fmt.Fprintf(d, "<rect x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%d\" fill=%q/>\n", plotLeft, d.y+2, length, plotBar-4, c.colour)
+		d.text(plotLeft+length+5, d.y+13, fmt.Sprintf("fill=%q %s", plotFaint, plotHalo), label)
+		d.y += plotBar
 	}
-	var legend strings.Builder
-	x := 8
-	for i, c := range s.contenders {
-		fmt.Fprintf(&legend, "<rect x=\"%d\" y=\"%d\" width=\"10\" height=\"10\" fill=%q/><text x=\"%d\" y=\"%d\" %s fill=%q>%s</text>\n",
-			x+i%3*280, 8+i/3*18, plotColours[i%len(plotColours)], x+i%3*280+14, 17+i/3*18, plotFont, plotTextColour, c.name)
-	}
-	fmt.Fprintf(&body, "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\" stroke=%q stroke-dasharray=\"3 3\"/>\n",
-		plotLeft+scale, plotLeft+scale, plotTop-4, y-plotGap, plotReferenceColour)
-	return fmt.Sprintf("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\">\n<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n%s%s</svg>\n",
-		plotWidth, y+plotBottom-plotGap, &legend, &body)
+	d.y += plotGap
 }

@@ -2,19 +2,20 @@ package main
 
 import (
 	"fmt"
-	"os"
-	"os/exec"
-	"runtime"
-	"slices"
-	"strings"
+	"math"
 	"time"
 )
 
 // results are the figures of all rounds.
 type results struct {
-	rounds  int
-	length  time.Duration
-	figures map[figureKey][]float64 // of each round
+	rounds   int
+	length   time.Duration
+	partial  bool // only a part was asked for
+	figures  map[figureKey][]float64
+	failures []string
+	innerMTU map[string]int // by contender
+	// congestion is TCP's congestion control in the laboratory.
+	congestion string
 }
 
 // figureKey names a figure: where, what, whose, and which column.
@@ -24,79 +25,60 @@ type figureKey struct {
 }
 
 func newResults(rounds int, length time.Duration) *results {
-	return &results{rounds: rounds, length: length, figures: make(map[figureKey][]float64)}
+	return &results{rounds: rounds, length: length, figures: make(map[figureKey][]float64), innerMTU: make(map[string]int)}
 }
 
-func (r *results) add(s *scene, l load, contender string, figures []float64) {
+// add keeps the figures of a round.
+func (r *results) add(round int, s *scene, l *load, contender string, figures []float64) {
 	for i, f := range figures {
 		k := figureKey{s.name, l.name, contender, i}
-		r.figures[k] = append(r.figures[k], f)
+		if r.figures[k] == nil {
+			r.figures[k] = make([]float64, r.rounds)
+			for n := range r.figures[k] {
+				r.figures[k][n] = math.NaN() // not measured
+			}
+		}
+		r.figures[k][round] = f
 	}
+}
+
+// fail keeps that a measurement failed: with the worst of figures, so that it
+// counts.
+func (r *results) fail(round int, s *scene, l *load, contender string, err error) {
+	figures := make([]float64, len(l.columns))
+	for i, c := range l.columns {
+		if c.good == lower {
+			figures[i] = math.Inf(1)
+		}
+	}
+	r.add(round, s, l, contender, figures)
+	r.failed(round, s.name+", "+contender+", "+l.name, err)
+}
+
+func (r *results) failed(round int, what string, err error) {
+	r.failures = append(r.failures, fmt.Sprintf("round %d, %s: %v", round+1, what, err))
 }
 
 // median returns the median of the rounds; ok is false if there are none.
-func (r *results) median(k figureKey) (m float64, ok bool) {
-	list := slices.Sorted(slices.Values(r.figures[k]))
-	if len(list) == 0 {
-		return 0, false
+func (r *results) median(k figureKey) (m float64, ok bool) { return median(r.figures[k]) }
+
+// ratio returns the median of the ratios of the rounds: what disturbs a round
+// disturbs both of its sides.
+func (r *results) ratio(what, beside figureKey, allowed func(float64) float64) (m float64, ok bool) {
+	mine, others := r.figures[what], r.figures[beside]
+	var ratios []float64
+	for n := range min(len(mine), len(others)) {
+		ratios = append(ratios, ratio(mine[n], allowed(others[n])))
 	}
-	return list[len(list)/2], true
+	return median(ratios)
 }
 
-// markdown writes what was measured as tables.
-func (r *results) markdown() string {
-	var b strings.Builder
-	commit, _ := exec.Command("git", "describe", "--always", "--dirty").Output()
-	kernel, _ := os.ReadFile("/proc/sys/kernel/osrelease")
-	fmt.Fprintf(&b, "# Benchmark\n\n`go run ./test/bench -rounds %d -time %v` at commit %s, %s, Linux %s, %d cores (shared by both daemons, the load and the kernel), %s.\n"+
-		"Medians of %d interleaved rounds; in parentheses the ratio to wireguard-go.\n",
-		r.rounds, r.length, strings.TrimSpace(string(commit)), runtime.Version(), strings.TrimSpace(string(kernel)), runtime.NumCPU(), cpuModel(), r.rounds)
-	r.judge(&b)
-	for i := range scenes {
-		s := &scenes[i]
-		fresh := true
-		for _, l := range s.loads {
-			var rows strings.Builder
-			for _, c := range s.contenders {
-				if cells, ok := r.row(s, l, c.name); ok {
-					fmt.Fprintf(&rows, "| %s |%s\n", c.name, cells)
-				}
-			}
-			if rows.Len() == 0 {
-				continue
-			}
-			if fresh {
-				fmt.Fprintf(&b, "\n## %s: %s\n", strings.ToUpper(s.name[:1])+s.name[1:], s.about)
-				fresh = false
-			}
-			fmt.Fprintf(&b, "\n%s:\n\n| | %s |\n|%s\n%s", strings.ToUpper(l.name[:1])+l.name[1:], strings.Join(l.columns, " | "), strings.Repeat(" --- |", len(l.columns)+1), &rows)
-		}
+// ratio is 0/0 or ∞/∞ where both have failed: then the first has.
+func ratio(a, b float64) float64 {
+	if !math.IsNaN(b) && (a == 0 || math.IsInf(a, 1)) {
+		return a
 	}
-	return b.String()
+	return a / b
 }
 
-// row writes the cells of one contender.
-func (r *results) row(s *scene, l load, contender string) (cells string, ok bool) {
-	for i := range l.columns {
-		m, measured := r.median(figureKey{s.name, l.name, contender, i})
-		if !measured {
-			return "", false
-		}
-		cells += fmt.Sprintf(" %.2f", m)
-		if other, _ := r.median(figureKey{s.name, l.name, reference, i}); other != 0 && m != 0 {
-			cells += fmt.Sprintf(" (%.2f×)", m/other)
-		}
-		cells += " |"
-	}
-	return cells, true
-}
-
-func cpuModel() string {
-	text, _ := os.ReadFile("/proc/cpuinfo")
-	for line := range strings.Lines(string(text)) {
-		if name, ok := strings.CutPrefix(line, "model name"); ok {
-			return strings.TrimSpace(strings.TrimLeft(name, "\t :"))
-		}
-	}
-	return runtime.GOARCH
-}
+func plain(other float64) float64 { return other }

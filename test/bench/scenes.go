@@ -11,7 +11,8 @@ type scene struct {
 	name, about string
 	lay         func(*netlab.Lab) *place
 	contenders  []contender
-	loads       []load
+	loads       []*load
+	rounds      int // at most, where figures hardly vary; 0: as many as asked for
 }
 
 // place is where two hosts are joined.
@@ -28,34 +29,51 @@ var scenes = []scene{
 		name: "cable", about: "one veth of 1500 bytes that cuts and joins superpackets as a network card does",
 		lay: func(l *netlab.Lab) *place { return cable(l, true) },
 		contenders: []contender{
-			noTunnel, copyOnly, fathom("aes-256-gcm", ""), fathom("chacha20-poly1305", ""),
-			fathom("aes-256-gcm", "queues = 1"), fathom("aes-256-gcm", `offload = "off"`), wireguard,
+			noTunnel.taking(oneStream, bothWays, smallDatagrams, requestResponse),
+			copyOnly.taking(oneStream),
+			aes,
+			chacha.taking(oneStream, smallDatagrams),
+			singleQueue.taking(oneStream, eightStreams, bothWays),
+			offloadOff.taking(oneStream, smallDatagrams, requestResponse),
+			wireguard,
 		},
-		loads: []load{oneStream, eightStreams, bothWays, smallDatagrams, requestResponse},
+		loads: []*load{oneStream, eightStreams, bothWays, smallDatagrams, requestResponse},
 	},
 	{
 		name: "bare cable", about: "one veth of 1500 bytes whose ends cut, join and sum up nothing: the kernel cuts in software, and datagrams arrive one by one",
 		lay:        func(l *netlab.Lab) *place { return cable(l, false) },
-		contenders: []contender{noTunnel, fathom("aes-256-gcm", ""), fathom("chacha20-poly1305", ""), wireguard},
-		loads:      []load{oneStream, smallDatagrams, requestResponse},
+		contenders: []contender{noTunnel.taking(oneStream), aes, wireguard},
+		loads:      []*load{oneStream, smallDatagrams},
+	},
+	{
+		name: "no UDP offloads", about: "the cable, between kernels that offer neither UDP_SEGMENT nor UDP_GRO nor superpackets of UDP at the TUN device",
+		lay:        withoutUDPOffloads,
+		contenders: []contender{aes, wireguard},
+		loads:      []*load{oneStream, smallDatagrams},
 	},
 	{
 		name: "slow link", about: "100 Mbit/s and 10 ms there and back, with a queue of 100 ms before the bottleneck, in a router far away",
 		lay:        slowLink,
-		contenders: []contender{noTunnel, fathom("aes-256-gcm", ""), wireguard},
-		loads:      []load{pingUnderLoad},
+		contenders: []contender{noTunnel, aes, wireguard},
+		loads:      []*load{pingUnderLoad}, rounds: 3,
 	},
 	{
 		name: "slow interface", about: "a veth whose sending end is limited to 100 Mbit/s by a token bucket with a queue of 50 ms",
 		lay:        slowInterface,
-		contenders: []contender{noTunnel, fathom("aes-256-gcm", ""), wireguard},
-		loads:      []load{pingUnderLoad},
+		contenders: []contender{noTunnel, aes, wireguard},
+		loads:      []*load{pingUnderLoad}, rounds: 3,
+	},
+	{
+		name: "deep queue", about: "the same with a queue of four seconds, as where a driver has a long ring",
+		lay:        deepQueue,
+		contenders: []contender{aes, wireguard},
+		loads:      []*load{pingUnderLoad}, rounds: 3,
 	},
 	{
 		name: "shrinking path", about: "two veths and a router, whose far side falls from 1500 to 1280 bytes in mid-transfer",
 		lay:        shrinkingPath,
-		contenders: []contender{fathom("aes-256-gcm", ""), wireguard},
-		loads:      []load{shrink("with ICMP", false), shrink("without ICMP", true)},
+		contenders: []contender{aes, wireguard},
+		loads:      []*load{shrinkTold, shrinkUntold},
 	},
 }
 
@@ -63,6 +81,12 @@ func cable(lab *netlab.Lab, offload bool) *place {
 	a, b := lab.Host("a"), lab.Host("b")
 	lab.Connect(a, b, netlab.LinkConfig{AddrA: netlab.Prefixes("10.1.0.1/24"), AddrB: netlab.Prefixes("10.1.0.2/24"), Offload: offload})
 	return &place{a: a, b: b, outerA: "10.1.0.1", outerB: "10.1.0.2"}
+}
+
+func withoutUDPOffloads(lab *netlab.Lab) *place {
+	at := cable(lab, true)
+	at.a, at.b = at.a.Refusing(netlab.UDPOffloads), at.b.Refusing(netlab.UDPOffloads)
+	return at
 }
 
 const slowRate = 100_000_000 // bits per second
@@ -77,10 +101,21 @@ func slowLink(lab *netlab.Lab) *place {
 }
 
 func slowInterface(lab *netlab.Lab) *place {
+	at, link := limitedCable(lab)
+	link.A.LimitRate(slowRate, slowRate/8/20)
+	return at
+}
+
+func limitedCable(lab *netlab.Lab) (*place, *netlab.Link) {
 	a, b := lab.Host("a"), lab.Host("b")
 	link := lab.Connect(a, b, netlab.LinkConfig{AddrA: netlab.Prefixes("10.1.0.1/24"), AddrB: netlab.Prefixes("10.1.0.2/24"), Offload: true})
-	link.A.LimitRate(slowRate, slowRate/8/20)
-	return &place{a: a, b: b, outerA: "10.1.0.1", outerB: "10.1.0.2"}
+	return &place{a: a, b: b, outerA: "10.1.0.1", outerB: "10.1.0.2"}, link
+}
+
+func deepQueue(lab *netlab.Lab) *place {
+	at, link := limitedCable(lab)
+	link.A.LimitRate(slowRate, slowRate/8*4)
+	return at
 }
 
 func shrinkingPath(lab *netlab.Lab) *place {

@@ -13,20 +13,28 @@ import (
 	"fathom/test/netlab"
 )
 
+const wireguardModule = "golang.zx2c4.com/wireguard"
+
+// wireguardMTU is what wg-quick gives the device on a path of 1500 bytes, with
+// room for IPv6 outside.
+const wireguardMTU = 1420
+
 // wireguard runs wireguard-go on both hosts and configures it by its own
 // socket.
-var wireguard = contender{reference, func(at *place, p programs) (v *variant, err error) {
-	v = &variant{place: at, address: "10.78.0.2"}
+var wireguard = contender{name: reference, colour: "#c0504d", start: func(at *place, p programs) (v *variant, err error) {
+	v = &variant{place: at, address: "10.78.0.2", innerMTU: wireguardMTU, knows: always}
 	var running []*netlab.Cmd
-	v.stop = func() {
+	stop := func() error {
 		for _, c := range running {
-			c.Process.Kill()
+			c.Process.Kill() // it has nothing to say when it ends
 			c.Wait()
 		}
+		return nil
 	}
+	v.stop = stop
 	defer func() {
 		if err != nil {
-			v.stop()
+			stop()
 		}
 	}()
 	var keys [2]*ecdh.PrivateKey
@@ -59,7 +67,7 @@ var wireguard = contender{reference, func(at *place, p programs) (v *variant, er
 		if err := configureWireguard(end.device, text); err != nil {
 			return nil, fmt.Errorf("%w\n%s", err, &log)
 		}
-		device.SetMTU(1420)
+		device.SetMTU(wireguardMTU)
 		device.AddAddress(netlab.Prefixes(end.address)...)
 		device.Up()
 	}

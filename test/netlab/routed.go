@@ -10,16 +10,16 @@ type Routed struct {
 }
 
 // Routed builds the standard topology with hosts a, r and b.
-func (l *Lab) Routed() *Routed {
+func (l *Lab) Routed() *Routed { return l.RoutedOver(LinkConfig{}) }
+
+// RoutedOver is Routed with links of the given kind; addresses in it are
+// replaced.
+func (l *Lab) RoutedOver(link LinkConfig) *Routed {
 	t := &Routed{A: l.Host("a"), R: l.Host("r"), B: l.Host("b")}
-	t.Left = l.Connect(t.A, t.R, LinkConfig{
-		AddrA: Prefixes("10.1.0.2/24", "fd01::2/64"),
-		AddrB: Prefixes("10.1.0.1/24", "fd01::1/64"),
-	})
-	t.Right = l.Connect(t.R, t.B, LinkConfig{
-		AddrA: Prefixes("10.2.0.1/24", "fd02::1/64"),
-		AddrB: Prefixes("10.2.0.2/24", "fd02::2/64"),
-	})
+	link.AddrA, link.AddrB = Prefixes("10.1.0.2/24", "fd01::2/64"), Prefixes("10.1.0.1/24", "fd01::1/64")
+	t.Left = l.Connect(t.A, t.R, link)
+	link.AddrA, link.AddrB = Prefixes("10.2.0.1/24", "fd02::1/64"), Prefixes("10.2.0.2/24", "fd02::2/64")
+	t.Right = l.Connect(t.R, t.B, link)
 	t.R.Forward()
 	t.A.DefaultVia(t.Left.B.Addrs()...)
 	t.B.DefaultVia(t.Right.A.Addrs()...)

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestTargetsAreMeasured: a target whose figure nobody takes would never be
+// missed.
+func TestTargetsAreMeasured(t *testing.T) {
+	exists := func(k figureKey) bool {
+		return slices.ContainsFunc(scenes, func(s scene) bool {
+			return s.name == k.scene && slices.ContainsFunc(s.contenders, func(c contender) bool {
+				return c.name == k.contender && slices.ContainsFunc(s.loads, func(l *load) bool {
+					return l.name == k.load && c.takes(l) && k.column < len(l.columns)
+				})
+			})
+		})
+	}
+	for _, target := range targets {
+		if !exists(target.what) {
+			t.Errorf("%s: nobody measures %+v", target.text, target.what)
+		}
+		if target.beside.contender != "" && !exists(target.beside) {
+			t.Errorf("%s: nobody measures %+v", target.text, target.beside)
+		}
+		if (target.atLeast == 0) == (target.atMost == 0) {
+			t.Errorf("%s: wants one bound", target.text)
+		}
+	}
+}
+
+// TestTargetsPointTheRightWay: at least of what should be high, at most of what
+// should be low.
+func TestTargetsPointTheRightWay(t *testing.T) {
+	for _, target := range targets {
+		for _, s := range scenes {
+			for _, l := range s.loads {
+				if s.name == target.what.scene && l.name == target.what.load && (l.columns[target.what.column].good == higher) != (target.atLeast != 0) {
+					t.Errorf("%s: bounds %q the wrong way", target.text, l.columns[target.what.column].text)
+				}
+			}
+		}
+	}
+}
+
+// verdict judges the target whose text begins so, over the figures of fill.
+func verdict(t *testing.T, text string, fill func(r *results)) (met, ok bool) {
+	t.Helper()
+	r := newResults(3, 0)
+	fill(r)
+	for _, target := range targets {
+		if strings.HasPrefix(target.text, text) {
+			_, _, met, ok := target.judge(r)
+			return met, ok
+		}
+	}
+	t.Fatalf("no target %q", text)
+	return false, false
+}
+
+func TestTargetsAreJudged(t *testing.T) {
+	cable, slow := &scenes[0], slices.IndexFunc(scenes, func(s scene) bool { return s.name == "slow link" })
+	streams := func(l *load, ours, other float64) func(*results) {
+		return func(r *results) {
+			for round := range 3 {
+				r.add(round, cable, l, aes.name, []float64{ours, 1, 1})
+				r.add(round, cable, l, reference, []float64{other, 1, 1})
+			}
+		}
+	}
+	delays := func(ours, other float64) func(*results) {
+		return func(r *results) {
+			r.add(0, &scenes[slow], pingUnderLoad, aes.name, []float64{ours, 0, 0, 0, 100})
+			r.add(0, &scenes[slow], pingUnderLoad, reference, []float64{other, 0, 0, 0, 100})
+		}
+	}
+	both := func(fills ...func(*results)) func(*results) {
+		return func(r *results) {
+			for _, fill := range fills {
+				fill(r)
+			}
+		}
+	}
+	for name, c := range map[string]struct {
+		target  string
+		fill    func(*results)
+		met, ok bool
+	}{
+		"met":                         {"one TCP stream: throughput beside wireguard-go", streams(oneStream, 8, 4), true, true},
+		"missed":                      {"one TCP stream: throughput beside wireguard-go", streams(oneStream, 7, 4), false, true},
+		"not measured":                {"one TCP stream: throughput beside wireguard-go", both(), false, false},
+		"as one stream":               {"eight TCP streams: throughput", both(streams(oneStream, 8.4, 4), streams(eightStreams, 8, 4)), true, true},
+		"worse than one stream":       {"eight TCP streams: throughput", both(streams(oneStream, 9, 4), streams(eightStreams, 8, 4)), false, true},
+		"delay, equal":                {"slow link: delay", delays(10, 10), true, true},
+		"delay, within a millisecond": {"slow link: delay", delays(1.9, 1), true, true},
+		"delay, within 5 %":           {"slow link: delay", delays(104, 100), true, true},
+		"delay, too long":             {"slow link: delay", delays(106, 100), false, true},
+		"failed": {"one TCP stream: throughput beside wireguard-go", func(r *results) {
+			streams(oneStream, 8, 4)(r)
+			for round := range 2 {
+				r.fail(round, cable, oneStream, aes.name, errors.New("stalled"))
+			}
+		}, false, true},
+		"both failed": {"one TCP stream: CPU", func(r *results) {
+			for round := range 3 {
+				r.fail(round, cable, oneStream, aes.name, errors.New("stalled"))
+				r.fail(round, cable, oneStream, reference, errors.New("stalled"))
+			}
+		}, false, true},
+		"the other failed": {"one TCP stream: throughput beside wireguard-go", func(r *results) {
+			for round := range 3 {
+				r.add(round, cable, oneStream, aes.name, []float64{1, 1, 1})
+				r.fail(round, cable, oneStream, reference, errors.New("stalled"))
+			}
+		}, true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if met, ok := verdict(t, c.target, c.fill); met != c.met || ok != c.ok {
+				t.Errorf("met %v, measured %v, want %v and %v", met, ok, c.met, c.ok)
+			}
+		})
+	}
+}
+
+// TestUnmeasuredTargetsAreNamed, unless only a part was asked for.
+func TestUnmeasuredTargetsAreNamed(t *testing.T) {
+	for _, partial := range []bool{false, true} {
+		r := newResults(1, 0)
+		r.partial = partial
+		text, missed := r.markdown()
+		if named := strings.Contains(text, "not measured"); named == partial || (missed > 0) == partial {
+			t.Errorf("partial %v: named %v, %d missed", partial, named, missed)
+		}
+	}
+}

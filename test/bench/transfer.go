@@ -1,0 +1,150 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// transfer is a TCP stream from a to b without pause, looked at where it
+// arrives: what is sent may still wait, and be sent again.
+type transfer struct {
+	sender, receiver net.Conn
+	running          sync.WaitGroup
+
+	mu       sync.Mutex
+	arrivals []arrival
+}
+
+type arrival struct {
+	at    time.Time
+	bytes int
+}
+
+// newTransfer starts one with a congestion control, or with the kernel's choice.
+func newTransfer(v *variant, congestion string) (*transfer, error) {
+	listener, err := v.b.Listen("tcp", net.JoinHostPort(v.address, "0"))
+	if err != nil {
+		return nil, err
+	}
+	defer listener.Close()
+	t := new(transfer)
+	if t.sender, err = dial(v, "tcp", listener.Addr()); err != nil {
+		return nil, err
+	}
+	listener.(*net.TCPListener).SetDeadline(time.Now().Add(patience))
+	if t.receiver, err = listener.Accept(); err == nil && congestion != "" {
+		err = setCongestion(t.sender, congestion)
+	}
+	if err != nil {
+		return nil, errors.Join(err, t.sender.Close())
+	}
+	t.running.Go(func() {
+		for chunk := make([]byte, 128<<10); ; {
+			if _, err := t.sender.Write(chunk); err != nil {
+				return
+			}
+		}
+	})
+	t.running.Go(func() {
+		for chunk := make([]byte, 128<<10); ; {
+			n, err := t.receiver.Read(chunk)
+			t.mu.Lock()
+			t.arrivals = append(t.arrivals, arrival{time.Now(), n})
+			t.mu.Unlock()
+			if err != nil {
+				return
+			}
+		}
+	})
+	return t, nil
+}
+
+// stop throws away what is under way.
+func (t *transfer) stop() {
+	for _, c := range []net.Conn{t.sender, t.receiver} {
+		c.(*net.TCPConn).SetLinger(0)
+		c.Close()
+	}
+	t.running.Wait()
+}
+
+// within returns what arrived in a span of time.
+func (t *transfer) within(from, to time.Time) (arrived []arrival) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, a := range t.arrivals {
+		if a.bytes > 0 && a.at.After(from) && !a.at.After(to) {
+			arrived = append(arrived, a)
+		}
+	}
+	return arrived
+}
+
+// rate returns the bits per second of a span of time.
+func (t *transfer) rate(from, to time.Time) float64 {
+	sum := 0
+	for _, a := range t.within(from, to) {
+		sum += a.bytes
+	}
+	return float64(sum) * 8 / to.Sub(from).Seconds()
+}
+
+// longestGap returns the longest time in a span in which nothing arrived.
+func (t *transfer) longestGap(from, to time.Time) (longest time.Duration) {
+	last := from
+	for _, a := range append(t.within(from, to), arrival{at: to}) {
+		longest = max(longest, a.at.Sub(last))
+		last = a.at
+	}
+	return longest
+}
+
+// backAfter returns how long after the start of a span the rate is back at so
+// many bits per second: the end of the first tenth of a second that has it. It
+// is the whole span when it never is.
+func (t *transfer) backAfter(from, to time.Time, rate float64) time.Duration {
+	const window, step = 100 * time.Millisecond, 10 * time.Millisecond
+	for at := from.Add(window); at.Before(to); at = at.Add(step) {
+		if t.rate(at.Add(-window), at) >= rate {
+			return at.Sub(from)
+		}
+	}
+	return to.Sub(from)
+}
+
+// warmUp lets a variant carry a moment of traffic that nobody measures.
+func warmUp(v *variant) error {
+	t, err := newTransfer(v, "")
+	if err != nil {
+		return err
+	}
+	defer t.stop()
+	began := time.Now()
+	time.Sleep(settle)
+	if t.rate(began, time.Now()) == 0 {
+		return errors.New("nothing arrives")
+	}
+	return nil
+}
+
+func setCongestion(conn net.Conn, name string) error {
+	raw, err := conn.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		return err
+	}
+	var refused error
+	if err := raw.Control(func(fd uintptr) {
+		refused = unix.SetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION, name)
+	}); err != nil {
+		return err
+	}
+	if refused != nil {
+		return fmt.Errorf("congestion control %s: %w (sudo modprobe tcp_%s)", name, refused, name)
+	}
+	return nil
+}
