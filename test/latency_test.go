@@ -1,0 +1,117 @@
+package test
+
+import (
+	"net"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"fathom/test/netlab"
+)
+
+// TestATransferKeepsNobodyWaiting sends at full rate out of an interface of 100
+// Mbit/s whose own queue has room for seconds, as the rings of many drivers do,
+// by a TCP that fills whatever there is. Packets beside it wait for little more
+// than what keeps the interface busy, for the queue stays with the sender and is
+// kept short there. The transfer does not pay for it.
+func TestATransferKeepsNobodyWaiting(t *testing.T) {
+	const (
+		rate = 100_000_000
+		most = 100 * time.Millisecond // half of what waits where sockets and devices have the buffers that others give them
+	)
+	l := newLongPath(t, overIPv4, "")
+	up(t, l.a, l.b)
+	exact(t, l.a, 1500)
+	l.left.A.LimitRate(rate, 4*rate/8)
+	client, server := connect(t, l.A, l.B, innerB4)
+	useCubic(t, client)
+	began := time.Now()
+	done := make(chan bulkResult, 1)
+	const size = 64 << 20
+	go func() {
+		r, err := sendBulk(client, server, size)
+		if err != nil {
+			t.Error(err)
+		}
+		done <- r
+	}()
+	time.Sleep(2 * time.Second) // to fill the queue
+	took := echoes(t, l.A, l.B, innerB4, 100, 10*time.Millisecond)
+	r := <-done
+	if reached := float64(size) * 8 / time.Since(began).Seconds(); reached < 0.7*rate {
+		t.Errorf("the transfer reached %.0f Mbit/s", reached/1e6)
+	}
+	idle := echoes(t, l.A, l.B, innerB4, 20, 10*time.Millisecond)[10]
+	median, dropped := took[len(took)/2], status(t, l.a).Peers[0].Dropped
+	t.Logf("an echo takes %v beside the transfer, %v alone; %d bytes in %v; dropped %v", median, idle, size, r.elapsed.Round(time.Millisecond), dropped)
+	if median-idle > most {
+		t.Errorf("an echo takes %v beside the transfer, %v alone", median, idle)
+	}
+	if dropped["send_queue_full"] > 0 {
+		t.Error("packets were read off the device that nobody had room for")
+	}
+	if n := len(status(t, l.a).Peers[0].PMTUD.History); n > 1 {
+		t.Errorf("the path was taken for another %d times", n-1)
+	}
+}
+
+// useCubic makes a connection's sender use Linux's default congestion control,
+// whatever that of the machine is.
+func useCubic(t testing.TB, c *net.TCPConn) {
+	t.Helper()
+	raw, err := c.SyscallConn()
+	check(t, err)
+	var refused error
+	check(t, raw.Control(func(fd uintptr) {
+		refused = unix.SetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION, "cubic")
+	}))
+	check(t, refused)
+}
+
+// echoes sends datagrams at intervals, and returns how long the answers took,
+// the shortest first. One that does not come within a second takes that.
+func echoes(t testing.TB, from, to *netlab.Host, address string, n int, interval time.Duration) []time.Duration {
+	t.Helper()
+	const lost = time.Second
+	server, err := to.ListenPacket("udp", net.JoinHostPort(address, "0"))
+	check(t, err)
+	defer server.Close()
+	go func() {
+		b := make([]byte, 1)
+		for {
+			_, from, err := server.ReadFrom(b)
+			if err != nil {
+				return
+			}
+			server.WriteTo(b, from)
+		}
+	}()
+	client, err := from.Dial("udp", server.LocalAddr().String())
+	check(t, err)
+	defer client.Close()
+	began := time.Now()
+	sent := make([]atomic.Int64, n) // since began
+	go func() {
+		for i := range n {
+			sent[i].Store(int64(time.Since(began)))
+			client.Write([]byte{byte(i)})
+			time.Sleep(interval)
+		}
+	}()
+	took := slices.Repeat([]time.Duration{lost}, n)
+	check(t, client.SetReadDeadline(time.Now().Add(time.Duration(n)*interval+lost)))
+	b := make([]byte, 1)
+	for range n {
+		if _, err := client.Read(b); err != nil {
+			break // some are lost
+		}
+		if i := int(b[0]); i < n {
+			took[i] = time.Since(began) - time.Duration(sent[i].Load())
+		}
+	}
+	slices.Sort(took)
+	return took
+}
