@@ -251,7 +251,7 @@ func (l *longPath) storageGap() (stop func() time.Duration) {
 // whose MTU changes, with ICMP cut.
 func TestBacula(t *testing.T) {
 	size := int64(2 << 30)
-	if race {
+	if reduced() {
 		size = 64 << 20
 	}
 	l := newDelayedPath(t, "", "", 0)
@@ -264,7 +264,7 @@ func TestBacula(t *testing.T) {
 	s.start(t)
 
 	period := 3 * time.Second
-	if race {
+	if reduced() {
 		period /= 10 // as the backup is smaller
 	}
 	changed, stop := l.shaking(period)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"strings"
@@ -42,6 +43,18 @@ func (b built) Run() int {
 
 // offload makes every tunnel of the tests run one way or the other.
 var offload = flag.String("offload", "", "tunnel.offload of all tunnels: auto, or off for packets one by one")
+
+// links makes the links between the gateways of one kind or the other.
+var links = flag.String("links", "", "links between gateways: packets as on a wire, or with offload superpackets, which a router drops whole")
+
+// linkConfig is the kind of the links.
+func linkConfig(addrA, addrB []netip.Prefix) netlab.LinkConfig {
+	return netlab.LinkConfig{AddrA: addrA, AddrB: addrB, Offload: *links == "offload"}
+}
+
+// reduced makes tests do less of the same: for the race detector, and with
+// -short.
+func reduced() bool { return race || testing.Short() }
 
 // within is how long a test waits for what should take a moment.
 const within = 40 * time.Second
@@ -121,7 +134,7 @@ const (
 // newPair configures both ends; extra are more lines of both [tunnel] tables.
 func newPair(t testing.TB, family outer, extra string) *pair {
 	t.Helper()
-	p := &pair{Routed: labtest.New(t).Routed()}
+	p := &pair{Routed: labtest.New(t).RoutedOver(linkConfig(nil, nil))}
 	p.a = newGateway(t, p.A, "10.77.0.1/24", "fd77::1/64")
 	p.b = newGateway(t, p.B, "10.77.0.2/24", "fd77::2/64")
 	p.configure(t, family, extra)

@@ -59,8 +59,8 @@ func gapAround(t *testing.T, from, to *netlab.Host, address string, before, afte
 // with discovery and carrying switched off the same transfer stalls.
 func TestGapAroundAShrink(t *testing.T) {
 	const rtt = 20 * time.Millisecond
-	runs := 20
-	if race {
+	runs := 10
+	if reduced() {
 		runs = 3
 	}
 	// What the figures are meant to be is printed beside them; what is asserted
@@ -141,7 +141,7 @@ func TestUDPWithDFLearnsTheMTU(t *testing.T) {
 	for _, oversize := range []string{"carry", "signal"} {
 		t.Run(oversize, func(t *testing.T) {
 			l := newLongPath(t, overIPv4, fmt.Sprintf("oversize = %q\nroutes = false", oversize))
-			l.R.DropLonger(1400)
+			l.narrow(1400)
 			up(t, l.a, l.b)
 			exact(t, l.a, 1400)
 			const innerMTU = 1400 - 62
@@ -189,8 +189,7 @@ func TestEverySizeArrives(t *testing.T) {
 	for _, mtu := range []int{1300, 576} {
 		t.Run(fmt.Sprint(mtu), func(t *testing.T) {
 			l := newLongPath(t, overIPv4, "routes = false")
-			l.R.DropLonger(mtu)
-			l.S.DropLonger(mtu)
+			l.narrow(mtu)
 			up(t, l.a, l.b)
 			exact(t, l.a, mtu)
 			exact(t, l.b, mtu)
@@ -223,8 +222,7 @@ func TestEverySizeArrives(t *testing.T) {
 func TestPingReportsTheInnerMTU(t *testing.T) {
 	ping := program(t, "ping", "iputils-ping")
 	l := newLongPath(t, overIPv4, "oversize = \"signal\"\nroutes = false")
-	l.R.DropLonger(1400)
-	l.S.DropLonger(1400)
+	l.narrow(1400)
 	up(t, l.a, l.b)
 	exact(t, l.a, 1400)
 	l.A.Interface(gateway.Device).SetMTU(1500) // so that the kernel has to be told
@@ -251,7 +249,7 @@ func newDelayedPath(t testing.TB, extra, peerExtra string, rtt time.Duration) *l
 // transfer.
 func TestAThousandChanges(t *testing.T) {
 	changes, size := 1000, int64(2<<30)
-	if race {
+	if reduced() {
 		changes, size = 40, 32<<20
 	}
 	l := newLongPath(t, overIPv4, "")
@@ -290,8 +288,7 @@ func TestTracepathReportsTheInnerMTU(t *testing.T) {
 	for _, oversize := range []string{"carry", "signal"} {
 		t.Run(oversize, func(t *testing.T) {
 			l := newLongPath(t, overIPv4, fmt.Sprintf("oversize = %q", oversize))
-			l.R.DropLonger(1400)
-			l.S.DropLonger(1400)
+			l.narrow(1400)
 			up(t, l.a, l.b)
 			exact(t, l.a, 1400)
 			exact(t, l.b, 1400)
@@ -356,6 +353,23 @@ func TestNoFloodOfDuplicateACKs(t *testing.T) {
 	}
 }
 
+// networksBehind puts host x behind A and host y behind B, and configures the
+// gateways to route between them. The links to them have segmentation and
+// checksum offload, or not; that to y is returned.
+func (l *longPath) networksBehind(t testing.TB, offloadX, offloadY bool) (x, y *netlab.Host, nearY *netlab.Link) {
+	t.Helper()
+	x, y = l.lab.Host("x"), l.lab.Host("y")
+	nearX := l.lab.Connect(l.A, x, netlab.LinkConfig{AddrA: netlab.Prefixes("192.168.1.1/24"), AddrB: netlab.Prefixes("192.168.1.2/24"), Offload: offloadX})
+	nearY = l.lab.Connect(l.B, y, netlab.LinkConfig{AddrA: netlab.Prefixes("192.168.2.1/24"), AddrB: netlab.Prefixes("192.168.2.2/24"), Offload: offloadY})
+	x.DefaultVia(nearX.A.Addr4())
+	y.DefaultVia(nearY.A.Addr4())
+	l.A.Forward()
+	l.B.Forward()
+	check(t, l.a.Configure("", gateway.Peer{Gateway: l.b, Endpoint: "10.3.0.2:4500", Routed: []string{"192.168.2.0/24"}}))
+	check(t, l.b.Configure("", gateway.Peer{Gateway: l.a, Endpoint: "10.1.0.2:4500", Routed: []string{"192.168.1.0/24"}}))
+	return x, y, nearY
+}
+
 // TestNoGapBehindRoutedNetworks runs the transfer between hosts behind the two
 // ends, in both directions, with segmentation offload on their links and
 // without.
@@ -367,15 +381,7 @@ func TestNoGapBehindRoutedNetworks(t *testing.T) {
 	for name, offload := range map[string]bool{"offload on": true, "offload off": false} {
 		t.Run(name, func(t *testing.T) {
 			l := newLongPathOver(t, 20*time.Millisecond)
-			x, y := l.lab.Host("x"), l.lab.Host("y")
-			nearX := l.lab.Connect(l.A, x, netlab.LinkConfig{AddrA: netlab.Prefixes("192.168.1.1/24"), AddrB: netlab.Prefixes("192.168.1.2/24"), Offload: offload})
-			nearY := l.lab.Connect(l.B, y, netlab.LinkConfig{AddrA: netlab.Prefixes("192.168.2.1/24"), AddrB: netlab.Prefixes("192.168.2.2/24"), Offload: offload})
-			x.DefaultVia(nearX.A.Addr4())
-			y.DefaultVia(nearY.A.Addr4())
-			l.A.Forward()
-			l.B.Forward()
-			check(t, l.a.Configure("", gateway.Peer{Gateway: l.b, Endpoint: "10.3.0.2:4500", Routed: []string{"192.168.2.0/24"}}))
-			check(t, l.b.Configure("", gateway.Peer{Gateway: l.a, Endpoint: "10.1.0.2:4500", Routed: []string{"192.168.1.0/24"}}))
+			x, y, _ := l.networksBehind(t, offload, offload)
 			up(t, l.a, l.b)
 			for _, icmp := range []bool{true, false} {
 				l.R.CutPTB(!icmp)
@@ -385,7 +391,11 @@ func TestNoGapBehindRoutedNetworks(t *testing.T) {
 					from, to *netlab.Host
 					address  string
 				}{{"from x to y", x, y, "192.168.2.2"}, {"from y to x", y, x, "192.168.1.2"}} {
-					for _, mtu := range []int{1400, 1000} {
+					sizes := []int{1400, 1000}
+					if testing.Short() {
+						sizes = sizes[1:]
+					}
+					for _, mtu := range sizes {
 						exact(t, l.a, 1500)
 						exact(t, l.b, 1500)
 						gap, alive := gapAround(t, way.from, way.to, way.address, 300*time.Millisecond, 1500*time.Millisecond, func() { l.middle.SetMTU(mtu) })

@@ -20,7 +20,7 @@ func TestUDPThatMustNotBeFragmented(t *testing.T) {
 	l := newLongPath(t, overIPv4, "routes = false")
 	up(t, l.a, l.b)
 	for _, mtu := range []int{1500, 1400, 1280, 1000, 576} {
-		l.R.DropLonger(mtu)
+		l.narrow(mtu)
 		bulk(t, l.A, l.B, innerB4, 1<<20) // data makes the tunnel notice
 		exact(t, l.a, mtu)
 		l.A.Interface(gateway.Device).SetMTU(1500) // as of a host behind it
@@ -50,9 +50,7 @@ func sendTrains(t *testing.T, from, to *netlab.Host, address string, size, train
 	raw, err := sender.(*net.UDPConn).SyscallConn()
 	check(t, err)
 	check(t, raw.Control(func(fd uintptr) {
-		// DF, whatever the kernel believes of the path.
-		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_PROBE)
-		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_PROBE)
+		setDF(int(fd))
 		if train > 1 {
 			err = unix.SetsockoptInt(int(fd), unix.IPPROTO_UDP, unix.UDP_SEGMENT, size)
 		}

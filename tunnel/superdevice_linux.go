@@ -1,7 +1,6 @@
 package tunnel
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"syscall"
@@ -74,11 +73,8 @@ type superReader struct {
 func (r *superReader) read(wait bool) ([]byte, inner.Offload, error) {
 	for {
 		r.wait, r.n, r.errno = wait, 0, 0
-		if err := r.raw.Read(r.call); err != nil {
-			if errors.Is(err, os.ErrClosed) {
-				err = os.ErrClosed
-			}
-			return nil, inner.Offload{}, err
+		if r.raw.Read(r.call) != nil {
+			return nil, inner.Offload{}, os.ErrClosed // the only reason there is
 		}
 		switch {
 		case r.errno == unix.EAGAIN:

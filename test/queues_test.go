@@ -1,0 +1,180 @@
+package test
+
+import (
+	"encoding/binary"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"fathom/test/gateway"
+	"fathom/test/netlab"
+)
+
+// severalQueues makes the loops of a tunnel many, however few CPUs there are.
+const severalQueues = "queues = 4"
+
+// TestSeveralQueuesKeepTheOrder sends many flows at once through tunnels with
+// several queues: none overtakes itself. Nothing answers the datagrams, and
+// none of their flows pauses: the kernel forgets after three seconds which
+// queue a flow belongs to.
+func TestSeveralQueuesKeepTheOrder(t *testing.T) {
+	if *offload == "off" {
+		t.Skip("packets one by one go through one queue")
+	}
+	const flows, streams = 16, 8
+	p := newPair(t, overIPv4, severalQueues)
+	up(t, p.a, p.b)
+	if n := status(t, p.a).Offload.Queues; n != 4 {
+		t.Fatalf("%d queues", n)
+	}
+	interval := 100 * time.Microsecond // which is more than the tunnel carries
+	if race {
+		interval *= 10
+	}
+	var stops []func() stream
+	for i := range flows {
+		address := innerB4
+		if i%2 == 1 {
+			address = innerB6
+		}
+		stops = append(stops, startStream(t, p.A, p.B, address, 100+i*80, interval))
+	}
+	var transfers sync.WaitGroup
+	errs := make(chan error, streams)
+	const size = 16 << 20
+	for i := range streams {
+		from, to, address := p.A, p.B, innerB4
+		if i%2 == 1 {
+			from, to, address = p.B, p.A, innerA6
+		}
+		client, server := connect(t, from, to, address)
+		transfers.Go(func() {
+			if _, err := sendBulk(client, server, size); err != nil {
+				errs <- err
+			}
+		})
+	}
+	time.Sleep(2 * time.Second)
+	sent := 0
+	for i, stop := range stops {
+		s := stop()
+		sent += s.sent
+		// What a full buffer of a host has no room for is lost.
+		if s.reordered > 0 || s.duplicated > 0 || s.lost == s.sent {
+			t.Errorf("flow %d: %v", i, s)
+		}
+	}
+	t.Logf("%d datagrams in %d flows", sent, flows)
+	transfers.Wait()
+	close(errs)
+	for err := range errs {
+		t.Error(err)
+	}
+	for name, dropped := range map[string]map[string]uint64{"a": status(t, p.a).Peers[0].Dropped, "b": status(t, p.b).Peers[0].Dropped} {
+		if dropped["replay"] > 0 || dropped["malformed"] > 0 {
+			t.Errorf("%s dropped %v", name, dropped)
+		}
+	}
+}
+
+// TestPiecesAmongSeveralQueues sends datagrams that go in tunnel fragments
+// while other queues send on the same SA: each is put together again.
+func TestPiecesAmongSeveralQueues(t *testing.T) {
+	l := newLongPath(t, overIPv4, "routes = false\n"+severalQueues)
+	l.narrow(1300)
+	up(t, l.a, l.b)
+	exact(t, l.a, 1300)
+	exact(t, l.b, 1300)
+	l.A.Interface(gateway.Device).SetMTU(1500) // as of a host behind it
+	// Not faster than the slowest machine can carry, or the hosts lose what
+	// nobody gets around to reading.
+	var transfers sync.WaitGroup
+	for range 4 {
+		client, server := connect(t, l.A, l.B, innerB4)
+		transfers.Go(func() {
+			if _, err := sendBulk(paced{client, 8 << 20}, server, 8<<20); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	lost, sent := 0, 0
+	var flows sync.WaitGroup
+	var mu sync.Mutex
+	for i := range 8 {
+		address := innerB4
+		if i%2 == 1 {
+			address = innerB6
+		}
+		flows.Go(func() {
+			n, of := sendLarge(t, l.A, l.B, address, 1430, 300, 2*time.Millisecond)
+			mu.Lock()
+			defer mu.Unlock()
+			lost += n
+			sent += of
+		})
+	}
+	flows.Wait()
+	transfers.Wait()
+	a, b := status(t, l.a).Peers[0], status(t, l.b).Peers[0]
+	t.Logf("%d datagrams; a %+v, b %+v", sent, a.Surgery, b.Surgery)
+	// What a slow machine's device has no room for never comes to the tunnel.
+	carried := int(a.Surgery.TunnelFragments)
+	if carried < sent/2 {
+		t.Errorf("only %d of %d datagrams went in tunnel fragments", carried, sent)
+	}
+	if arrived := sent - lost; arrived < carried || b.Surgery.Reassembled < a.Surgery.TunnelFragments {
+		t.Errorf("of %d datagrams in tunnel fragments %d arrive; b dropped %v", carried, arrived, b.Dropped)
+	}
+}
+
+// sendLarge sends datagrams with DF, and returns how many are lost of how many.
+func sendLarge(t testing.TB, from, to *netlab.Host, address string, size, n int, interval time.Duration) (lost, sent int) {
+	receiver, err := to.ListenPacket("udp", net.JoinHostPort(address, "0"))
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer receiver.Close()
+	_ = receiver.(*net.UDPConn).SetReadBuffer(4 << 20)
+	sender, err := from.Dial("udp", receiver.LocalAddr().String())
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer sender.Close()
+	if raw, err := sender.(*net.UDPConn).SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { setDF(int(fd)) })
+	}
+	b := make([]byte, size)
+	for range n {
+		binary.BigEndian.PutUint32(b, uint32(sent))
+		if _, err := sender.Write(b); err == nil {
+			sent++
+		} else if err != nil {
+			// The tunnel has just told the device another MTU.
+			from.Interface(gateway.Device).SetMTU(1500)
+		}
+		time.Sleep(interval)
+	}
+	seen := make(map[uint32]bool)
+	_ = receiver.SetReadDeadline(time.Now().Add(time.Second))
+	for len(seen) < sent {
+		k, _, err := receiver.ReadFrom(b)
+		if err != nil {
+			break
+		}
+		if k == size {
+			seen[binary.BigEndian.Uint32(b)] = true
+		}
+	}
+	return sent - len(seen), sent
+}
+
+// setDF makes a socket send with DF, whatever the kernel believes of the path.
+func setDF(fd int) {
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_PROBE)
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_PROBE)
+}
