@@ -73,6 +73,7 @@ func (f *forwarder) forward(p *peer, sa *outboundSA, to *path, packet *inner.Pac
 			err = f.single(p, sa, to, packet)
 		}
 	}
+	f.lossy = false
 	if err != nil {
 		p.drops.count(forwardDropReason(err))
 	}

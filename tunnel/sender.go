@@ -1,8 +1,6 @@
 package tunnel
 
-import (
-	"fathom/esp"
-)
+import "fathom/esp"
 
 // sender seals packets and sends them. Each goroutine has its own, since it
 // owns the outbox that every packet is built in; the SAs and the sockets
