@@ -19,30 +19,52 @@ func (w *whatGoesWrong) noSegmentation(*udpSocket, error) { w.noSegmentations++ 
 func (w *whatGoesWrong) tooBig(*peer, int)                { w.tooBigs++ }
 
 // TestSegmentationThatDoesNotWorkIsGivenUp: the kernel offers UDP_SEGMENT, but
-// refuses it for what this socket sends, as where a driver has no checksum
-// offload. Nothing is lost, and it is tried once.
+// refuses it for what a socket sends, as where a driver has no checksum offload.
+// Nothing is lost, and it is tried once.
 func TestSegmentationThatDoesNotWorkIsGivenUp(t *testing.T) {
-	d := newDatapath(t, true, conf.Tunnel{Oversize: conf.OversizeCarry}, 1500, 1500)
-	outbox := d.transmit.forwarder.sender.outbox
-	events := new(whatGoesWrong)
-	outbox.events = events
-	socket := outbox.sockets.v4[0]
-	var err error
-	if cerr := socket.raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_NO_CHECK, 1) }); cerr != nil || err != nil {
-		t.Fatal(cerr, err)
-	}
-	if !socket.gso.Load() {
-		t.Fatal("UDP_SEGMENT is not offered")
-	}
-	for i := range 3 {
-		packet, o := tcpSuper(30000, 1386)
-		d.run(t, packet, o, 1) // until all has arrived
-		if events.noSegmentations != 1 || socket.gso.Load() {
-			t.Fatalf("superpacket %d: told %d times, still in use: %v", i, events.noSegmentations, socket.gso.Load())
-		}
-	}
-	if n := d.peer.drops.snapshot(); len(n) > 0 || events.tooBigs > 0 {
-		t.Errorf("dropped %v, called too big %d times", n, events.tooBigs)
+	for _, test := range []struct {
+		name   string
+		refuse func(*testing.T, *outbox)
+	}{
+		{"EINVAL", func(t *testing.T, o *outbox) {
+			var err error
+			if cerr := o.sockets.v4[0].raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_NO_CHECK, 1) }); cerr != nil || err != nil {
+				t.Fatal(cerr, err)
+			}
+		}},
+		// What kernels before 6.11 say. This one may not, so the outbox is told.
+		{"EIO", func(t *testing.T, o *outbox) {
+			call := o.callOnce
+			o.callOnce = func(fd uintptr) {
+				if m := o.parts[o.first]; m.end-m.start > o.trains[m.train].segment {
+					o.errno = unix.EIO
+					return
+				}
+				call(fd)
+			}
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d := newDatapath(t, true, conf.Tunnel{Oversize: conf.OversizeCarry}, 1500, 1500)
+			outbox := d.transmit.forwarder.sender.outbox
+			events := new(whatGoesWrong)
+			outbox.events = events
+			socket := outbox.sockets.v4[0]
+			test.refuse(t, outbox)
+			if !socket.gso.Load() {
+				t.Fatal("UDP_SEGMENT is not offered")
+			}
+			for i := range 3 {
+				packet, o := tcpSuper(30000, 1386)
+				d.run(t, packet, o, 1) // until all has arrived
+				if events.noSegmentations != 1 || socket.gso.Load() {
+					t.Fatalf("superpacket %d: told %d times, still in use: %v", i, events.noSegmentations, socket.gso.Load())
+				}
+			}
+			if n := d.peer.drops.snapshot(); len(n) > 0 || events.tooBigs > 0 {
+				t.Errorf("dropped %v, called too big %d times", n, events.tooBigs)
+			}
+		})
 	}
 }
 
