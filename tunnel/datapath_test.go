@@ -336,6 +336,7 @@ func TestWhatHostsAreTold(t *testing.T) {
 			d := newDatapath(t, true, conf.Tunnel{Oversize: test.oversize}, test.plpmtu, test.settled)
 			packet := ipv4Packet(leftIP, rightIP, test.size)
 			packet[6], packet[9] = 0x40, 17
+			sumHeader(packet)
 			if test.v6 {
 				packet = ipv6Packet(leftIP6, rightIP6, test.size)
 				packet[6] = 17
@@ -378,6 +379,7 @@ func TestTCPWithoutDFIsFragmented(t *testing.T) {
 			if !df {
 				packet[6] = 0
 			}
+			sumHeader(packet)
 			if err := d.send(packet, o); err != nil {
 				t.Fatal(err)
 			}

@@ -6,9 +6,10 @@ import (
 )
 
 const (
-	// reassemblySlots is how many payloads are remembered at most, which is
-	// also how many sequence numbers back: enough for the largest packet on
-	// the narrowest path, and as much again. A power of two.
+	// reassemblySlots is how many payloads are remembered, the last to arrive:
+	// enough for the largest packet on the narrowest path, and as much again.
+	// Their numbers may be far apart where several senders share an SA. A power
+	// of two.
 	reassemblySlots = 256
 	// reassemblyMemory bounds the bytes that are held for one SA.
 	reassemblyMemory = 1 << 20
@@ -44,9 +45,11 @@ type Reassembler struct {
 	// with the next number.
 	Arrived func(seq uint32) bool
 
-	slots []piece // by sequence number; made when first used
-	held  int     // bytes that the slots have room for
-	out   []byte
+	slots   []piece                 // in the order of arrival, around; made when first used
+	numbers [reassemblySlots]uint32 // of the slots; 0 is no packet's
+	newest  int                     // the slot that was filled last
+	held    int                     // bytes that the slots have room for
+	out     []byte
 }
 
 // piece is what one payload has of packets that are not in it as a whole:
@@ -58,7 +61,6 @@ type Reassembler struct {
 // Where the payload is in the midst of a packet there is only rest, and bytes
 // are open behind it.
 type piece struct {
-	used      bool
 	padding   bool // there is no packet in it: fragments go on behind it
 	seq       uint32
 	tos       uint8 // of the outer packet
@@ -89,7 +91,7 @@ func (r *Reassembler) Add(seq uint32, tos uint8, payload []byte, now time.Time, 
 	}
 	p := r.keep(seq, tos, now)
 	if p == nil {
-		return err // known, or too far behind to be of use
+		return err // known
 	}
 	p.padding = len(rest)+len(whole)+len(begun) == 0 && err == nil
 	p.continued, p.open, p.rest = continued, open, len(rest)
@@ -127,36 +129,44 @@ func dataBlocks(b []byte) (whole, begun []byte, open int, err error) {
 	return b[:at], nil, 0, nil
 }
 
-// keep returns the slot for a payload, emptied, or nil if that payload or a
-// later one is in it.
+// keep returns the slot for a payload, emptied, or nil if it is there already.
 func (r *Reassembler) keep(seq uint32, tos uint8, now time.Time) *piece {
 	if r.slots == nil {
 		r.slots = make([]piece, reassemblySlots)
 	}
-	p := &r.slots[seq%reassemblySlots]
-	if p.used && p.seq >= seq { // numbers do not wrap within an SA
+	if r.piece(seq) != nil {
 		return nil
 	}
-	*p = piece{used: true, seq: seq, tos: tos, at: now, data: p.data[:0]}
+	r.newest = (r.newest + 1) % reassemblySlots
+	r.numbers[r.newest] = seq
+	p := &r.slots[r.newest]
+	*p = piece{seq: seq, tos: tos, at: now, data: p.data[:0]}
 	return p
 }
 
-// hold copies the incomplete packets of a payload.
+// hold copies the incomplete packets of a payload, the newest. What is oldest
+// makes room.
 func (r *Reassembler) hold(p *piece, rest, begun []byte) {
 	r.held -= cap(p.data)
 	p.data = append(append(p.data, rest...), begun...)
 	r.held += cap(p.data)
-	for i := p.seq + 1; r.held > reassemblyMemory && i != p.seq+reassemblySlots; i++ {
-		oldest := &r.slots[i%reassemblySlots]
-		r.held -= cap(oldest.data)
-		*oldest = piece{}
+	for i := r.newest + 1; r.held > reassemblyMemory && i != r.newest+reassemblySlots; i++ {
+		oldest := i % reassemblySlots
+		r.held -= cap(r.slots[oldest].data)
+		r.slots[oldest], r.numbers[oldest] = piece{}, 0
 	}
 }
 
-// piece returns the payload with the given number, nil if it is not there.
+// piece returns the payload with the given number, nil if it is not there. What
+// is asked for has mostly just come.
 func (r *Reassembler) piece(seq uint32) *piece {
-	if p := &r.slots[seq%reassemblySlots]; p.used && p.seq == seq {
-		return p
+	if seq == 0 {
+		return nil
+	}
+	for i := range reassemblySlots {
+		if at := (r.newest - i) & (reassemblySlots - 1); r.numbers[at] == seq {
+			return &r.slots[at]
+		}
 	}
 	return nil
 }
