@@ -16,5 +16,8 @@ func TestMain(m *testing.M) {
 	if os.Getenv(ordinaryUser) != "" {
 		os.Exit(asOrdinaryUser())
 	}
+	if os.Getenv(asksKernel) != "" {
+		os.Exit(askKernel())
+	}
 	os.Exit(netlab.Main(m))
 }

@@ -16,17 +16,18 @@ import (
 	"fathom/test/netlab/labtest"
 )
 
-// asksKernel is set when TestWhatTheKernelOffers is to print its answers.
+// asksKernel is set when this program is to ask the kernel.
 const asksKernel = "NETLAB_TEST_ASKS_KERNEL"
 
 // offloadBits is how many sets of TUNSETOFFLOAD are tried: up to those with USO.
 const offloadBits = 1 << 7
 
-// TestWhatTheKernelOffers is no test but the program that asks, by many system
-// calls, and prints what each was answered.
-func TestWhatTheKernelOffers(t *testing.T) {
-	if os.Getenv(asksKernel) == "" {
-		t.Skip("run by TestAKernelOffersLess")
+// askKernel makes many system calls, and prints what each was answered. It
+// returns the exit code.
+func askKernel() int {
+	fatal := func(err error) int {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
 	answers := make(map[string]string)
 	// Without a descriptor a call fails in the kernel in one way only, and so
@@ -37,7 +38,7 @@ func TestWhatTheKernelOffers(t *testing.T) {
 			// A socket for each, since one option may forbid another.
 			socket, err := unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 			if err != nil {
-				t.Fatal(err)
+				return fatal(err)
 			}
 			for what, fd := range map[string]int{"of a socket": socket, "of nothing": none} {
 				_, err = unix.GetsockoptInt(fd, level, name)
@@ -50,16 +51,16 @@ func TestWhatTheKernelOffers(t *testing.T) {
 	}
 	fd, err := unix.Open("/dev/net/tun", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
-		t.Fatal(err)
+		return fatal(err)
 	}
 	defer unix.Close(fd)
 	request, err := unix.NewIfreq("ask%d")
 	if err != nil {
-		t.Fatal(err)
+		return fatal(err)
 	}
 	request.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI | unix.IFF_VNET_HDR)
 	if err := unix.IoctlIfreq(fd, unix.TUNSETIFF, request); err != nil {
-		t.Fatal(err)
+		return fatal(err)
 	}
 	for bits := range offloadBits {
 		answers[fmt.Sprintf("offload %#x of a device", bits)] = fmt.Sprint(unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, bits))
@@ -68,10 +69,10 @@ func TestWhatTheKernelOffers(t *testing.T) {
 	}
 	text, err := json.Marshal(answers)
 	if err != nil {
-		t.Fatal(err)
+		return fatal(err)
 	}
 	fmt.Printf("%s\n", text)
-	os.Exit(0)
+	return 0
 }
 
 func TestAKernelOffersLess(t *testing.T) {
@@ -83,7 +84,7 @@ func TestAKernelOffersLess(t *testing.T) {
 	}
 	ask := func(h *netlab.Host) (answers map[string]string) {
 		t.Helper()
-		c := h.Command(self, "-test.run=^TestWhatTheKernelOffers$")
+		c := h.Command(self)
 		// The race detector otherwise makes every exit wait for a second.
 		c.Env = append(os.Environ(), asksKernel+"=1", "GORACE=atexit_sleep_ms=0")
 		text, err := c.Output()
