@@ -28,5 +28,8 @@ func (n *Numbers) take(o *Outbound) uint32 {
 	return seq
 }
 
+// Next returns the number that is used next, if one is left.
+func (n *Numbers) Next() uint32 { return n.next }
+
 // Left returns how many there still are.
 func (n *Numbers) Left() int { return int(n.end - n.next) }

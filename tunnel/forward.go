@@ -123,13 +123,15 @@ func (f *forwarder) datagrams(p *peer, sa *outboundSA, to *path, packet *inner.P
 func (f *forwarder) pieces(p *peer, sa *outboundSA, to *path, packet *inner.Packet) error {
 	tos, nextHeader := f.policy.class.Encapsulate(packet.TOS), packet.NextHeader()
 	f.lose(p)
-	numbers, err := f.sender.reserve(sa, f.cutter.Pieces())
-	if err != nil {
-		return err
-	}
-	for numbers.Left() > 0 {
-		piece, _ := f.cutter.Next(f.sender.room(to.innerMTU)[esp.HeaderSize:esp.HeaderSize])
-		f.sender.sealNext(p, sa, to, &numbers, piece, nextHeader, tos)
+	for n := f.cutter.Pieces(); n > 0; n = f.cutter.Pieces() {
+		numbers, err := f.sender.reserve(sa, n)
+		if err != nil {
+			return err
+		}
+		for numbers.Left() > 0 {
+			piece, _ := f.cutter.Next(f.sender.room(to.innerMTU)[esp.HeaderSize:esp.HeaderSize])
+			f.sender.sealNext(p, sa, to, &numbers, piece, nextHeader, tos)
+		}
 	}
 	return nil
 }
@@ -223,7 +225,7 @@ func (f *forwarder) fragments(p *peer, sa *outboundSA, to *path, packet *inner.P
 // numbers (RFC 9347 section 2.2.3).
 func (f *forwarder) tunnelFragments(p *peer, sa *outboundSA, to *path, packet *inner.Packet) error {
 	tos := f.policy.class.Encapsulate(packet.TOS)
-	numbers, err := f.sender.reserve(sa, f.splitter.Payloads())
+	numbers, err := f.sender.reserveAll(sa, f.splitter.Payloads())
 	if err != nil {
 		return err
 	}

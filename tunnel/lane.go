@@ -6,11 +6,12 @@ import "fathom/esp"
 type lane struct {
 	number int  // as pmtud.SentLog knows it
 	waits  bool // for room in a full socket; else what does not fit is dropped
-	most   int  // datagrams that it may have sealed and not sent
+	most   int  // datagrams that it may have numbered and not sent
 }
 
-// controllerLane is that of the control goroutine, which waits for nothing:
-// whatever it sends is sent again by its protocol.
+// controllerLane is that of the control goroutine, which waits for nothing: its
+// messages are sent again by their protocols, and the packets that have waited
+// for an SA by theirs.
 var controllerLane = lane{number: 0, most: outboxMessages}
 
 // transmitterLane returns the lane of one of so many transmitters. All of them

@@ -1,7 +1,9 @@
 package tunnel
 
 import (
+	"fmt"
 	"net/netip"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -190,6 +192,51 @@ func TestTheControllerDoesNotWaitForAFullSocket(t *testing.T) {
 	transmitting.Wait()
 	if d.peer.drops.snapshot()[dropSendFull.String()] != dropped[dropSendFull.String()] {
 		t.Error("the transmitter has dropped something")
+	}
+}
+
+// TestEveryLaneHasItsTurn: one that has little to send waits for its turn at a
+// full socket, and no longer, whatever the others have.
+func TestEveryLaneHasItsTurn(t *testing.T) {
+	for _, processors := range []int{1, 2} {
+		t.Run(fmt.Sprintf("%d processors", processors), func(t *testing.T) {
+			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(processors))
+			link, from, to := cable(t)
+			link.A.LimitRate(100_000_000, 64<<20)
+			d := ends{offload: true, config: conf.Tunnel{Oversize: conf.OversizeCarry}, from: from, to: to}.join(t)
+			lanes := d.lanes(3)
+			var end atomic.Bool
+			var eager sync.WaitGroup
+			for _, lane := range lanes[1:] {
+				eager.Go(func() {
+					for !end.Load() {
+						packet, o := tcpSuper(60000, 1386)
+						lane.packet(packet, o)
+					}
+					_ = lane.forwarder.sender.outbox.flush()
+				})
+			}
+			var slowest time.Duration
+			turns := make(chan struct{})
+			go func() {
+				defer close(turns)
+				for range 20 {
+					time.Sleep(20 * time.Millisecond)
+					began := time.Now()
+					lanes[0].packet(ipv4Packet(leftIP, rightIP, 100), noOffload)
+					_ = lanes[0].forwarder.sender.outbox.flush()
+					slowest = max(slowest, time.Since(began))
+				}
+			}()
+			select {
+			case <-turns:
+				t.Logf("the longest wait was %v", slowest)
+			case <-time.After(20 * time.Second):
+				t.Error("a lane waits for ever")
+			}
+			end.Store(true)
+			eager.Wait()
+		})
 	}
 }
 

@@ -238,12 +238,15 @@ func (o *outbox) send(socket *udpSocket, first, end int) unix.Errno {
 			return unix.EAGAIN
 		}
 	}
-	// The runtime lets one wait at a time. Those that come while one does queue
-	// behind it: to a socket with a little room they would send for ever, and
-	// it is called only when half of the buffer is free.
+	// One lane waits at a time, and sends all it has. Those that come meanwhile
+	// queue behind it: to a socket with a little room they would send for ever,
+	// and it is called only when half of the buffer is free. The queue is ours,
+	// since that of RawConn lets a lane in again before those that wait.
 	o.waited = true
 	socket.full.Add(1)
+	socket.turn.Lock()
 	err := socket.raw.Write(o.call)
+	socket.turn.Unlock()
 	socket.full.Add(-1)
 	if err != nil {
 		return unix.EBADF

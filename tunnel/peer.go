@@ -64,8 +64,9 @@ type peer struct {
 	complained time.Time // last warning about a handshake with this peer
 }
 
-// traffic counts inner packets as they cross: a superpacket as its pieces, one
-// that is in tunnel fragments once.
+// traffic counts inner packets as they are put on the way, those that the kernel
+// then refuses included: a superpacket as its pieces, one that is in tunnel
+// fragments once.
 type traffic struct {
 	packets, bytes atomic.Uint64
 }

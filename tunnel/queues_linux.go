@@ -8,6 +8,8 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 	"golang.zx2c4.com/wireguard/tun"
+
+	"fathom/tunnel/inner"
 )
 
 const cloneDevice = "/dev/net/tun"
@@ -88,6 +90,10 @@ func (s deviceShape) create(name string) (_ *tunDevice, err error) {
 	}
 	d := new(tunDevice)
 	if s.flags&unix.IFF_VNET_HDR != 0 {
+		// A persistent device may have had headers of another size.
+		if err = unix.IoctlSetPointerInt(fds[0], unix.TUNSETVNETHDRSZ, inner.OffloadSize); err != nil {
+			return nil, fmt.Errorf("size of virtio_net_hdr: %w", err)
+		}
 		if d.features, err = askForSuper(fds[0]); err != nil {
 			return nil, err
 		}
@@ -98,9 +104,9 @@ func (s deviceShape) create(name string) (_ *tunDevice, err error) {
 	// Unmonitored, since nothing here depends on events; and to see whether the
 	// device is up, the library writes empty packets, which count as dropped.
 	first := fds[0]
-	fds = fds[1:] // the library closes the first, even if it fails
+	fds = fds[1:] // the first belongs to a file of the library, even if it fails
 	if d.Device, _, err = tun.CreateUnmonitoredTUNFromFD(first); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("TUN device: %v", err) // whatever it is, no refusal of the shape
 	}
 	for _, fd := range fds {
 		d.others = append(d.others, os.NewFile(uintptr(fd), cloneDevice))

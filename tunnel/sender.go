@@ -19,18 +19,26 @@ func newSender(l lane, sockets *udpSockets, events sendEvents) *sender {
 // appended to it behind esp.HeaderSize bytes, it need not be copied again.
 func (s *sender) room(size int) []byte { return s.outbox.room(esp.PacketSize(size)) }
 
-// reserve takes consecutive sequence numbers for so many packets of data, which
-// are then sealed by sealNext.
-func (s *sender) reserve(sa *outboundSA, packets int) (esp.Numbers, error) {
+// reserve takes consecutive sequence numbers for packets of data, which are then
+// sealed by sealNext: as many as are wanted, or fewer where the lane may not hold
+// so many.
+func (s *sender) reserve(sa *outboundSA, wanted int) (esp.Numbers, error) {
+	s.outbox.room(0)
+	return s.reserveAll(sa, min(wanted, s.outbox.lane.most-s.outbox.count))
+}
+
+// reserveAll is reserve for packets that belong together.
+func (s *sender) reserveAll(sa *outboundSA, wanted int) (esp.Numbers, error) {
 	// First, so that no report request asks for them before they have left.
 	sa.sizes.Waits(s.outbox.lane.number, sa.Packets()+1)
-	return sa.Reserve(packets)
+	return sa.Reserve(wanted)
 }
 
 // seal puts one payload of data, sealed for the peer's SA, into the outbox; tos
 // is that of the outer packet. The path's limits are the caller's to observe.
 func (s *sender) seal(p *peer, sa *outboundSA, to *path, payload []byte, nextHeader, tos uint8) error {
-	numbers, err := s.reserve(sa, 1)
+	s.room(len(payload))
+	numbers, err := s.reserveAll(sa, 1)
 	if err != nil {
 		return err
 	}
@@ -40,7 +48,9 @@ func (s *sender) seal(p *peer, sa *outboundSA, to *path, payload []byte, nextHea
 
 // sealNext is seal under the next of the numbers.
 func (s *sender) sealNext(p *peer, sa *outboundSA, to *path, numbers *esp.Numbers, payload []byte, nextHeader, tos uint8) {
-	packet, seq := sa.SealNext(&s.scratch, numbers, s.room(len(payload)), payload, nextHeader)
+	room := s.room(len(payload))
+	sa.sizes.Waits(s.outbox.lane.number, numbers.Next()) // that may have emptied the outbox
+	packet, seq := sa.SealNext(&s.scratch, numbers, room, payload, nextHeader)
 	t := s.outbox.put(p, to, tos, len(packet), &sa.sizes, seq)
 	if nextHeader != esp.NextHeaderAggFrag {
 		t.inner.packets++

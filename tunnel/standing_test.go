@@ -5,58 +5,87 @@ import (
 	"time"
 )
 
-// TestAQueueThatEmptiesIsLeftAlone, and so is one that nobody limits.
+// stand lets a queue stand, by a socket that is always full, and returns when
+// packets were due.
+func (q *standingQueue) stand(began time.Time, length time.Duration) (due []time.Duration) {
+	for at := time.Duration(0); at < length; at += time.Millisecond {
+		q.blocked(began.Add(at))
+		if q.due(began.Add(at)) {
+			due = append(due, at)
+		}
+	}
+	q.empty()
+	return due
+}
+
+// TestAQueueThatEmptiesIsLeftAlone: nobody waits for long.
 func TestAQueueThatEmptiesIsLeftAlone(t *testing.T) {
 	var q standingQueue
 	now := time.Unix(1, 0)
 	for range 1000 {
-		q.full(now)
-		for range 9 {
-			now = now.Add(standingInterval / 10)
-			if q.watched() && q.due(now) {
-				t.Fatal("a packet is due")
-			}
+		if due := q.stand(now, standingInterval-time.Millisecond); len(due) > 0 || q.watched() {
+			t.Fatalf("packets are due after %v, watched: %v", due, q.watched())
 		}
-		q.empty()
-		if q.watched() {
-			t.Fatal("watched")
-		}
-		now = now.Add(standingInterval)
+		now = now.Add(2 * standingInterval)
 	}
 }
 
-// TestAStandingQueueLosesPackets ever faster, at the rate of CoDel, and goes on
-// with that when it is back soon.
-func TestAStandingQueueLosesPackets(t *testing.T) {
+// TestAQueueThatNoSocketHoldsUpIsLeftAlone, though the socket was full when it
+// began.
+func TestAQueueThatNoSocketHoldsUpIsLeftAlone(t *testing.T) {
 	var q standingQueue
 	now := time.Unix(1, 0)
-	stand := func(length time.Duration) (times []time.Duration) {
-		q.full(now)
-		for began := now; now.Sub(began) < length; now = now.Add(time.Millisecond) {
-			if q.due(now) {
-				times = append(times, now.Sub(began))
-			}
+	q.blocked(now)
+	due := 0
+	for range 10_000 {
+		now = now.Add(time.Millisecond)
+		if q.watched() && q.due(now) {
+			due++
 		}
-		q.empty()
-		return times
 	}
-	// After the interval; then after interval/√1, interval/√2, …
-	first := stand(6 * standingInterval)
+	if due > 1 || q.watched() {
+		t.Errorf("%d packets are due; still watched: %v", due, q.watched())
+	}
+}
+
+// TestAStandingQueueLosesPackets after the interval, then after interval/√1,
+// interval/√2, …
+func TestAStandingQueueLosesPackets(t *testing.T) {
+	var q standingQueue
+	due := q.stand(time.Unix(1, 0), 6*standingInterval)
 	want := []time.Duration{100, 200, 271, 329, 379, 424, 465, 503, 539, 573}
-	if len(first) != len(want) {
-		t.Fatalf("%v", first)
+	if len(due) != len(want) {
+		t.Fatalf("%v", due)
 	}
-	for i, at := range first {
+	for i, at := range due {
 		if d := at - want[i]*time.Millisecond; d < 0 || d > 10*time.Millisecond {
 			t.Errorf("packet %d after %v, want %v ms", i, at, int(want[i]))
 		}
 	}
-	now = now.Add(standingInterval)
-	if again := stand(2 * standingInterval); len(again) < 3 {
-		t.Errorf("back soon, only %v", again)
+}
+
+// TestAQueueThatStandsAgain: soon after, what has helped is gone on with, once;
+// much later, however often the socket was full meanwhile, all begins anew.
+func TestAQueueThatStandsAgain(t *testing.T) {
+	var q standingQueue
+	now := time.Unix(1, 0)
+	q.stand(now, 10*time.Second)
+	if again := q.stand(now.Add(11*time.Second), 3*standingInterval); len(again) < 10 {
+		t.Errorf("soon, only %v", again)
 	}
-	now = now.Add(100 * standingInterval)
-	if later := stand(2 * standingInterval); len(later) != 1 && len(later) != 2 {
+	now = now.Add(20 * time.Second)
+	for range 600 {
+		q.stand(now, time.Millisecond)
+		now = now.Add(time.Second)
+	}
+	if later := q.stand(now, 2*standingInterval); len(later) != 1 {
 		t.Errorf("much later, %v", later)
+	}
+	for range 60 {
+		now = now.Add(10 * standingInterval)
+		q.stand(now, 3*standingInterval)
+	}
+	if q.count > 10 {
+		t.Errorf("it remembers more with every time: %d", q.count)
 	}
 }

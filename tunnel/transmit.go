@@ -86,7 +86,7 @@ func (t *transmitter) slowDown(packet *inner.Packet) (drop bool) {
 	now := time.Now()
 	if outbox.waited {
 		outbox.waited = false
-		t.queue.full(now)
+		t.queue.blocked(now)
 	}
-	return t.queue.due(now) && !inner.MarkCongestion(packet)
+	return t.queue.watched() && t.queue.due(now) && !inner.MarkCongestion(packet)
 }
