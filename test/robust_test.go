@@ -44,7 +44,7 @@ func TestAFullQueue(t *testing.T) {
 	l := newLongPath(t, overIPv4, "")
 	up(t, l.a, l.b)
 	exact(t, l.a, 1500)
-	l.left.A.LimitRate(50_000_000, 30_000)
+	l.left.A.LimitRate(50_000_000, 100_000) // a superpacket, and a little more
 	bulk(t, l.A, l.B, innerB4, 8<<20)
 	stop := startStream(t, l.A, l.B, innerB4, 1200, 50*time.Microsecond) // four times as much
 	time.Sleep(time.Second)
