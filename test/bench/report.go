@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // markdown writes what was measured as tables, and returns how many targets
@@ -128,7 +129,9 @@ func commandLine() string {
 	return strings.Join(append([]string{name}, os.Args[1:]...), " ")
 }
 
-func commit() string { return output("git", "describe", "--always", "--dirty") }
+// commit is the one that was measured: what is written afterwards makes the tree
+// another.
+var commit = sync.OnceValue(func() string { return output("git", "describe", "--always", "--dirty") })
 
 // output returns the first line of what a command prints.
 func output(name string, args ...string) string {
