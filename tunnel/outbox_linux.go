@@ -150,6 +150,12 @@ func (o *outbox) continues(to *path, tos uint8, n int, log *pmtud.SentLog) bool 
 // of the last datagram that was refused, after the events were told and the drop
 // counted; the others were sent all the same.
 func (o *outbox) flush() (refused error) {
+	for i := range o.trains {
+		// Before anybody can have seen them arrive.
+		if t := &o.trains[i]; t.inner.packets > 0 {
+			t.peer.tx.add(t.inner.packets, t.inner.bytes)
+		}
+	}
 	for i, start := 0, 0; i < len(o.trains); {
 		socket := o.sockets.of(o.trains[i].to.endpoint.Addr(), o.lane)
 		if socket == nil {
@@ -184,12 +190,8 @@ func (o *outbox) flush() (refused error) {
 		}
 	}
 	for i := range o.trains {
-		t := &o.trains[i]
-		if t.log != nil {
+		if t := &o.trains[i]; t.log != nil {
 			t.log.Left(o.lane.number)
-		}
-		if t.inner.packets > 0 {
-			t.peer.tx.add(t.inner.packets, t.inner.bytes)
 		}
 	}
 	o.buffer, o.trains, o.count = o.buffer[:0], o.trains[:0], 0
