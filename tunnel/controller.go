@@ -166,7 +166,7 @@ func (c *controller) schedule(p *peer, now time.Time) {
 func (c *controller) maintainSAs(p *peer, now time.Time) {
 	if gone := p.sas.expire(now, c.lifetime.HardAge()); len(gone) > 0 {
 		c.spis.remove(gone)
-		if p.sas.current == nil && p.outbound.Load() != nil {
+		if p.sas.current == nil && p.session.Load().ready() {
 			c.lost(p, "SA expired", now)
 		}
 	}
@@ -183,7 +183,7 @@ func (c *controller) maintainSAs(p *peer, now time.Time) {
 	if !pair.initiator {
 		age -= c.lifetime.RekeyAge / 8
 	}
-	if age >= rekeyPause && c.lifetime.Rekey(age, pair.outbound.Packets()) && p.path.Load() != nil {
+	if age >= rekeyPause && c.lifetime.Rekey(age, pair.outbound.Packets()) && p.path != nil {
 		p.exchange.want(now)
 	}
 	// The peer may still be sending on the former pair: it switches when it
@@ -216,7 +216,7 @@ func (c *controller) maintainLiveness(p *peer, now time.Time) {
 // maintainKeepalive keeps the mapping of a NAT on the path alive
 // (RFC 3948 section 4): a single byte after a time without any packet.
 func (c *controller) maintainKeepalive(p *peer, now time.Time) {
-	to := p.path.Load()
+	to := p.path
 	if p.keepalive == 0 || to == nil {
 		return
 	}
@@ -230,22 +230,15 @@ func (c *controller) maintainKeepalive(p *peer, now time.Time) {
 	}
 }
 
-// publish makes the current pair the one that the packet loops send on.
-func (c *controller) publish(p *peer, now time.Time) {
-	p.outbound.Store(p.sas.current.outbound)
-	p.discovery.NewSA(&p.sas.current.outbound.sizes)
-	c.forwarder.releaseWaiting(p, now)
-}
-
 // lost is the end of a peer's last SA.
 func (c *controller) lost(p *peer, why string, now time.Time) {
-	p.outbound.Store(nil)
+	p.publish()
 	p.up = false
 	c.log.Warn("peer lost", "peer", p.name, "why", why)
 	p.liveness.reset(now)
 	p.discovery.Stop(now)
 	p.validated = false
-	if p.path.Load() != nil || !p.endpoint.IsZero() {
+	if p.path != nil || !p.endpoint.IsZero() {
 		p.exchange.want(now)
 		c.schedule(p, now)
 	}
@@ -254,7 +247,7 @@ func (c *controller) lost(p *peer, why string, now time.Time) {
 // move takes the peer to a new place. Only an authentic packet from there, or
 // our own configuration, leads here.
 func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time.Time) {
-	old := p.path.Load()
+	old := p.path
 	if old != nil && old.is(to, local) {
 		return
 	}
@@ -266,7 +259,7 @@ func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time
 	path := newPath(to, local)
 	if old != nil && old.endpoint == to {
 		// The same way back; only our own address on it is another.
-		p.path.Store(path.with(old.plpmtu, old.settled, mtu))
+		p.setPath(path.with(old.plpmtu, old.settled, mtu))
 		if mtu != old.egress {
 			p.discovery.EgressMTU(mtu, now)
 		}
@@ -274,10 +267,10 @@ func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time
 		return
 	}
 	p.validated = false
-	p.path.Store(path.with(0, mtu, mtu))
+	p.setPath(path.with(0, mtu, mtu))
 	c.beginDiscovery(p, now)
 	c.obey(p)
-	path = p.path.Load()
+	path = p.path
 	c.log.Info("endpoint", "peer", p.name, "endpoint", to, "plpmtu", path.plpmtu, "inner_mtu", path.innerMTU)
 	if err := c.places.remember(p.public, to); err != nil {
 		c.log.Debug("where the peer is was not saved", "error", err)
@@ -287,28 +280,23 @@ func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time
 	}
 }
 
-// adaptHost gives the device and the routes the inner MTU of the peers' paths:
-// the device the largest, each route its peer's. An IPv6 link carries
-// minIPv6LinkMTU bytes, if need be in tunnel fragments.
+// adaptHost gives the device and the routes the MTU of the peers' paths: the
+// device the largest, each route its peer's. The device carries both families.
 func (c *controller) adaptHost(p *peer, to *path) {
 	largest := 0
 	for _, other := range c.peers {
-		if path := other.path.Load(); path != nil {
-			largest = max(largest, path.hostMTU)
+		if other.path != nil {
+			largest = max(largest, other.path.linkMTU(true))
 		}
 	}
-	if err := c.host.setMTU(max(largest, minIPv6LinkMTU)); err != nil {
+	if err := c.host.setMTU(largest); err != nil {
 		c.log.Error("TUN device", "error", err)
 	}
 	if !c.config.Routes {
 		return
 	}
 	for _, prefix := range p.allowed {
-		mtu := to.hostMTU
-		if prefix.Addr().Is6() {
-			mtu = max(mtu, minIPv6LinkMTU)
-		}
-		if err := c.host.route(prefix, mtu); err != nil {
+		if err := c.host.route(prefix, to.linkMTU(prefix.Addr().Is6())); err != nil {
 			c.log.Error("route", "peer", p.name, "error", err)
 		}
 	}
@@ -318,7 +306,7 @@ func (c *controller) adaptHost(p *peer, to *path) {
 func (c *controller) farewell() {
 	for _, p := range c.peers {
 		c.sendClose(p)
-		p.outbound.Store(nil)
 		c.spis.remove(p.sas.clear())
+		p.publish()
 	}
 }

@@ -120,9 +120,9 @@ func (e ends) join(t testing.TB) *datapath {
 	if e.backwards {
 		far, near = near, far
 	}
-	far.outbound.Store(&outboundSA{Outbound: out})
-	far.path.Store(newPath(netip.AddrPortFrom(e.to.address, to.port()), e.from.address).with(e.plpmtu, e.settled, 1500))
-	near.path.Store(newPath(netip.AddrPortFrom(e.from.address, from.port()), e.to.address).with(e.plpmtu, e.settled, 1500))
+	far.sas.current = &saPair{outbound: &outboundSA{Outbound: out}}
+	far.setPath(newPath(netip.AddrPortFrom(e.to.address, to.port()), e.from.address).with(e.plpmtu, e.settled, 1500))
+	near.setPath(newPath(netip.AddrPortFrom(e.from.address, from.port()), e.to.address).with(e.plpmtu, e.settled, 1500))
 	inbound := &inboundSA{spi: minSPI, peer: near, in: in}
 	inbound.fragments.Arrived = func(seq uint32) bool { return in.Window().Check(seq) == esp.ErrReplay }
 	spis := new(spiTable)

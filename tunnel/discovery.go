@@ -33,7 +33,7 @@ func discoveryConfig(c conf.Peer) pmtud.Config {
 
 // beginDiscovery starts anew on a path: its first SA, or a new endpoint.
 func (c *controller) beginDiscovery(p *peer, now time.Time) {
-	to := p.path.Load()
+	to := p.path
 	if to == nil {
 		return
 	}
@@ -71,7 +71,7 @@ func (c *controller) act(p *peer, a pmtud.Action, now time.Time) {
 
 // obey publishes the PLPMTU. From the next packet on it is observed.
 func (c *controller) obey(p *peer) {
-	to := p.path.Load()
+	to := p.path
 	if to == nil {
 		return
 	}
@@ -81,7 +81,7 @@ func (c *controller) obey(p *peer) {
 	}
 	if plpmtu != to.plpmtu || settled != to.settled {
 		to = to.with(plpmtu, settled, to.egress)
-		p.path.Store(to)
+		p.setPath(to)
 		c.log.Debug("plpmtu", "peer", p.name, "plpmtu", to.plpmtu, "inner_mtu", to.innerMTU, "host_mtu", to.hostMTU)
 	}
 	if to.hostMTU != p.told {
@@ -155,12 +155,12 @@ const (
 // a look, of all others only a few.
 func (c *controller) ptb(m ptbMessage) {
 	for _, p := range c.peers {
-		to, sa := p.path.Load(), p.outbound.Load()
-		if to == nil || sa == nil || to.endpoint != m.to {
+		s := p.session.Load()
+		if !s.ready() || s.path.endpoint != m.to {
 			continue
 		}
 		limit := &p.strangePTBs
-		if m.spi == sa.SPI() && sa.sizes.Size(m.seq) > 0 {
+		if m.spi == s.sa.SPI() && s.sa.sizes.Size(m.seq) > 0 {
 			limit = &p.quotedPTBs
 		}
 		if limit.allow(time.Now()) {
@@ -187,7 +187,7 @@ func (c *controller) handlePTB(p *peer, m ptbMessage, now time.Time) {
 // egressChanged looks at the host's own interfaces and routes again.
 func (c *controller) egressChanged(now time.Time) {
 	for _, p := range c.peers {
-		to := p.path.Load()
+		to := p.path
 		if to == nil {
 			continue
 		}
@@ -196,7 +196,7 @@ func (c *controller) egressChanged(now time.Time) {
 			continue // without a route there will be another change
 		}
 		c.log.Info("egress MTU", "peer", p.name, "from", to.egress, "to", mtu)
-		p.path.Store(to.with(to.plpmtu, to.settled, mtu))
+		p.setPath(to.with(to.plpmtu, to.settled, mtu))
 		p.discovery.EgressMTU(mtu, now)
 		c.discover(p, now)
 	}

@@ -13,8 +13,8 @@
 // in which it is sealed, and leaves with one system call; what arrives together
 // is opened in place and handed to the host together. A packet loop takes no
 // decision of its own. It reads snapshots that the control goroutine publishes
-// through atomics: a peer's outbound SA, its path (endpoint, PLPMTU, inner
-// MTU), and the table of inbound SAs.
+// through atomics: a peer's session (its outbound SA and its path: endpoint,
+// PLPMTU, inner MTU), and the table of inbound SAs.
 //
 // # Goroutines
 //

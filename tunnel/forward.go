@@ -31,7 +31,6 @@ type forwarder struct {
 	ptbs       inner.PTBLimit
 	ptb        []byte
 	piece      []byte // a datagram of a superpacket that is itself too large
-	lossy      bool   // the next packet, or a piece of it, is to be dropped
 	parts      [1][]byte
 }
 
@@ -54,101 +53,104 @@ func newForwarder(s *sender, policy forwardPolicy, host packetWriter) *forwarder
 	return &forwarder{sender: s, policy: policy, host: host, ptb: make([]byte, 0, inner.MaxPTBSize)}
 }
 
-// forward puts an inner packet, or a superpacket, to a peer that has an SA and
-// a path into the outbox. It may change the packet's bytes.
-func (f *forwarder) forward(p *peer, sa *outboundSA, to *path, packet *inner.Packet, o inner.Offload) {
-	if f.policy.clampMSS && inner.ClampMSS(packet, to.hostMTU, o.NeedsChecksum) {
-		p.surgery.mssClamped.Add(1)
+// forward puts an inner packet, or a superpacket, into the outbox. With lossy the
+// packet, or one piece of it, is dropped. The session is ready; the packet's
+// bytes may change.
+func (f *forwarder) forward(to *session, packet *inner.Packet, o inner.Offload, lossy bool) {
+	if f.policy.clampMSS && inner.ClampMSS(packet, to.path.hostMTU, o.NeedsChecksum) {
+		to.peer.surgery.mssClamped.Add(1)
 	}
 	var err error
 	switch {
-	case f.lossy && o.Kind == inner.GSONone:
+	case lossy && o.Kind == inner.GSONone:
 		err = errStanding
 	case o.Kind == inner.GSOUDP:
-		err = f.datagrams(p, sa, to, packet, o)
+		err = f.datagrams(to, packet, o, lossy)
 	case o.Kind != inner.GSONone:
-		err = f.segments(p, sa, to, packet, o)
+		err = f.segments(to, packet, o, lossy)
 	default:
 		if err = o.Complete(packet.Bytes); err == nil {
-			err = f.single(p, sa, to, packet)
+			err = f.single(to, packet)
 		}
 	}
-	f.lossy = false
 	if err != nil {
-		p.drops.count(forwardDropReason(err))
+		to.peer.drops.count(forwardDropReason(err))
 	}
 }
 
 // single sends one complete packet.
-func (f *forwarder) single(p *peer, sa *outboundSA, to *path, packet *inner.Packet) error {
-	if len(packet.Bytes) > to.innerMTU {
-		return f.tooLarge(p, sa, to, packet)
+func (f *forwarder) single(to *session, packet *inner.Packet) error {
+	if len(packet.Bytes) > to.path.innerMTU {
+		return f.tooLarge(to, packet)
 	}
-	return f.sender.seal(p, sa, to, packet.Bytes, packet.NextHeader(), f.policy.class.Encapsulate(packet.TOS))
+	return f.sender.seal(to, packet.Bytes, packet.NextHeader(), f.policy.class.Encapsulate(packet.TOS))
 }
 
 // segments cuts a TCP superpacket.
-func (f *forwarder) segments(p *peer, sa *outboundSA, to *path, packet *inner.Packet, o inner.Offload) error {
-	segment, mtu := int(o.SegmentSize), to.innerMTU
+func (f *forwarder) segments(to *session, packet *inner.Packet, o inner.Offload, lossy bool) error {
+	segment, mtu := int(o.SegmentSize), to.path.innerMTU
 	if f.policy.oversize != conf.OversizeCarry || !packet.V6 && !packet.DontFragment {
 		// Each segment is as large as its sender wants it, and has chosen an
 		// identification for, where there is one (RFC 6864).
-		mtu = maxDatagram
+		mtu = noLimit
 	}
 	if err := f.cutter.TCP(packet, segment, mtu); err != nil {
 		return err
 	}
-	if f.cutter.Largest() > to.innerMTU {
-		return f.eachPiece(p, sa, to, packet.NextHeader())
+	if lossy {
+		f.lose(to)
 	}
-	return f.pieces(p, sa, to, packet)
+	if f.cutter.Largest() > to.path.innerMTU {
+		return f.eachPiece(to, packet.NextHeader())
+	}
+	return f.pieces(to, packet)
 }
 
 // datagrams cuts a UDP superpacket.
-func (f *forwarder) datagrams(p *peer, sa *outboundSA, to *path, packet *inner.Packet, o inner.Offload) error {
-	err := f.cutter.UDP(packet, int(o.SegmentSize), to.innerMTU)
-	if errors.Is(err, inner.ErrTooSmall) {
-		if err = f.cutter.UDP(packet, int(o.SegmentSize), maxDatagram); err == nil {
-			return f.eachPiece(p, sa, to, packet.NextHeader())
-		}
+func (f *forwarder) datagrams(to *session, packet *inner.Packet, o inner.Offload, lossy bool) error {
+	err := f.cutter.UDP(packet, int(o.SegmentSize), to.path.innerMTU)
+	whole := errors.Is(err, inner.ErrTooSmall) // no datagram fits: each is treated on its own
+	if whole {
+		err = f.cutter.UDP(packet, int(o.SegmentSize), noLimit)
 	}
 	if err != nil {
 		return err
 	}
-	return f.pieces(p, sa, to, packet)
+	if lossy {
+		f.lose(to)
+	}
+	if whole {
+		return f.eachPiece(to, packet.NextHeader())
+	}
+	return f.pieces(to, packet)
 }
 
 // pieces writes what the cutter has straight into the outbox, where it is
 // sealed in place.
-func (f *forwarder) pieces(p *peer, sa *outboundSA, to *path, packet *inner.Packet) error {
+func (f *forwarder) pieces(to *session, packet *inner.Packet) error {
 	tos, nextHeader := f.policy.class.Encapsulate(packet.TOS), packet.NextHeader()
-	f.lose(p)
 	for n := f.cutter.Pieces(); n > 0; n = f.cutter.Pieces() {
-		numbers, err := f.sender.reserve(sa, n)
+		numbers, err := f.sender.reserve(to.sa, n)
 		if err != nil {
 			return err
 		}
 		for numbers.Left() > 0 {
-			piece, _ := f.cutter.Next(f.sender.room(to.innerMTU)[esp.HeaderSize:esp.HeaderSize])
-			f.sender.sealNext(p, sa, to, &numbers, piece, nextHeader, tos)
+			piece, _ := f.cutter.Next(f.sender.room(to.path.innerMTU)[esp.HeaderSize:esp.HeaderSize])
+			f.sender.sealNext(to, &numbers, piece, nextHeader, tos)
 		}
 	}
 	return nil
 }
 
-// lose drops the first piece of what the cutter has, if one is to be dropped.
-func (f *forwarder) lose(p *peer) {
-	if f.lossy {
-		f.lossy = false
-		f.cutter.Skip()
-		p.drops.count(dropStanding)
-	}
+// lose drops the first piece of what the cutter has.
+func (f *forwarder) lose(to *session) {
+	f.cutter.Skip()
+	to.peer.drops.count(dropStanding)
 }
 
 // eachPiece treats what the cutter has as packets of their own, any of which
 // may be too large.
-func (f *forwarder) eachPiece(p *peer, sa *outboundSA, to *path, nextHeader uint8) error {
-	f.lose(p)
+func (f *forwarder) eachPiece(to *session, nextHeader uint8) error {
 	cutter := f.cutter // tooLarge uses the other
 	for {
 		piece, ok := cutter.Next(f.piece[:0])
@@ -160,11 +162,14 @@ func (f *forwarder) eachPiece(p *peer, sa *outboundSA, to *path, nextHeader uint
 		if !ok {
 			return inner.ErrMalformed
 		}
-		if err := f.single(p, sa, to, &packet); err != nil {
-			p.drops.count(forwardDropReason(err))
+		if err := f.single(to, &packet); err != nil {
+			to.peer.drops.count(forwardDropReason(err))
 		}
 	}
 }
+
+// noLimit is an inner MTU that every IP packet fits, in bytes.
+const noLimit = 65535
 
 // errStanding: the packet is lost on purpose.
 var errStanding = errors.New("the queue stands")
@@ -173,49 +178,44 @@ var errStanding = errors.New("the queue stands")
 var errTooLarge = errors.New("inner packet is larger than the inner MTU")
 
 // tooLarge sends, or answers, a complete packet above the inner MTU.
-func (f *forwarder) tooLarge(p *peer, sa *outboundSA, to *path, packet *inner.Packet) error {
+func (f *forwarder) tooLarge(to *session, packet *inner.Packet) error {
 	if f.policy.oversize == conf.OversizeDrop {
 		return errTooLarge
 	}
-	// An IPv6 link carries 1280 bytes, whatever the path does (RFC 8200
-	// section 5), and no PTB may say otherwise.
-	mtu := to.hostMTU
-	if packet.V6 {
-		mtu = max(mtu, minIPv6LinkMTU)
-	}
-	// Nobody is told to send less than mtu, so that much is carried.
+	mtu := to.path.linkMTU(packet.V6)
+	// No sender is told to send less than mtu, so that much is carried.
 	carry := f.policy.oversize == conf.OversizeCarry || len(packet.Bytes) <= mtu
 	// More pieces without DF would need identifications that their sender may
 	// use for its next packets.
-	if carry && (packet.V6 || packet.DontFragment) && f.cutter.TCP(packet, 0, to.innerMTU) == nil {
-		p.surgery.tcpCut.Add(1)
-		return f.pieces(p, sa, to, packet)
+	if carry && (packet.V6 || packet.DontFragment) && f.cutter.TCP(packet, 0, to.path.innerMTU) == nil {
+		to.peer.surgery.tcpCut.Add(1)
+		return f.pieces(to, packet)
 	}
-	if f.fragmenter.Fragment(packet, to.innerMTU) == nil {
-		p.surgery.fragmented.Add(1)
-		return f.fragments(p, sa, to, packet)
+	if f.fragmenter.Fragment(packet, to.path.innerMTU) == nil {
+		to.peer.surgery.fragmented.Add(1)
+		return f.fragments(to, packet)
 	}
 	if len(packet.Bytes) > mtu {
-		f.tell(p, packet, mtu)
+		f.tell(to, packet, mtu)
 		if !carry {
 			return errTooLarge
 		}
 	}
-	if err := f.splitter.Split(packet, to.innerMTU); err != nil {
+	if err := f.splitter.Split(packet, to.path.innerMTU); err != nil {
 		return errTooLarge
 	}
-	p.surgery.split.Add(1)
-	return f.tunnelFragments(p, sa, to, packet)
+	to.peer.surgery.split.Add(1)
+	return f.tunnelFragments(to, packet)
 }
 
-func (f *forwarder) fragments(p *peer, sa *outboundSA, to *path, packet *inner.Packet) error {
+func (f *forwarder) fragments(to *session, packet *inner.Packet) error {
 	tos := f.policy.class.Encapsulate(packet.TOS)
 	for {
-		fragment, ok := f.fragmenter.Next(f.sender.room(to.innerMTU)[esp.HeaderSize:esp.HeaderSize])
+		fragment, ok := f.fragmenter.Next(f.sender.room(to.path.innerMTU)[esp.HeaderSize:esp.HeaderSize])
 		if !ok {
 			return nil
 		}
-		if err := f.sender.seal(p, sa, to, fragment, esp.NextHeaderIPv4, tos); err != nil {
+		if err := f.sender.seal(to, fragment, esp.NextHeaderIPv4, tos); err != nil {
 			return err
 		}
 	}
@@ -223,42 +223,42 @@ func (f *forwarder) fragments(p *peer, sa *outboundSA, to *path, packet *inner.P
 
 // tunnelFragments sends what the splitter has, under consecutive sequence
 // numbers (RFC 9347 section 2.2.3).
-func (f *forwarder) tunnelFragments(p *peer, sa *outboundSA, to *path, packet *inner.Packet) error {
+func (f *forwarder) tunnelFragments(to *session, packet *inner.Packet) error {
 	tos := f.policy.class.Encapsulate(packet.TOS)
-	numbers, err := f.sender.reserveAll(sa, f.splitter.Payloads())
+	numbers, err := f.sender.reserveAll(to.sa, f.splitter.Payloads())
 	if err != nil {
 		return err
 	}
 	for numbers.Left() > 0 {
-		payload, _ := f.splitter.Next(f.sender.room(to.innerMTU)[esp.HeaderSize:esp.HeaderSize])
-		f.sender.sealNext(p, sa, to, &numbers, payload, esp.NextHeaderAggFrag, tos)
+		payload, _ := f.splitter.Next(f.sender.room(to.path.innerMTU)[esp.HeaderSize:esp.HeaderSize])
+		f.sender.sealNext(to, &numbers, payload, esp.NextHeaderAggFrag, tos)
 	}
-	p.tx.add(1, len(packet.Bytes))
+	to.peer.tx.add(1, len(packet.Bytes))
 	return nil
 }
 
 // tell answers a packet with a PTB, unless that is not allowed or there have
 // been enough.
-func (f *forwarder) tell(p *peer, packet *inner.Packet, mtu int) {
+func (f *forwarder) tell(to *session, packet *inner.Packet, mtu int) {
 	ptb, err := inner.AppendPTB(f.ptb[:0], packet, mtu)
 	if err != nil || !f.ptbs.Allow(packet.Source, time.Now()) {
 		return
 	}
 	f.parts[0] = ptb
 	if err := f.host.write(f.parts[:], inner.Offload{}); err == nil {
-		p.surgery.ptbs.Add(1)
+		to.peer.surgery.ptbs.Add(1)
 	}
 }
 
 // releaseWaiting sends what waits for the peer's SA, if it has one by now.
 func (f *forwarder) releaseWaiting(p *peer, now time.Time) {
-	sa, to := p.outbound.Load(), p.path.Load()
-	if sa == nil || to == nil {
+	to := p.session.Load()
+	if !to.ready() {
 		return
 	}
 	for _, w := range p.waiting.take(now) {
 		if packet, ok := inner.Parse(w.packet); ok {
-			f.forward(p, sa, to, &packet, w.offload)
+			f.forward(to, &packet, w.offload, false)
 		}
 	}
 	_ = f.sender.outbox.flush() // counted

@@ -56,7 +56,7 @@ const (
 // whereToInitiate returns the place for the next initiation: where the peer
 // was last, in turn with what its configured endpoint resolves to.
 func (p *peer) whereToInitiate() *path {
-	known := p.path.Load()
+	known := p.path
 	places := len(p.candidates)
 	if known != nil {
 		places++
@@ -244,8 +244,10 @@ func (c *controller) established(p *peer, pair *saPair, at netip.AddrPort, rtt t
 	if first {
 		c.beginDiscovery(p, now)
 	}
-	c.publish(p, now)
-	if to := p.path.Load(); to != nil && to.endpoint == at {
+	p.publish()
+	p.discovery.NewSA(&pair.outbound.sizes)
+	c.forwarder.releaseWaiting(p, now)
+	if to := p.path; to != nil && to.endpoint == at {
 		c.validate(p, rtt, now)
 	}
 }

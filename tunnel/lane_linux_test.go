@@ -84,7 +84,7 @@ func TestNoLaneFallsBehindTheWindow(t *testing.T) {
 func (d *datapath) settle(most int) {
 	near := d.receiver.routes.lookup(netip.MustParseAddr(leftIP))
 	for end := time.Now().Add(time.Second); time.Now().Before(end); time.Sleep(100 * time.Microsecond) {
-		if int(d.peer.outbound.Load().Packets())-int(near.authentic.Load()) <= most {
+		if int(d.peer.session.Load().sa.Packets())-int(near.authentic.Load()) <= most {
 			return
 		}
 	}
@@ -96,10 +96,13 @@ func (d *datapath) settle(most int) {
 func TestTunnelFragmentsAmongOtherLanes(t *testing.T) {
 	d := newDatapath(t, true, conf.Tunnel{Oversize: conf.OversizeCarry}, 1228, 1500)
 	stop := d.receiving(t)
-	var lanes sync.WaitGroup
-	for _, lane := range d.lanes(3) {
-		lanes.Go(func() {
-			for range 40 {
+	list := d.lanes(3)
+	for range 40 {
+		// What all lanes number in a round fits the window, so that the machine may
+		// stop any of them for any time.
+		var lanes sync.WaitGroup
+		for _, lane := range list {
+			lanes.Go(func() {
 				for i := range 400 {
 					size := 100
 					if i%16 == 0 {
@@ -113,12 +116,11 @@ func TestTunnelFragmentsAmongOtherLanes(t *testing.T) {
 				if err := lane.forwarder.sender.outbox.flush(); err != nil {
 					t.Error(err)
 				}
-				d.settle(2000)
-			}
-		})
+			})
+		}
+		lanes.Wait()
+		d.settle(0)
 	}
-	lanes.Wait()
-	time.Sleep(100 * time.Millisecond)
 	stop()
 	near := d.receiver.routes.lookup(netip.MustParseAddr(leftIP))
 	if split, whole := d.peer.surgery.split.Load(), near.surgery.reassembled.Load(); split != 3*40*25 || whole != split {
@@ -184,7 +186,7 @@ func TestTheControllerDoesNotWaitForAFullSocket(t *testing.T) {
 	accepted := 0
 	for range 50 {
 		began := time.Now()
-		check(controller.control(d.peer, d.peer.outbound.Load(), d.peer.path.Load(), []byte("control"), 0))
+		check(controller.control(d.peer.session.Load(), []byte("control"), 0))
 		if controller.outbox.flush() == nil {
 			accepted++
 		}

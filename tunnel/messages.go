@@ -88,11 +88,11 @@ func (c *controller) sendClose(p *peer) {
 // size, in bytes of the outer IP packet, the packet is padded to exactly that.
 // The error has been counted.
 func (c *controller) sendControl(p *peer, message []byte, size int) error {
-	sa, to := p.outbound.Load(), p.path.Load()
-	if sa == nil || to == nil {
+	to := p.session.Load()
+	if !to.ready() {
 		return errNoSA
 	}
-	if err := c.sender.control(p, sa, to, message, size); err != nil {
+	if err := c.sender.control(to, message, size); err != nil {
 		p.drops.count(dropReasonOf(err))
 		return err
 	}

@@ -92,7 +92,7 @@ func TestManySmallTrains(t *testing.T) {
 		if d.arrived.packets != n || d.arrived.bytes != bytes {
 			t.Errorf("offload %v: %d packets of %d arrived", offload, d.arrived.packets, n)
 		}
-		if top, sent := d.peer.outbound.Load().sizes.Size(n), d.peer.tx.packets.Load(); top == 0 || sent != n {
+		if top, sent := d.peer.session.Load().sa.sizes.Size(n), d.peer.tx.packets.Load(); top == 0 || sent != n {
 			t.Errorf("offload %v: %d packets sent, the last of %d bytes", offload, sent, top)
 		}
 	}

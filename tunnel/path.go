@@ -27,10 +27,10 @@ type path struct {
 	// settled is the PLPMTU with which the last search has ended; before the
 	// first has, the egress MTU.
 	settled int
-	// hostMTU is the inner MTU that hosts are told of, by PTBs, routes and TCP's
-	// MSS, in bytes: they keep for minutes, or for good, what they were told, and
-	// so must not hear of what a search or a suspicion begins with. What is larger
-	// than innerMTU only is carried in pieces meanwhile.
+	// hostMTU is the inner MTU that hosts are told, by TCP's MSS and, as linkMTU,
+	// by PTBs and routes, in bytes. Hosts keep it for minutes, or for good. So
+	// they do not hear of the sizes that a search or a suspicion begins with: a
+	// packet between innerMTU and hostMTU travels in pieces meanwhile.
 	hostMTU int
 	// egress is the MTU of the host's own interface or route towards the
 	// endpoint, in bytes of the outer IP packet.
@@ -54,6 +54,16 @@ func (p *path) with(plpmtu, settled, egress int) *path {
 	next.innerMTU = esp.InnerMTU(p.v6(), plpmtu)
 	next.hostMTU = max(esp.InnerMTU(p.v6(), next.settled), next.innerMTU)
 	return &next
+}
+
+// linkMTU is the MTU of the tunnel as a link, in bytes of an inner packet of
+// either family. An IPv6 link carries 1280 bytes (RFC 8200 section 5), if need be
+// in pieces, and no PTB says less.
+func (p *path) linkMTU(v6 bool) int {
+	if v6 {
+		return max(p.hostMTU, minIPv6LinkMTU)
+	}
+	return p.hostMTU
 }
 
 // v6 tells the outer address family.

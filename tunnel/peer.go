@@ -25,10 +25,8 @@ type peer struct {
 
 	// ---- read by the packet loops, replaced by the control goroutine ----
 
-	// outbound is the SA to send on, nil without.
-	outbound atomic.Pointer[outboundSA]
-	// path is where to send and how much, nil while no endpoint is known.
-	path atomic.Pointer[path]
+	// session is what to send by, nil while no endpoint is known.
+	session atomic.Pointer[session]
 
 	// ---- any goroutine ----
 
@@ -45,6 +43,7 @@ type peer struct {
 	// ---- control goroutine only ----
 
 	sas        saSet
+	path       *path // where the peer is, nil while that is not known
 	discovery  *pmtud.Discovery
 	probes     []pmtud.Action // scratch
 	sounding   *sounding      // nil: none is under way
@@ -116,7 +115,7 @@ func (p *peer) status() PeerStatus {
 		Dropped:    p.drops.snapshot(),
 		Surgery:    p.surgery.status(),
 	}
-	to := p.path.Load()
+	to := p.path
 	if to != nil {
 		s.Endpoint = to.endpoint.String()
 	}
@@ -142,7 +141,7 @@ func (p *peer) state() PeerState {
 		return PeerUnresponsive
 	case p.sas.current != nil:
 		return PeerEstablished
-	case p.endpoint.IsZero() && p.path.Load() == nil:
+	case p.endpoint.IsZero() && p.path == nil:
 		return PeerIdle
 	default:
 		return PeerConnecting

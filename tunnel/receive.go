@@ -187,7 +187,7 @@ func (r *receiver) esp(packet []byte, a *arrival) {
 	r.authentic++
 	// Only the newest packet tells where the peer is: one that was overtaken
 	// may have been sent from where it was before.
-	if to := p.path.Load(); newest && (to == nil || !to.is(a.from, a.local)) {
+	if to := p.session.Load(); newest && (to == nil || !to.path.is(a.from, a.local)) {
 		r.events.moved(p, a.from, a.local)
 	}
 	if !sa.used.Load() && sa.used.CompareAndSwap(false, true) {
@@ -230,7 +230,7 @@ func (r *receiver) deliver(sa *inboundSA, plain []byte, nextHeader, outerTOS uin
 		return
 	}
 	inner.SetTOS(&packet, tos)
-	if to := p.path.Load(); r.clampMSS && to != nil && inner.ClampMSS(&packet, to.hostMTU, false) {
+	if to := p.session.Load(); r.clampMSS && to != nil && inner.ClampMSS(&packet, to.path.hostMTU, false) {
 		p.surgery.mssClamped.Add(1)
 	}
 	r.received.packets++

@@ -36,49 +36,49 @@ func (s *sender) reserveAll(sa *outboundSA, wanted int) (esp.Numbers, error) {
 
 // seal puts one payload of data, sealed for the peer's SA, into the outbox; tos
 // is that of the outer packet. The path's limits are the caller's to observe.
-func (s *sender) seal(p *peer, sa *outboundSA, to *path, payload []byte, nextHeader, tos uint8) error {
+func (s *sender) seal(to *session, payload []byte, nextHeader, tos uint8) error {
 	s.room(len(payload))
-	numbers, err := s.reserveAll(sa, 1)
+	numbers, err := s.reserveAll(to.sa, 1)
 	if err != nil {
 		return err
 	}
-	s.sealNext(p, sa, to, &numbers, payload, nextHeader, tos)
+	s.sealNext(to, &numbers, payload, nextHeader, tos)
 	return nil
 }
 
 // sealNext is seal under the next of the numbers.
-func (s *sender) sealNext(p *peer, sa *outboundSA, to *path, numbers *esp.Numbers, payload []byte, nextHeader, tos uint8) {
+func (s *sender) sealNext(to *session, numbers *esp.Numbers, payload []byte, nextHeader, tos uint8) {
 	room := s.room(len(payload))
-	sa.sizes.Waits(s.outbox.lane.number, numbers.Next()) // that may have emptied the outbox
-	packet, seq := sa.SealNext(&s.scratch, numbers, room, payload, nextHeader)
-	t := s.outbox.put(p, to, tos, len(packet), &sa.sizes, seq)
+	to.sa.sizes.Waits(s.outbox.lane.number, numbers.Next()) // that may have emptied the outbox
+	packet, seq := to.sa.SealNext(&s.scratch, numbers, room, payload, nextHeader)
+	t := s.outbox.put(to.peer, to.path, tos, len(packet), &to.sa.sizes, seq)
 	if nextHeader != esp.NextHeaderAggFrag {
 		t.inner.packets++
 		t.inner.bytes += len(payload)
 	}
-	if sa.sizes.Record(seq, esp.OuterOverhead(to.endpoint.Addr().Is6())+len(packet), true) {
-		s.events.dataFlows(p)
+	if to.sa.sizes.Record(seq, esp.OuterOverhead(to.path.v6())+len(packet), true) {
+		s.events.dataFlows(to.peer)
 	}
 }
 
 // control puts the payload of a dummy packet, which is no data, into the outbox.
 // With size, in bytes of the outer IP packet, the packet is padded to exactly
 // that.
-func (s *sender) control(p *peer, sa *outboundSA, to *path, payload []byte, size int) error {
-	overhead := esp.OuterOverhead(to.endpoint.Addr().Is6())
+func (s *sender) control(to *session, payload []byte, size int) error {
+	overhead := esp.OuterOverhead(to.path.v6())
 	var packet []byte
 	var seq uint32
 	var err error
 	if size > 0 {
-		packet, seq, err = sa.SealSize(&s.scratch, s.outbox.room(size-overhead), payload, esp.NextHeaderDummy, size-overhead)
+		packet, seq, err = to.sa.SealSize(&s.scratch, s.outbox.room(size-overhead), payload, esp.NextHeaderDummy, size-overhead)
 	} else {
-		packet, seq, err = sa.Seal(&s.scratch, s.room(len(payload)), payload, esp.NextHeaderDummy)
+		packet, seq, err = to.sa.Seal(&s.scratch, s.room(len(payload)), payload, esp.NextHeaderDummy)
 	}
 	if err != nil {
 		return err
 	}
-	s.outbox.put(p, to, 0, len(packet), nil, seq)
-	sa.sizes.Record(seq, overhead+len(packet), false)
+	s.outbox.put(to.peer, to.path, 0, len(packet), nil, seq)
+	to.sa.sizes.Record(seq, overhead+len(packet), false)
 	return nil
 }
 

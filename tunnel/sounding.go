@@ -101,7 +101,7 @@ func (c *controller) sound(ctx context.Context, name string) (*Sounding, error) 
 }
 
 func (c *controller) beginSounding(p *peer, done chan *Sounding, now time.Time) error {
-	to := p.path.Load()
+	to := p.path
 	switch {
 	case p.sounding != nil:
 		return errBusySounding
@@ -173,7 +173,7 @@ func (s *sounding) result(p *peer, now time.Time) *Sounding {
 		ExactMillis: millis(s.exactAt.Sub(s.began)),
 		ClearsDF:    d.ClearsDF(),
 	}
-	if to := p.path.Load(); to != nil {
+	if to := p.path; to != nil {
 		result.Endpoint, result.EgressMTU = to.endpoint.String(), to.egress
 		result.InnerMTU = esp.InnerMTU(to.v6(), d.PLPMTU())
 	}

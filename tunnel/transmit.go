@@ -61,15 +61,13 @@ func (t *transmitter) packet(b []byte, o inner.Offload) {
 		t.drops.count(dropNoRoute)
 		return
 	}
-	sa, to := p.outbound.Load(), p.path.Load()
-	if sa != nil && to != nil {
-		t.forwarder.lossy = t.slowDown(&packet)
-		t.forwarder.forward(p, sa, to, &packet, o)
+	if to := p.session.Load(); to.ready() {
+		t.forwarder.forward(to, &packet, o, t.slowDown(&packet))
 		return
 	}
 	now := time.Now()
 	p.waiting.put(packet.Bytes, o, now)
-	if p.outbound.Load() != nil {
+	if p.session.Load().ready() {
 		// The SA came while the packet went to wait.
 		t.forwarder.releaseWaiting(p, now)
 	}

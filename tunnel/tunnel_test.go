@@ -471,7 +471,7 @@ func TestARestartedPeerIsBackWithinSeconds(t *testing.T) {
 // sealTo sends an inner packet on an SA from other sockets than the tunnel's.
 func sealTo(from *udpSockets, p *peer, sa *outboundSA, to netip.AddrPort, packet []byte) error {
 	s := newSender(transmitterLane(0, 1), from, noSendEvents{})
-	if err := s.seal(p, sa, newPath(to, netip.Addr{}), packet, 4, 0); err != nil {
+	if err := s.seal(&session{p, sa, newPath(to, netip.Addr{})}, packet, 4, 0); err != nil {
 		return err
 	}
 	return s.outbox.flush()
@@ -495,9 +495,9 @@ func TestAPeerThatMovesIsFollowed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer moved.close()
-	sa, to := left.tunnel.peers[0].outbound.Load(), left.tunnel.peers[0].path.Load()
+	was := left.tunnel.peers[0].session.Load()
 	packet := ipv4Packet(leftIP, rightIP, 100)
-	if err := sealTo(moved, left.tunnel.peers[0], sa, to.endpoint, packet); err != nil {
+	if err := sealTo(moved, was.peer, was.sa, was.path.endpoint, packet); err != nil {
 		t.Fatal(err)
 	}
 	right.receives(packet)

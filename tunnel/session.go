@@ -1,0 +1,35 @@
+package tunnel
+
+// session is what it takes to send to a peer: an immutable snapshot that the
+// control goroutine replaces as a whole. A packet loop loads it once a packet
+// and sends that packet by it, whatever changes meanwhile.
+type session struct {
+	peer *peer
+	// sa is the SA to send on, nil while there is none.
+	sa *outboundSA
+	// path is where to send, and how much at once. There is no session without.
+	path *path
+}
+
+// ready reports whether packets can be sent. A peer without a path has no
+// session: nil is not ready.
+func (s *session) ready() bool { return s != nil && s.sa != nil }
+
+// publish makes the peer's current SA and path its session.
+func (p *peer) publish() {
+	if p.path == nil {
+		p.session.Store(nil)
+		return
+	}
+	s := &session{peer: p, path: p.path}
+	if pair := p.sas.current; pair != nil {
+		s.sa = pair.outbound
+	}
+	p.session.Store(s)
+}
+
+// setPath replaces the path, and publishes it.
+func (p *peer) setPath(to *path) {
+	p.path = to
+	p.publish()
+}
