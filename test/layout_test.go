@@ -47,6 +47,7 @@ func TestDependenciesPointOneWay(t *testing.T) {
 		"tunnel":              {"tunnel", "esp", "crypto", "conf", "pmtud"},
 		"tunnel/control":      {},
 		"tunnel/inner":        {},
+		"tunnel/udp":          {},
 		"cmd/fathom":          {"tunnel", "conf", "crypto", "test/netlab"},
 		"test/netlab":         {},
 		"test/netlab/labtest": {"test/netlab"},

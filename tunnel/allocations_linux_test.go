@@ -158,7 +158,7 @@ func TestTheDevicesDoNotAllocate(t *testing.T) {
 				loops.Go(end.arrival.receiver.run)
 				t.Cleanup(func() {
 					device.Close()
-					end.arrival.receiver.inbox.socket.conn.Close()
+					end.arrival.to.Close()
 				})
 			}
 

@@ -224,7 +224,7 @@ func (c *controller) maintainKeepalive(p *peer, now time.Time) {
 		p.lastSent, p.quietSince = sent, now
 	} else if now.Sub(p.quietSince) >= p.keepalive {
 		p.quietSince = now
-		if err := c.sender.keepalive(to); err != nil {
+		if err := c.sender.keepalive(to.Destination); err != nil {
 			p.drops.count(dropReasonOf(err))
 		}
 	}
@@ -248,7 +248,7 @@ func (c *controller) lost(p *peer, why string, now time.Time) {
 // our own configuration, leads here.
 func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time.Time) {
 	old := p.path
-	if old != nil && old.is(to, local) {
+	if old != nil && old.Matches(to, local) {
 		return
 	}
 	mtu, err := c.host.egressMTU(to.Addr())
@@ -257,7 +257,7 @@ func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time
 		return
 	}
 	path := newPath(to, local)
-	if old != nil && old.endpoint == to {
+	if old != nil && old.Remote() == to {
 		// The same way back; only our own address on it is another.
 		p.setPath(path.with(old.plpmtu, old.settled, mtu))
 		if mtu != old.egress {

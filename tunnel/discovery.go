@@ -2,13 +2,14 @@ package tunnel
 
 import (
 	"errors"
+	"net/netip"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"fathom/conf"
+	"fathom/esp"
 	"fathom/pmtud"
 	"fathom/tunnel/control"
+	"fathom/tunnel/udp"
 )
 
 // This file lets package pmtud, which decides, and the network, which it knows
@@ -37,7 +38,7 @@ func (c *controller) beginDiscovery(p *peer, now time.Time) {
 	if to == nil {
 		return
 	}
-	p.discovery.NewEndpoint(pmtud.Endpoint{IPv6: to.v6(), EgressMTU: to.egress}, now)
+	p.discovery.NewEndpoint(pmtud.Endpoint{IPv6: to.IPv6(), EgressMTU: to.egress}, now)
 	if pair := p.sas.current; pair != nil {
 		p.discovery.NewSA(&pair.outbound.sizes)
 	}
@@ -62,7 +63,7 @@ func (c *controller) act(p *peer, a pmtud.Action, now time.Time) {
 	switch a.Kind {
 	case pmtud.SendProbe:
 		if err := c.sendControl(p, control.AppendToken(nil, control.Probe, a.ID), a.Size); err != nil {
-			p.discovery.ProbeFailed(a.ID, errors.Is(err, unix.EMSGSIZE), now)
+			p.discovery.ProbeFailed(a.ID, errors.Is(err, udp.ErrTooBig), now)
 		}
 	case pmtud.SendReportRequest:
 		_ = c.sendControl(p, control.AppendToken(nil, control.ReportRequest, a.ID), 0)
@@ -123,7 +124,7 @@ func (c *controller) handleReport(p *peer, e control.Element, now time.Time) {
 	}
 }
 
-// The methods below are the sendEvents of every outbox.
+// The methods below are the sendEvents of every sender.
 
 func (c *controller) dataFlows(p *peer) {
 	c.post(func(now time.Time) { c.discover(p, now) })
@@ -139,8 +140,8 @@ func (c *controller) tooBig(p *peer, size int) {
 	})
 }
 
-func (c *controller) noSegmentation(s *udpSocket, why error) {
-	c.log.Info("UDP segmentation offload does not work here and is not used", "socket", s.conn.LocalAddr(), "error", why)
+func (c *controller) noSegmentation(local netip.AddrPort, why error) {
+	c.log.Info("UDP segmentation offload does not work here and is not used", "socket", local, "error", why)
 }
 
 const (
@@ -153,31 +154,32 @@ const (
 // ptb looks at a PTB before it may cost the control goroutine anything: one
 // that quotes the SPI and the sequence number of a packet sent of late is worth
 // a look, of all others only a few.
-func (c *controller) ptb(m ptbMessage) {
+func (c *controller) ptb(m udp.PTB) {
+	spi, seq, _ := esp.ParseQuote(m.Quote)
 	for _, p := range c.peers {
 		s := p.session.Load()
-		if !s.ready() || s.path.endpoint != m.to {
+		if !s.ready() || s.path.Remote() != m.To {
 			continue
 		}
 		limit := &p.strangePTBs
-		if m.spi == s.sa.SPI() && s.sa.sizes.Size(m.seq) > 0 {
+		if spi == s.sa.SPI() && s.sa.sizes.Size(seq) > 0 {
 			limit = &p.quotedPTBs
 		}
 		if limit.allow(time.Now()) {
-			c.post(func(now time.Time) { c.handlePTB(p, m, now) })
+			c.post(func(now time.Time) { c.handlePTB(p, m.MTU, spi, seq, now) })
 		}
 		return
 	}
 }
 
-func (c *controller) handlePTB(p *peer, m ptbMessage, now time.Time) {
+func (c *controller) handlePTB(p *peer, mtu int, spi, seq uint32, now time.Time) {
 	pair := p.sas.current
 	if pair == nil {
 		return
 	}
-	ptb := pmtud.PTB{MTU: m.mtu}
-	if pair.outbound.SPI() == m.spi {
-		ptb.Size = pair.outbound.sizes.Size(m.seq)
+	ptb := pmtud.PTB{MTU: mtu}
+	if pair.outbound.SPI() == spi {
+		ptb.Size = pair.outbound.sizes.Size(seq)
 		ptb.Validated = ptb.Size > 0
 	}
 	p.discovery.PTB(ptb, now)
@@ -191,7 +193,7 @@ func (c *controller) egressChanged(now time.Time) {
 		if to == nil {
 			continue
 		}
-		mtu, err := c.host.egressMTU(to.endpoint.Addr())
+		mtu, err := c.host.egressMTU(to.Remote().Addr())
 		if err != nil || mtu == to.egress {
 			continue // without a route there will be another change
 		}

@@ -135,7 +135,7 @@ func (f *forwarder) pieces(to *session, packet *inner.Packet) error {
 			return err
 		}
 		for numbers.Left() > 0 {
-			piece, _ := f.cutter.Next(f.sender.room(to.path.innerMTU)[esp.HeaderSize:esp.HeaderSize])
+			piece, _ := f.cutter.Next(f.sender.payloadRoom(to.path.innerMTU))
 			f.sender.sealNext(to, &numbers, piece, nextHeader, tos)
 		}
 	}
@@ -211,7 +211,7 @@ func (f *forwarder) tooLarge(to *session, packet *inner.Packet) error {
 func (f *forwarder) fragments(to *session, packet *inner.Packet) error {
 	tos := f.policy.class.Encapsulate(packet.TOS)
 	for {
-		fragment, ok := f.fragmenter.Next(f.sender.room(to.path.innerMTU)[esp.HeaderSize:esp.HeaderSize])
+		fragment, ok := f.fragmenter.Next(f.sender.payloadRoom(to.path.innerMTU))
 		if !ok {
 			return nil
 		}
@@ -230,7 +230,7 @@ func (f *forwarder) tunnelFragments(to *session, packet *inner.Packet) error {
 		return err
 	}
 	for numbers.Left() > 0 {
-		payload, _ := f.splitter.Next(f.sender.room(to.path.innerMTU)[esp.HeaderSize:esp.HeaderSize])
+		payload, _ := f.splitter.Next(f.sender.payloadRoom(to.path.innerMTU))
 		f.sender.sealNext(to, &numbers, payload, esp.NextHeaderAggFrag, tos)
 	}
 	to.peer.tx.add(1, len(packet.Bytes))
@@ -261,7 +261,7 @@ func (f *forwarder) releaseWaiting(p *peer, now time.Time) {
 			f.forward(to, &packet, w.offload, false)
 		}
 	}
-	_ = f.sender.outbox.flush() // counted
+	_ = f.sender.flush() // counted
 }
 
 // forwardDropReason names the reason behind an error of forward.

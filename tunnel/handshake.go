@@ -11,6 +11,7 @@ import (
 
 	"fathom/crypto"
 	"fathom/esp"
+	"fathom/tunnel/udp"
 )
 
 // initiate sends an initiation to a peer, or finds out first where it is.
@@ -33,14 +34,14 @@ func (c *controller) initiate(p *peer, now time.Time) {
 	offer := c.offer()
 	message, err := initiator.Initiation(esp.AppendMarker(nil), offer, p.exchange.cookie, now)
 	if err == nil {
-		err = c.sender.plain(message, to)
+		err = c.sender.plain(message, to.Destination)
 	}
 	if err != nil {
-		c.log.Debug("initiation", "peer", p.name, "endpoint", to.endpoint, "error", err)
+		c.log.Debug("initiation", "peer", p.name, "endpoint", to.Remote(), "error", err)
 	}
-	p.exchange.sent(initiation{initiator, offer.SPI, to.endpoint, now}, wait)
+	p.exchange.sent(initiation{initiator, offer.SPI, to.Remote(), now}, wait)
 	if p.exchange.attempts%complainEvery == 0 {
-		c.complain(p, now, "no answer to handshake", "endpoint", to.endpoint, "attempts", p.exchange.attempts,
+		c.complain(p, now, "no answer to handshake", "endpoint", to.Remote(), "attempts", p.exchange.attempts,
 			"hint", "is the peer up, the UDP port open, and this host's public key in its configuration?")
 	}
 }
@@ -110,7 +111,7 @@ var (
 )
 
 func (c *controller) handleInitiation(message []byte, from netip.AddrPort, local netip.Addr, now time.Time) error {
-	back := newPath(from, local)
+	back := udp.NewDestination(from, local)
 	pending, err := c.responder.Open(message, from, c.load.high(now), now)
 	if errors.Is(err, crypto.ErrCookieRequired) {
 		reply, err := c.responder.CookieReply(esp.AppendMarker(nil), message, from, now)
@@ -247,7 +248,7 @@ func (c *controller) established(p *peer, pair *saPair, at netip.AddrPort, rtt t
 	p.publish()
 	p.discovery.NewSA(&pair.outbound.sizes)
 	c.forwarder.releaseWaiting(p, now)
-	if to := p.path; to != nil && to.endpoint == at {
+	if to := p.path; to != nil && to.Remote() == at {
 		c.validate(p, rtt, now)
 	}
 }

@@ -97,7 +97,7 @@ func (c *controller) sendControl(p *peer, message []byte, size int) error {
 		return err
 	}
 	p.sent.Add(1)
-	return c.sender.outbox.flush()
+	return c.sender.flush()
 }
 
 var errNoSA = errors.New("no SA")

@@ -14,6 +14,7 @@ import (
 	"fathom/conf"
 	"fathom/test/netlab"
 	"fathom/test/netlab/labtest"
+	"fathom/tunnel/udp"
 )
 
 // inHost runs fn in a network namespace, so that no device outlives the test.
@@ -266,7 +267,7 @@ func TestWithoutSuperpackets(t *testing.T) {
 				if log.count(saysSingle) != 1 || log.count(saysOne) != 0 {
 					t.Errorf("said: %v", log.seen)
 				}
-				r := &reporter{tunnel: &Tunnel{config: config}, device: d, packets: portableDevice{d.Device}, sockets: new(udpSockets)}
+				r := &reporter{tunnel: &Tunnel{config: config}, device: d, packets: portableDevice{d.Device}, conn: new(udp.Conn)}
 				if s := r.offload(); s.Queues != 1 || s.DeviceTCP || s.DeviceUDP {
 					t.Errorf("status %+v", s)
 				}

@@ -26,7 +26,7 @@ type transmitter struct {
 func (t *transmitter) run() error {
 	for {
 		err := t.batch()
-		_ = t.forwarder.sender.outbox.flush() // counted
+		_ = t.forwarder.sender.flush() // counted
 		if errors.Is(err, os.ErrClosed) {
 			return nil
 		} else if err != nil {
@@ -77,13 +77,12 @@ func (t *transmitter) packet(b []byte, o inner.Offload) {
 // the device's queue stands. One that can be marked as congested is marked
 // instead (RFC 3168 section 5).
 func (t *transmitter) slowDown(packet *inner.Packet) (drop bool) {
-	outbox := t.forwarder.sender.outbox
-	if !outbox.waited && !t.queue.watched() {
+	waited := t.forwarder.sender.outbox.Waited()
+	if !waited && !t.queue.watched() {
 		return false
 	}
 	now := time.Now()
-	if outbox.waited {
-		outbox.waited = false
+	if waited {
 		t.queue.blocked(now)
 	}
 	return t.queue.watched() && t.queue.due(now) && !inner.MarkCongestion(packet)

@@ -16,6 +16,7 @@ import (
 	"fathom/conf"
 	"fathom/crypto"
 	"fathom/esp"
+	"fathom/tunnel/udp"
 )
 
 // Options are what a tunnel needs beside its configuration.
@@ -94,11 +95,11 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 	}
 	cleanup = append(cleanup, host.close, func() { device.Close() })
 
-	sockets, err := listenUDP(t.config.ListenHost, t.config.ListenPort, t.socketOptions())
+	conn, err := udp.Listen(t.config.ListenHost, t.config.ListenPort, t.udpConfig())
 	if err != nil {
 		return err
 	}
-	cleanup = append(cleanup, sockets.close)
+	cleanup = append(cleanup, conn.Close)
 
 	status, err := listenStatus(t.config.StatusSocket)
 	if err != nil {
@@ -115,7 +116,7 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 		t.log.Warn("writing the keys of all traffic to a file", "file", t.config.DebugESPSAFile)
 	}
 
-	c, err := t.newController(sockets, host, keys)
+	c, err := t.newController(conn, host, keys)
 	if err != nil {
 		return err
 	}
@@ -129,16 +130,16 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	t.tellOfSockets(sockets)
-	t.log.Info("tunnel up", "name", t.config.Name, "public_key", t.public, "listen", sockets.addresses(), "peers", len(t.peers))
-	err = t.carry(ctx, c, device, sockets, status)
+	t.tellOfSockets(conn)
+	t.log.Info("tunnel up", "name", t.config.Name, "public_key", t.public, "listen", conn.Addrs(), "peers", len(t.peers))
+	err = t.carry(ctx, c, device, conn, status)
 	t.log.Info("tunnel down", "name", t.config.Name)
 	return err
 }
 
 // carry runs the goroutines of the tunnel; see the package documentation for
 // who they are and how each ends.
-func (t *Tunnel) carry(ctx context.Context, c *controller, device *tunDevice, sockets *udpSockets, status net.Listener) error {
+func (t *Tunnel) carry(ctx context.Context, c *controller, device *tunDevice, conn *udp.Conn, status net.Listener) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	routes := newRoutes(t.peers)
@@ -154,27 +155,27 @@ func (t *Tunnel) carry(ctx context.Context, c *controller, device *tunDevice, so
 		loops.Go(func() {
 			transmit := &transmitter{
 				reader: reader, routes: routes, drops: c.drops,
-				forwarder: newForwarder(newSender(transmitterLane(i, len(readers)), sockets, c), policy, packets.writer()),
+				forwarder: newForwarder(newSender(transmitterPlace(i, len(readers)), conn, c), policy, packets.writer()),
 			}
 			if err := transmit.run(); err != nil {
 				cancel(err)
 			}
 		})
 	}
-	sockets.each(func(socket *udpSocket) {
+	for _, inbox := range conn.Inboxes() {
 		loops.Go(func() {
-			newReceiver(newInbox(socket), packets, policy.clampMSS, routes, c).run()
+			newReceiver(inbox, packets, policy.clampMSS, routes, c).run()
 		})
-	})
+	}
 	started := time.Now()
 	loops.Go(func() {
-		serveStatus(status, &reporter{t, ctx, c, device, packets, sockets, started})
+		serveStatus(status, &reporter{t, ctx, c, device, packets, conn, started})
 	})
 
 	c.run(ctx) // says farewell while the sockets are still open
 
 	status.Close()
-	sockets.close()
+	conn.Close()
 	device.Close()
 	loops.Wait()
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) && !errors.Is(cause, context.DeadlineExceeded) {
@@ -183,29 +184,31 @@ func (t *Tunnel) carry(ctx context.Context, c *controller, device *tunDevice, so
 	return nil
 }
 
+// smallReceiveBuffer is so small that bursts are likely to be lost, in bytes.
+const smallReceiveBuffer = 2 << 20
+
 // tellOfSockets logs what the kernel has granted.
-func (t *Tunnel) tellOfSockets(sockets *udpSockets) {
-	smallest := receiveBuffer
-	sockets.each(func(s *udpSocket) {
-		receive, send := s.buffers()
-		t.log.Debug("socket", "address", s.conn.LocalAddr(), "receive_buffer", receive, "send_buffer", send, "gso", s.gso.Load(), "gro", s.gro)
-		smallest = min(smallest, receive)
-	})
-	if smallest < receiveBuffer/2 {
-		t.log.Warn("small receive buffer of the sockets: bursts may be lost", "receive_buffer", smallest, "hint",
-			fmt.Sprintf("run with CAP_NET_ADMIN, or set net.core.rmem_max to %d", receiveBuffer))
+func (t *Tunnel) tellOfSockets(conn *udp.Conn) {
+	o := conn.Offloads()
+	t.log.Debug("sockets", "addresses", conn.Addrs(), "receive_buffer", o.ReceiveBuffer, "send_buffer", o.SendBuffer, "gso", o.Segment, "gro", o.GRO)
+	if o.ReceiveBuffer < smallReceiveBuffer {
+		t.log.Warn("small receive buffer of the sockets: bursts may be lost", "receive_buffer", o.ReceiveBuffer, "hint",
+			fmt.Sprintf("run with CAP_NET_ADMIN, or set net.core.rmem_max to %d", 2*smallReceiveBuffer))
 	}
 }
 
-// socketOptions asks for as many sockets as the device has queues, and for one
-// that the controller has to itself: see udpSockets.of.
-func (t *Tunnel) socketOptions() socketOptions {
-	return socketOptions{
-		df:      t.config.OuterDF != conf.OuterDFClear,
-		offload: t.config.Offload != conf.OffloadOff,
-		queues:  max(2, t.queues()),
+// udpConfig asks for as many sockets as the device has queues, and for one that
+// the controller has to itself: see udp.OutboxConfig.Wait.
+func (t *Tunnel) udpConfig() udp.Config {
+	return udp.Config{
+		DontFragment: t.config.OuterDF != conf.OuterDFClear,
+		Offload:      t.config.Offload != conf.OffloadOff,
+		Sockets:      max(2, t.queues()),
 	}
 }
+
+// maxDatagram is the largest IP packet, in bytes.
+const maxDatagram = 65535
 
 // mostQueues bounds the queues where the configuration leaves their number open.
 const mostQueues = 8
@@ -238,7 +241,7 @@ func (t *Tunnel) openPackets(d *tunDevice) (device, error) {
 	return openSuper(d)
 }
 
-func (t *Tunnel) newController(sockets *udpSockets, host hostNetwork, keys *keyLog) (*controller, error) {
+func (t *Tunnel) newController(conn *udp.Conn, host hostNetwork, keys *keyLog) (*controller, error) {
 	responder, err := crypto.NewResponder(t.private, rand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("handshake: %w", err)
@@ -268,7 +271,7 @@ func (t *Tunnel) newController(sockets *udpSockets, host hostNetwork, keys *keyL
 		egress:    make(chan struct{}, 1),
 		alarm:     newAlarm(),
 	}
-	c.sender = newSender(controllerLane, sockets, c)
+	c.sender = newSender(controllerPlace, conn, c)
 	for _, p := range t.peers {
 		c.byKey[p.public] = p
 		if at, ok := places.of(p.public); ok && p.endpoint.IsZero() {

@@ -1,4 +1,4 @@
-package tunnel
+package udp
 
 import (
 	"encoding/binary"
@@ -9,6 +9,17 @@ import (
 
 	"golang.org/x/sys/unix"
 )
+
+// native is what the kernel needs to know of a Destination: its remote end, and
+// the ancillary data for its local one.
+type native struct {
+	sockaddr sockaddr
+	source   []byte
+}
+
+func nativeOf(remote netip.AddrPort, local netip.Addr) native {
+	return native{sockaddrOf(remote), sourceAncillary(local)}
+}
 
 // sockaddr is a socket address as the kernel wants it: of IPv4 or IPv6.
 type sockaddr struct {

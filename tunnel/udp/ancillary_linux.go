@@ -1,4 +1,4 @@
-package tunnel
+package udp
 
 import (
 	"encoding/binary"
@@ -18,22 +18,8 @@ type ancillary [ancillarySize / 8]uint64
 
 func (a *ancillary) bytes() []byte { return (*[ancillarySize]byte)(unsafe.Pointer(a))[:] }
 
-// arrival is what the kernel tells of a datagram, or of several that it has
-// joined.
-type arrival struct {
-	from  netip.AddrPort
-	local netip.Addr // that it was sent to; invalid if not told
-	// tos is the IPv4 TOS octet or the IPv6 traffic class: DSCP and ECN.
-	tos uint8
-	// segment is the size of each datagram but the last, in bytes of UDP
-	// payload, where the kernel has joined several; else 0.
-	segment int
-	// fragmented says that it arrived in fragments.
-	fragmented bool
-}
-
 // parseAncillary fills in what the ancillary data of a datagram says.
-func (a *arrival) parseAncillary(oob []byte) {
+func (a *Arrival) parseAncillary(oob []byte) {
 	for len(oob) >= unix.CmsgLen(0) {
 		header, data, rest, err := unix.ParseOneSocketControlMessage(oob)
 		if err != nil {
@@ -44,24 +30,24 @@ func (a *arrival) parseAncillary(oob []byte) {
 			switch {
 			case header.Type == unix.IP_PKTINFO && len(data) >= unix.SizeofInet4Pktinfo:
 				// struct in_pktinfo: ifindex, spec_dst (the local address), addr.
-				a.local = netip.AddrFrom4([4]byte(data[4:8]))
+				a.Local = netip.AddrFrom4([4]byte(data[4:8]))
 			case header.Type == unix.IP_TOS && len(data) >= 1:
-				a.tos = data[0]
+				a.TOS = data[0]
 			case header.Type == unix.IP_RECVFRAGSIZE:
-				a.fragmented = true
+				a.Fragmented = true
 			}
 		case unix.IPPROTO_IPV6:
 			switch {
 			case header.Type == unix.IPV6_PKTINFO && len(data) >= unix.SizeofInet6Pktinfo:
-				a.local = netip.AddrFrom16([16]byte(data[:16]))
+				a.Local = netip.AddrFrom16([16]byte(data[:16]))
 			case header.Type == unix.IPV6_TCLASS && len(data) >= 4:
-				a.tos = uint8(binary.NativeEndian.Uint32(data))
+				a.TOS = uint8(binary.NativeEndian.Uint32(data))
 			case header.Type == unix.IPV6_RECVFRAGSIZE:
-				a.fragmented = true
+				a.Fragmented = true
 			}
 		case unix.IPPROTO_UDP:
 			if header.Type == unix.UDP_GRO && len(data) >= 4 { // an int, where UDP_SEGMENT takes 16 bits
-				a.segment = int(binary.NativeEndian.Uint32(data))
+				a.Segment = int(binary.NativeEndian.Uint32(data))
 			}
 		}
 		oob = rest

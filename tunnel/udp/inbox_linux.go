@@ -1,4 +1,4 @@
-package tunnel
+package udp
 
 import (
 	"unsafe"
@@ -7,11 +7,11 @@ import (
 )
 
 const (
-	// inboxSlots is how many reads an inbox has room for. Each is one
+	// Slots is how many reads an Inbox has room for. Each is one
 	// datagram, or up to 64 KiB of them where the kernel joins them.
-	inboxSlots = 16
-	// inboxSlotSize is the room for one read, in bytes.
-	inboxSlotSize = 1 << 16
+	Slots = 16
+	// slotSize is the room for one read, in bytes.
+	slotSize = 1 << 16
 )
 
 // mmsghdr is the struct of recvmmsg(2) and sendmmsg(2).
@@ -20,16 +20,16 @@ type mmsghdr struct {
 	len    uint32
 }
 
-// inbox reads datagrams in batches from a socket. What it has read stays
-// where it is until the slot is used again, so that packets can be opened in
+// An Inbox reads datagrams in batches from one socket. What it has read stays
+// where it is until its slot is used again, so that packets can be opened in
 // place and handed on together. One goroutine uses it.
-type inbox struct {
-	socket  *udpSocket
+type Inbox struct {
+	socket  *socket
 	buffer  []byte // of all slots
-	slots   [inboxSlots]mmsghdr
-	vectors [inboxSlots]unix.Iovec
-	names   [inboxSlots]sockaddr
-	control [inboxSlots]ancillary
+	slots   [Slots]mmsghdr
+	vectors [Slots]unix.Iovec
+	names   [Slots]sockaddr
+	control [Slots]ancillary
 
 	// What the system call gets from and leaves for receive; the closure is
 	// made once, since a new one for each call would be an allocation.
@@ -40,11 +40,11 @@ type inbox struct {
 	errno unix.Errno
 }
 
-func newInbox(socket *udpSocket) *inbox {
-	b := &inbox{socket: socket, buffer: make([]byte, inboxSlots*inboxSlotSize)}
+func newInbox(s *socket) *Inbox {
+	b := &Inbox{socket: s, buffer: make([]byte, Slots*slotSize)}
 	for i := range b.slots {
-		b.vectors[i].Base = &b.buffer[i*inboxSlotSize]
-		b.vectors[i].SetLen(inboxSlotSize)
+		b.vectors[i].Base = &b.buffer[i*slotSize]
+		b.vectors[i].SetLen(slotSize)
 		h := &b.slots[i].header
 		h.Name = (*byte)(unsafe.Pointer(&b.names[i].raw))
 		h.Iov = &b.vectors[i]
@@ -55,13 +55,13 @@ func newInbox(socket *udpSocket) *inbox {
 	return b
 }
 
-// receive fills slots from the given one on and returns how many. With wait it
-// returns at least one, or an error: net.ErrClosed once the socket is closed;
-// after any other error the next call may succeed, since the kernel reports
-// pending ICMP errors here. Without wait it may return none.
-func (b *inbox) receive(from int, wait bool) (int, error) {
+// Receive fills slots from the given one on and returns how many. With wait it
+// returns at least one, or an error: net.ErrClosed once the socket is closed.
+// After another error the next call may succeed, since the kernel reports
+// pending ICMP errors here: see DrainErrors. Without wait it may return none.
+func (b *Inbox) Receive(from int, wait bool) (int, error) {
 	b.from, b.wait, b.count, b.errno = from, wait, 0, 0
-	for i := from; i < inboxSlots; i++ {
+	for i := from; i < Slots; i++ {
 		h := &b.slots[i].header
 		h.Namelen = uint32(unsafe.Sizeof(b.names[i].raw))
 		h.SetControllen(ancillarySize)
@@ -78,10 +78,10 @@ func (b *inbox) receive(from int, wait bool) (int, error) {
 // recvmmsg makes the system call; false means that the socket is to be waited
 // for. It is raw because it does not block, and so need not tell the scheduler
 // that it might.
-func (b *inbox) recvmmsg(fd uintptr) bool {
+func (b *Inbox) recvmmsg(fd uintptr) bool {
 	for {
 		n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&b.slots[b.from])),
-			uintptr(inboxSlots-b.from), unix.MSG_DONTWAIT, 0, 0)
+			uintptr(Slots-b.from), unix.MSG_DONTWAIT, 0, 0)
 		switch errno {
 		case 0:
 			b.count = int(n)
@@ -96,12 +96,16 @@ func (b *inbox) recvmmsg(fd uintptr) bool {
 	}
 }
 
-// slot returns what a slot holds after receive. The bytes are the inbox's, and
-// may be changed.
-func (b *inbox) slot(i int) (payload []byte, a arrival) {
+// Slot returns the run that a slot holds after Receive. The bytes are the inbox's,
+// and may be changed.
+func (b *Inbox) Slot(i int) (payload []byte, a Arrival) {
 	s := &b.slots[i]
-	a.from = b.names[i].addrPort()
+	a.From = b.names[i].addrPort()
 	a.parseAncillary(b.control[i].bytes()[:s.header.Controllen])
-	start := i * inboxSlotSize
+	start := i * slotSize
 	return b.buffer[start : start+int(s.len)], a
 }
+
+// DrainErrors empties the socket's error queue. It hands every PTB in it to f and
+// throws the rest away.
+func (b *Inbox) DrainErrors(f func(PTB)) { b.socket.errors.drain(b.socket, f) }

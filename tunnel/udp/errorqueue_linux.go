@@ -1,8 +1,7 @@
-package tunnel
+package udp
 
 import (
 	"encoding/binary"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -10,26 +9,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ptbMessage is an ICMP Packet Too Big, or Fragmentation Needed, as the kernel
-// has taken it apart. Anybody can have sent it.
-type ptbMessage struct {
-	to  netip.AddrPort // where the quoted packet was going
-	mtu int            // of the outer IP packet, in bytes; 0: the router did not say
-	// spi and seq are those of the ESP packet that is quoted; zero if so
-	// little is quoted that they are not in it.
-	spi, seq uint32
-}
-
 // errorQueue takes the ICMP messages out of a socket's error queue (ip(7),
-// IP_RECVERR). Any goroutine may do so: whoever is told by the kernel, as the
-// result of a call that has nothing to do with it, that one is there.
+// IP_RECVERR). Any goroutine may do so. The kernel tells of a message by failing a
+// call of any goroutine that uses the socket.
 type errorQueue struct {
 	// remote counts what was in the queue and did not come from this host.
 	remote atomic.Uint64
 
 	mu      sync.Mutex // guards what follows
 	name    sockaddr
-	quote   [64]byte // enough for SPI and sequence number
+	quote   [64]byte
 	control ancillary
 }
 
@@ -38,7 +27,7 @@ const maxDrain = 256
 
 // drain hands every PTB in the queue to f and throws the rest away. It does
 // not wait.
-func (q *errorQueue) drain(s *udpSocket, f func(ptbMessage)) {
+func (q *errorQueue) drain(s *socket, f func(PTB)) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	_ = s.raw.Control(func(fd uintptr) {
@@ -55,7 +44,7 @@ func (q *errorQueue) drain(s *udpSocket, f func(ptbMessage)) {
 }
 
 // next takes one message out of the queue; not ok means that it is empty.
-func (q *errorQueue) next(fd int) (ptb ptbMessage, isPTB, ok bool) {
+func (q *errorQueue) next(fd int) (ptb PTB, isPTB, ok bool) {
 	vector := unix.Iovec{Base: &q.quote[0]}
 	vector.SetLen(len(q.quote))
 	header := unix.Msghdr{
@@ -77,11 +66,7 @@ func (q *errorQueue) next(fd int) (ptb ptbMessage, isPTB, ok bool) {
 	if !isPTB {
 		return ptb, false, true
 	}
-	ptb = ptbMessage{to: q.name.addrPort(), mtu: mtu}
-	if quote := q.quote[:n]; len(quote) >= 8 {
-		ptb.spi, ptb.seq = binary.BigEndian.Uint32(quote), binary.BigEndian.Uint32(quote[4:])
-	}
-	return ptb, true, true
+	return PTB{To: q.name.addrPort(), MTU: mtu, Quote: q.quote[:n]}, true, true
 }
 
 // parseExtendedError finds the MTU in the ancillary data of an error: struct

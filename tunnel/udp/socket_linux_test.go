@@ -1,4 +1,4 @@
-package tunnel
+package udp
 
 import (
 	"errors"
@@ -14,21 +14,21 @@ import (
 // peer could overtake each other.
 func TestPeersAreSpreadOverSockets(t *testing.T) {
 	const queues, places, each = 4, 32, 5
-	s, err := listenUDP(netip.MustParseAddr("127.0.0.1"), 0, socketOptions{df: true, offload: true, queues: queues})
+	s, err := Listen(loopback, 0, Config{DontFragment: true, Offload: true, Sockets: queues})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.close()
+	defer s.Close()
 	if len(s.v4) != queues || len(s.v6) != 0 {
 		t.Fatalf("%d and %d sockets", len(s.v4), len(s.v6))
 	}
 	for _, socket := range s.v4 {
-		if socket.port() != s.port() {
-			t.Errorf("port %d, want %d", socket.port(), s.port())
+		if socket.addr() != s.Addrs()[0] {
+			t.Errorf("socket at %v, want %v", socket.addr(), s.Addrs()[0])
 		}
 	}
 	for range places {
-		from, err := net.Dial("udp", s.addresses()[0])
+		from, err := net.Dial("udp", s.Addrs()[0].String())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -67,16 +67,16 @@ func TestPeersAreSpreadOverSockets(t *testing.T) {
 
 // TestAPortThatIsTakenIsAnError, though the sockets of one tunnel share theirs.
 func TestAPortThatIsTakenIsAnError(t *testing.T) {
-	o := socketOptions{df: true, offload: true, queues: 2}
-	s, err := listenUDP(netip.MustParseAddr("127.0.0.1"), 0, o)
+	cfg := Config{DontFragment: true, Offload: true, Sockets: 2}
+	s, err := Listen(loopback, 0, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.close()
-	other, err := listenUDP(netip.MustParseAddr("127.0.0.1"), s.port(), o)
+	defer s.Close()
+	other, err := Listen(loopback, s.Addrs()[0].Port(), cfg)
 	if !errors.Is(err, unix.EADDRINUSE) {
 		if err == nil {
-			other.close()
+			other.Close()
 		}
 		t.Errorf("error %v", err)
 	}
