@@ -47,6 +47,8 @@ func TestDependenciesPointOneWay(t *testing.T) {
 		"tunnel":              {"tunnel", "esp", "crypto", "conf", "pmtud"},
 		"tunnel/control":      {},
 		"tunnel/inner":        {},
+		"tunnel/tun":          {"tunnel/inner"},
+		"tunnel/host":         {},
 		"cmd/fathom":          {"tunnel", "conf", "crypto", "test/netlab"},
 		"test/netlab":         {},
 		"test/netlab/labtest": {"test/netlab"},

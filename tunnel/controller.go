@@ -9,6 +9,7 @@ import (
 
 	"fathom/conf"
 	"fathom/crypto"
+	"fathom/tunnel/host"
 )
 
 const (
@@ -58,11 +59,11 @@ type controller struct {
 	complained time.Time // last warning about a stranger
 }
 
-// hostNetwork is what the controller asks of the host: see hostLink.
+// hostNetwork is what the controller asks of the host: see host.Link.
 type hostNetwork interface {
-	egressMTU(to netip.Addr) (int, error)
-	setMTU(mtu int) error
-	route(prefix netip.Prefix, mtu int) error
+	EgressMTU(to netip.Addr) (int, error)
+	SetMTU(mtu int) error
+	Route(prefix netip.Prefix, mtu int) error
 }
 
 // run ends when ctx is done; it then tells the peers.
@@ -258,7 +259,7 @@ func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time
 	if old != nil && old.is(to, local) {
 		return
 	}
-	mtu, err := c.host.egressMTU(to.Addr())
+	mtu, err := c.host.EgressMTU(to.Addr())
 	if err != nil {
 		c.log.Warn("no way to peer", "peer", p.name, "endpoint", to, "error", err)
 		return
@@ -289,7 +290,7 @@ func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time
 
 // adaptHost gives the device and the routes the inner MTU of the peers' paths:
 // the device the largest, each route its peer's. An IPv6 link carries
-// minIPv6LinkMTU bytes, if need be in tunnel fragments.
+// host.MinIPv6LinkMTU bytes, if need be in tunnel fragments.
 func (c *controller) adaptHost(p *peer, to *path) {
 	largest := 0
 	for _, other := range c.peers {
@@ -297,7 +298,7 @@ func (c *controller) adaptHost(p *peer, to *path) {
 			largest = max(largest, path.hostMTU)
 		}
 	}
-	if err := c.host.setMTU(max(largest, minIPv6LinkMTU)); err != nil {
+	if err := c.host.SetMTU(max(largest, host.MinIPv6LinkMTU)); err != nil {
 		c.log.Error("TUN device", "error", err)
 	}
 	if !c.config.Routes {
@@ -306,9 +307,9 @@ func (c *controller) adaptHost(p *peer, to *path) {
 	for _, prefix := range p.allowed {
 		mtu := to.hostMTU
 		if prefix.Addr().Is6() {
-			mtu = max(mtu, minIPv6LinkMTU)
+			mtu = max(mtu, host.MinIPv6LinkMTU)
 		}
-		if err := c.host.route(prefix, mtu); err != nil {
+		if err := c.host.Route(prefix, mtu); err != nil {
 			c.log.Error("route", "peer", p.name, "error", err)
 		}
 	}

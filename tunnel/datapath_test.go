@@ -52,14 +52,14 @@ func (o outside) listen(offload bool) (s *udpSockets, err error) {
 	return s, o.host.Do(open)
 }
 
-// written is a packetWriter that counts what it is given, and keeps the last.
+// written is a tun.Writer that counts what it is given, and keeps the last.
 type written struct {
 	packets, bytes int
 	last           []byte
 	offload        inner.Offload
 }
 
-func (w *written) write(parts [][]byte, o inner.Offload) error {
+func (w *written) Write(parts [][]byte, o inner.Offload) error {
 	w.packets++
 	w.last, w.offload = w.last[:0], o
 	for _, part := range parts {

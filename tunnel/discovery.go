@@ -191,7 +191,7 @@ func (c *controller) egressChanged(now time.Time) {
 		if to == nil {
 			continue
 		}
-		mtu, err := c.host.egressMTU(to.endpoint.Addr())
+		mtu, err := c.host.EgressMTU(to.endpoint.Addr())
 		if err != nil || mtu == to.egress {
 			continue // without a route there will be another change
 		}

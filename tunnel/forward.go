@@ -6,7 +6,9 @@ import (
 
 	"fathom/conf"
 	"fathom/esp"
+	"fathom/tunnel/host"
 	"fathom/tunnel/inner"
+	"fathom/tunnel/tun"
 )
 
 // forwarder sends inner packets to peers, and does what is needed to make them
@@ -23,7 +25,7 @@ import (
 type forwarder struct {
 	sender *sender
 	policy forwardPolicy
-	host   packetWriter // where PTBs go
+	host   tun.Writer // where PTBs go
 
 	cutter     inner.Cutter
 	fragmenter inner.Fragmenter
@@ -50,7 +52,7 @@ func policyOf(c conf.Tunnel) forwardPolicy {
 	}
 }
 
-func newForwarder(s *sender, policy forwardPolicy, host packetWriter) *forwarder {
+func newForwarder(s *sender, policy forwardPolicy, host tun.Writer) *forwarder {
 	return &forwarder{sender: s, policy: policy, host: host, ptb: make([]byte, 0, inner.MaxPTBSize)}
 }
 
@@ -181,7 +183,7 @@ func (f *forwarder) tooLarge(p *peer, sa *outboundSA, to *path, packet *inner.Pa
 	// section 5), and no PTB may say otherwise.
 	mtu := to.hostMTU
 	if packet.V6 {
-		mtu = max(mtu, minIPv6LinkMTU)
+		mtu = max(mtu, host.MinIPv6LinkMTU)
 	}
 	// Nobody is told to send less than mtu, so that much is carried.
 	carry := f.policy.oversize == conf.OversizeCarry || len(packet.Bytes) <= mtu
@@ -245,7 +247,7 @@ func (f *forwarder) tell(p *peer, packet *inner.Packet, mtu int) {
 		return
 	}
 	f.parts[0] = ptb
-	if err := f.host.write(f.parts[:], inner.Offload{}); err == nil {
+	if err := f.host.Write(f.parts[:], inner.Offload{}); err == nil {
 		p.surgery.ptbs.Add(1)
 	}
 }

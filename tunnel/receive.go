@@ -8,6 +8,7 @@ import (
 
 	"fathom/esp"
 	"fathom/tunnel/inner"
+	"fathom/tunnel/tun"
 )
 
 // receiver carries packets from one socket to the TUN device:
@@ -20,7 +21,7 @@ import (
 // runs it.
 type receiver struct {
 	inbox     *inbox
-	writer    packetWriter
+	writer    tun.Writer
 	coalescer *inner.Coalescer // nil if the device takes no superpackets
 	clampMSS  bool
 	routes    *routes
@@ -41,10 +42,10 @@ type receiver struct {
 	received  struct{ packets, bytes int }
 }
 
-func newReceiver(in *inbox, d device, clampMSS bool, routes *routes, c *controller) *receiver {
-	r := &receiver{inbox: in, writer: d.writer(), clampMSS: clampMSS, routes: routes, spis: c.spis, drops: c.drops, events: c}
-	if features := d.features(); features.tcp {
-		r.coalescer = &inner.Coalescer{Write: r.write, UDP: features.udp}
+func newReceiver(in *inbox, d *tun.Device, clampMSS bool, routes *routes, c *controller) *receiver {
+	r := &receiver{inbox: in, writer: d.NewWriter(), clampMSS: clampMSS, routes: routes, spis: c.spis, drops: c.drops, events: c}
+	if features := d.Features(); features.TCP {
+		r.coalescer = &inner.Coalescer{Write: r.write, UDP: features.UDP}
 	}
 	return r
 }
@@ -135,7 +136,7 @@ func (r *receiver) flush() {
 
 // write hands a packet to the host.
 func (r *receiver) write(parts [][]byte, o inner.Offload) {
-	if err := r.writer.write(parts, o); err != nil {
+	if err := r.writer.Write(parts, o); err != nil {
 		r.drops.count(dropDevice)
 	}
 }

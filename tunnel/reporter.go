@@ -3,6 +3,8 @@ package tunnel
 import (
 	"context"
 	"time"
+
+	"fathom/tunnel/tun"
 )
 
 // reporter answers the status socket of a running tunnel. Any goroutine may
@@ -11,8 +13,7 @@ type reporter struct {
 	tunnel     *Tunnel
 	ctx        context.Context
 	controller *controller
-	device     *tunDevice
-	packets    device
+	device     *tun.Device
 	sockets    *udpSockets
 	started    time.Time
 }
@@ -53,8 +54,8 @@ func (r *reporter) status() *Status {
 
 // offload tells what is in use: of the sockets what all that carry data have.
 func (r *reporter) offload() OffloadStatus {
-	features := r.packets.features()
-	s := OffloadStatus{Queues: r.device.queues(), DeviceTCP: features.tcp, DeviceUDP: features.udp, UDPSegment: true, UDPGRO: true}
+	features := r.device.Features()
+	s := OffloadStatus{Queues: r.device.Queues(), DeviceTCP: features.TCP, DeviceUDP: features.UDP, UDPSegment: true, UDPGRO: true}
 	for _, family := range [][]*udpSocket{r.sockets.v4, r.sockets.v6} {
 		if len(family) > 0 {
 			s.UDPSegment = s.UDPSegment && family[0].gso.Load() // the others send no data
