@@ -48,6 +48,8 @@ func TestDependenciesPointOneWay(t *testing.T) {
 		"tunnel/control":      {},
 		"tunnel/inner":        {},
 		"tunnel/udp":          {},
+		"tunnel/tun":          {"tunnel/inner"},
+		"tunnel/host":         {},
 		"cmd/fathom":          {"tunnel", "conf", "crypto", "test/netlab"},
 		"test/netlab":         {},
 		"test/netlab/labtest": {"test/netlab"},

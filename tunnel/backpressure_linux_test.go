@@ -32,7 +32,7 @@ type eager struct {
 	reads  atomic.Int64
 }
 
-func (e *eager) read(bool) ([]byte, inner.Offload, error) {
+func (e *eager) Read(bool) ([]byte, inner.Offload, error) {
 	if e.reads.Load() == e.limit {
 		return nil, inner.Offload{}, os.ErrClosed
 	}
@@ -123,10 +123,10 @@ func TestAFullSocketStopsTheReader(t *testing.T) {
 	}
 }
 
-// lookAt is a packetWriter that only looks.
+// lookAt is a tun.Writer that only looks.
 type lookAt func(parts [][]byte)
 
-func (f lookAt) write(parts [][]byte, _ inner.Offload) error {
+func (f lookAt) Write(parts [][]byte, _ inner.Offload) error {
 	f(parts)
 	return nil
 }

@@ -20,10 +20,10 @@ type handed struct {
 	o      inner.Offload
 }
 
-// record is a packetWriter that keeps everything.
+// record is a tun.Writer that keeps everything.
 type record struct{ list []handed }
 
-func (r *record) write(parts [][]byte, o inner.Offload) error {
+func (r *record) Write(parts [][]byte, o inner.Offload) error {
 	r.list = append(r.list, handed{bytes.Join(parts, nil), o})
 	return nil
 }

@@ -58,11 +58,11 @@ type controller struct {
 	complained time.Time // last warning about a stranger
 }
 
-// hostNetwork is what the controller asks of the host: see hostLink.
+// hostNetwork is what the controller asks of the host: see host.Link.
 type hostNetwork interface {
-	egressMTU(to netip.Addr) (int, error)
-	setMTU(mtu int) error
-	route(prefix netip.Prefix, mtu int) error
+	EgressMTU(to netip.Addr) (int, error)
+	SetMTU(mtu int) error
+	Route(prefix netip.Prefix, mtu int) error
 }
 
 // run ends when ctx is done; it then tells the peers.
@@ -251,7 +251,7 @@ func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time
 	if old != nil && old.Matches(to, local) {
 		return
 	}
-	mtu, err := c.host.egressMTU(to.Addr())
+	mtu, err := c.host.EgressMTU(to.Addr())
 	if err != nil {
 		c.log.Warn("no way to peer", "peer", p.name, "endpoint", to, "error", err)
 		return
@@ -289,14 +289,14 @@ func (c *controller) adaptHost(p *peer, to *path) {
 			largest = max(largest, other.path.linkMTU(true))
 		}
 	}
-	if err := c.host.setMTU(largest); err != nil {
+	if err := c.host.SetMTU(largest); err != nil {
 		c.log.Error("TUN device", "error", err)
 	}
 	if !c.config.Routes {
 		return
 	}
 	for _, prefix := range p.allowed {
-		if err := c.host.route(prefix, to.linkMTU(prefix.Addr().Is6())); err != nil {
+		if err := c.host.Route(prefix, to.linkMTU(prefix.Addr().Is6())); err != nil {
 			c.log.Error("route", "peer", p.name, "error", err)
 		}
 	}

@@ -56,14 +56,14 @@ func (o outside) listen(cfg udp.Config) (c *udp.Conn, err error) {
 	return c, o.host.Do(open)
 }
 
-// written is a packetWriter that counts what it is given, and keeps the last.
+// written is a tun.Writer that counts what it is given, and keeps the last.
 type written struct {
 	packets, bytes int
 	last           []byte
 	offload        inner.Offload
 }
 
-func (w *written) write(parts [][]byte, o inner.Offload) error {
+func (w *written) Write(parts [][]byte, o inner.Offload) error {
 	w.packets++
 	w.last, w.offload = w.last[:0], o
 	for _, part := range parts {

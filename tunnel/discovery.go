@@ -193,7 +193,7 @@ func (c *controller) egressChanged(now time.Time) {
 		if to == nil {
 			continue
 		}
-		mtu, err := c.host.egressMTU(to.Remote().Addr())
+		mtu, err := c.host.EgressMTU(to.Remote().Addr())
 		if err != nil || mtu == to.egress {
 			continue // without a route there will be another change
 		}

@@ -7,6 +7,7 @@ import (
 	"fathom/conf"
 	"fathom/esp"
 	"fathom/tunnel/inner"
+	"fathom/tunnel/tun"
 )
 
 // forwarder sends inner packets to peers, and does what is needed to make them
@@ -23,7 +24,7 @@ import (
 type forwarder struct {
 	sender *sender
 	policy forwardPolicy
-	host   packetWriter // where PTBs go
+	host   tun.Writer // where PTBs go
 
 	cutter     inner.Cutter
 	fragmenter inner.Fragmenter
@@ -49,7 +50,7 @@ func policyOf(c conf.Tunnel) forwardPolicy {
 	}
 }
 
-func newForwarder(s *sender, policy forwardPolicy, host packetWriter) *forwarder {
+func newForwarder(s *sender, policy forwardPolicy, host tun.Writer) *forwarder {
 	return &forwarder{sender: s, policy: policy, host: host, ptb: make([]byte, 0, inner.MaxPTBSize)}
 }
 
@@ -245,7 +246,7 @@ func (f *forwarder) tell(to *session, packet *inner.Packet, mtu int) {
 		return
 	}
 	f.parts[0] = ptb
-	if err := f.host.write(f.parts[:], inner.Offload{}); err == nil {
+	if err := f.host.Write(f.parts[:], inner.Offload{}); err == nil {
 		to.peer.surgery.ptbs.Add(1)
 	}
 }

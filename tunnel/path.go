@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"fathom/esp"
+	"fathom/tunnel/host"
 	"fathom/tunnel/udp"
 )
 
@@ -51,7 +52,7 @@ func (p *path) with(plpmtu, settled, egress int) *path {
 // in pieces, and no PTB says less.
 func (p *path) linkMTU(v6 bool) int {
 	if v6 {
-		return max(p.hostMTU, minIPv6LinkMTU)
+		return max(p.hostMTU, host.MinIPv6LinkMTU)
 	}
 	return p.hostMTU
 }

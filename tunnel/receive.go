@@ -8,6 +8,7 @@ import (
 
 	"fathom/esp"
 	"fathom/tunnel/inner"
+	"fathom/tunnel/tun"
 	"fathom/tunnel/udp"
 )
 
@@ -21,7 +22,7 @@ import (
 // runs it.
 type receiver struct {
 	inbox     *udp.Inbox
-	writer    packetWriter
+	writer    tun.Writer
 	coalescer *inner.Coalescer // nil if the device takes no superpackets
 	clampMSS  bool
 	routes    *routes
@@ -42,10 +43,10 @@ type receiver struct {
 	received  struct{ packets, bytes int }
 }
 
-func newReceiver(in *udp.Inbox, d device, clampMSS bool, routes *routes, c *controller) *receiver {
-	r := &receiver{inbox: in, writer: d.writer(), clampMSS: clampMSS, routes: routes, spis: c.spis, drops: c.drops, events: c}
-	if features := d.features(); features.tcp {
-		r.coalescer = &inner.Coalescer{Write: r.write, UDP: features.udp}
+func newReceiver(in *udp.Inbox, d *tun.Device, clampMSS bool, routes *routes, c *controller) *receiver {
+	r := &receiver{inbox: in, writer: d.NewWriter(), clampMSS: clampMSS, routes: routes, spis: c.spis, drops: c.drops, events: c}
+	if features := d.Features(); features.TCP {
+		r.coalescer = &inner.Coalescer{Write: r.write, UDP: features.UDP}
 	}
 	return r
 }
@@ -137,7 +138,7 @@ func (r *receiver) flush() {
 
 // write hands a packet to the host.
 func (r *receiver) write(parts [][]byte, o inner.Offload) {
-	if err := r.writer.write(parts, o); err != nil {
+	if err := r.writer.Write(parts, o); err != nil {
 		r.drops.count(dropDevice)
 	}
 }

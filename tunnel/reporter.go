@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"fathom/tunnel/tun"
 	"fathom/tunnel/udp"
 )
 
@@ -14,8 +15,7 @@ type reporter struct {
 	tunnel     *Tunnel
 	ctx        context.Context
 	controller *controller
-	device     *tunDevice
-	packets    device
+	device     *tun.Device
 	conn       *udp.Conn
 	started    time.Time
 }
@@ -56,10 +56,10 @@ func (r *reporter) status() *Status {
 
 // offload tells what is in use: of the sockets what all that carry data have.
 func (r *reporter) offload() OffloadStatus {
-	features := r.packets.features()
+	features := r.device.Features()
 	udp := r.conn.Offloads()
 	return OffloadStatus{
-		Queues: r.device.queues(), DeviceTCP: features.tcp, DeviceUDP: features.udp,
+		Queues: r.device.Queues(), DeviceTCP: features.TCP, DeviceUDP: features.UDP,
 		UDPSegment: udp.Segment, UDPGRO: udp.GRO, ReceiveBuffer: udp.ReceiveBuffer, SendBuffer: udp.SendBuffer,
 	}
 }

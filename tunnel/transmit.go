@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"fathom/tunnel/inner"
+	"fathom/tunnel/tun"
 )
 
 // transmitter carries inner packets from the TUN device to the wire:
@@ -15,7 +16,7 @@ import (
 // It reads until the device is empty before it sends what it has gathered.
 // One goroutine runs it.
 type transmitter struct {
-	reader    packetReader
+	reader    tun.Reader
 	routes    *routes
 	drops     *drops
 	forwarder *forwarder
@@ -38,8 +39,8 @@ func (t *transmitter) run() error {
 // batch waits for a packet, and takes all that are there behind it.
 func (t *transmitter) batch() error {
 	for wait := true; ; wait = false {
-		packet, o, err := t.reader.read(wait)
-		if errors.Is(err, errNothing) {
+		packet, o, err := t.reader.Read(wait)
+		if errors.Is(err, tun.ErrEmpty) {
 			t.queue.empty()
 			return nil
 		} else if err != nil {

@@ -16,6 +16,8 @@ import (
 	"fathom/conf"
 	"fathom/crypto"
 	"fathom/esp"
+	"fathom/tunnel/host"
+	"fathom/tunnel/tun"
 	"fathom/tunnel/udp"
 )
 
@@ -88,12 +90,17 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 		}
 	}()
 
-	shapes := deviceShapes(t.queues(), t.config.Offload != conf.OffloadOff)
-	device, host, err := openDevice(t.config.Name, t.config.Addresses, defaultInnerMTU, shapes)
+	device, err := tun.Open(t.config.Name, t.deviceConfig())
 	if err != nil {
 		return err
 	}
-	cleanup = append(cleanup, host.close, func() { device.Close() })
+	cleanup = append(cleanup, func() { device.Close() })
+
+	link, err := host.Attach(t.config.Name, t.hostConfig())
+	if err != nil {
+		return err
+	}
+	cleanup = append(cleanup, link.Close)
 
 	conn, err := udp.Listen(t.config.ListenHost, t.config.ListenPort, t.udpConfig())
 	if err != nil {
@@ -116,17 +123,17 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 		t.log.Warn("writing the keys of all traffic to a file", "file", t.config.DebugESPSAFile)
 	}
 
-	c, err := t.newController(conn, host, keys)
+	c, err := t.newController(conn, link, keys)
 	if err != nil {
 		return err
 	}
-	unwatch, err := watchEgress(c.egress)
+	unwatch, err := host.Watch(c.egress)
 	if err != nil {
 		return err
 	}
 	cleanup = append(cleanup, unwatch)
 	if t.config.Routes {
-		if err := routeAll(host, t.peers); err != nil {
+		if err := routeAll(link, t.peers); err != nil {
 			return err
 		}
 	}
@@ -139,23 +146,20 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 
 // carry runs the goroutines of the tunnel; see the package documentation for
 // who they are and how each ends.
-func (t *Tunnel) carry(ctx context.Context, c *controller, device *tunDevice, conn *udp.Conn, status net.Listener) error {
+func (t *Tunnel) carry(ctx context.Context, c *controller, device *tun.Device, conn *udp.Conn, status net.Listener) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	t.logDevice(device)
 	routes := newRoutes(t.peers)
-	packets, err := t.openPackets(device)
-	if err != nil {
-		return err
-	}
 	policy := policyOf(t.config)
-	c.forwarder = newForwarder(c.sender, policy, packets.writer())
+	c.forwarder = newForwarder(c.sender, policy, device.NewWriter())
 	var loops sync.WaitGroup
-	readers := packets.readers()
+	readers := device.Readers()
 	for i, reader := range readers {
 		loops.Go(func() {
 			transmit := &transmitter{
 				reader: reader, routes: routes, drops: c.drops,
-				forwarder: newForwarder(newSender(transmitterPlace(i, len(readers)), conn, c), policy, packets.writer()),
+				forwarder: newForwarder(newSender(transmitterPlace(i, len(readers)), conn, c), policy, device.NewWriter()),
 			}
 			if err := transmit.run(); err != nil {
 				cancel(err)
@@ -164,12 +168,12 @@ func (t *Tunnel) carry(ctx context.Context, c *controller, device *tunDevice, co
 	}
 	for _, inbox := range conn.Inboxes() {
 		loops.Go(func() {
-			newReceiver(inbox, packets, policy.clampMSS, routes, c).run()
+			newReceiver(inbox, device, policy.clampMSS, routes, c).run()
 		})
 	}
 	started := time.Now()
 	loops.Go(func() {
-		serveStatus(status, &reporter{t, ctx, c, device, packets, conn, started})
+		serveStatus(status, &reporter{t, ctx, c, device, conn, started})
 	})
 
 	c.run(ctx) // says farewell while the sockets are still open
@@ -207,9 +211,6 @@ func (t *Tunnel) udpConfig() udp.Config {
 	}
 }
 
-// maxDatagram is the largest IP packet, in bytes.
-const maxDatagram = 65535
-
 // mostQueues bounds the queues where the configuration leaves their number open.
 const mostQueues = 8
 
@@ -224,21 +225,31 @@ func (t *Tunnel) queues() int {
 	return min(runtime.GOMAXPROCS(0), mostQueues)
 }
 
-// openPackets returns how the packet loops read and write the device: with
-// superpackets if the kernel offers them.
-func (t *Tunnel) openPackets(d *tunDevice) (device, error) {
-	super := d.features.tcp
+// deviceConfig asks for superpackets, unless the configuration refuses them.
+func (t *Tunnel) deviceConfig() tun.Config {
+	return tun.Config{Offload: t.config.Offload != conf.OffloadOff, Queues: t.queues()}
+}
+
+// logDevice logs what the kernel has not granted.
+func (t *Tunnel) logDevice(d *tun.Device) {
 	switch {
 	case t.config.Offload == conf.OffloadOff:
-	case !super:
+	case !d.Features().TCP:
 		t.log.Info("no segmentation offload on the TUN device: packets go one by one", "name", t.config.Name)
-	case d.queues() < t.queues():
+	case d.Queues() < t.queues():
 		t.log.Info("the TUN device takes one queue only", "name", t.config.Name)
 	}
-	if !super {
-		return portableDevice{d.Device}, nil
-	}
-	return openSuper(d)
+}
+
+// deviceGSOMaxSize is the largest superpacket that the host is to make, in
+// bytes: with the overhead of its pieces it fits one train of the outbox, at
+// the common MTUs. A larger one would cost a second system call for its last
+// pieces.
+const deviceGSOMaxSize = 60000
+
+// hostConfig is the state of the host before the paths of the peers are known.
+func (t *Tunnel) hostConfig() host.Config {
+	return host.Config{Addresses: t.config.Addresses, MTU: defaultInnerMTU, GSOMaxSize: deviceGSOMaxSize}
 }
 
 func (t *Tunnel) newController(conn *udp.Conn, host hostNetwork, keys *keyLog) (*controller, error) {
@@ -283,10 +294,10 @@ func (t *Tunnel) newController(conn *udp.Conn, host hostNetwork, keys *keyLog) (
 
 // routeAll leads every allowed prefix into the device, with the MTU that fits
 // until the peers' paths are known.
-func routeAll(host *hostLink, peers []*peer) error {
+func routeAll(link *host.Link, peers []*peer) error {
 	for _, p := range peers {
 		for _, prefix := range p.allowed {
-			if err := host.route(prefix, defaultInnerMTU); err != nil {
+			if err := link.Route(prefix, defaultInnerMTU); err != nil {
 				return err
 			}
 		}

@@ -18,6 +18,7 @@ import (
 
 	"fathom/conf"
 	"fathom/crypto"
+	"fathom/tunnel/tun"
 	"fathom/tunnel/udp"
 )
 
@@ -28,9 +29,9 @@ import (
 // testHost stands for the host's addresses and routes.
 type testHost struct{ mtu int }
 
-func (h testHost) egressMTU(netip.Addr) (int, error) { return h.mtu, nil }
-func (testHost) setMTU(int) error                    { return nil }
-func (testHost) route(netip.Prefix, int) error       { return nil }
+func (h testHost) EgressMTU(netip.Addr) (int, error) { return h.mtu, nil }
+func (testHost) SetMTU(int) error                    { return nil }
+func (testHost) Route(netip.Prefix, int) error       { return nil }
 
 // end is one end of a test tunnel.
 type end struct {
@@ -151,7 +152,7 @@ func (e *end) start() {
 	ended := make(chan error, 1)
 	e.stop, e.ended = cancel, ended
 	device, sockets, ctl, tunnel := e.device, e.conn, e.ctl, e.tunnel
-	go func() { ended <- tunnel.carry(ctx, ctl, &tunDevice{Device: device.TUN()}, sockets, status) }()
+	go func() { ended <- tunnel.carry(ctx, ctl, tun.Wrap(device.TUN()), sockets, status) }()
 	e.t.Cleanup(func() { e.shutdown(nil) })
 }
 

@@ -1,27 +1,24 @@
-package tunnel
+package tun
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
-	"log/slog"
-	"net/netip"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"fathom/conf"
 	"fathom/test/netlab"
 	"fathom/test/netlab/labtest"
-	"fathom/tunnel/udp"
+	"fathom/tunnel/host"
 )
 
 // inHost runs fn in a network namespace, so that no device outlives the test.
-func inHost(t *testing.T, fn func(host *netlab.Host)) {
+func inHost(t *testing.T, fn func(on *netlab.Host)) {
 	t.Helper()
-	host := labtest.New(t, netlab.Namespaces, netlab.TUN).Host("a")
-	if err := host.Do(func() error { fn(host); return nil }); err != nil {
+	on := labtest.New(t, netlab.Namespaces, netlab.TUN).Host("a")
+	if err := on.Do(func() error { fn(on); return nil }); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -39,34 +36,29 @@ func makePersistent(t *testing.T, name string, flags uint16) {
 	}
 }
 
-// exchanges opens the device as a tunnel does, and hands packets of the host,
-// in several flows, back to it. It returns what the tunnel has said in its log.
-func exchanges(t *testing.T, host *netlab.Host, config conf.Tunnel, shapes []deviceShape) (*tunDevice, *logRecorder) {
+// exchanges lets the host talk to itself through the device, in several flows:
+// what it sends there is handed back to it. The device stays open until the
+// test ends.
+func exchanges(t *testing.T, on *netlab.Host, d *Device) {
 	t.Helper()
-	addresses := []netip.Prefix{netip.MustParsePrefix("10.9.0.1/24"), netip.MustParsePrefix("fd09::1/64")}
-	d, link, err := openDevice(config.Name, addresses, 1438, shapes)
+	t.Cleanup(func() { d.Close() })
+	link, err := host.Attach("fathom0", host.Config{Addresses: netlab.Prefixes("10.9.0.1/24", "fd09::1/64"), MTU: 1438})
 	if err != nil {
 		t.Fatal(err)
 	}
-	link.close()
-	t.Cleanup(func() { d.Close() })
+	link.Close()
 	if mtu, err := d.MTU(); mtu != 1438 || err != nil {
 		t.Errorf("MTU %d, %v", mtu, err)
 	}
-	log := &logRecorder{seen: make(map[string]int)}
-	packets, err := (&Tunnel{config: config, log: slog.New(log)}).openPackets(d)
-	if err != nil {
-		t.Fatal(err)
-	}
-	readers := packets.readers()
-	if len(readers) != d.queues() {
-		t.Errorf("%d readers of %d queues", len(readers), d.queues())
+	readers := d.Readers()
+	if len(readers) != d.Queues() {
+		t.Errorf("%d readers of %d queues", len(readers), d.Queues())
 	}
 	for _, r := range readers {
-		w := packets.writer()
+		w := d.NewWriter()
 		go func() {
 			for {
-				packet, o, err := r.read(true)
+				packet, o, err := r.Read(true)
 				if err != nil {
 					return
 				}
@@ -75,14 +67,14 @@ func exchanges(t *testing.T, host *netlab.Host, config conf.Tunnel, shapes []dev
 				}
 				swap(packet[12:16], packet[16:20]) // the checksums stay
 				swap(packet[20:22], packet[22:24])
-				if err := w.write([][]byte{packet}, o); err != nil {
+				if err := w.Write([][]byte{packet}, o); err != nil {
 					t.Errorf("write: %v", err)
 				}
 			}
 		}()
 	}
 	for flow := range 8 {
-		conn, err := host.Dial("udp", "10.9.0.2:7")
+		conn, err := on.Dial("udp", "10.9.0.2:7")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -99,7 +91,6 @@ func exchanges(t *testing.T, host *netlab.Host, config conf.Tunnel, shapes []dev
 			t.Fatalf("flow %d: %d bytes, %v", flow, n, err)
 		}
 	}
-	return d, log
 }
 
 func swap(a, b []byte) {
@@ -108,27 +99,21 @@ func swap(a, b []byte) {
 	}
 }
 
-// What a tunnel says about its device.
-const (
-	saysSingle = "no segmentation offload on the TUN device: packets go one by one"
-	saysOne    = "the TUN device takes one queue only"
-)
-
 func TestADeviceHasOneOwner(t *testing.T) {
-	shapes := map[string][]deviceShape{
-		"one queue": deviceShapes(1, true), "four queues": deviceShapes(4, true), "offload off": deviceShapes(1, false),
+	configs := map[string]Config{
+		"one queue": {Offload: true, Queues: 1}, "four queues": {Offload: true, Queues: 4}, "offload off": {Queues: 1},
 	}
-	for first := range shapes {
-		for second := range shapes {
+	for first := range configs {
+		for second := range configs {
 			t.Run(first+", then "+second, func(t *testing.T) {
 				inHost(t, func(*netlab.Host) {
-					d, err := createTUN("fathom0", shapes[first])
+					d, err := Open("fathom0", configs[first])
 					if err != nil {
 						t.Fatal(err)
 					}
 					defer d.Close()
 					before := queuesOf("fathom0")
-					other, err := createTUN("fathom0", shapes[second])
+					other, err := Open("fathom0", configs[second])
 					if !errors.Is(err, unix.EBUSY) {
 						if err == nil {
 							other.Close()
@@ -148,25 +133,25 @@ func TestADeviceHasOneOwner(t *testing.T) {
 // counts.
 func TestOfTwoAtOnceOneGetsTheDevice(t *testing.T) {
 	for _, persistent := range []bool{false, true} {
-		inHost(t, func(host *netlab.Host) {
+		inHost(t, func(on *netlab.Host) {
 			if persistent {
 				makePersistent(t, "fathom0", unix.IFF_MULTI_QUEUE)
 			}
 			got := 0
 			for range 20 {
 				type result struct {
-					device *tunDevice
+					device *Device
 					err    error
 				}
 				results := make(chan result)
 				for range 2 {
-					go host.Do(func() error {
-						d, err := createTUN("fathom0", deviceShapes(4, true))
+					go on.Do(func() error {
+						d, err := Open("fathom0", Config{Offload: true, Queues: 4})
 						results <- result{d, err}
 						return nil
 					})
 				}
-				var owners []*tunDevice
+				var owners []*Device
 				for range 2 {
 					if r := <-results; r.err == nil {
 						owners = append(owners, r.device)
@@ -193,48 +178,42 @@ func TestOfTwoAtOnceOneGetsTheDevice(t *testing.T) {
 // TestPersistentDevices are taken as they are, again and again, but not by two
 // at once.
 func TestPersistentDevices(t *testing.T) {
-	type says = map[string]int
 	for _, test := range []struct {
-		multi   bool
-		offload string
-		queues  int
-		super   bool
-		got     int
-		says    says
+		multi  bool
+		config Config
+		got    int
+		super  bool
 	}{
-		{false, conf.OffloadAuto, 1, true, 1, says{}},
-		{false, conf.OffloadAuto, 4, true, 1, says{saysOne: 1}},
-		{false, conf.OffloadOff, 4, false, 1, says{}},
-		{true, conf.OffloadAuto, 1, true, 1, says{}},
-		{true, conf.OffloadAuto, 4, true, 4, says{}},
-		{true, conf.OffloadOff, 4, false, 1, says{}},
+		{false, Config{Offload: true, Queues: 1}, 1, true},
+		{false, Config{Offload: true, Queues: 4}, 1, true},
+		{false, Config{Queues: 4}, 1, false},
+		{true, Config{Offload: true, Queues: 1}, 1, true},
+		{true, Config{Offload: true, Queues: 4}, 4, true},
+		{true, Config{Queues: 4}, 1, false},
 	} {
-		t.Run(fmt.Sprintf("multi_queue %v, offload %s, queues %d", test.multi, test.offload, test.queues), func(t *testing.T) {
-			inHost(t, func(host *netlab.Host) {
+		t.Run(fmt.Sprintf("multi_queue %v, %+v", test.multi, test.config), func(t *testing.T) {
+			inHost(t, func(on *netlab.Host) {
 				var flags uint16
 				if test.multi {
 					flags = unix.IFF_MULTI_QUEUE
 				}
 				makePersistent(t, "fathom0", flags)
 				// The last owner had superpackets, and has left it so.
-				last, err := createTUN("fathom0", deviceShapes(4, true))
+				last, err := Open("fathom0", Config{Offload: true, Queues: 4})
 				if err != nil {
 					t.Fatal(err)
 				}
 				last.Close()
-				tunnel := &Tunnel{config: conf.Tunnel{Name: "fathom0", Offload: test.offload, Queues: test.queues}}
-				shapes := deviceShapes(tunnel.queues(), test.offload != conf.OffloadOff)
 				for range 2 {
-					d, log := exchanges(t, host, tunnel.config, shapes)
-					if d.queues() != test.got || d.features.tcp != test.super {
-						t.Errorf("%d queues, %+v", d.queues(), d.features)
+					d, err := Open("fathom0", test.config)
+					if err != nil {
+						t.Fatal(err)
 					}
-					for _, message := range []string{saysOne, saysSingle} {
-						if log.count(message) != test.says[message] {
-							t.Errorf("%d times %q", log.count(message), message)
-						}
+					exchanges(t, on, d)
+					if d.Queues() != test.got || d.Features().TCP != test.super {
+						t.Errorf("%d queues, %+v", d.Queues(), d.Features())
 					}
-					if _, err := createTUN("fathom0", shapes); !errors.Is(err, unix.EBUSY) {
+					if _, err := Open("fathom0", test.config); !errors.Is(err, unix.EBUSY) {
 						t.Errorf("a second owner: error %v", err)
 					}
 					d.Close()
@@ -249,27 +228,23 @@ func TestWithoutSuperpackets(t *testing.T) {
 	const refusedFlag = unix.IFF_NAPI_FRAGS // of TAP devices alone
 	for _, queues := range []int{1, 4} {
 		t.Run(fmt.Sprintf("queues %d", queues), func(t *testing.T) {
-			inHost(t, func(host *netlab.Host) {
-				shapes := deviceShapes(queues, true)
+			inHost(t, func(on *netlab.Host) {
+				shapes := shapesOf(Config{Offload: true, Queues: queues})
 				for i := range shapes {
 					if shapes[i].flags&unix.IFF_VNET_HDR != 0 {
 						shapes[i].flags |= refusedFlag
-						if _, err := shapes[i].create("fathom0"); !errors.Is(err, unix.EINVAL) {
+						if _, err := shapes[i].open("fathom0"); !errors.Is(err, unix.EINVAL) {
 							t.Fatalf("not refused: %v", err)
 						}
 					}
 				}
-				config := conf.Tunnel{Name: "fathom0", Offload: conf.OffloadAuto, Queues: queues}
-				d, log := exchanges(t, host, config, shapes)
-				if d.queues() != 1 || d.features != (deviceFeatures{}) {
-					t.Errorf("%d queues, %+v", d.queues(), d.features)
+				d, err := open("fathom0", shapes)
+				if err != nil {
+					t.Fatal(err)
 				}
-				if log.count(saysSingle) != 1 || log.count(saysOne) != 0 {
-					t.Errorf("said: %v", log.seen)
-				}
-				r := &reporter{tunnel: &Tunnel{config: config}, device: d, packets: portableDevice{d.Device}, conn: new(udp.Conn)}
-				if s := r.offload(); s.Queues != 1 || s.DeviceTCP || s.DeviceUDP {
-					t.Errorf("status %+v", s)
+				exchanges(t, on, d)
+				if d.Queues() != 1 || d.Features() != (Features{}) {
+					t.Errorf("%d queues, %+v", d.Queues(), d.Features())
 				}
 			})
 		})
@@ -280,7 +255,7 @@ func TestWithoutSuperpackets(t *testing.T) {
 func TestTheNameOfAnotherInterface(t *testing.T) {
 	inHost(t, func(*netlab.Host) {
 		for _, queues := range []int{1, 4} {
-			if _, err := createTUN("lo", deviceShapes(queues, true)); !errors.Is(err, unix.EINVAL) {
+			if _, err := Open("lo", Config{Offload: true, Queues: queues}); !errors.Is(err, unix.EINVAL) {
 				t.Errorf("error %v", err)
 			}
 		}

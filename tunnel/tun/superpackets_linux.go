@@ -1,4 +1,4 @@
-package tunnel
+package tun
 
 import (
 	"fmt"
@@ -11,49 +11,35 @@ import (
 	"fathom/tunnel/inner"
 )
 
-// superDevice reads and writes superpackets: it uses the queues of a TUN device
-// that has a virtio_net_hdr before each packet.
-type superDevice struct {
-	queues []syscall.RawConn
-	udp    bool
-}
-
-// openSuper uses the queues of a device that has superpackets.
-func openSuper(d *tunDevice) (*superDevice, error) {
-	s := &superDevice{udp: d.features.udp}
-	for _, f := range append([]*os.File{d.File()}, d.others...) {
+// useSuperpackets makes the queues of a device pass superpackets: a
+// virtio_net_hdr is before each packet.
+func (d *Device) useSuperpackets(features Features) error {
+	queues := make([]syscall.RawConn, 0, 1+len(d.others))
+	for _, f := range append([]*os.File{d.library.File()}, d.others...) {
 		raw, err := f.SyscallConn()
 		if err != nil {
-			return nil, fmt.Errorf("TUN device: %w", err)
+			return fmt.Errorf("TUN device: %w", err)
 		}
-		s.queues = append(s.queues, raw)
+		queues = append(queues, raw)
+		d.readers = append(d.readers, newSuperReader(raw))
 	}
-	return s, nil
+	d.features = features
+	d.newWriter = func() Writer { return newSuperWriter(queues) }
+	return nil
 }
 
-// askForSuper asks the kernel for superpackets, and returns which it grants: an
-// error if none.
-func askForSuper(fd int) (deviceFeatures, error) {
+// askForSuperpackets asks the kernel for superpackets, and returns which it
+// grants. To grant none is an error.
+func askForSuperpackets(fd int) (Features, error) {
 	const tcp = unix.TUN_F_CSUM | unix.TUN_F_TSO4 | unix.TUN_F_TSO6
 	const udp = unix.TUN_F_USO4 | unix.TUN_F_USO6 // together or not at all
 	if unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, tcp|udp) == nil {
-		return deviceFeatures{tcp: true, udp: true}, nil
+		return Features{TCP: true, UDP: true}, nil
 	}
 	if err := unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, tcp); err != nil {
-		return deviceFeatures{}, fmt.Errorf("segmentation offload: %w", err)
+		return Features{}, fmt.Errorf("segmentation offload: %w", err)
 	}
-	return deviceFeatures{tcp: true}, nil
-}
-
-func (d *superDevice) features() deviceFeatures { return deviceFeatures{tcp: true, udp: d.udp} }
-
-func (d *superDevice) readers() (list []packetReader) {
-	for _, queue := range d.queues {
-		r := &superReader{raw: queue, buffer: make([]byte, inner.OffloadSize+maxDatagram+1)}
-		r.call = r.once
-		list = append(list, r)
-	}
-	return list
+	return Features{TCP: true}, nil
 }
 
 // superReader reads with system calls that do not block, and waits by the
@@ -62,7 +48,7 @@ type superReader struct {
 	raw    syscall.RawConn
 	buffer []byte
 
-	// What the system call gets from and leaves for read; the closure is made
+	// What the system call gets from and leaves for Read; the closure is made
 	// once, since a new one for each call would be an allocation.
 	call  func(fd uintptr) bool
 	wait  bool
@@ -70,7 +56,13 @@ type superReader struct {
 	errno unix.Errno
 }
 
-func (r *superReader) read(wait bool) ([]byte, inner.Offload, error) {
+func newSuperReader(queue syscall.RawConn) *superReader {
+	r := &superReader{raw: queue, buffer: make([]byte, inner.OffloadSize+maxPacket)}
+	r.call = r.once
+	return r
+}
+
+func (r *superReader) Read(wait bool) ([]byte, inner.Offload, error) {
 	for {
 		r.wait, r.n, r.errno = wait, 0, 0
 		if r.raw.Read(r.call) != nil {
@@ -78,7 +70,7 @@ func (r *superReader) read(wait bool) ([]byte, inner.Offload, error) {
 		}
 		switch {
 		case r.errno == unix.EAGAIN:
-			return nil, inner.Offload{}, errNothing
+			return nil, inner.Offload{}, ErrEmpty
 		case r.errno != 0:
 			return nil, inner.Offload{}, fmt.Errorf("read from TUN device: %w", r.errno)
 		case r.n > inner.OffloadSize:
@@ -106,12 +98,6 @@ func (r *superReader) once(fd uintptr) bool {
 	}
 }
 
-func (d *superDevice) writer() packetWriter {
-	w := &superWriter{queues: d.queues}
-	w.call = w.once
-	return w
-}
-
 // maxParts is how many parts a packet may be in.
 const maxParts = 128
 
@@ -127,7 +113,13 @@ type superWriter struct {
 	errno unix.Errno
 }
 
-func (w *superWriter) write(parts [][]byte, o inner.Offload) error {
+func newSuperWriter(queues []syscall.RawConn) *superWriter {
+	w := &superWriter{queues: queues}
+	w.call = w.once
+	return w
+}
+
+func (w *superWriter) Write(parts [][]byte, o inner.Offload) error {
 	o.Encode(w.header[:])
 	w.vectors[0].Base = &w.header[0]
 	w.vectors[0].SetLen(len(w.header))

@@ -1,4 +1,4 @@
-package tunnel
+package host
 
 import (
 	"fmt"
@@ -11,13 +11,13 @@ import (
 // did meanwhile is looked at when it is back.
 const rewatchAfter = time.Second
 
-// watchEgress leaves a token in changed when an interface or a route of the
+// Watch leaves a token in changed when an interface or a route of the
 // host may have changed; more than one is not needed. It ends with the
 // returned function.
 //
 // The kernel ends a watch whose events it cannot deliver (ENOBUFS, where routes
 // come and go by the thousand); it is then begun again.
-func watchEgress(changed chan<- struct{}) (stop func(), err error) {
+func Watch(changed chan<- struct{}) (stop func(), err error) {
 	done := make(chan struct{})
 	tell := func() {
 		select {
