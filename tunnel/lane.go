@@ -4,7 +4,7 @@ import "fathom/esp"
 
 // lane is one of the goroutines that seal and send on the same SAs.
 type lane struct {
-	number int  // as pmtud.SentLog knows it
+	number int  // its index as a sender of pmtud.SentLog
 	waits  bool // for room in a full socket; else what does not fit is dropped
 	most   int  // datagrams that it may have numbered and not sent
 }

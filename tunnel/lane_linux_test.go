@@ -49,7 +49,7 @@ func (d *datapath) receiving(t *testing.T) (stop func()) {
 // TestNoLaneFallsBehindTheWindow lets lanes seal in turn and hand over as late
 // as they can, one after the other: what the last one has is still accepted.
 func TestNoLaneFallsBehindTheWindow(t *testing.T) {
-	for _, lanes := range []int{1, 2, 3, 8, pmtud.Lanes - 1} {
+	for _, lanes := range []int{1, 2, 3, 8, pmtud.MaxSenders - 1} {
 		d := newDatapath(t, true, conf.Tunnel{Oversize: conf.OversizeCarry}, 1500, 1500)
 		stop := d.receiving(t)
 		list := d.lanes(lanes)
@@ -294,7 +294,7 @@ func TestRefusalsAreCheap(t *testing.T) {
 
 // TestLanesLeaveTheWindowItsHalf: the arithmetic of what lanes may hold.
 func TestLanesLeaveTheWindowItsHalf(t *testing.T) {
-	for n := 1; n < pmtud.Lanes; n++ {
+	for n := 1; n < pmtud.MaxSenders; n++ {
 		held := 0
 		numbers := map[int]bool{controllerLane.number: true}
 		for i := range n {

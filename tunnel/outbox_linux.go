@@ -121,7 +121,7 @@ func (o *outbox) put(p *peer, to *path, tos uint8, n int, log *pmtud.SentLog, se
 		start = 0
 	}
 	if log != nil {
-		log.Waits(o.lane.number, seq)
+		log.Queued(o.lane.number, seq)
 	}
 	o.buffer = o.buffer[:start+n]
 	o.count++
@@ -191,7 +191,7 @@ func (o *outbox) flush() (refused error) {
 	}
 	for i := range o.trains {
 		if t := &o.trains[i]; t.log != nil {
-			t.log.Left(o.lane.number)
+			t.log.Flushed(o.lane.number)
 		}
 	}
 	o.buffer, o.trains, o.count = o.buffer[:0], o.trains[:0], 0

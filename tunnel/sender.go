@@ -30,7 +30,7 @@ func (s *sender) reserve(sa *outboundSA, wanted int) (esp.Numbers, error) {
 // reserveAll is reserve for packets that belong together.
 func (s *sender) reserveAll(sa *outboundSA, wanted int) (esp.Numbers, error) {
 	// First, so that no report request asks for them before they have left.
-	sa.sizes.Waits(s.outbox.lane.number, sa.Packets()+1)
+	sa.sizes.Queued(s.outbox.lane.number, sa.Packets()+1)
 	return sa.Reserve(wanted)
 }
 
@@ -49,7 +49,7 @@ func (s *sender) seal(p *peer, sa *outboundSA, to *path, payload []byte, nextHea
 // sealNext is seal under the next of the numbers.
 func (s *sender) sealNext(p *peer, sa *outboundSA, to *path, numbers *esp.Numbers, payload []byte, nextHeader, tos uint8) {
 	room := s.room(len(payload))
-	sa.sizes.Waits(s.outbox.lane.number, numbers.Next()) // that may have emptied the outbox
+	sa.sizes.Queued(s.outbox.lane.number, numbers.Next()) // that may have emptied the outbox
 	packet, seq := sa.SealNext(&s.scratch, numbers, room, payload, nextHeader)
 	t := s.outbox.put(p, to, tos, len(packet), &sa.sizes, seq)
 	if nextHeader != esp.NextHeaderAggFrag {
