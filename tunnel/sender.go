@@ -93,7 +93,7 @@ func (s *sender) flush() error {
 	}
 	err := s.outbox.Flush()
 	for _, q := range s.queued {
-		q.to.sa.sizes.Left(s.index)
+		q.to.sa.sizes.Flushed(s.index)
 	}
 	clear(s.queued)
 	s.queued = s.queued[:0]
@@ -129,7 +129,7 @@ func (s *sender) reserve(sa *outboundSA, wanted int) (esp.Numbers, error) {
 // reserveAll is reserve for packets that belong together.
 func (s *sender) reserveAll(sa *outboundSA, wanted int) (esp.Numbers, error) {
 	// First, so that no report request asks for them before they have left.
-	sa.sizes.Waits(s.index, sa.Packets()+1)
+	sa.sizes.Queued(s.index, sa.Packets()+1)
 	return sa.Reserve(wanted)
 }
 
@@ -148,7 +148,7 @@ func (s *sender) seal(to *session, payload []byte, nextHeader, tos uint8) error 
 // sealNext is seal under the next of the numbers.
 func (s *sender) sealNext(to *session, numbers *esp.Numbers, payload []byte, nextHeader, tos uint8) {
 	room := s.room(esp.PacketSize(len(payload)))
-	to.sa.sizes.Waits(s.index, numbers.Next()) // room may have flushed
+	to.sa.sizes.Queued(s.index, numbers.Next()) // room may have flushed
 	packet, seq := to.sa.SealNext(&s.scratch, numbers, room, payload, nextHeader)
 	s.outbox.Put(len(packet), to.path.Destination, tos, to)
 	q := s.queue(to)

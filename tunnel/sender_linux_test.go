@@ -41,7 +41,7 @@ func (d *datapath) receiving() (stop func()) {
 // TestNoTransmitterFallsBehindTheWindow lets them seal in turn and hand over as late
 // as they can, one after the other: what the last one has is still accepted.
 func TestNoTransmitterFallsBehindTheWindow(t *testing.T) {
-	for _, n := range []int{1, 2, 3, 8, pmtud.Lanes - 1} {
+	for _, n := range []int{1, 2, 3, 8, pmtud.MaxSenders - 1} {
 		d := newDatapath(t, true, conf.Tunnel{Oversize: conf.OversizeCarry}, 1500, 1500)
 		stop := d.receiving()
 		list := d.transmitters(n)
@@ -238,7 +238,7 @@ func TestEveryTransmitterHasItsTurn(t *testing.T) {
 
 // TestTransmittersLeaveTheWindowItsHalf: the arithmetic of what transmitters may hold.
 func TestTransmittersLeaveTheWindowItsHalf(t *testing.T) {
-	for n := 1; n < pmtud.Lanes; n++ {
+	for n := 1; n < pmtud.MaxSenders; n++ {
 		held := 0
 		indexes := map[int]bool{controllerPlace.index: true}
 		for i := range n {

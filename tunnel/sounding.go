@@ -179,7 +179,7 @@ func (s *sounding) result(p *peer, now time.Time) *Sounding {
 	if rtt > 0 {
 		result.RoundTrips = float64(now.Sub(s.began)) / float64(rtt)
 	}
-	for _, probe := range d.Soundings() {
+	for _, probe := range d.ProbeRecords() {
 		result.Fans = max(result.Fans, probe.Fan)
 		result.Probes = append(result.Probes, ProbeResult{probe.Fan, probe.Size, probe.Outcome.String(), millis(probe.After)})
 	}

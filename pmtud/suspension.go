@@ -19,14 +19,14 @@ func (d *Discovery) suspect(e event, safe int, now time.Time) {
 	if e == validPTB { // which may say that BASE_PLPMTU does not pass either
 		safe = max(min(safe, d.grid.floor(d.hint)), d.grid.min)
 	}
-	d.use(safe, causeOf(e), now)
+	d.setPLPMTU(safe, causeOf(e), now)
 	d.restart(now)
 }
 
 // blackHole is a suspicion that packets of the PLPMTU no longer pass.
 func (d *Discovery) blackHole(now time.Time) {
 	if d.plpmtu > d.grid.min && d.lo > 0 && d.doubt.size == 0 {
-		d.happens(blackHole, now)
+		d.transition(blackHole, now)
 	}
 }
 

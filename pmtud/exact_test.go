@@ -38,7 +38,7 @@ func TestEveryPathIsExactWithinItsRoundTrips(t *testing.T) {
 		name             string
 		from, to, egress int
 		v6               bool
-		most             float64
+		limit            float64
 	}{
 		{"IPv4 paths of 1280 to 1500 behind Ethernet", 1280, 1500, 1500, false, 3},
 		{"IPv6 paths of 1280 to 1500 behind Ethernet", 1280, 1500, 1500, true, 3},
@@ -60,8 +60,8 @@ func TestEveryPathIsExactWithinItsRoundTrips(t *testing.T) {
 				worstProof = max(worstProof, proved)
 			}
 			t.Logf("exact after at most %.2f RTT (MTU %d), proved after %.2f; by RTT %v, proved %v", worst, at, worstProof, hist[:10], proofs[:10])
-			if worst > tc.most+0.01 {
-				t.Errorf("exact after %.2f RTT at MTU %d, want at most %v", worst, at, tc.most)
+			if worst > tc.limit+0.01 {
+				t.Errorf("exact after %.2f RTT at MTU %d, want at most %v", worst, at, tc.limit)
 				start(t, at, tc.egress, tc.v6, true)
 			}
 		})

@@ -35,8 +35,8 @@ func TestProbesAndReportsStayWithinTheirBudget(t *testing.T) {
 			t.Logf("search: %d bytes in %v; then probes %.0f bit/s (%.4f %%), requests %.0f bit/s (%.4f %%), reports %.0f bit/s the other way",
 				search, took, hour, hour/tc.rate*100, asking, asking/tc.rate*100, answering)
 			interval := max(tc.rtt/2, requestInterval)
-			if most := int(time.Hour/interval) + 1; m.requests > most {
-				t.Errorf("%d requests, want at most %d", m.requests, most)
+			if limit := int(time.Hour/interval) + 1; m.requests > limit {
+				t.Errorf("%d requests, want at most %d", m.requests, limit)
 			}
 			if max(asking, answering) > tc.share*tc.rate || m.requests == 0 {
 				t.Errorf("requests take %.0f bit/s, reports %.0f", asking, answering)

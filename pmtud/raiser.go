@@ -29,6 +29,6 @@ func (d *Discovery) raise(now time.Time) {
 		d.rebound(CauseEgress, now)
 	}
 	if d.state == Error || d.lo < d.grid.max {
-		d.happens(raiseExpired, now)
+		d.transition(raiseExpired, now)
 	}
 }

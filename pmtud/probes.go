@@ -17,8 +17,8 @@ var outcomeNames = [...]string{"waiting", "passed", "fragmented", "unsent", "los
 
 func (o Outcome) String() string { return outcomeNames[o] }
 
-// A Sounding is one probe as it was sent.
-type Sounding struct {
+// A ProbeRecord is one probe as it was sent.
+type ProbeRecord struct {
 	Fan     int // counts from one with each new endpoint or suspicion
 	Size    int // bytes of the outer IP packet
 	Sent    time.Time
@@ -26,18 +26,18 @@ type Sounding struct {
 	Outcome Outcome
 }
 
-// Soundings returns the last probes of the present generation, oldest first.
+// ProbeRecords returns the last probes of the present generation, oldest first.
 //
 // For a look at the path without touching the state in use, run a second
 // Discovery without NewSA; it is for the caller to tell the two's ids apart.
-func (d *Discovery) Soundings() []Sounding {
-	var all []Sounding
+func (d *Discovery) ProbeRecords() []ProbeRecord {
+	var all []ProbeRecord
 	for i := range uint32(rememberedProbes) {
 		p := &d.probes[(d.counter+i)%rememberedProbes]
 		if p.sent.IsZero() || uint32(p.id>>32) != d.generation {
 			continue
 		}
-		all = append(all, Sounding{int(p.round), p.size, p.sent, p.after, p.outcome})
+		all = append(all, ProbeRecord{int(p.round), p.size, p.sent, p.after, p.outcome})
 	}
 	return all
 }
