@@ -127,11 +127,11 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	unwatch, err := host.Watch(c.egress)
+	watcher, err := host.Watch(c.egress)
 	if err != nil {
 		return err
 	}
-	cleanup = append(cleanup, unwatch)
+	cleanup = append(cleanup, watcher.Close)
 	if t.config.Routes {
 		if err := routeAll(link, t.peers); err != nil {
 			return err
