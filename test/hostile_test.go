@@ -14,7 +14,7 @@ import (
 	"fathom/esp"
 	"fathom/test/gateway"
 	"fathom/test/netlab/labtest"
-	"fathom/tunnel"
+	tunnel "fathom/tunnel/status"
 )
 
 // settle is a time in which an answer would have come.

@@ -10,7 +10,7 @@ import (
 
 	"fathom/crypto"
 	"fathom/test/gateway"
-	"fathom/tunnel"
+	tunnel "fathom/tunnel/status"
 )
 
 // TestPresharedKey comes up when both ends have the same one.

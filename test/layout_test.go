@@ -50,6 +50,7 @@ func TestDependenciesPointOneWay(t *testing.T) {
 		"tunnel/udp":          {},
 		"tunnel/tun":          {"tunnel/inner"},
 		"tunnel/host":         {},
+		"tunnel/status":       {},
 		"cmd/fathom":          {"tunnel", "conf", "crypto", "test/netlab"},
 		"test/netlab":         {},
 		"test/netlab/labtest": {"test/netlab"},

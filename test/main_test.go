@@ -14,7 +14,7 @@ import (
 	"fathom/test/gateway"
 	"fathom/test/netlab"
 	"fathom/test/netlab/labtest"
-	"fathom/tunnel"
+	tunnel "fathom/tunnel/status"
 )
 
 // fathom is the path of the command, which is built once for all tests.

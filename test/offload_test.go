@@ -12,7 +12,7 @@ import (
 	"fathom/test/gateway"
 	"fathom/test/netlab"
 	"fathom/test/netlab/labtest"
-	"fathom/tunnel"
+	tunnel "fathom/tunnel/status"
 )
 
 // TestSuperpacketsOnTheLink: where links carry what their ends have not cut yet,
@@ -198,7 +198,7 @@ func TestKernelsThatOfferLess(t *testing.T) {
 	if *offload == "off" {
 		t.Skip("asks for none of it")
 	}
-	var all tunnel.OffloadStatus // what this kernel offers
+	var all tunnel.Offload // what this kernel offers
 	for _, test := range []struct {
 		name string
 		what netlab.Refusal

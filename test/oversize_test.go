@@ -16,8 +16,8 @@ import (
 	"fathom/test/gateway"
 	"fathom/test/netlab"
 	"fathom/test/netlab/labtest"
-	"fathom/tunnel"
 	"fathom/tunnel/inner"
+	tunnel "fathom/tunnel/status"
 )
 
 // transferOver sends for a while at a steady rate, lets change happen in the

@@ -19,7 +19,7 @@ import (
 	"fathom/test/gateway"
 	"fathom/test/netlab"
 	"fathom/test/netlab/labtest"
-	"fathom/tunnel"
+	tunnel "fathom/tunnel/status"
 )
 
 // settleWithin is how long the discovery may take to be exact after a change.
@@ -466,7 +466,7 @@ func TestSounding(t *testing.T) {
 		l.link.Update(func(c *conditions) { c.MTU = mtu })
 		out, err := l.a.Command("probe", "-c", l.a.Config(), "--json", "b").Output()
 		check(t, err)
-		var s tunnel.Sounding
+		var s tunnel.ProbeReport
 		check(t, json.Unmarshal(out, &s))
 		if want := mtu &^ 3; s.PLPMTU != want || !s.Exact {
 			t.Errorf("path of %d: %+v", mtu, s)

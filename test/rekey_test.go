@@ -6,7 +6,7 @@ import (
 
 	"fathom/esp"
 	"fathom/test/netlab/labtest"
-	"fathom/tunnel"
+	tunnel "fathom/tunnel/status"
 )
 
 // TestRekeyUnderLoad replaces the SAs many times while datagrams and bulk data

@@ -9,7 +9,7 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"fathom/test/gateway"
-	"fathom/tunnel"
+	tunnel "fathom/tunnel/status"
 )
 
 // recoverWithin is how soon a restarted gateway must be back. No timer of the

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"fathom/test/gateway"
-	"fathom/tunnel"
+	tunnel "fathom/tunnel/status"
 )
 
 // TestInterfacesGoDownAndUp takes the own interface, and then the tunnel's

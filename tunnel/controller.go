@@ -147,7 +147,7 @@ func (c *controller) maintain(now time.Time) {
 		}
 		c.forwarder.releaseWaiting(p, now)
 		c.discover(p, now)
-		c.continueSounding(p, now)
+		c.continueProbeRun(p, now)
 		c.maintainKeepalive(p, now)
 		c.schedule(p, now)
 	}

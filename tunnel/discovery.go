@@ -9,6 +9,7 @@ import (
 	"fathom/esp"
 	"fathom/pmtud"
 	"fathom/tunnel/control"
+	"fathom/tunnel/status"
 	"fathom/tunnel/udp"
 )
 
@@ -205,13 +206,13 @@ func (c *controller) egressChanged(now time.Time) {
 }
 
 // discoveryStatus fills in what `fathom status` shows.
-func (p *peer) discoveryStatus(to *path) PMTUDStatus {
-	s := PMTUDStatus{
+func (p *peer) discoveryStatus(to *path) status.PMTUD {
+	s := status.PMTUD{
 		State:       p.discovery.State().String(),
 		Source:      "discovery",
 		LossPercent: 100 * p.discovery.Loss(),
 		ClearsDF:    p.discovery.ClearsDF(),
-		History:     []PLPMTUChange{},
+		History:     []status.PLPMTUChange{},
 	}
 	if p.config.PLPMTU > 0 {
 		s.Source = "configuration"
@@ -222,7 +223,7 @@ func (p *peer) discoveryStatus(to *path) PMTUDStatus {
 		s.PLPMTU, s.InnerMTU, s.EgressMTU = to.plpmtu, to.innerMTU, to.egress
 	}
 	for _, e := range p.discovery.History() {
-		s.History = append(s.History, PLPMTUChange{e.At, e.From, e.To, e.Cause.String()})
+		s.History = append(s.History, status.PLPMTUChange{At: e.At, From: e.From, To: e.To, Cause: e.Cause.String()})
 	}
 	return s
 }

@@ -23,7 +23,7 @@
 //	transmitter          one a device queue   its buffers                  the device is closed
 //	receiver             one a socket         its buffers                  the socket is closed
 //	controller           one a tunnel         all peers' state             the context is done
-//	status server        one a client         nothing                      its listener is closed
+//	status server        one, two a client    nothing                      the context is done
 //	egress watch         one a tunnel         its netlink socket           Run returns
 //	name look-up         one a look-up        nothing                      it is answered, or in time
 //

@@ -38,7 +38,7 @@ func (c *controller) handleControl(sa *inboundSA, payload []byte, fragmented boo
 		case control.Probe:
 			_ = c.sendControl(p, control.AppendProbeAck(nil, e.Token(), fragmented), 0)
 		case control.ProbeAck:
-			if !c.ackSounding(p, e, now) {
+			if !c.ackProbeRun(p, e, now) {
 				p.discovery.Ack(e.Token(), e.Fragmented(), now)
 				c.discover(p, now)
 			}

@@ -8,6 +8,7 @@ import (
 	"fathom/conf"
 	"fathom/crypto"
 	"fathom/pmtud"
+	"fathom/tunnel/status"
 )
 
 // peer is the state of one peer. Which goroutine may touch what is said in
@@ -46,7 +47,8 @@ type peer struct {
 	path       *path // where the peer is, nil while that is not known
 	discovery  *pmtud.Discovery
 	probes     []pmtud.Action // scratch
-	sounding   *sounding      // nil: none is under way
+	probeRun   *probeRun      // nil: none is under way
+	probeRuns  uint64         // begun so far
 	validated  bool           // the peer has proved that it receives at its endpoint
 	told       int            // hostMTU of the path that the host was told
 	exchange   exchange
@@ -101,8 +103,8 @@ func newPeer(c conf.Peer) *peer {
 }
 
 // status fills in what `fathom status` shows. Called by the control goroutine.
-func (p *peer) status() PeerStatus {
-	s := PeerStatus{
+func (p *peer) status() status.Peer {
+	s := status.Peer{
 		Name:       p.name,
 		PublicKey:  p.public.String(),
 		AllowedIPs: p.allowed,
@@ -135,15 +137,15 @@ func (p *peer) status() PeerStatus {
 	return s
 }
 
-func (p *peer) state() PeerState {
+func (p *peer) state() status.PeerState {
 	switch {
 	case p.sas.current != nil && p.liveness.silent():
-		return PeerUnresponsive
+		return status.PeerUnresponsive
 	case p.sas.current != nil:
-		return PeerEstablished
+		return status.PeerEstablished
 	case p.endpoint.IsZero() && p.path == nil:
-		return PeerIdle
+		return status.PeerIdle
 	default:
-		return PeerConnecting
+		return status.PeerConnecting
 	}
 }

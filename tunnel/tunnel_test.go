@@ -18,6 +18,7 @@ import (
 
 	"fathom/conf"
 	"fathom/crypto"
+	"fathom/tunnel/status"
 	"fathom/tunnel/tun"
 	"fathom/tunnel/udp"
 )
@@ -137,7 +138,7 @@ func (e *end) start() {
 	if e.tunnel, err = New(&e.config, Options{Logger: slog.New(e.log)}); err != nil {
 		e.t.Fatal(err)
 	}
-	status, err := listenStatus(e.config.Tunnel.StatusSocket)
+	listener, err := status.Listen(e.config.Tunnel.StatusSocket)
 	if err != nil {
 		e.t.Fatal(err)
 	}
@@ -152,7 +153,7 @@ func (e *end) start() {
 	ended := make(chan error, 1)
 	e.stop, e.ended = cancel, ended
 	device, sockets, ctl, tunnel := e.device, e.conn, e.ctl, e.tunnel
-	go func() { ended <- tunnel.carry(ctx, ctl, tun.Wrap(device.TUN()), sockets, status) }()
+	go func() { ended <- tunnel.carry(ctx, ctl, tun.Wrap(device.TUN()), sockets, listener) }()
 	e.t.Cleanup(func() { e.shutdown(nil) })
 }
 
@@ -181,9 +182,9 @@ func (e *end) shutdown(cause error) {
 	e.ended, e.conn = nil, nil
 }
 
-func (e *end) status() *Status {
+func (e *end) status() *status.Status {
 	e.t.Helper()
-	s, err := FetchStatus(context.Background(), e.config.Tunnel.StatusSocket)
+	s, err := status.Fetch(context.Background(), e.config.Tunnel.StatusSocket)
 	if err != nil {
 		e.t.Fatal(err)
 	}
@@ -735,7 +736,7 @@ func TestASilentPeerIsNoticed(t *testing.T) {
 	left, right := startPair(t)
 	right.shutdown(errCrash)
 	eventually(t, "the peer to be called unresponsive", idleEcho+deadAfter+5*time.Second, func() bool {
-		return left.status().Peers[0].State == PeerUnresponsive
+		return left.status().Peers[0].State == status.PeerUnresponsive
 	})
 	if left.log.count("peer does not answer") != 1 {
 		t.Errorf("%d warnings", left.log.count("peer does not answer"))
