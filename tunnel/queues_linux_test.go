@@ -90,7 +90,7 @@ func exchanges(t *testing.T, host *netlab.Host, config conf.Tunnel, shapes []dev
 		if _, err := conn.Write(sent); err != nil {
 			t.Fatal(err)
 		}
-		if err := conn.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		if err := conn.SetReadDeadline(time.Now().Add(hanging)); err != nil {
 			t.Fatal(err)
 		}
 		b := make([]byte, 2000)

@@ -18,6 +18,7 @@ import (
 
 	"fathom/conf"
 	"fathom/crypto"
+	"fathom/test/tier"
 )
 
 // The tests here run whole tunnels on real UDP sockets of the loopback
@@ -173,7 +174,7 @@ func (e *end) shutdown(cause error) {
 	e.stop(nil)
 	select {
 	case <-e.ended:
-	case <-time.After(10 * time.Second):
+	case <-time.After(hanging):
 		e.t.Error("the tunnel does not end")
 	}
 	e.ended, e.sockets = nil, nil
@@ -187,6 +188,9 @@ func (e *end) status() *Status {
 	}
 	return s
 }
+
+// hanging is longer than anything takes on the slowest machine.
+const hanging = time.Minute
 
 // eventually waits for a condition.
 func eventually(t *testing.T, what string, atMost time.Duration, condition func() bool) {
@@ -206,7 +210,7 @@ func (e *end) send(packet []byte) {
 	e.t.Helper()
 	select {
 	case e.device.Outbound <- packet:
-	case <-time.After(5 * time.Second):
+	case <-time.After(hanging):
 		e.t.Fatal("the device is not read")
 	}
 }
@@ -219,7 +223,7 @@ func (e *end) receives(want []byte) {
 		if !bytes.Equal(got, want) {
 			e.t.Fatalf("received %x, want %x", got, want)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(hanging):
 		e.t.Fatal("nothing received")
 	}
 }
@@ -253,7 +257,7 @@ func startPair(t *testing.T) (left, right *end) {
 	right.start()
 	left.start()
 	known := func(e *end) bool { return e.established() && e.status().Peers[0].PMTUD.State == "search_complete" }
-	eventually(t, "both ends established, with their paths known", 5*time.Second, func() bool { return known(left) && known(right) })
+	eventually(t, "both ends established, with their paths known", hanging, func() bool { return known(left) && known(right) })
 	return left, right
 }
 
@@ -291,7 +295,7 @@ func TestPacketsThatGoNowhereAreCounted(t *testing.T) {
 	left.config.Tunnel.Oversize = conf.OversizeDrop
 	right.start()
 	left.start()
-	eventually(t, "the inner MTU", 5*time.Second, func() bool { return left.established() && left.status().Peers[0].PMTUD.InnerMTU == 1438 })
+	eventually(t, "the inner MTU", hanging, func() bool { return left.established() && left.status().Peers[0].PMTUD.InnerMTU == 1438 })
 	cases := []struct {
 		reason string
 		packet []byte
@@ -305,7 +309,7 @@ func TestPacketsThatGoNowhereAreCounted(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.reason, func(t *testing.T) {
 			left.send(c.packet)
-			eventually(t, c.reason, 2*time.Second, func() bool { return c.counts()[c.reason] == 1 })
+			eventually(t, c.reason, hanging, func() bool { return c.counts()[c.reason] == 1 })
 			right.receivesNothing()
 		})
 	}
@@ -320,7 +324,7 @@ func TestPeersAreFoundByTheLongestPrefix(t *testing.T) {
 	for _, e := range []*end{near, far, hub} {
 		e.start()
 	}
-	eventually(t, "hub established", 5*time.Second, hub.established)
+	eventually(t, "hub established", hanging, hub.established)
 	packet := ipv4Packet("10.0.0.1", "10.1.1.1", 60)
 	hub.send(packet)
 	near.receives(packet)
@@ -336,6 +340,7 @@ func TestPeersAreFoundByTheLongestPrefix(t *testing.T) {
 }
 
 func TestRekeyLosesNoPacket(t *testing.T) {
+	tier.Select(t)
 	const rekeys = 20
 	left, right := newPair(t)
 	// Each handshake is due at the next look; the packets flow on meanwhile.
@@ -343,7 +348,7 @@ func TestRekeyLosesNoPacket(t *testing.T) {
 	right.config.Tunnel.RekeyAfterPackets = 50
 	right.start()
 	left.start()
-	eventually(t, "established", 5*time.Second, func() bool { return left.established() && right.established() })
+	eventually(t, "established", hanging, func() bool { return left.established() && right.established() })
 
 	stream := func(from, to *end, source, destination string, stop <-chan struct{}) (sent, received, late uint64) {
 		done := make(chan struct{})
@@ -362,7 +367,7 @@ func TestRekeyLosesNoPacket(t *testing.T) {
 						highest = n
 					}
 				case want = <-total:
-				case <-time.After(3 * time.Second):
+				case <-time.After(hanging):
 					return
 				}
 			}
@@ -422,12 +427,12 @@ func TestBothInitiatingAtOnceAgreeOnOnePair(t *testing.T) {
 		right.meet(left, true, leftIP+"/32")
 		left.start()
 		right.start()
-		eventually(t, "both ends established", 10*time.Second, func() bool { return left.established() && right.established() })
+		eventually(t, "both ends established", hanging, func() bool { return left.established() && right.established() })
 		agree := func() bool {
 			l, r := left.status().Peers[0], right.status().Peers[0]
 			return l.SendSPI == r.ReceiveSPI && l.ReceiveSPI == r.SendSPI
 		}
-		eventually(t, "both ends use the same pair", 5*time.Second, agree)
+		eventually(t, "both ends use the same pair", hanging, agree)
 		packet := ipv4Packet(leftIP, rightIP, 100)
 		left.send(packet)
 		right.receives(packet)
@@ -503,7 +508,7 @@ func TestAPeerThatMovesIsFollowed(t *testing.T) {
 	right.receives(packet)
 	// The log tells, not the status: the left end's own packets, from where it
 	// still is, may move it back at any time.
-	eventually(t, "the new endpoint", 5*time.Second, func() bool { return right.log.count("endpoint") > before })
+	eventually(t, "the new endpoint", hanging, func() bool { return right.log.count("endpoint") > before })
 }
 
 // TestAMoveIsProvedThoughAnEchoIsLost: until the peer has shown that it receives
@@ -575,7 +580,7 @@ func TestBothCiphers(t *testing.T) {
 			left.config.Tunnel.Ciphers = []string{cipher}
 			right.start()
 			left.start()
-			eventually(t, "established", 5*time.Second, left.established)
+			eventually(t, "established", hanging, left.established)
 			if got := left.status().Peers[0].Cipher; got != cipher {
 				t.Errorf("cipher %s", got)
 			}
@@ -645,7 +650,7 @@ func TestReplayedPacketsAreDropped(t *testing.T) {
 	left.through(tap)
 	right.start()
 	left.start()
-	eventually(t, "established", 5*time.Second, func() bool { return left.established() && right.established() })
+	eventually(t, "established", hanging, func() bool { return left.established() && right.established() })
 	packet := ipv4Packet(leftIP, rightIP, 100)
 	left.send(packet)
 	right.receives(packet)
@@ -655,7 +660,7 @@ func TestReplayedPacketsAreDropped(t *testing.T) {
 	for _, datagram := range sent {
 		tap.conn.WriteToUDPAddrPort(datagram, right.addr())
 	}
-	eventually(t, "the replays to be counted", 2*time.Second, func() bool {
+	eventually(t, "the replays to be counted", hanging, func() bool {
 		s := right.status()
 		return s.Peers[0].Dropped["replay"] >= 2 && s.Dropped["handshake"] > before.Dropped["handshake"]
 	})
@@ -672,7 +677,7 @@ func TestStrangersGetNoAnswer(t *testing.T) {
 	left.through(tap)
 	right.start()
 	left.start()
-	eventually(t, "established", 5*time.Second, func() bool { return left.established() && right.established() })
+	eventually(t, "established", hanging, func() bool { return left.established() && right.established() })
 
 	stranger, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(right.addr()))
 	if err != nil {
@@ -723,16 +728,17 @@ func TestUnderLoadAnInitiationNeedsACookie(t *testing.T) {
 	}
 	right.start()
 	left.start()
-	eventually(t, "established by cookie", 10*time.Second, func() bool { return left.established() && right.established() })
+	eventually(t, "established by cookie", hanging, func() bool { return left.established() && right.established() })
 	if left.tunnel.peers[0].handshakes != 1 {
 		t.Errorf("%d handshakes", left.tunnel.peers[0].handshakes)
 	}
 }
 
 func TestASilentPeerIsNoticed(t *testing.T) {
+	tier.Select(t) // it takes as long as the peer is given
 	left, right := startPair(t)
 	right.shutdown(errCrash)
-	eventually(t, "the peer to be called unresponsive", idleEcho+deadAfter+5*time.Second, func() bool {
+	eventually(t, "the peer to be called unresponsive", idleEcho+deadAfter+hanging, func() bool {
 		return left.status().Peers[0].State == PeerUnresponsive
 	})
 	if left.log.count("peer does not answer") != 1 {
