@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"fathom/test/tier"
 )
 
 // large are files as long as Load reads, each made to be much work for some
@@ -49,6 +51,7 @@ func largeFile(size int, head, tail string, line func(i int) string) []byte {
 
 // TestErrorsAboutMuchAreShort looks at smaller ones, for the time it takes.
 func TestErrorsAboutMuchAreShort(t *testing.T) {
+	tier.Select(t, tier.Quick, tier.Native)
 	const part = 16
 	for _, f := range large {
 		t.Run(f.name, func(t *testing.T) {

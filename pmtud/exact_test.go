@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"fathom/test/tier"
 )
 
 // start runs a clean path from the start and returns the round trips until the
@@ -34,6 +36,7 @@ func start(t *testing.T, mtu, egress int, v6 bool, trace bool) (exact, proved fl
 }
 
 func TestEveryPathIsExactWithinItsRoundTrips(t *testing.T) {
+	tier.Select(t, tier.Quick, tier.Native)
 	for _, tc := range []struct {
 		name             string
 		from, to, egress int

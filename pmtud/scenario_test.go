@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"fathom/test/tier"
 )
 
 // complete brings a path of an MTU behind an interface to SearchComplete.
@@ -177,9 +179,9 @@ func TestAnHourOfCongestionIsNoBlackHole(t *testing.T) {
 		{"in bursts", 0.02, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			length := time.Hour
-			if testing.Short() || raceEnabled {
-				length = 5 * time.Minute
+			length := 5 * time.Minute
+			if tier.Full() {
+				length = time.Hour
 			}
 			m := complete(t, 1500, 1500)
 			m.loss = tc.loss

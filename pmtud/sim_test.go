@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"fathom/test/tier"
 )
 
 // A life is what one random path has told.
@@ -174,9 +176,10 @@ func seedOf(t testing.TB) uint64 {
 }
 
 func TestManyRandomPaths(t *testing.T) {
-	n := 100_000
-	if testing.Short() || raceEnabled {
-		n = 5_000
+	tier.Select(t, tier.Quick, tier.Long, tier.Native)
+	n := 5_000
+	if tier.Full() {
+		n = 100_000
 	}
 	if s := os.Getenv("PMTUD_PATHS"); s != "" {
 		n, _ = strconv.Atoi(s)
@@ -217,7 +220,7 @@ func TestManyRandomPaths(t *testing.T) {
 		}
 		slices.Sort(v)
 		quantile := func(p float64) float64 { return v[min(int(p*float64(len(v))), len(v)-1)] }
-		t.Logf("%-58s %7d paths  median %8.2f  p95 %8.2f  p99 %8.2f  worst %8.2f (seed %d)",
+		tier.Figure(t, "%-58s %7d paths  median %8.2f  p95 %8.2f  p99 %8.2f  worst %8.2f (seed %d)",
 			what, len(v), quantile(.5), quantile(.95), quantile(.99), worst, seed+uint64(at))
 		return v
 	}
@@ -299,9 +302,10 @@ func restless(seed uint64, trace func(string, ...any)) (trouble string, settled 
 }
 
 func TestRestlessPathsEndExact(t *testing.T) {
-	n := 5_000
-	if testing.Short() || raceEnabled {
-		n = 500
+	tier.Select(t, tier.Quick, tier.Long, tier.Native)
+	n := 500
+	if tier.Full() {
+		n = 5_000
 	}
 	if s := os.Getenv("PMTUD_PATHS"); s != "" {
 		n, _ = strconv.Atoi(s)
@@ -322,5 +326,5 @@ func TestRestlessPathsEndExact(t *testing.T) {
 		v = append(v, settled)
 	}
 	slices.Sort(v)
-	t.Logf("%d paths exact after they came to rest: median %.2f s, p95 %.2f s, worst %.2f s", n, v[n/2], v[n*95/100], v[n-1])
+	tier.Figure(t, "%d paths exact after they came to rest: median %.2f s, p95 %.2f s, worst %.2f s", n, v[n/2], v[n*95/100], v[n-1])
 }

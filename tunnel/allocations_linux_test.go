@@ -15,6 +15,7 @@ import (
 	"fathom/conf"
 	"fathom/esp"
 	"fathom/test/netlab"
+	"fathom/test/tier"
 	"fathom/tunnel/host"
 	"fathom/tunnel/inner"
 	"fathom/tunnel/tun"
@@ -36,6 +37,7 @@ func allocationsIn(f func()) uint64 {
 // TestTheDataPathDoesNotAllocate carries packets from one host to the other,
 // through both loops and the kernel.
 func TestTheDataPathDoesNotAllocate(t *testing.T) {
+	tier.Select(t, tier.Quick, tier.Measures)
 	const runs = 500
 	const may = runs / 50 // the runtime itself does so now and then
 	over6 := outside{address: netip.IPv6Loopback()}
@@ -117,6 +119,7 @@ func (r reading) Read(wait bool) ([]byte, inner.Offload, error) {
 // TestTheDevicesDoNotAllocate lets two hosts talk through their TUN devices,
 // with all four loops between them.
 func TestTheDevicesDoNotAllocate(t *testing.T) {
+	tier.Select(t, tier.Quick, tier.Measures)
 	for _, offload := range []bool{true, false} {
 		t.Run(fmt.Sprintf("offload %v", offload), func(t *testing.T) {
 			_, a, b := cable(t)
@@ -227,7 +230,7 @@ func talk(t *testing.T, protocol string, from, to *netlab.Host) (client, server 
 	}
 	t.Cleanup(func() { client.Close(); server.Close() })
 	for _, conn := range []net.Conn{client, server} {
-		fatal(conn.SetDeadline(time.Now().Add(20 * time.Second)))
+		fatal(conn.SetDeadline(time.Now().Add(2 * time.Minute)))
 	}
 	return client, server
 }

@@ -105,11 +105,11 @@ func TestAFullSocketStopsTheReader(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-			case <-time.After(20 * time.Second):
+			case <-time.After(hanging):
 				t.Fatalf("the reader has stopped at %d packets for good", reader.reads.Load())
 			}
 			want := test.packets * int64(test.load.payload)
-			for end := time.Now().Add(5 * time.Second); arrived.Load() < want && time.Now().Before(end); {
+			for end := time.Now().Add(hanging); arrived.Load() < want && time.Now().Before(end); {
 				time.Sleep(10 * time.Millisecond)
 			}
 			if arrived.Load() < want {
@@ -151,7 +151,7 @@ func TestTooLargeForTheLink(t *testing.T) {
 			t.Errorf("train %d of smaller packets: %v", i, err)
 		}
 	}
-	for end := time.Now().Add(5 * time.Second); sizeOf(host.list) < trains*10*1000 && time.Now().Before(end); {
+	for end := time.Now().Add(hanging); sizeOf(host.list) < trains*10*1000 && time.Now().Before(end); {
 		if err := d.receiver.batch(); err != nil {
 			t.Fatal(err)
 		}

@@ -54,7 +54,7 @@ func (d *datapath) cross(t *testing.T, size int) {
 	if err := d.flush(); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(5 * time.Second); d.waiting(t) < before+size; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(hanging); d.waiting(t) < before+size; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("%d of %d bytes are there", d.waiting(t)-before, size)
 		}

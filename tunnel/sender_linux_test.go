@@ -75,7 +75,7 @@ func TestNoTransmitterFallsBehindTheWindow(t *testing.T) {
 // receiver's socket lose some; not for ever, since that may have been.
 func (d *datapath) settle(most int) {
 	near := d.receiver.routes.lookup(netip.MustParseAddr(leftIP))
-	for end := time.Now().Add(time.Second); time.Now().Before(end); time.Sleep(100 * time.Microsecond) {
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Microsecond) {
 		if int(d.peer.session.Load().sa.Packets())-int(near.authentic.Load()) <= most {
 			return
 		}
@@ -227,7 +227,7 @@ func TestEveryTransmitterHasItsTurn(t *testing.T) {
 			select {
 			case <-turns:
 				t.Logf("the longest wait was %v", slowest)
-			case <-time.After(20 * time.Second):
+			case <-time.After(hanging):
 				t.Error("a transmitter waits for ever")
 			}
 			end.Store(true)

@@ -41,7 +41,7 @@ func TestSendersAreToldOfAStandingQueue(t *testing.T) {
 		}
 		lost := int(d.peer.drops[dropStanding].Load())
 		want := int(reader.limit)*reader.payload - lost*1386
-		for end := time.Now().Add(5 * time.Second); int(whole.Load()) < want && time.Now().Before(end); {
+		for end := time.Now().Add(hanging); int(whole.Load()) < want && time.Now().Before(end); {
 			time.Sleep(20 * time.Millisecond)
 		}
 		d.to.Close()

@@ -18,6 +18,7 @@ import (
 
 	"fathom/conf"
 	"fathom/crypto"
+	"fathom/test/tier"
 	"fathom/tunnel/status"
 	"fathom/tunnel/tun"
 	"fathom/tunnel/udp"
@@ -176,7 +177,7 @@ func (e *end) shutdown(cause error) {
 	e.stop(nil)
 	select {
 	case <-e.ended:
-	case <-time.After(10 * time.Second):
+	case <-time.After(hanging):
 		e.t.Error("the tunnel does not end")
 	}
 	e.ended, e.conn = nil, nil
@@ -190,6 +191,9 @@ func (e *end) status() *status.Status {
 	}
 	return s
 }
+
+// hanging is longer than anything takes on the slowest machine.
+const hanging = time.Minute
 
 // eventually waits for a condition.
 func eventually(t *testing.T, what string, atMost time.Duration, condition func() bool) {
@@ -209,7 +213,7 @@ func (e *end) send(packet []byte) {
 	e.t.Helper()
 	select {
 	case e.device.Outbound <- packet:
-	case <-time.After(5 * time.Second):
+	case <-time.After(hanging):
 		e.t.Fatal("the device is not read")
 	}
 }
@@ -222,7 +226,7 @@ func (e *end) receives(want []byte) {
 		if !bytes.Equal(got, want) {
 			e.t.Fatalf("received %x, want %x", got, want)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(hanging):
 		e.t.Fatal("nothing received")
 	}
 }
@@ -256,7 +260,7 @@ func startPair(t *testing.T) (left, right *end) {
 	right.start()
 	left.start()
 	known := func(e *end) bool { return e.established() && e.status().Peers[0].PMTUD.State == "search_complete" }
-	eventually(t, "both ends established, with their paths known", 5*time.Second, func() bool { return known(left) && known(right) })
+	eventually(t, "both ends established, with their paths known", hanging, func() bool { return known(left) && known(right) })
 	return left, right
 }
 
@@ -294,7 +298,7 @@ func TestPacketsThatGoNowhereAreCounted(t *testing.T) {
 	left.config.Tunnel.Oversize = conf.OversizeDrop
 	right.start()
 	left.start()
-	eventually(t, "the inner MTU", 5*time.Second, func() bool { return left.established() && left.status().Peers[0].PMTUD.InnerMTU == 1438 })
+	eventually(t, "the inner MTU", hanging, func() bool { return left.established() && left.status().Peers[0].PMTUD.InnerMTU == 1438 })
 	cases := []struct {
 		reason string
 		packet []byte
@@ -308,7 +312,7 @@ func TestPacketsThatGoNowhereAreCounted(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.reason, func(t *testing.T) {
 			left.send(c.packet)
-			eventually(t, c.reason, 2*time.Second, func() bool { return c.counts()[c.reason] == 1 })
+			eventually(t, c.reason, hanging, func() bool { return c.counts()[c.reason] == 1 })
 			right.receivesNothing()
 		})
 	}
@@ -323,7 +327,7 @@ func TestPeersAreFoundByTheLongestPrefix(t *testing.T) {
 	for _, e := range []*end{near, far, hub} {
 		e.start()
 	}
-	eventually(t, "hub established", 5*time.Second, hub.established)
+	eventually(t, "hub established", hanging, hub.established)
 	packet := ipv4Packet("10.0.0.1", "10.1.1.1", 60)
 	hub.send(packet)
 	near.receives(packet)
@@ -339,6 +343,7 @@ func TestPeersAreFoundByTheLongestPrefix(t *testing.T) {
 }
 
 func TestRekeyLosesNoPacket(t *testing.T) {
+	tier.Select(t)
 	const rekeys = 20
 	left, right := newPair(t)
 	// Each handshake is due at the next look; the packets flow on meanwhile.
@@ -346,7 +351,7 @@ func TestRekeyLosesNoPacket(t *testing.T) {
 	right.config.Tunnel.RekeyAfterPackets = 50
 	right.start()
 	left.start()
-	eventually(t, "established", 5*time.Second, func() bool { return left.established() && right.established() })
+	eventually(t, "established", hanging, func() bool { return left.established() && right.established() })
 
 	stream := func(from, to *end, source, destination string, stop <-chan struct{}) (sent, received, late uint64) {
 		done := make(chan struct{})
@@ -365,7 +370,7 @@ func TestRekeyLosesNoPacket(t *testing.T) {
 						highest = n
 					}
 				case want = <-total:
-				case <-time.After(3 * time.Second):
+				case <-time.After(hanging):
 					return
 				}
 			}
@@ -425,12 +430,12 @@ func TestBothInitiatingAtOnceAgreeOnOnePair(t *testing.T) {
 		right.meet(left, true, leftIP+"/32")
 		left.start()
 		right.start()
-		eventually(t, "both ends established", 10*time.Second, func() bool { return left.established() && right.established() })
+		eventually(t, "both ends established", hanging, func() bool { return left.established() && right.established() })
 		agree := func() bool {
 			l, r := left.status().Peers[0], right.status().Peers[0]
 			return l.SendSPI == r.ReceiveSPI && l.ReceiveSPI == r.SendSPI
 		}
-		eventually(t, "both ends use the same pair", 5*time.Second, agree)
+		eventually(t, "both ends use the same pair", hanging, agree)
 		packet := ipv4Packet(leftIP, rightIP, 100)
 		left.send(packet)
 		right.receives(packet)
@@ -506,7 +511,7 @@ func TestAPeerThatMovesIsFollowed(t *testing.T) {
 	right.receives(packet)
 	// The log tells, not the status: the left end's own packets, from where it
 	// still is, may move it back at any time.
-	eventually(t, "the new endpoint", 5*time.Second, func() bool { return right.log.count("endpoint") > before })
+	eventually(t, "the new endpoint", hanging, func() bool { return right.log.count("endpoint") > before })
 }
 
 // TestAMoveIsProvedThoughAnEchoIsLost: until the peer has shown that it receives
@@ -578,7 +583,7 @@ func TestBothCiphers(t *testing.T) {
 			left.config.Tunnel.Ciphers = []string{cipher}
 			right.start()
 			left.start()
-			eventually(t, "established", 5*time.Second, left.established)
+			eventually(t, "established", hanging, left.established)
 			if got := left.status().Peers[0].Cipher; got != cipher {
 				t.Errorf("cipher %s", got)
 			}
@@ -648,7 +653,7 @@ func TestReplayedPacketsAreDropped(t *testing.T) {
 	left.through(tap)
 	right.start()
 	left.start()
-	eventually(t, "established", 5*time.Second, func() bool { return left.established() && right.established() })
+	eventually(t, "established", hanging, func() bool { return left.established() && right.established() })
 	packet := ipv4Packet(leftIP, rightIP, 100)
 	left.send(packet)
 	right.receives(packet)
@@ -658,7 +663,7 @@ func TestReplayedPacketsAreDropped(t *testing.T) {
 	for _, datagram := range sent {
 		tap.conn.WriteToUDPAddrPort(datagram, right.addr())
 	}
-	eventually(t, "the replays to be counted", 2*time.Second, func() bool {
+	eventually(t, "the replays to be counted", hanging, func() bool {
 		s := right.status()
 		return s.Peers[0].Dropped["replay"] >= 2 && s.Dropped["handshake"] > before.Dropped["handshake"]
 	})
@@ -675,7 +680,7 @@ func TestStrangersGetNoAnswer(t *testing.T) {
 	left.through(tap)
 	right.start()
 	left.start()
-	eventually(t, "established", 5*time.Second, func() bool { return left.established() && right.established() })
+	eventually(t, "established", hanging, func() bool { return left.established() && right.established() })
 
 	stranger, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(right.addr()))
 	if err != nil {
@@ -726,16 +731,17 @@ func TestUnderLoadAnInitiationNeedsACookie(t *testing.T) {
 	}
 	right.start()
 	left.start()
-	eventually(t, "established by cookie", 10*time.Second, func() bool { return left.established() && right.established() })
+	eventually(t, "established by cookie", hanging, func() bool { return left.established() && right.established() })
 	if left.tunnel.peers[0].handshakes != 1 {
 		t.Errorf("%d handshakes", left.tunnel.peers[0].handshakes)
 	}
 }
 
 func TestASilentPeerIsNoticed(t *testing.T) {
+	tier.Select(t) // it takes as long as the peer is given
 	left, right := startPair(t)
 	right.shutdown(errCrash)
-	eventually(t, "the peer to be called unresponsive", idleEcho+deadAfter+5*time.Second, func() bool {
+	eventually(t, "the peer to be called unresponsive", idleEcho+deadAfter+hanging, func() bool {
 		return left.status().Peers[0].State == status.PeerUnresponsive
 	})
 	if left.log.count("peer does not answer") != 1 {
@@ -746,5 +752,5 @@ func TestASilentPeerIsNoticed(t *testing.T) {
 func TestAPeerThatSaysGoodbyeIsGoneAtOnce(t *testing.T) {
 	left, right := startPair(t)
 	left.shutdown(nil)
-	eventually(t, "the right end to notice", time.Second, func() bool { return !right.established() })
+	eventually(t, "the right end to notice", deadAfter, func() bool { return !right.established() })
 }

@@ -1,3 +1,5 @@
+//go:build linux
+
 package main
 
 import (
@@ -7,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,7 +20,9 @@ import (
 	"testing"
 	"time"
 
+	"fathom/test/netlab"
 	"fathom/test/netlab/labtest"
+	"fathom/test/tier"
 )
 
 // demoRun is `fathom demo` as a process of its own.
@@ -28,7 +33,7 @@ type demoRun struct {
 }
 
 // demoWithin is far more than a demo with few bytes takes.
-const demoWithin = 2 * time.Minute
+const demoWithin = 5 * time.Minute
 
 func newDemo(t *testing.T, args ...string) *demoRun {
 	t.Helper()
@@ -100,6 +105,7 @@ func (d *demoRun) skipIfMissing(t *testing.T) {
 }
 
 func TestDemo(t *testing.T) {
+	tier.Select(t, tier.Quick)
 	const nobody = 65534
 	users := []struct {
 		name       string
@@ -144,6 +150,7 @@ func TestDemo(t *testing.T) {
 }
 
 func TestDemoShowsTheLogs(t *testing.T) {
+	tier.Select(t, tier.Quick)
 	d := newDemo(t, "--size", "1", "--verbose", "--duration", "0s")
 	if err := d.Start(); err != nil {
 		t.Fatal(err)
@@ -192,6 +199,7 @@ func startEndless(t *testing.T) *demoRun {
 }
 
 func TestDemoTidiesUpWhenInterrupted(t *testing.T) {
+	tier.Select(t)
 	for _, test := range []struct {
 		name   string
 		signal syscall.Signal
@@ -220,6 +228,7 @@ func TestDemoTidiesUpWhenInterrupted(t *testing.T) {
 }
 
 func TestDemoExplainsTheDeathOfATunnel(t *testing.T) {
+	tier.Select(t)
 	for _, host := range []string{"a", "b"} {
 		t.Run("on host "+host, func(t *testing.T) {
 			d := startEndless(t)
@@ -241,7 +250,8 @@ func TestDemoExplainsTheDeathOfATunnel(t *testing.T) {
 // TestDemoIsTheProof lets the path shrink twice and grow back, without a word
 // from any router: the transfer goes on.
 func TestDemoIsTheProof(t *testing.T) {
-	d := newDemo(t, "--size", "64MiB", "--json")
+	tier.Select(t)
+	d := newDemo(t, "--size", "64MiB", "--duration", "16s", "--json")
 	if err := d.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -267,6 +277,7 @@ func TestDemoIsTheProof(t *testing.T) {
 }
 
 func TestDemoWithoutDiscoveryStalls(t *testing.T) {
+	tier.Select(t)
 	d := newDemo(t, "--size", "16MiB", "--duration", "3s", "--no-discovery")
 	if err := d.Start(); err != nil {
 		t.Fatal(err)
@@ -274,5 +285,21 @@ func TestDemoWithoutDiscoveryStalls(t *testing.T) {
 	d.finish(t, exitError)
 	if want := "fathom: error: the transfer has stalled: "; !strings.Contains(d.stderr.String(), want) {
 		t.Errorf("%q is missing in\n%s", want, &d.stderr)
+	}
+}
+
+func TestWhatTheMachineLacksIsExplained(t *testing.T) {
+	err := errors.Join(
+		&netlab.MissingError{What: "/dev/net/tun", Err: fs.ErrNotExist, Hint: "modprobe tun"},
+		&netlab.MissingError{What: "veth pair", Err: errors.ErrUnsupported, Hint: "modprobe veth"},
+	)
+	const want = `fathom: error: the demo needs what this machine does not grant: /dev/net/tun: file does not exist
+fathom: hint: modprobe tun
+fathom: error: the demo needs what this machine does not grant: veth pair: unsupported operation
+fathom: hint: modprobe veth
+`
+	var b strings.Builder
+	if code := report(&b, explainMissing(err)); code != exitError || b.String() != want {
+		t.Errorf("exit code %d, printed\n%swant\n%s", code, b.String(), want)
 	}
 }

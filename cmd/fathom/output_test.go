@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"fathom/conf"
-	"fathom/test/netlab"
 	"fathom/tunnel/status"
 )
 
@@ -48,22 +47,6 @@ func TestReport(t *testing.T) {
 				t.Errorf("printed\n%swant\n%s", got, test.want)
 			}
 		})
-	}
-}
-
-func TestWhatTheMachineLacksIsExplained(t *testing.T) {
-	err := errors.Join(
-		&netlab.MissingError{What: "/dev/net/tun", Err: fs.ErrNotExist, Hint: "modprobe tun"},
-		&netlab.MissingError{What: "veth pair", Err: errors.ErrUnsupported, Hint: "modprobe veth"},
-	)
-	const want = `fathom: error: the demo needs what this machine does not grant: /dev/net/tun: file does not exist
-fathom: hint: modprobe tun
-fathom: error: the demo needs what this machine does not grant: veth pair: unsupported operation
-fathom: hint: modprobe veth
-`
-	var b strings.Builder
-	if code := report(&b, explainMissing(err)); code != exitError || b.String() != want {
-		t.Errorf("exit code %d, printed\n%swant\n%s", code, b.String(), want)
 	}
 }
 

@@ -16,7 +16,7 @@
 //	long        long         [Measures] and [Long], in full        no race detector
 //	packets     packets      all but [OffloadOnly] and [EitherWay] offload = "off"
 //	superlinks  superlinks   [Superlinks]                          links that carry superpackets
-//	emulated    emulated     what needs no laboratory              another architecture, by QEMU
+//	emulated    emulated     what needs no laboratory, no [Native] another architecture, by QEMU
 //
 // `go test ./...` without either runs everything, at the sizes of test/run.
 //

@@ -25,6 +25,9 @@ const (
 	// EitherWay: what the test shows holds whether or not the tunnel handles
 	// superpackets.
 	EitherWay
+	// Native: the test takes long where the CPU is emulated, and shows nothing of
+	// that CPU which others do not.
+	Native
 )
 
 // environment is the variable that names the pass.
@@ -69,6 +72,8 @@ func Select(t testing.TB, traits ...Trait) {
 		leaveOut(t, "of the pass packets: the same holds either way")
 	case current == superlinks && !has(Superlinks):
 		leaveOut(t, "of the pass superlinks")
+	case current == emulated && has(Native):
+		leaveOut(t, "of the pass emulated: it takes long")
 	}
 }
 

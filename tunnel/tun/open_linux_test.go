@@ -83,7 +83,7 @@ func exchanges(t *testing.T, on *netlab.Host, d *Device) {
 		if _, err := conn.Write(sent); err != nil {
 			t.Fatal(err)
 		}
-		if err := conn.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 		b := make([]byte, 2000)

@@ -1,5 +1,0 @@
-//go:build !race
-
-package pmtud
-
-const raceEnabled = false
