@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -46,8 +47,7 @@ func (d *decoder) check(c *Config, tunnel *table, peers []*table) {
 	k := checker{d, c, tunnel, peers}
 	k.checkFiles()
 	k.checkNames()
-	k.checkPublicKeys()
-	k.checkSecrets()
+	k.checkKeys()
 	k.checkEndpoints()
 	k.checkPrefixes()
 	k.checkPLPMTUs()
@@ -115,42 +115,42 @@ func (k *checker) checkNames() {
 	}
 }
 
-// checkPublicKeys finds peers with the same key, and with ours.
-func (k *checker) checkPublicKeys() {
-	var own Key
-	if !k.config.Tunnel.PrivateKey.IsZero() {
-		own = k.config.Tunnel.PrivateKey.public()
+// checkKeys finds keys that two have, or that are in use as something else.
+//
+// A private key among the public ones is certain only where its public key is
+// known here. Its form alone proves nothing: one in 16 public keys has it.
+func (k *checker) checkKeys() {
+	private := k.config.Tunnel.PrivateKey
+	first, holder := make(map[Key]int), make(map[Key]string)
+	for i, p := range slices.Backward(k.config.Peers) {
+		first[p.PublicKey], holder[p.PublicKey] = i, k.peer(i)
 	}
-	first := make(map[Key]int)
-	for i, p := range k.config.Peers {
+	var own Key
+	if !private.IsZero() {
+		own = private.public()
+		holder[own] = "this end, as " + k.config.Tunnel.PrivateKeyFile + " has it"
+	}
+	holds := make(map[SecretKey]string) // what a key is, other than preshared
+	for i, p := range slices.Backward(k.config.Peers) {
 		if p.PublicKey == (Key{}) {
 			continue
 		}
 		a := k.place(k.peers[i], "public_key")
-		if p.PublicKey == own {
+		secret := SecretKey(p.PublicKey)
+		holds[secret] = "the public key of " + k.peer(i)
+		switch other := first[p.PublicKey]; {
+		case secret.clamped() && holder[secret.public()] != "":
+			a.fail("is the private key of "+holder[secret.public()]+": it is exposed now and has to be replaced",
+				"`fathom genkey` makes a new one; here belongs what `fathom pubkey` prints on the peer")
+		case p.PublicKey == own:
 			a.fail("is our own public key", "the one that `fathom pubkey` prints on the peer")
-		} else if other, ok := first[p.PublicKey]; ok {
+		case other != i:
 			a.fail("is also the key of "+k.peer(other), "each host has a key of its own; a peer with several networks lists them in one allowed_ips")
-		} else {
-			first[p.PublicKey] = i
 		}
-	}
-}
-
-// checkSecrets finds secrets that are none, because they are in use as
-// something else.
-func (k *checker) checkSecrets() {
-	private := k.config.Tunnel.PrivateKey
-	holds := make(map[SecretKey]string) // what a key is, other than preshared
-	for i := len(k.peers) - 1; i >= 0; i-- {
-		holds[SecretKey(k.config.Peers[i].PublicKey)] = "the public key of " + k.peer(i)
-	}
-	if of, ok := holds[private]; ok && !private.IsZero() {
-		k.place(k.tunnel, "private_key_file").fail("holds "+of, "`fathom genkey` makes a private key")
 	}
 	if !private.IsZero() {
 		holds[private] = "our private key"
-		holds[SecretKey(private.public())] = "our public key"
+		holds[SecretKey(own)] = "our public key"
 	}
 	for i, p := range k.config.Peers {
 		if of, ok := holds[p.PresharedKey]; ok && !p.PresharedKey.IsZero() {

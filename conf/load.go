@@ -7,7 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
+	"slices"
 )
 
 // maxFile bounds the size in bytes of a configuration file.
@@ -58,41 +58,49 @@ func (d *decoder) config(doc *document) *Config {
 	c := new(Config)
 	var tunnel *table
 	var peers []*table
-	for _, t := range doc.tables {
-		a := at{d, t.name, t.pos}
-		whole := !doc.partial
-		switch {
-		case t == doc.tables[0]:
-			for _, e := range t.entries {
-				if e.value.kind != 0 { // else reported already
-					at{d, e.key, e.pos}.fail("is not in a table", strayKeyHint(e.key))
+	whole := !doc.partial
+	for _, e := range doc.root.entries {
+		a := at{d, doc.root.qualified(e.key), e.pos}
+		for _, v := range tables(e.value) {
+			a := a.item(v)
+			t, isTable := v.data.(*table)
+			_, array := e.value.data.([]value)
+			switch {
+			case v.data == nil: // reported already
+			case e.key == peerTable && array && !isTable && len(v.items()) == 0 && len(e.value.items()) == 0: // no peers
+			case e.key == tunnelTable && isTable:
+				if array && t.kind == header {
+					a.fail("[[tunnel]] has double brackets", "[tunnel], once")
+				} else if array && t.kind != broken {
+					a.fail("is an array, not a table", "[tunnel], once")
 				}
+				if tunnel == nil {
+					tunnel = t
+					decodeTable(d, t, tunnelFields, &c.Tunnel, whole)
+				} else {
+					decodeTable(d, t, tunnelFields, new(Tunnel), false)
+				}
+			case e.key == peerTable && isTable:
+				if !array && t.kind == header {
+					a.fail("[peer] has single brackets", "[[peer]], for each peer")
+				} else if !array && t.kind != broken {
+					a.fail("is a table, not an array of tables", "[[peer]], for each peer")
+				}
+				var p Peer
+				decodeTable(d, t, peerFields, &p, whole)
+				c.Peers, peers = append(c.Peers, p), append(peers, t)
+			case e.key == tunnelTable || e.key == peerTable:
+				a.fail("is "+v.describe()+", not a table", "there are [tunnel] and [[peer]]")
+			case !isTable:
+				a.fail("is not in a table", strayKeyHint(e.key))
+			case t.kind != broken:
+				a.fail("unknown table", unknownTableHint(e.key))
 			}
-		case t.name == tunnelTable:
-			if t.array && !t.broken {
-				a.fail("[[tunnel]] has double brackets", "[tunnel], once")
-			}
-			if tunnel != nil {
-				a.fail("[tunnel] comes twice", "the first is on line "+strconv.Itoa(tunnel.pos.line))
-				decodeTable(d, t, tunnelFields, new(Tunnel), false)
-				continue
-			}
-			tunnel = t
-			decodeTable(d, t, tunnelFields, &c.Tunnel, whole)
-		case t.name == peerTable:
-			if !t.array && !t.broken {
-				a.fail("[peer] has single brackets", "[[peer]], for each peer")
-			}
-			var p Peer
-			decodeTable(d, t, peerFields, &p, whole)
-			c.Peers, peers = append(c.Peers, p), append(peers, t)
-		case !t.broken:
-			a.fail("unknown table", unknownTableHint(t.name))
 		}
 	}
 	if tunnel == nil {
-		tunnel = doc.tables[0]
-		if !doc.partial {
+		tunnel = doc.root
+		if whole && doc.root.entry(tunnelTable) == nil {
 			at{d, tunnelTable, tunnel.pos}.fail("the table [tunnel] is missing", "it describes this end: private_key_file, address")
 		}
 	}
@@ -104,6 +112,15 @@ func (d *decoder) config(doc *document) *Config {
 	return c
 }
 
+// tables returns the items of an array that has tables, else the value.
+func tables(v value) []value {
+	if items := v.items(); slices.ContainsFunc(items, func(item value) bool { _, ok := item.data.(*table); return ok }) {
+		return items
+	}
+	return []value{v}
+}
+
+// unknownTableHint says which table was probably meant.
 func unknownTableHint(name string) string {
 	switch suggest(name, []string{tunnelTable, peerTable}) {
 	case tunnelTable:
@@ -111,8 +128,8 @@ func unknownTableHint(name string) string {
 	case peerTable:
 		return "did you mean [[peer]]?"
 	}
-	if suggest(name, []string{"interface"}) != "" { // as WireGuard calls it
-		return "did you mean [tunnel]?"
+	if hint := counterpart(name); hint != "" {
+		return hint
 	}
 	return "there are [tunnel] and [[peer]]"
 }

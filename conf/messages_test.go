@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,13 +23,7 @@ var notOfMistakes = map[string]string{
 	"conf: the schema's value ":                      "a panic for whoever changes the schema",
 	`"the peer's, as fathom pubkey prints it"`:       "an example in the schema, which `is missing` shows",
 	`["aes-256-gcm", "chacha20-poly1305"]`:           "a default",
-	"expected newline":                               "begins a message of the parser",
-	"expected newline but got":                       "begins a message of the parser",
-	"unexpected character":                           "begins a message of the parser",
-	"expected value but got":                         "begins a message of the parser",
-	"expected keyword":                               "begins a message of the parser",
-	"invalid character at start of key":              "begins a message of the parser",
-	"expected digit but got":                         "begins a message of the parser",
+	"is out of range for int64":                      "is in a message of the library",
 	"x = ":                                           "TOML around a value of the schema",
 }
 
@@ -50,7 +45,8 @@ func TestEveryMessageIsExpectedSomewhere(t *testing.T) {
 	}
 	found := 0
 	for _, text := range texts(t) {
-		if notOfMistakes[text] != "" || !word.MatchString(text) {
+		ofLibrary := slices.ContainsFunc(plainMessages, func(m struct{ part, plain string }) bool { return m.part == text })
+		if notOfMistakes[text] != "" || ofLibrary || !word.MatchString(text) {
 			continue
 		}
 		pieces := verb.Split(text, -1)

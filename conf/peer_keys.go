@@ -92,7 +92,7 @@ func setEndpoint(a at, v value, p *Peer) {
 // setAllowedIPs leaves the comparison with other prefixes to checkPrefixes,
 // which is also given the ones that are wrong here in their host bits.
 func setAllowedIPs(a at, v value, p *Peer) {
-	for _, item := range v.items {
+	for _, item := range v.items() {
 		a := a.item(item)
 		prefix, ok := a.prefix(item.text, `an address and the length of a prefix, such as "10.77.0.2/32"`)
 		if !ok {

@@ -3,8 +3,6 @@ package conf
 import (
 	"slices"
 	"strings"
-
-	"github.com/pelletier/go-toml/v2/unstable"
 )
 
 // field is one key that a table may have.
@@ -32,7 +30,7 @@ func decodeTable[T any](d *decoder, t *table, fields []field[T], into *T, whole 
 		a := at{d, t.qualified(e.key), e.pos}
 		f := fieldNamed(fields, e.key)
 		switch {
-		case e.value.kind == unstable.Invalid: // reported already
+		case e.value.data == nil: // reported already
 		case f == nil:
 			a.fail("unknown key", unknownKeyHint(t.name, e.key))
 		case a.item(e.value).checkType(&e.value, f.kind):
@@ -59,7 +57,7 @@ func parseValue(toml string) value {
 	doc := parseDocument([]byte("x = "+toml), func(_ position, _, problem, _ string) {
 		panic("conf: the schema's value " + toml + ": " + problem)
 	})
-	return doc.tables[0].entry("x").value
+	return doc.root.entry("x").value
 }
 
 func fieldNamed[T any](fields []field[T], name string) *field[T] {
@@ -101,8 +99,12 @@ func keysOf(tableName string) (own, others []string, other string) {
 // unknownKeyHint says what was probably meant by a key.
 func unknownKeyHint(tableName, key string) string {
 	own, others, other := keysOf(tableName)
+	same := func(k string) bool { return plainWord(k) == plainWord(key) }
 	if slices.Contains(others, key) {
 		return "it belongs into " + other
+	}
+	if !slices.ContainsFunc(own, same) && !slices.ContainsFunc(others, same) && counterpart(key) != "" {
+		return counterpart(key)
 	}
 	if k := suggest(key, own); k != "" {
 		return "did you mean " + k + "?"
@@ -116,13 +118,7 @@ func unknownKeyHint(tableName, key string) string {
 // strayKeyHint says where a key outside of the tables belongs.
 func strayKeyHint(key string) string {
 	tunnel, peer, _ := keysOf(tunnelTable)
-	head, _, dotted := strings.Cut(key, ".")
 	switch {
-	case head == tunnelTable:
-		return "write a line [tunnel] and its keys below it"
-	case head == peerTable:
-		return "write a line [[peer]] and its keys below it"
-	case dotted:
 	case slices.Contains(tunnel, key):
 		return "write it below [tunnel]"
 	case slices.Contains(peer, key):

@@ -63,7 +63,7 @@ var tunnelFields = []field[Tunnel]{
 		n, _ := a.integer(v, minRekeyPackets, maxRekeyPackets)
 		t.RekeyAfterPackets = uint32(n)
 	}},
-	{"routes", boolean, false, "true", func(_ at, v value, t *Tunnel) { t.Routes = v.text == "true" }},
+	{"routes", boolean, false, "true", func(_ at, v value, t *Tunnel) { t.Routes = v.data.(bool) }},
 	{"oversize", text, false, strconv.Quote(oversizePolicies[0]), func(a at, v value, t *Tunnel) {
 		t.Oversize = a.oneOf(v, oversizePolicies, "a policy for oversize packets")
 	}},
@@ -76,7 +76,7 @@ var tunnelFields = []field[Tunnel]{
 	{"ecn", text, false, strconv.Quote(ecnModes[0]), func(a at, v value, t *Tunnel) {
 		t.ECN = a.oneOf(v, ecnModes, "a mode of ECN")
 	}},
-	{"mss_clamp", boolean, false, "true", func(_ at, v value, t *Tunnel) { t.MSSClamp = v.text == "true" }},
+	{"mss_clamp", boolean, false, "true", func(_ at, v value, t *Tunnel) { t.MSSClamp = v.data.(bool) }},
 	{"offload", text, false, strconv.Quote(offloadSettings[0]), func(a at, v value, t *Tunnel) {
 		t.Offload = a.oneOf(v, offloadSettings, "a setting of segmentation and receive offload")
 	}},
@@ -163,7 +163,7 @@ func setListen(a at, v value, t *Tunnel) {
 // everything.
 func setAddress(a at, v value, t *Tunnel) {
 	seen := make(map[netip.Addr]bool)
-	for _, item := range v.items {
+	for _, item := range v.items() {
 		a := a.item(item)
 		p, ok := a.prefix(item.text, `an address and the length of its network's prefix, such as "10.77.0.1/24"`)
 		if !ok {
@@ -190,7 +190,7 @@ func setAddress(a at, v value, t *Tunnel) {
 }
 
 func setCiphers(a at, v value, t *Tunnel) {
-	for _, item := range v.items {
+	for _, item := range v.items() {
 		a := a.item(item)
 		switch {
 		case !slices.Contains(cipherNames, item.text):

@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/pelletier/go-toml/v2/unstable"
 )
 
 // kind is the type of a key's value.
@@ -23,19 +21,14 @@ const (
 	list // an array of strings
 )
 
-// hint says how a value of the kind is written.
-func (k kind) hint() string {
-	switch k {
-	case duration:
-		return `in quotes and with a unit, such as "25s"`
-	case integer:
-		return "a whole number without quotes"
-	case boolean:
-		return "true or false, without quotes"
-	case list:
-		return `strings in brackets: ["…", "…"]`
-	}
-	return "a text in quotes"
+// kinds say what a value of a kind is, and how it is written.
+var kinds = [...]struct{ noun, hint string }{
+	text:     {"a string", "a text in quotes"},
+	path:     {"a string", "a text in quotes"},
+	duration: {"a duration", `in quotes and with a unit, such as "25s"`},
+	integer:  {"an integer", "a whole number without quotes"},
+	boolean:  {"a boolean", "true or false, without quotes"},
+	list:     {"a list of strings", `strings in brackets: ["…", "…"]`},
 }
 
 // decoder collects what is wrong with one file while its values are read.
@@ -60,21 +53,21 @@ func (a at) fail(problem, hint string) {
 	a.d.errs = append(a.d.errs, &Error{a.d.file, a.pos.line, a.pos.column, presentable(a.key), presentable(problem), presentable(hint)})
 }
 
-// describe names what a value is, for an error about its type. It does not
-// show strings: one may be a secret in the wrong place.
+// describe names the kind of a value, for an error about it. It does not show
+// strings: one may be a secret in the wrong place.
 func (v value) describe() string {
-	switch v.kind {
-	case unstable.String:
+	switch v.data.(type) {
+	case string:
 		return "a string"
-	case unstable.Integer:
+	case int64:
 		return "the integer " + v.text
-	case unstable.Float:
+	case float64:
 		return "the number " + v.text
-	case unstable.Bool:
+	case bool:
 		return "the boolean " + v.text
-	case unstable.Array:
+	case []value:
 		return "an array"
-	case unstable.InlineTable:
+	case *table:
 		return "a table"
 	}
 	return "the date or time " + v.text
@@ -82,59 +75,42 @@ func (v value) describe() string {
 
 // checkType reports a value that is not of the kind. Items of a list that are
 // no strings are reported and removed from v.
-func (a at) checkType(v *value, k kind) bool {
-	scalar := v.kind == unstable.Integer || v.kind == unstable.Float || v.kind == unstable.Bool
-	switch k {
-	case text, path:
-		if v.kind == unstable.String {
-			return true
+func (a at) checkType(v *value, k kind) (ok bool) {
+	hint, word := kinds[k].hint, k == text || k == path
+	switch data := v.data.(type) {
+	case string:
+		ok = word || k == duration
+		if k == list {
+			hint = `in brackets: ["…"]`
 		}
-		hint := k.hint()
-		if scalar {
+	case int64, float64, bool:
+		_, number := data.(int64)
+		_, truth := data.(bool)
+		ok = k == integer && number || k == boolean && truth
+		if word {
 			hint = fmt.Sprintf("in quotes: %q", v.text)
-		}
-		a.fail("is "+v.describe()+", not a string", hint)
-	case duration:
-		if v.kind == unstable.String {
-			return true
-		}
-		hint := k.hint()
-		if v.kind == unstable.Integer {
+		} else if k == duration && number {
 			hint = fmt.Sprintf(`in quotes and with a unit: "%ss" for seconds`, v.text)
 		}
-		a.fail("is "+v.describe()+", not a duration", hint)
-	case integer:
-		if v.kind == unstable.Integer {
-			return true
-		}
-		a.fail("is "+v.describe()+", not an integer", k.hint())
-	case boolean:
-		if v.kind == unstable.Bool {
-			return true
-		}
-		a.fail("is "+v.describe()+", not a boolean", k.hint())
-	case list:
-		if v.kind != unstable.Array {
-			hint := k.hint()
-			if v.kind == unstable.String {
-				hint = `in brackets: ["…"]`
+	case []value:
+		if k == list {
+			v.data = slices.DeleteFunc(slices.Clone(data), func(item value) bool { return !a.item(item).checkType(&item, text) })
+			if len(data) == 0 {
+				a.fail("is an empty list", "it needs one item at least")
 			}
-			a.fail("is "+v.describe()+", not a list of strings", hint)
-			return false
+			return len(v.items()) > 0
 		}
-		var good []value
-		for _, item := range v.items {
-			if a.item(item).checkType(&item, text) {
-				good = append(good, item)
-			}
-		}
-		if len(v.items) == 0 {
-			a.fail("is an empty list", "it needs one item at least")
-		}
-		v.items = good
-		return len(good) > 0
 	}
-	return false
+	if !ok {
+		a.fail("is "+v.describe()+", not "+kinds[k].noun, hint)
+	}
+	return ok
+}
+
+// items returns those of an array.
+func (v value) items() []value {
+	items, _ := v.data.([]value)
+	return items
 }
 
 // item is the place of an item of a list.

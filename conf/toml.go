@@ -1,0 +1,334 @@
+package conf
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/BurntSushi/toml"
+)
+
+// document is a TOML file as a tree, with the place of everything in it.
+type document struct {
+	root    *table
+	partial bool // some of it could not be read
+}
+
+// table is a table of TOML, however it is written.
+type table struct {
+	name    string // as errors call it: with the names of those around it
+	pos     position
+	kind    tableKind
+	entries []entry
+	index   map[string]int // of the first entry of a key
+}
+
+// tableKind is how a table is written, which decides about what may add to it.
+type tableKind int
+
+const (
+	inline   tableKind = iota // { … }, or the one that is the file
+	dotted                    // by a part of a dotted key
+	implicit                  // by a part of the header of another
+	header                    // [name] or [[name]]
+	broken                    // a header that could not be read; the name is a guess
+)
+
+// entry is a key and its value.
+type entry struct {
+	key   string
+	pos   position
+	value value
+}
+
+// value is a TOML value.
+type value struct {
+	pos  position
+	data any    // string, int64, float64, bool, time.Time, []value or *table; nil if it could not be read
+	text string // of a string; of a number, date or boolean as it is written
+}
+
+// position is a place in a file.
+type position struct{ line, column int } // from 1; the column in bytes
+
+// entry returns the table's first entry of a key, nil if it has none.
+func (t *table) entry(key string) *entry {
+	if i, ok := t.index[key]; ok {
+		return &t.entries[i]
+	}
+	return nil
+}
+
+func (t *table) add(key string, pos position, v value) {
+	if t.index == nil {
+		t.index = make(map[string]int)
+	}
+	if _, ok := t.index[key]; !ok {
+		t.index[key] = len(t.entries)
+	}
+	t.entries = append(t.entries, entry{key, pos, v})
+}
+
+// qualified returns a key as errors call it. A part that could be taken for
+// several is quoted.
+func (t *table) qualified(key string) string {
+	if !bareKey.MatchString(key) {
+		key = strconv.Quote(key)
+	}
+	if t.name == "" {
+		return key
+	}
+	return t.name + "." + key
+}
+
+// reader turns the text of a file into a document, statement by statement, so
+// that a mistake in one does not hide the others. What the library reads in a
+// statement is joined with the places that the scanner has found in it.
+type reader struct {
+	text   string
+	starts []int // offset of each line
+	doc    document
+	table  *table     // that keys belong to
+	keys   []toml.Key // of the statement, those that have not been joined
+	odd    bool       // the library and the scanner disagree about the statement
+	failed bool       // what the library says of the whole adds nothing
+	report func(pos position, key, problem, hint string)
+}
+
+// maxSyntaxErrors bounds the work on something that is no TOML at all.
+const maxSyntaxErrors = 20
+
+// byteOrderMark is what some editors begin UTF-8 with. It says nothing, and
+// lines and columns are counted without it.
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
+// parseDocument reads the syntax and calls report for every mistake in it.
+func parseDocument(data []byte, report func(pos position, key, problem, hint string)) *document {
+	r := &reader{text: string(bytes.TrimPrefix(data, byteOrderMark)), starts: []int{0}, report: report}
+	for i := range len(r.text) {
+		if r.text[i] == '\n' {
+			r.starts = append(r.starts, i+1)
+		}
+	}
+	r.table = &table{pos: position{1, 1}}
+	r.doc.root = r.table
+	s := &scanner{text: r.text}
+	for n := 0; n < maxSyntaxErrors; {
+		if s.blank(); s.i == len(s.text) {
+			break
+		}
+		if !r.statement(s) {
+			n++
+		}
+	}
+	// Whether statements go together is for the library to say.
+	if !r.failed {
+		if _, f := r.decode(string(data), 0); f != nil {
+			r.fail(r.position(f.at), "", f.problem, f.hint)
+		}
+	}
+	return &r.doc
+}
+
+func (r *reader) fail(pos position, key, problem, hint string) {
+	r.failed = true
+	r.report(pos, key, problem, hint)
+}
+
+// again reports a key or table that is there already.
+func (r *reader) again(pos position, key, problem string, first *entry) {
+	r.fail(pos, key, problem, "the first is on line "+strconv.Itoa(first.pos.line))
+}
+
+// statement reads one statement. Where its end is a guess, the next one is on
+// the next line that looks like it.
+func (r *reader) statement(s *scanner) (ok bool) {
+	p, whole := s.statement()
+	f, end := s.fault, s.i
+	if !whole {
+		s.i = r.resume(p.start)
+	}
+	var data map[string]any
+	if f == nil {
+		data, f = r.decode(r.text[p.start:end], p.start)
+	}
+	if f == nil {
+		r.odd = !whole
+		r.join(p, data)
+		if r.odd || len(r.keys) > 0 {
+			f = &fault{at: p.start, problem: noValue}
+		}
+	}
+	if f != nil {
+		r.broken(p.start, f)
+	}
+	return f == nil
+}
+
+// decode lets the library read a part of the file, from offset on.
+func (r *reader) decode(text string, offset int) (data map[string]any, f *fault) {
+	if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+		n := strings.IndexFunc(text, func(c rune) bool { return c == 0 || c == utf8.RuneError })
+		return nil, &fault{offset + n, noText, textHint}
+	}
+	md, err := toml.Decode(text, &data)
+	var syntax toml.ParseError
+	if errors.As(err, &syntax) && strings.Contains(syntax.Message, "is out of range for int64") {
+		// No key has such a number, so it is refused with the key's own range.
+		r.failed, data = true, nil
+		at := syntax.Position
+		md, err = toml.Decode(text[:at.Start]+"0"+text[at.Start+at.Len:], &data)
+	}
+	r.keys = md.Keys()
+	if errors.As(err, &syntax) {
+		at := offset + max(0, min(syntax.Position.Start, len(text)-1))
+		f = &fault{at, plainMessage(syntax.Message), ""}
+		if f.problem == noText {
+			f.hint = textHint
+		}
+		return nil, f
+	}
+	return data, nil
+}
+
+// join puts a statement into the document.
+func (r *reader) join(p pair, data map[string]any) {
+	if !p.header {
+		r.joinPair(r.table, p, data)
+	} else if names := r.names(p); !r.odd {
+		r.open(names, r.text[p.start:], r.position(p.start), header)
+	}
+}
+
+// joinPair puts a key and its value into a table.
+func (r *reader) joinPair(t *table, p pair, data map[string]any) {
+	names := r.names(p)
+	var v any = data
+	for _, name := range names {
+		inner, _ := v.(map[string]any)
+		v = inner[name]
+	}
+	if r.odd = r.odd || v == nil; !r.odd {
+		pos := r.position(p.start)
+		for _, name := range names[:len(names)-1] {
+			t = r.child(t, name, pos, dotted)
+		}
+		key := names[len(names)-1]
+		r.add(t, key, pos, r.value(t.qualified(key), p.value, v))
+	}
+}
+
+// add adds a key to a table, once.
+func (r *reader) add(t *table, key string, pos position, v value) {
+	if first := t.entry(key); first != nil {
+		r.again(pos, t.qualified(key), "comes twice in this table", first)
+		return
+	}
+	t.add(key, pos, v)
+}
+
+// names returns the parts of a key as the library has read them.
+func (r *reader) names(p pair) []string {
+	if r.odd = r.odd || len(r.keys) == 0 || len(r.keys[0]) < p.parts; r.odd {
+		return nil
+	}
+	names := r.keys[0][len(r.keys[0])-p.parts:]
+	r.keys = r.keys[1:]
+	return names
+}
+
+// value joins a value and its place. name is what errors call it.
+func (r *reader) value(name string, s span, data any) value {
+	v := value{r.position(s.start), data, r.text[s.start:s.end]}
+	switch data := data.(type) {
+	case string:
+		v.text = data
+	case []any:
+		items := make([]value, len(data))
+		r.odd = r.odd || len(s.items) != len(data)
+		for i := 0; i < len(data) && !r.odd; i++ {
+			items[i] = r.value(name, s.items[i], data[i])
+		}
+		v.data = items
+	case map[string]any:
+		t := &table{name: name, pos: v.pos}
+		for _, p := range s.pairs {
+			r.joinPair(t, p, data)
+		}
+		v.data = t
+	}
+	return v
+}
+
+// open begins the table of a header, which stands at the beginning of text. A
+// table that is there already is reported and begun again, to be judged, too.
+func (r *reader) open(names []string, text string, pos position, kind tableKind) {
+	parent := r.doc.root
+	for _, name := range names[:len(names)-1] {
+		parent = r.child(parent, name, pos, implicit)
+	}
+	key := names[len(names)-1]
+	e := parent.entry(key)
+	r.table = &table{name: parent.qualified(key), pos: pos, kind: kind}
+	v := value{pos: pos, data: r.table}
+	problem := "[" + r.table.name + "] comes twice"
+	if brackets(text) == "[[" {
+		problem = definedBefore
+		if e != nil && len(e.value.items()) > 0 {
+			e.value.data = append(e.value.items(), v)
+			return
+		}
+		v.data = []value{v}
+	} else if e != nil {
+		if there, ok := e.value.data.(*table); ok && there.kind == implicit {
+			there.kind, there.pos, e.pos, r.table = kind, pos, pos, there
+			return
+		}
+	}
+	if e != nil && (kind != broken || len(e.value.items()) == 0) {
+		r.again(pos, r.table.name, problem, e)
+	}
+	parent.add(key, pos, v)
+}
+
+// child returns the table in which the next part of a dotted key or of a header
+// is looked for. It makes one of that kind if there is none.
+func (r *reader) child(t *table, key string, pos position, kind tableKind) *table {
+	made := &table{name: t.qualified(key), pos: pos, kind: kind}
+	e := t.entry(key)
+	if e == nil {
+		t.add(key, pos, value{pos: pos, data: made})
+		return made
+	}
+	v := e.value
+	if list := v.items(); len(list) > 0 && kind == implicit {
+		v = list[len(list)-1]
+	}
+	there, _ := v.data.(*table)
+	switch {
+	case v.data == nil: // reported already
+		return made
+	case there == nil || there.kind == inline || kind == dotted && there.kind == header:
+		r.again(pos, made.name, definedBefore, e)
+		return made
+	}
+	return there
+}
+
+// position tells the place of an offset.
+func (r *reader) position(offset int) position {
+	line, found := slices.BinarySearch(r.starts, offset)
+	if !found {
+		line--
+	}
+	return position{line + 1, offset - r.starts[line] + 1}
+}
+
+// lineAt returns the rest of the line at an offset.
+func (r *reader) lineAt(offset int) string {
+	line, _, _ := strings.Cut(r.text[offset:], "\n")
+	return strings.TrimSuffix(line, "\r")
+}
