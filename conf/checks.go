@@ -23,11 +23,6 @@ const (
 	writes use = true // and removes
 )
 
-// names notes that a key names a file.
-func (a at) names(path string, use use) {
-	a.d.files = append(a.d.files, namedFile{path, use, a})
-}
-
 // ownedPrefix is one of a peer's allowed_ips.
 type ownedPrefix struct {
 	prefix netip.Prefix

@@ -76,9 +76,9 @@ func (d *decoder) config(doc *document) *Config {
 				}
 				if tunnel == nil {
 					tunnel = t
-					decodeTable(d, t, tunnelFields, &c.Tunnel, whole)
+					d.decodeTable(t, c.Tunnel.fields(), whole)
 				} else {
-					decodeTable(d, t, tunnelFields, new(Tunnel), false)
+					d.decodeTable(t, new(Tunnel).fields(), false)
 				}
 			case e.key == peerTable && isTable:
 				if !array && t.kind == header {
@@ -87,7 +87,7 @@ func (d *decoder) config(doc *document) *Config {
 					a.fail("is a table, not an array of tables", "[[peer]], for each peer")
 				}
 				var p Peer
-				decodeTable(d, t, peerFields, &p, whole)
+				d.decodeTable(t, p.fields(), whole)
 				c.Peers, peers = append(c.Peers, p), append(peers, t)
 			case e.key == tunnelTable || e.key == peerTable:
 				a.fail("is "+v.describe()+", not a table", "there are [tunnel] and [[peer]]")
@@ -106,7 +106,7 @@ func (d *decoder) config(doc *document) *Config {
 	}
 	if c.Tunnel.StatusSocket == "" {
 		c.Tunnel.StatusSocket = defaultStatusSocket(c.Tunnel.Name)
-		at{d, tunnel.qualified("status_socket"), tunnel.pos}.names(c.Tunnel.StatusSocket, writes)
+		d.files = append(d.files, namedFile{c.Tunnel.StatusSocket, writes, at{d, tunnel.qualified("status_socket"), tunnel.pos}})
 	}
 	d.check(c, tunnel, peers)
 	return c
@@ -118,18 +118,4 @@ func tables(v value) []value {
 		return items
 	}
 	return []value{v}
-}
-
-// unknownTableHint says which table was probably meant.
-func unknownTableHint(name string) string {
-	switch suggest(name, []string{tunnelTable, peerTable}) {
-	case tunnelTable:
-		return "did you mean [tunnel]?"
-	case peerTable:
-		return "did you mean [[peer]]?"
-	}
-	if hint := counterpart(name); hint != "" {
-		return hint
-	}
-	return "there are [tunnel] and [[peer]]"
 }

@@ -3,7 +3,6 @@ package conf
 import (
 	"fmt"
 	"regexp"
-	"strconv"
 	"time"
 )
 
@@ -17,51 +16,41 @@ const (
 	minIPv6PLPMTU = 1280
 )
 
-// peerFields are the keys of [[peer]].
-var peerFields = []field[Peer]{
-	{"name", text, true, `"storage"`, func(a at, v value, p *Peer) {
-		if !peerName.MatchString(v.text) {
-			a.fail(fmt.Sprintf("%q cannot be the name of a peer", v.text), "1 to 63 letters, digits, dots, hyphens and underscores")
-			return
-		}
-		p.Name = v.text
-	}},
-	{"public_key", text, true, `"the peer's, as fathom pubkey prints it"`, setPublicKey},
-	{"preshared_key_file", path, false, "", func(a at, v value, p *Peer) {
-		if file, ok := a.path(v); ok {
-			a.names(file, reads)
-			p.PresharedKey, _ = a.secret(file, "fathom genpsk")
-		}
-	}},
-	{"endpoint", text, false, "", setEndpoint},
-	{"allowed_ips", list, true, `["10.77.0.2/32"]`, setAllowedIPs},
-	{"keepalive", duration, false, `"0s"`, func(a at, v value, p *Peer) {
-		if d, err := time.ParseDuration(v.text); err == nil && d == 0 {
-			return // off
-		}
-		p.Keepalive, _ = a.duration(v, minKeepalive, maxKeepalive)
-	}},
-	{"probing", text, false, strconv.Quote(probingModes[0]), func(a at, v value, p *Peer) {
-		p.Probing = a.oneOf(v, probingModes, "a mode of probing")
-	}},
-	{"plpmtu", integer, false, "", func(a at, v value, p *Peer) { p.PLPMTU = a.plpmtu(v) }},
-	{"max_plpmtu", integer, false, "", func(a at, v value, p *Peer) { p.MaxPLPMTU = a.plpmtu(v) }},
-	{"min_plpmtu", integer, false, "", func(a at, v value, p *Peer) { p.MinPLPMTU = a.plpmtu(v) }},
+// fields are the keys of [[peer]].
+func (p *Peer) fields() []field {
+	return []field{
+		{"name", text, true, `"storage"`, p.setName},
+		{"public_key", text, true, `"the peer's, as fathom pubkey prints it"`, p.setPublicKey},
+		{"preshared_key_file", path, false, "", func(a at, v value) {
+			if file, ok := a.path(v, reads); ok {
+				p.PresharedKey, _ = a.secret(file, "fathom genpsk")
+			}
+		}},
+		{"endpoint", text, false, "", p.setEndpoint},
+		{"allowed_ips", list, true, `["10.77.0.2/32"]`, p.setAllowedIPs},
+		{"keepalive", duration, false, `"0s"`, setDuration(&p.Keepalive, minKeepalive, maxKeepalive, true)},
+		{"probing", text, false, quote(probingModes[0]), setChoice(&p.Probing, "a mode of probing", probingModes)},
+		// checkPLPMTUs compares the sizes with others.
+		{"plpmtu", integer, false, "", setNumber(&p.PLPMTU, minPLPMTU, maxPLPMTU)},
+		{"max_plpmtu", integer, false, "", setNumber(&p.MaxPLPMTU, minPLPMTU, maxPLPMTU)},
+		{"min_plpmtu", integer, false, "", setNumber(&p.MinPLPMTU, minPLPMTU, maxPLPMTU)},
+	}
 }
 
 // probingModes are what peer.probing may hold, the default first.
 var probingModes = []string{ProbingFan, ProbingSequential, ProbingOff}
 
-// plpmtu returns a size in bytes of outer packets, 0 if it is out of range.
-// checkPLPMTUs compares it with others.
-func (a at) plpmtu(v value) int {
-	n, _ := a.integer(v, minPLPMTU, maxPLPMTU)
-	return int(n)
-}
-
 var peerName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,63}$`)
 
-func setPublicKey(a at, v value, p *Peer) {
+func (p *Peer) setName(a at, v value) {
+	if !peerName.MatchString(v.text) {
+		a.fail(fmt.Sprintf("%q cannot be the name of a peer", v.text), "1 to 63 letters, digits, dots, hyphens and underscores")
+		return
+	}
+	p.Name = v.text
+}
+
+func (p *Peer) setPublicKey(a at, v value) {
 	hint := fmt.Sprintf("the %d characters that `fathom pubkey` prints on the peer", keyLength)
 	key, err := parseKey(v.text)
 	switch {
@@ -74,7 +63,7 @@ func setPublicKey(a at, v value, p *Peer) {
 	}
 }
 
-func setEndpoint(a at, v value, p *Peer) {
+func (p *Peer) setEndpoint(a at, v value) {
 	host, port, problem := splitHostPort(v.text)
 	if problem == "" && port == 0 {
 		problem = "has port 0, where nobody can be reached"
@@ -91,7 +80,7 @@ func setEndpoint(a at, v value, p *Peer) {
 
 // setAllowedIPs leaves the comparison with other prefixes to checkPrefixes,
 // which is also given the ones that are wrong here in their host bits.
-func setAllowedIPs(a at, v value, p *Peer) {
+func (p *Peer) setAllowedIPs(a at, v value) {
 	for _, item := range v.items() {
 		a := a.item(item)
 		prefix, ok := a.prefix(item.text, `an address and the length of a prefix, such as "10.77.0.2/32"`)

@@ -1,16 +1,18 @@
 package conf
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+)
 
 // scanner finds where the parts of a TOML document stand, which the library
 // does not tell. It looks for ends alone and leaves it to the library whether
 // what is between them is TOML. Each step moves on or gives up, so the work is
-// linear in the text, and nothing nests deeper than maxDepth.
+// linear in the text.
 type scanner struct {
-	text string
-	i    int // offset of what comes next
-	// fault is what the library cannot say of the statement; nil if there is none.
-	fault *fault
+	text  string
+	i     int    // offset of what comes next
+	fault *fault // what the library cannot say of the statement; nil: nothing
 }
 
 // fault is a mistake of syntax.
@@ -19,154 +21,127 @@ type fault struct {
 	problem, hint string
 }
 
-// maxDepth bounds the parts of a key and the nesting of a value, because the
-// library takes quadratic time, or much stack, for what is deep. A
-// configuration needs three.
+// maxDepth bounds the parts of a key and the nesting of a value: the library
+// takes quadratic time for what is deep. A configuration needs three.
 const maxDepth = 32
 
 // pair is a key and its value, or a header, which has no value.
 type pair struct {
-	header bool
-	start  int // offset of the key, or of the header's bracket
-	parts  int // of the dotted key
-	value  span
+	start int // offset of the key, or of the header's first bracket
+	value span
 }
 
-// span is a value: it ends before end, and holds items or pairs.
+// span is a value, and the items or pairs in it.
 type span struct {
 	start, end int
 	items      []span // of an array
 	pairs      []pair // of an inline table
 }
 
-// blank passes over space and comments.
-func (s *scanner) blank() {
-	for s.i < len(s.text) {
-		switch s.text[s.i] {
-		case ' ', '\t', '\r', '\n':
-			s.i++
-		case '#':
-			s.line()
-		default:
-			return
-		}
-	}
+// The parts of TOML, each at the beginning of a text.
+var (
+	blanks    = regexp.MustCompile(`^(?:[ \t\r\n]|#[^\n]*)*`)
+	between   = regexp.MustCompile(`^(?:[ \t\r\n,]|#[^\n]*)*`)
+	keyPart   = regexp.MustCompile(`^(?:[^"'=\]\n]|"(?:[^"\\\n]|\\[^\n])*"|'[^'\n]*')+`)
+	text3     = regexp.MustCompile(`^(?s:"""(?:[^\\]|\\.)*?"{3,5}|'''.*?'{3,5})`)
+	text1     = regexp.MustCompile(`^(?:"(?:[^"\\\n]|\\[^\n])*"|'[^'\n]*')`)
+	bareValue = regexp.MustCompile(`^[^,\]}#\r\n]+`)
+	openers   = regexp.MustCompile(`^\[\[?`)
+)
+
+// take passes over what matches and returns it, empty if nothing does.
+func (s *scanner) take(what *regexp.Regexp) string {
+	found := what.FindString(s.text[s.i:])
+	s.i += len(found)
+	return found
 }
 
-// line passes over the rest of a line.
-func (s *scanner) line() {
-	if n := strings.IndexByte(s.text[s.i:], '\n'); n >= 0 {
-		s.i += n + 1
-	} else {
-		s.i = len(s.text)
+// takeByte passes over one character.
+func (s *scanner) takeByte(c byte) (ok bool) {
+	if ok = s.i < len(s.text) && s.text[s.i] == c; ok {
+		s.i++
 	}
+	return ok
 }
 
 // statement passes over the lines of a header or of a key and its value. It
 // is not ok if the end is a guess.
 func (s *scanner) statement() (p pair, ok bool) {
 	s.fault = nil
-	if s.text[s.i] == '[' {
-		p.header, p.start = true, s.i
-		s.i += len(brackets(s.text[s.i:]))
-		p.parts, ok = s.key(']')
+	p.start = s.i
+	if s.take(openers) != "" {
+		ok = s.key(']')
 	} else {
 		p, ok = s.pair(0)
 	}
-	s.line()
-	return p, ok
-}
-
-// brackets returns those that a header begins with.
-func brackets(header string) string {
-	if strings.HasPrefix(header, "[[") {
-		return "[["
+	if n := strings.IndexByte(s.text[s.i:], '\n'); n >= 0 {
+		s.i += n + 1
+	} else {
+		s.i = len(s.text)
 	}
-	return "["
-}
-
-func (s *scanner) pair(depth int) (p pair, ok bool) {
-	p.start = s.i
-	if p.parts, ok = s.key('='); !ok {
-		return p, false
-	}
-	for s.i < len(s.text) && (s.text[s.i] == ' ' || s.text[s.i] == '\t') {
-		s.i++
-	}
-	p.value, ok = s.value(depth)
 	return p, ok
 }
 
 // key passes over a dotted key and the character that ends it.
-func (s *scanner) key(end byte) (parts int, ok bool) {
-	for parts = 1; s.i < len(s.text) && s.text[s.i] != '\n'; {
-		switch c := s.text[s.i]; c {
-		case end:
-			s.i++
-			return parts, parts <= maxDepth || s.tooDeep()
-		case '"', '\'':
-			if !s.quoted() {
-				return parts, false
-			}
-		case '.':
-			parts++
-			fallthrough
-		default:
-			s.i++
-		}
+func (s *scanner) key(end byte) (ok bool) {
+	if strings.Count(s.take(keyPart), ".") >= maxDepth {
+		return s.fails(s.i, "is nested too deeply", "no key of Fathom is below more than one table")
 	}
-	return parts, false
+	return s.takeByte(end)
 }
 
-func (s *scanner) tooDeep() bool {
-	s.fault = &fault{s.i, "is nested too deeply", "no key of Fathom is below more than one table"}
+func (s *scanner) fails(at int, problem, hint string) (ok bool) {
+	s.fault = &fault{at, problem, hint}
 	return false
+}
+
+func (s *scanner) pair(depth int) (p pair, ok bool) {
+	p.start = s.i
+	if ok = s.key('='); ok {
+		for s.takeByte(' ') || s.takeByte('\t') {
+		}
+		p.value, ok = s.value(depth)
+	}
+	return p, ok
 }
 
 func (s *scanner) value(depth int) (v span, ok bool) {
 	v.start = s.i
-	rest := s.text[s.i:]
-	switch {
-	case rest == "":
-	case rest[0] == '"' || rest[0] == '\'':
-		ok = s.quoted()
-	case rest[0] == '[' || rest[0] == '{':
-		ok = s.bracketed(&v, depth+1)
+	switch rest := s.text[s.i:]; {
+	case strings.HasPrefix(rest, `"""`), strings.HasPrefix(rest, `'''`):
+		ok = s.take(text3) != "" || s.noEnd(v)
+	case strings.HasPrefix(rest, `"`), strings.HasPrefix(rest, `'`):
+		ok = s.take(text1) != ""
+	case s.takeByte('['):
+		ok = s.bracketed(&v, ']', depth+1)
+	case s.takeByte('{'):
+		ok = s.bracketed(&v, '}', depth+1)
 	default: // a number, a date or a boolean
-		n := strings.IndexAny(rest, ",]}#\r\n")
-		if n < 0 {
-			n = len(rest)
-		}
-		s.i += n
-		v.end = v.start + len(strings.TrimRight(rest[:n], " \t"))
-		return v, n > 0
+		bare := s.take(bareValue)
+		v.end = v.start + len(strings.TrimRight(bare, " \t"))
+		return v, bare != ""
 	}
 	v.end = s.i
 	return v, ok
 }
 
-// bracketed passes over an array or an inline table. Commas are not counted:
-// the library knows where they belong.
-func (s *scanner) bracketed(v *span, depth int) (ok bool) {
+// bracketed passes over the rest of an array or an inline table. Commas are not
+// counted: the library knows where they belong.
+func (s *scanner) bracketed(v *span, end byte, depth int) (ok bool) {
 	if depth > maxDepth {
-		return s.tooDeep()
+		return s.fails(s.i, "is nested too deeply", "no key of Fathom is below more than one table")
 	}
-	array := s.text[s.i] == '['
-	s.i++
 	for {
-		from := s.i
-		for s.blank(); s.i < len(s.text) && s.text[s.i] == ','; s.blank() {
-			s.i++
+		line := ""
+		if strings.Contains(s.take(between), "\n") {
+			line, _, _ = strings.Cut(s.text[s.i:], "\n")
 		}
-		newLine := strings.IndexByte(s.text[from:s.i], '\n') >= 0
-		switch rest := s.text[s.i:]; {
-		case rest == "" || newLine && beginsStatement(rest, array):
-			s.noEnd(v.start)
-			return false
-		case array && rest[0] == ']', !array && rest[0] == '}':
-			s.i++
+		switch header := headerLine.MatchString(line) && !constants.MatchString(line); {
+		case s.i == len(s.text), header, end == ']' && keyLine.MatchString(line):
+			return s.noEnd(*v)
+		case s.takeByte(end):
 			return true
-		case array:
+		case end == ']':
 			item, ok := s.value(depth)
 			if v.items = append(v.items, item); !ok {
 				return false
@@ -180,43 +155,7 @@ func (s *scanner) bracketed(v *span, depth int) (ok bool) {
 	}
 }
 
-// beginsStatement reports whether a line cannot belong to an array, or to an
-// inline table: it is a header of names or, in an array, has a key.
-func beginsStatement(rest string, array bool) bool {
-	line, _, _ := strings.Cut(rest, "\n")
-	return headerLine.MatchString(line) && !constants.MatchString(line) || array && keyLine.MatchString(line)
-}
-
-// noEnd blames the place where something begins for what follows.
-func (s *scanner) noEnd(start int) {
-	s.fault = &fault{start, notTOML + "the value has no end", `is there a missing ", ] or } ?`}
-}
-
-// quoted passes over a string or a quoted key.
-func (s *scanner) quoted() (ok bool) {
-	start, mark := s.i, s.text[s.i:s.i+1]
-	if triple := strings.Repeat(mark, 3); strings.HasPrefix(s.text[s.i:], triple) {
-		mark = triple
-	}
-	s.i += len(mark)
-	for s.i < len(s.text) {
-		switch rest := s.text[s.i:]; {
-		case strings.HasPrefix(rest, mark):
-			s.i += len(mark)
-			for n := 0; n < 2 && len(mark) == 3 && strings.HasPrefix(s.text[s.i:], mark[:1]); n++ {
-				s.i++ // quotes may stand before the closing ones
-			}
-			return true
-		case rest[0] == '\n' && len(mark) == 1:
-			return false
-		case rest[0] == '\\' && mark[0] == '"' && len(rest) > 1 && rest[1] != '\n':
-			s.i += 2
-		default:
-			s.i++
-		}
-	}
-	if len(mark) == 3 {
-		s.noEnd(start)
-	}
-	return false
+// noEnd blames the place where a value begins for what follows.
+func (s *scanner) noEnd(v span) (ok bool) {
+	return s.fails(v.start, notTOML+"the value has no end", `is there a missing ", ] or } ?`)
 }

@@ -54,7 +54,7 @@ func abbreviates(short, long string) bool {
 	return short == ""
 }
 
-var separators = strings.NewReplacer("_", "", "-", "", " ", "", `"`, "")
+var separators = strings.NewReplacer("_", "", "-", "", " ", "", `"`, "", "[", "", "]", "")
 
 func plainWord(s string) string {
 	return separators.Replace(strings.ToLower(s))

@@ -77,12 +77,7 @@ func (r *reader) broken(start int, f *fault) {
 			r.table = &table{pos: pos, kind: broken}
 		}
 	} else if m := wordLine.FindStringSubmatch(first); m != nil {
-		names := strings.Split(m[1], ".")
-		t := r.table
-		for _, name := range names[:len(names)-1] {
-			t = r.child(t, name, pos, dotted)
-		}
-		name := names[len(names)-1]
+		t, name := r.tableOf(r.table, strings.Split(m[1], "."), pos, dotted)
 		key, hint = t.qualified(name), syntaxHint(t.name, name, first, f.problem)
 		r.add(t, name, pos, value{pos: pos})
 		if m := keyLine.FindStringSubmatch(first); m != nil && f.problem == noLineEnd && !wholeValue.MatchString(m[2]) {
@@ -124,10 +119,10 @@ func syntaxHint(table, key, line, problem string) string {
 	case strings.ContainsAny(m[2][:1], `[{`):
 		return "items are separated by commas, strings stand in quotes"
 	}
-	switch kind := kindOf(table, key); kind {
-	case boolean, integer:
-		return kinds[kind].hint
-	case list:
+	own, _, _ := fieldsOf(table)
+	if f := fieldNamed(own, key); f != nil && (f.kind == boolean || f.kind == integer) {
+		return kinds[f.kind].hint
+	} else if f != nil && f.kind == list {
 		return fmt.Sprintf("put each item in quotes, all in brackets: %s = [\"…\"]", key)
 	}
 	return fmt.Sprintf("put the value in quotes: %s = \"…\"", key)

@@ -117,7 +117,7 @@ func parseDocument(data []byte, report func(pos position, key, problem, hint str
 	r.doc.root = r.table
 	s := &scanner{text: r.text}
 	for n := 0; n < maxSyntaxErrors; {
-		if s.blank(); s.i == len(s.text) {
+		if s.take(blanks); s.i == len(s.text) {
 			break
 		}
 		if !r.statement(s) {
@@ -196,29 +196,58 @@ func (r *reader) decode(text string, offset int) (data map[string]any, f *fault)
 
 // join puts a statement into the document.
 func (r *reader) join(p pair, data map[string]any) {
-	if !p.header {
-		r.joinPair(r.table, p, data)
-	} else if names := r.names(p); !r.odd {
+	if r.text[p.start] != '[' {
+		r.joinPair(r.table, 0, p, data)
+	} else if names := r.names(0); !r.odd {
 		r.open(names, r.text[p.start:], r.position(p.start), header)
 	}
 }
 
-// joinPair puts a key and its value into a table.
-func (r *reader) joinPair(t *table, p pair, data map[string]any) {
-	names := r.names(p)
+// joinPair puts a key and its value into a table. around is the number of
+// names in the statement that lead to the table.
+func (r *reader) joinPair(t *table, around int, p pair, data map[string]any) {
+	names := r.names(around)
 	var v any = data
 	for _, name := range names {
 		inner, _ := v.(map[string]any)
 		v = inner[name]
 	}
 	if r.odd = r.odd || v == nil; !r.odd {
-		pos := r.position(p.start)
-		for _, name := range names[:len(names)-1] {
-			t = r.child(t, name, pos, dotted)
-		}
-		key := names[len(names)-1]
-		r.add(t, key, pos, r.value(t.qualified(key), p.value, v))
+		t, key := r.tableOf(t, names, r.position(p.start), dotted)
+		r.add(t, key, r.position(p.start), r.value(t.qualified(key), around+len(names), p.value, v))
 	}
+}
+
+// names returns the next key of the statement as the library has read it,
+// without the names around it.
+func (r *reader) names(around int) (names []string) {
+	if r.odd = r.odd || len(r.keys) == 0 || len(r.keys[0]) <= around; !r.odd {
+		names, r.keys = r.keys[0][around:], r.keys[1:]
+	}
+	return names
+}
+
+// value joins a value and its place. name is what errors call it.
+func (r *reader) value(name string, around int, s span, data any) value {
+	v := value{r.position(s.start), data, r.text[s.start:s.end]}
+	switch data := data.(type) {
+	case string:
+		v.text = data
+	case []any:
+		items := make([]value, len(data))
+		r.odd = r.odd || len(s.items) != len(data)
+		for i := 0; i < len(data) && !r.odd; i++ {
+			items[i] = r.value(name, around, s.items[i], data[i])
+		}
+		v.data = items
+	case map[string]any:
+		t := &table{name: name, pos: v.pos}
+		for _, p := range s.pairs {
+			r.joinPair(t, around, p, data)
+		}
+		v.data = t
+	}
+	return v
 }
 
 // add adds a key to a table, once.
@@ -230,92 +259,58 @@ func (r *reader) add(t *table, key string, pos position, v value) {
 	t.add(key, pos, v)
 }
 
-// names returns the parts of a key as the library has read them.
-func (r *reader) names(p pair) []string {
-	if r.odd = r.odd || len(r.keys) == 0 || len(r.keys[0]) < p.parts; r.odd {
-		return nil
-	}
-	names := r.keys[0][len(r.keys[0])-p.parts:]
-	r.keys = r.keys[1:]
-	return names
-}
-
-// value joins a value and its place. name is what errors call it.
-func (r *reader) value(name string, s span, data any) value {
-	v := value{r.position(s.start), data, r.text[s.start:s.end]}
-	switch data := data.(type) {
-	case string:
-		v.text = data
-	case []any:
-		items := make([]value, len(data))
-		r.odd = r.odd || len(s.items) != len(data)
-		for i := 0; i < len(data) && !r.odd; i++ {
-			items[i] = r.value(name, s.items[i], data[i])
-		}
-		v.data = items
-	case map[string]any:
-		t := &table{name: name, pos: v.pos}
-		for _, p := range s.pairs {
-			r.joinPair(t, p, data)
-		}
-		v.data = t
-	}
-	return v
-}
-
 // open begins the table of a header, which stands at the beginning of text. A
 // table that is there already is reported and begun again, to be judged, too.
 func (r *reader) open(names []string, text string, pos position, kind tableKind) {
-	parent := r.doc.root
-	for _, name := range names[:len(names)-1] {
-		parent = r.child(parent, name, pos, implicit)
-	}
-	key := names[len(names)-1]
-	e := parent.entry(key)
+	parent, key := r.tableOf(r.doc.root, names, pos, implicit)
+	e, array := parent.entry(key), strings.HasPrefix(text, "[[")
 	r.table = &table{name: parent.qualified(key), pos: pos, kind: kind}
 	v := value{pos: pos, data: r.table}
-	problem := "[" + r.table.name + "] comes twice"
-	if brackets(text) == "[[" {
-		problem = definedBefore
-		if e != nil && len(e.value.items()) > 0 {
-			e.value.data = append(e.value.items(), v)
+	if e != nil {
+		there, _ := e.value.data.(*table)
+		switch list := e.value.items(); {
+		case array && len(list) > 0:
+			e.value.data = append(list, v)
 			return
-		}
-		v.data = []value{v}
-	} else if e != nil {
-		if there, ok := e.value.data.(*table); ok && there.kind == implicit {
+		case array:
+			r.again(pos, r.table.name, definedBefore, e)
+		case there != nil && there.kind == implicit:
 			there.kind, there.pos, e.pos, r.table = kind, pos, pos, there
 			return
+		case kind != broken || len(list) == 0:
+			r.again(pos, r.table.name, "["+r.table.name+"] comes twice", e)
 		}
 	}
-	if e != nil && (kind != broken || len(e.value.items()) == 0) {
-		r.again(pos, r.table.name, problem, e)
+	if array {
+		v.data = []value{v}
 	}
 	parent.add(key, pos, v)
 }
 
-// child returns the table in which the next part of a dotted key or of a header
-// is looked for. It makes one of that kind if there is none.
-func (r *reader) child(t *table, key string, pos position, kind tableKind) *table {
-	made := &table{name: t.qualified(key), pos: pos, kind: kind}
-	e := t.entry(key)
-	if e == nil {
-		t.add(key, pos, value{pos: pos, data: made})
-		return made
+// tableOf returns the table in which the last part of a dotted key or of a
+// header belongs, and that part. It makes tables of that kind on the way.
+func (r *reader) tableOf(t *table, names []string, pos position, kind tableKind) (*table, string) {
+	for _, name := range names[:len(names)-1] {
+		made := &table{name: t.qualified(name), pos: pos, kind: kind}
+		e := t.entry(name)
+		if e == nil {
+			t.add(name, pos, value{pos: pos, data: made})
+			t = made
+			continue
+		}
+		v := e.value
+		if list := v.items(); len(list) > 0 && kind == implicit {
+			v = list[len(list)-1]
+		}
+		there, _ := v.data.(*table)
+		if there == nil || there.kind == inline || kind == dotted && there.kind == header {
+			if there = made; v.data != nil { // else reported already
+				r.again(pos, made.name, definedBefore, e)
+			}
+		}
+		t = there
 	}
-	v := e.value
-	if list := v.items(); len(list) > 0 && kind == implicit {
-		v = list[len(list)-1]
-	}
-	there, _ := v.data.(*table)
-	switch {
-	case v.data == nil: // reported already
-		return made
-	case there == nil || there.kind == inline || kind == dotted && there.kind == header:
-		r.again(pos, made.name, definedBefore, e)
-		return made
-	}
-	return there
+	return t, names[len(names)-1]
 }
 
 // position tells the place of an offset.

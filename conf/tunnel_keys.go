@@ -39,62 +39,34 @@ var (
 	ecnModes         = []string{ECNNormal, ECNCompatibility}
 )
 
-var logLevels = []struct {
-	name  string
-	level slog.Level
-}{
-	{"debug", slog.LevelDebug},
-	{"info", slog.LevelInfo},
-	{"warn", slog.LevelWarn},
-	{"error", slog.LevelError},
-}
+var logLevels = []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError}
 
-// tunnelFields are the keys of [tunnel].
-var tunnelFields = []field[Tunnel]{
-	{"name", text, false, strconv.Quote(DefaultName), setTunnelName},
-	{"private_key_file", path, true, `"/etc/fathom/private.key"`, setPrivateKey},
-	{"listen", text, false, strconv.Quote(":" + strconv.Itoa(DefaultPort)), setListen},
-	{"address", list, true, `["10.77.0.1/24"]`, setAddress},
-	{"ciphers", list, false, `["aes-256-gcm", "chacha20-poly1305"]`, setCiphers},
-	{"rekey_after", duration, false, `"120s"`, func(a at, v value, t *Tunnel) {
-		t.RekeyAfter, _ = a.duration(v, minRekeyAfter, maxRekeyAfter)
-	}},
-	{"rekey_after_packets", integer, false, strconv.Itoa(maxRekeyPackets), func(a at, v value, t *Tunnel) {
-		n, _ := a.integer(v, minRekeyPackets, maxRekeyPackets)
-		t.RekeyAfterPackets = uint32(n)
-	}},
-	{"routes", boolean, false, "true", func(_ at, v value, t *Tunnel) { t.Routes = v.data.(bool) }},
-	{"oversize", text, false, strconv.Quote(oversizePolicies[0]), func(a at, v value, t *Tunnel) {
-		t.Oversize = a.oneOf(v, oversizePolicies, "a policy for oversize packets")
-	}},
-	{"outer_df", text, false, strconv.Quote(dfSettings[0]), func(a at, v value, t *Tunnel) {
-		t.OuterDF = a.oneOf(v, dfSettings, "a setting of the DF bit")
-	}},
-	{"dscp", text, false, strconv.Quote(dscpPolicies[0]), func(a at, v value, t *Tunnel) {
-		t.DSCP = a.oneOf(v, dscpPolicies, "a policy for the DSCP")
-	}},
-	{"ecn", text, false, strconv.Quote(ecnModes[0]), func(a at, v value, t *Tunnel) {
-		t.ECN = a.oneOf(v, ecnModes, "a mode of ECN")
-	}},
-	{"mss_clamp", boolean, false, "true", func(_ at, v value, t *Tunnel) { t.MSSClamp = v.data.(bool) }},
-	{"offload", text, false, strconv.Quote(offloadSettings[0]), func(a at, v value, t *Tunnel) {
-		t.Offload = a.oneOf(v, offloadSettings, "a setting of segmentation and receive offload")
-	}},
-	{"queues", integer, false, "0", func(a at, v value, t *Tunnel) {
-		n, _ := a.integer(v, 0, maxQueues)
-		t.Queues = int(n)
-	}},
-	{"status_socket", path, false, "", setStatusSocket}, // default: see defaultStatusSocket
-	{"log_level", text, false, `"info"`, setLogLevel},
-	{"debug_esp_sa_file", path, false, "", func(a at, v value, t *Tunnel) {
-		if v.text == "" {
-			return // off
-		}
-		if file, ok := a.path(v); ok {
-			t.DebugESPSAFile = file
-			a.names(file, writes)
-		}
-	}},
+// fields are the keys of [tunnel].
+func (t *Tunnel) fields() []field {
+	return []field{
+		{"name", text, false, quote(DefaultName), t.setName},
+		{"private_key_file", path, true, `"/etc/fathom/private.key"`, t.setPrivateKey},
+		{"listen", text, false, quote(":" + strconv.Itoa(DefaultPort)), t.setListen},
+		{"address", list, true, `["10.77.0.1/24"]`, t.setAddress},
+		{"ciphers", list, false, `["` + strings.Join(cipherNames, `", "`) + `"]`, t.setCiphers},
+		{"rekey_after", duration, false, `"120s"`, setDuration(&t.RekeyAfter, minRekeyAfter, maxRekeyAfter, false)},
+		{"rekey_after_packets", integer, false, strconv.Itoa(maxRekeyPackets), setNumber(&t.RekeyAfterPackets, minRekeyPackets, maxRekeyPackets)},
+		{"routes", boolean, false, "true", setBool(&t.Routes)},
+		{"oversize", text, false, quote(oversizePolicies[0]), setChoice(&t.Oversize, "a policy for oversize packets", oversizePolicies)},
+		{"outer_df", text, false, quote(dfSettings[0]), setChoice(&t.OuterDF, "a setting of the DF bit", dfSettings)},
+		{"dscp", text, false, quote(dscpPolicies[0]), setChoice(&t.DSCP, "a policy for the DSCP", dscpPolicies)},
+		{"ecn", text, false, quote(ecnModes[0]), setChoice(&t.ECN, "a mode of ECN", ecnModes)},
+		{"mss_clamp", boolean, false, "true", setBool(&t.MSSClamp)},
+		{"offload", text, false, quote(offloadSettings[0]), setChoice(&t.Offload, "a setting of segmentation and receive offload", offloadSettings)},
+		{"queues", integer, false, "0", setNumber(&t.Queues, 0, maxQueues)},
+		{"status_socket", path, false, "", t.setStatusSocket}, // default: see defaultStatusSocket
+		{"log_level", text, false, `"info"`, t.setLogLevel},
+		{"debug_esp_sa_file", path, false, "", func(a at, v value) {
+			if v.text != "" { // else off
+				t.DebugESPSAFile, _ = a.path(v, writes)
+			}
+		}},
+	}
 }
 
 // defaultStatusSocket is where a tunnel answers `fathom status`.
@@ -102,10 +74,10 @@ func defaultStatusSocket(name string) string {
 	return filepath.Join(statusDirectory, name+".sock")
 }
 
-// setTunnelName accepts what Linux accepts as the name of a new interface
+// setName accepts what Linux accepts as the name of a new interface
 // (dev_valid_name), as far as it can be typed. A percent sign would make the
 // kernel number it, and three names are taken by the kernel itself.
-func setTunnelName(a at, v value, t *Tunnel) {
+func (t *Tunnel) setName(a at, v value) {
 	s := v.text
 	odd := strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c > '~' || strings.ContainsRune("/:%", c) })
 	switch {
@@ -119,25 +91,20 @@ func setTunnelName(a at, v value, t *Tunnel) {
 	}
 }
 
-func setPrivateKey(a at, v value, t *Tunnel) {
-	file, ok := a.path(v)
+func (t *Tunnel) setPrivateKey(a at, v value) {
+	file, ok := a.path(v, reads)
 	if !ok {
 		return
 	}
 	t.PrivateKeyFile = file
-	a.names(file, reads)
-	key, ok := a.secret(file, "fathom genkey")
-	if !ok {
-		return
-	}
-	if !key.clamped() {
+	if key, ok := a.secret(file, "fathom genkey"); ok && !key.clamped() {
 		a.fail(file+" does not hold a private key, perhaps a public or preshared one", "`fathom genkey` makes a private key")
-		return
+	} else {
+		t.PrivateKey = key
 	}
-	t.PrivateKey = key
 }
 
-func setListen(a at, v value, t *Tunnel) {
+func (t *Tunnel) setListen(a at, v value) {
 	const hint = `":4500" for all addresses, "192.0.2.1:4500" or "[2001:db8::1]:4500" for one`
 	host, port, problem := splitHostPort(v.text)
 	if problem != "" {
@@ -161,7 +128,7 @@ func setListen(a at, v value, t *Tunnel) {
 
 // setAddress accepts addresses that a host can have in a network that is not
 // everything.
-func setAddress(a at, v value, t *Tunnel) {
+func (t *Tunnel) setAddress(a at, v value) {
 	seen := make(map[netip.Addr]bool)
 	for _, item := range v.items() {
 		a := a.item(item)
@@ -189,7 +156,7 @@ func setAddress(a at, v value, t *Tunnel) {
 	}
 }
 
-func setCiphers(a at, v value, t *Tunnel) {
+func (t *Tunnel) setCiphers(a at, v value) {
 	for _, item := range v.items() {
 		a := a.item(item)
 		switch {
@@ -203,27 +170,23 @@ func setCiphers(a at, v value, t *Tunnel) {
 	}
 }
 
-func setStatusSocket(a at, v value, t *Tunnel) {
-	file, ok := a.path(v)
-	if !ok {
-		return
-	}
+func (t *Tunnel) setStatusSocket(a at, v value) {
+	file, ok := a.path(v, writes)
 	if len(file) > maxSocketPath {
 		a.fail(fmt.Sprintf("%s has %d bytes", file, len(file)), fmt.Sprintf("a socket's path has at most %d", maxSocketPath))
-		return
+	} else if ok {
+		t.StatusSocket = file
 	}
-	t.StatusSocket = file
-	a.names(file, writes)
 }
 
-func setLogLevel(a at, v value, t *Tunnel) {
+func (t *Tunnel) setLogLevel(a at, v value) {
 	var known []string
-	for _, l := range logLevels {
-		if l.name == v.text {
-			t.LogLevel = l.level
-			return
-		}
-		known = append(known, l.name)
+	for _, level := range logLevels {
+		known = append(known, strings.ToLower(level.String()))
 	}
-	a.fail(fmt.Sprintf("%q is not a log level", v.text), didYouMean(v.text, known))
+	if i := slices.Index(known, v.text); i >= 0 {
+		t.LogLevel = logLevels[i]
+	} else {
+		a.fail(fmt.Sprintf("%q is not a log level", v.text), didYouMean(v.text, known))
+	}
 }

@@ -119,58 +119,58 @@ func (a at) item(v value) at {
 	return a
 }
 
-// oneOf returns a string that is one of the known ones, else nothing.
-func (a at) oneOf(v value, known []string, what string) string {
-	if !slices.Contains(known, v.text) {
-		a.fail(fmt.Sprintf("%q is not %s", v.text, what), didYouMean(v.text, known))
-		return ""
-	}
-	return v.text
-}
-
-// integer returns an integer within [low, high].
-func (a at) integer(v value, low, high int64) (int64, bool) {
-	n, err := strconv.ParseInt(strings.ReplaceAll(v.text, "_", ""), 0, 64)
-	if err != nil || n < low || n > high {
-		a.fail(v.text+" is out of range", fmt.Sprintf("from %d to %d", low, high))
-		return 0, false
-	}
-	return n, true
-}
-
-// duration returns a duration within [low, high].
-func (a at) duration(v value, low, high time.Duration) (time.Duration, bool) {
-	d, err := time.ParseDuration(v.text)
-	if err != nil {
-		hint := `a number with a unit, such as "25s" or "2m"`
-		if _, err := strconv.ParseUint(v.text, 10, 64); err == nil {
-			hint = fmt.Sprintf(`with a unit: "%ss" for seconds`, v.text)
+// setChoice stores a string that is one of the known ones.
+func setChoice(into *string, what string, known []string) func(at, value) {
+	return func(a at, v value) {
+		if !slices.Contains(known, v.text) {
+			a.fail(fmt.Sprintf("%q is not %s", v.text, what), didYouMean(v.text, known))
+			return
 		}
-		a.fail(fmt.Sprintf("%q is not a duration", v.text), hint)
-		return 0, false
+		*into = v.text
 	}
-	if d < low || d > high {
-		a.fail(v.text+" is out of range", fmt.Sprintf("from %s to %s", durationText(low), durationText(high)))
-		return 0, false
-	}
-	return d, true
 }
 
-// durationText writes 1h instead of 1h0m0s.
-func durationText(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
+// setBool stores a boolean.
+func setBool(into *bool) func(at, value) {
+	return func(_ at, v value) { *into = v.data.(bool) }
 }
 
-// path returns the path of a file, starting from the configuration's folder
-// if it is relative.
-func (a at) path(v value) (string, bool) {
+// setNumber stores an integer within [low, high].
+func setNumber[N int | uint32](into *N, low, high int64) func(at, value) {
+	return func(a at, v value) {
+		n, err := strconv.ParseInt(strings.ReplaceAll(v.text, "_", ""), 0, 64)
+		if err != nil || n < low || n > high {
+			a.fail(v.text+" is out of range", fmt.Sprintf("from %d to %d", low, high))
+			return
+		}
+		*into = N(n)
+	}
+}
+
+// setDuration stores a duration within [low, high], or zero if that turns it off.
+func setDuration(into *time.Duration, low, high time.Duration, off bool) func(at, value) {
+	return func(a at, v value) {
+		d, err := time.ParseDuration(v.text)
+		switch {
+		case err != nil:
+			hint := `a number with a unit, such as "25s" or "2m"`
+			if _, err := strconv.ParseUint(v.text, 10, 64); err == nil {
+				hint = fmt.Sprintf(`with a unit: "%ss" for seconds`, v.text)
+			}
+			a.fail(fmt.Sprintf("%q is not a duration", v.text), hint)
+		case (d < low || d > high) && !(off && d == 0):
+			a.fail(v.text+" is out of range", fmt.Sprintf("from %s to %s", shortDuration.Replace(low.String()), shortDuration.Replace(high.String())))
+		default:
+			*into = d
+		}
+	}
+}
+
+var shortDuration = strings.NewReplacer("h0m0s", "h", "m0s", "m")
+
+// path notes that a key names a file, and what for. It returns its path,
+// starting from the configuration's folder if it is relative.
+func (a at) path(v value, use use) (file string, ok bool) {
 	switch {
 	case v.text == "":
 		a.fail("is empty", "the path of a file")
@@ -181,10 +181,13 @@ func (a at) path(v value) (string, bool) {
 		a.fail(fmt.Sprintf("%q begins with a tilde, which only shells replace", v.text), "the whole path")
 	case strings.ContainsRune(v.text, 0):
 		a.fail("holds a zero byte", "the path of a file")
-	case filepath.IsAbs(v.text):
-		return filepath.Clean(v.text), true
 	default:
-		return filepath.Join(a.d.dir, v.text), true
+		file = filepath.Clean(v.text)
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(a.d.dir, file)
+		}
+		a.d.files = append(a.d.files, namedFile{file, use, a})
+		return file, true
 	}
 	return "", false
 }
