@@ -10,18 +10,13 @@ import (
 
 // namedFile is a file that a key names.
 type namedFile struct {
-	path string
-	use  use
-	at   at
+	path   string
+	writes bool // and removes
+	at     at
 }
 
-// use is what a tunnel does with a file.
-type use bool
-
-const (
-	reads  use = false
-	writes use = true // and removes
-)
+// What a tunnel does with a file.
+const reads, writes = false, true
 
 // ownedPrefix is one of a peer's allowed_ips.
 type ownedPrefix struct {
@@ -68,45 +63,41 @@ func (k *checker) peer(i int) string {
 
 // checkFiles keeps what the tunnel writes and removes from what it reads.
 func (k *checker) checkFiles() {
-	type purpose struct {
-		path string
-		use  use
-	}
-	first := make(map[purpose]int)
-	for i, f := range k.files {
-		if _, ok := first[purpose{f.path, f.use}]; !ok {
-			first[purpose{f.path, f.use}] = i
-		}
-	}
-	for i, f := range k.files {
-		if f.use == reads {
-			continue
-		}
-		if f.path == filepath.Clean(k.file) {
-			f.at.fail(f.path+" is this configuration file", "it would be overwritten; name another")
-		}
-		j, ok := first[purpose{f.path, reads}]
-		if !ok {
-			j = first[purpose{f.path, writes}]
-		}
-		if other := k.files[j]; j != i {
-			f.at.fail(fmt.Sprintf("%s is also %s on line %d", f.path, other.at.key, other.at.pos.line), "it would be overwritten; name another")
+	first := make(map[string]at)
+	for _, use := range []bool{reads, writes} {
+		for _, f := range k.files {
+			if f.writes != use {
+				continue
+			}
+			if use == writes && f.path == filepath.Clean(k.file) {
+				f.at.fail(f.path+" is this configuration file", "it would be overwritten; name another")
+			}
+			if other, ok := first[f.path]; !ok {
+				first[f.path] = f.at
+			} else if use == writes {
+				f.at.fail(fmt.Sprintf("%s is also %s on line %d", f.path, other.key, other.pos.line), "it would be overwritten; name another")
+			}
 		}
 	}
 }
 
+// firsts knows, of those that are equal, the first.
+type firsts[K comparable] map[K]int
+
+func (f firsts[K]) of(k K, i int) int {
+	if _, ok := f[k]; !ok {
+		f[k] = i
+	}
+	return f[k]
+}
+
 // checkNames finds peers of the same name.
 func (k *checker) checkNames() {
-	first := make(map[string]int)
+	names := make(firsts[string])
 	for i, p := range k.config.Peers {
-		if p.Name == "" {
-			continue
+		if first := names.of(p.Name, i); first != i && p.Name != "" {
+			k.place(k.peers[i], "name").fail(fmt.Sprintf("the peer on line %d is called %q, too", k.peers[first].pos.line, p.Name), "each peer has a name of its own")
 		}
-		if other, ok := first[p.Name]; ok {
-			k.place(k.peers[i], "name").fail(fmt.Sprintf("the peer on line %d is called %q, too", k.peers[other].pos.line, p.Name), "each peer has a name of its own")
-			continue
-		}
-		first[p.Name] = i
 	}
 }
 
@@ -116,9 +107,9 @@ func (k *checker) checkNames() {
 // known here. Its form alone proves nothing: one in 16 public keys has it.
 func (k *checker) checkKeys() {
 	private := k.config.Tunnel.PrivateKey
-	first, holder := make(map[Key]int), make(map[Key]string)
-	for i, p := range slices.Backward(k.config.Peers) {
-		first[p.PublicKey], holder[p.PublicKey] = i, k.peer(i)
+	keys, holder := make(firsts[Key]), make(map[Key]string)
+	for i, p := range k.config.Peers {
+		holder[p.PublicKey] = k.peer(keys.of(p.PublicKey, i))
 	}
 	var own Key
 	if !private.IsZero() {
@@ -126,21 +117,20 @@ func (k *checker) checkKeys() {
 		holder[own] = "this end, as " + k.config.Tunnel.PrivateKeyFile + " has it"
 	}
 	holds := make(map[SecretKey]string) // what a key is, other than preshared
-	for i, p := range slices.Backward(k.config.Peers) {
+	for i, p := range k.config.Peers {
 		if p.PublicKey == (Key{}) {
 			continue
 		}
-		a := k.place(k.peers[i], "public_key")
-		secret := SecretKey(p.PublicKey)
-		holds[secret] = "the public key of " + k.peer(i)
-		switch other := first[p.PublicKey]; {
+		a, secret := k.place(k.peers[i], "public_key"), SecretKey(p.PublicKey)
+		holds[secret] = "the public key of " + holder[p.PublicKey]
+		switch first := keys[p.PublicKey]; {
 		case secret.clamped() && holder[secret.public()] != "":
 			a.fail("is the private key of "+holder[secret.public()]+": it is exposed now and has to be replaced",
 				"`fathom genkey` makes a new one; here belongs what `fathom pubkey` prints on the peer")
 		case p.PublicKey == own:
 			a.fail("is our own public key", "the one that `fathom pubkey` prints on the peer")
-		case other != i:
-			a.fail("is also the key of "+k.peer(other), "each host has a key of its own; a peer with several networks lists them in one allowed_ips")
+		case first != i:
+			a.fail("is also the key of "+k.peer(first), "each host has a key of its own; a peer with several networks lists them in one allowed_ips")
 		}
 	}
 	if !private.IsZero() {
@@ -156,7 +146,7 @@ func (k *checker) checkKeys() {
 
 // checkEndpoints finds peers at the same place, and at ours.
 func (k *checker) checkEndpoints() {
-	first := make(map[Endpoint]int)
+	places := make(firsts[Endpoint])
 	for i, p := range k.config.Peers {
 		if p.Endpoint.IsZero() {
 			continue
@@ -169,51 +159,41 @@ func (k *checker) checkEndpoints() {
 		if addr := p.Endpoint.Addr(); addr.IsValid() {
 			normal.Host = addr.String()
 		}
-		if other, ok := first[normal]; ok {
-			a.fail(fmt.Sprintf("%s is also the endpoint of %s", p.Endpoint, k.peer(other)), "one address and port is one host, with one key")
-			continue
+		if first := places.of(normal, i); first != i {
+			a.fail(fmt.Sprintf("%s is also the endpoint of %s", p.Endpoint, k.peer(first)), "one address and port is one host, with one key")
 		}
-		first[normal] = i
 	}
 }
 
 // isOurs reports whether an endpoint is certainly this end's.
 func (k *checker) isOurs(e Endpoint) bool {
 	t, addr := &k.config.Tunnel, e.Addr()
-	if !addr.IsValid() || t.ListenPort == 0 || e.Port != t.ListenPort {
-		return false
-	}
-	if !t.ListenHost.IsValid() || t.ListenHost.IsUnspecified() {
-		return addr.IsLoopback()
-	}
-	return addr == t.ListenHost
+	everywhere := !t.ListenHost.IsValid() || t.ListenHost.IsUnspecified()
+	here := addr == t.ListenHost || everywhere && addr.IsLoopback()
+	return addr.IsValid() && t.ListenPort != 0 && e.Port == t.ListenPort && here
 }
 
 // checkPrefixes finds a prefix that belongs to two peers, or twice to one, and
 // our own address at a peer.
 func (k *checker) checkPrefixes() {
-	type owner struct{ peer, line int }
-	first := make(map[netip.Prefix]owner)
-	own := make(map[netip.Addr]bool)
+	prefixes, own := make(firsts[netip.Prefix]), make(map[netip.Addr]bool)
 	for _, p := range k.config.Tunnel.Addresses {
 		own[p.Addr()] = true
 	}
-	n := 0
+	var owners []int // of k.prefixes, which are in the order of the peers
 	for i, p := range k.config.Peers {
-		for range p.AllowedIPs {
-			o := k.prefixes[n]
-			n++
-			if other, ok := first[o.prefix]; !ok {
-				first[o.prefix] = owner{i, o.at.pos.line}
-			} else if other.peer == i {
-				o.at.fail(fmt.Sprintf("%s comes twice, first on line %d", o.prefix, other.line), "each prefix once")
-			} else {
-				o.at.fail(fmt.Sprintf("%s belongs to %s on line %d", o.prefix, k.peer(other.peer), other.line),
-					"a prefix has one peer; a longer prefix inside of it may have another")
-			}
-			if o.prefix.IsSingleIP() && own[o.prefix.Addr()] {
-				o.at.fail(fmt.Sprintf("%s is our own tunnel.address", o.prefix.Addr()), "inner addresses behind the peer")
-			}
+		owners = append(owners, slices.Repeat([]int{i}, len(p.AllowedIPs))...)
+	}
+	for i, o := range k.prefixes {
+		first := prefixes.of(o.prefix, i)
+		line, other := k.prefixes[first].at.pos.line, owners[first]
+		if first != i && other == owners[i] {
+			o.at.fail(fmt.Sprintf("%s comes twice, first on line %d", o.prefix, line), "each prefix once")
+		} else if first != i {
+			o.at.fail(fmt.Sprintf("%s belongs to %s on line %d", o.prefix, k.peer(other), line), "a prefix has one peer; a longer prefix inside of it may have another")
+		}
+		if o.prefix.IsSingleIP() && own[o.prefix.Addr()] {
+			o.at.fail(fmt.Sprintf("%s is our own tunnel.address", o.prefix.Addr()), "inner addresses behind the peer")
 		}
 	}
 }

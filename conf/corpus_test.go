@@ -30,11 +30,11 @@ func corpus(t testing.TB, folder string) map[string]string {
 }
 
 // mistakes returns what parseDocument reports.
-func mistakes(text string) (doc *document, problems []string) {
-	doc = parseDocument([]byte(text), func(_ position, key, problem, _ string) {
+func mistakes(text string) (root *table, problems []string) {
+	root, _ = parseDocument([]byte(text), func(_ position, key, problem, _ string) {
 		problems = append(problems, key+": "+problem)
 	})
-	return doc, problems
+	return root, problems
 }
 
 // plain returns a value as the library decodes it.
@@ -58,7 +58,7 @@ func plain(v value) any {
 
 // sameAs compares a document with what the library decodes on its own, which
 // makes a type of its own for arrays of tables with headers.
-func sameAs(doc *document, want map[string]any) string {
+func sameAs(root *table, want map[string]any) string {
 	var lists func(v any) any
 	lists = func(v any) any {
 		switch v := v.(type) {
@@ -79,7 +79,7 @@ func sameAs(doc *document, want map[string]any) string {
 		}
 		return v
 	}
-	return cmp.Diff(lists(want), plain(value{data: doc.root}), cmpopts.EquateNaNs(), cmpopts.EquateEmpty())
+	return cmp.Diff(lists(want), plain(value{data: root}), cmpopts.EquateNaNs(), cmpopts.EquateEmpty())
 }
 
 // TestValidTOMLIsRead compares every valid document of toml-test, by TOML 1.0 and
@@ -87,7 +87,7 @@ func sameAs(doc *document, want map[string]any) string {
 func TestValidTOMLIsRead(t *testing.T) {
 	for path, text := range corpus(t, "valid") {
 		t.Run(path, func(t *testing.T) {
-			doc, problems := mistakes(text)
+			root, problems := mistakes(text)
 			if len(problems) > 0 {
 				t.Fatalf("%q", problems)
 			}
@@ -95,7 +95,7 @@ func TestValidTOMLIsRead(t *testing.T) {
 			if _, err := toml.Decode(text, &want); err != nil {
 				t.Fatal(err)
 			}
-			if diff := sameAs(doc, want); diff != "" {
+			if diff := sameAs(root, want); diff != "" {
 				t.Errorf("-library +ours:\n%s", diff)
 			}
 		})

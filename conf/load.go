@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -41,54 +42,47 @@ func Load(path string) (*Config, error) {
 // file. The error of Parse is nil or of type Errors. data is not kept.
 func Parse(path string, data []byte, readKey func(path string) ([]byte, error)) (*Config, error) {
 	d := &decoder{file: path, dir: filepath.Dir(path), readKey: readKey}
-	doc := parseDocument(data, func(pos position, key, problem, hint string) {
+	root, partial := parseDocument(data, func(pos position, key, problem, hint string) {
 		at{d, key, pos}.fail(problem, hint)
 	})
-	c := d.config(doc)
+	c := d.config(root, !partial)
 	if len(d.errs) > 0 {
-		d.errs.sort()
+		slices.SortStableFunc(d.errs, func(a, b *Error) int {
+			return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+		})
 		return nil, d.errs
 	}
 	c.Path = path
 	return c, nil
 }
 
-// config reads the tables and checks them together.
-func (d *decoder) config(doc *document) *Config {
+// config reads the tables and checks them together. What is missing is reported
+// if they are the whole file.
+func (d *decoder) config(root *table, whole bool) *Config {
 	c := new(Config)
 	var tunnel *table
 	var peers []*table
-	whole := !doc.partial
-	for _, e := range doc.root.entries {
-		a := at{d, doc.root.qualified(e.key), e.pos}
+	for _, e := range root.entries {
+		_, array := e.value.data.([]value)
 		for _, v := range tables(e.value) {
-			a := a.item(v)
+			a := at{d, root.qualified(e.key), v.pos}
 			t, isTable := v.data.(*table)
-			_, array := e.value.data.([]value)
 			switch {
 			case v.data == nil: // reported already
-			case e.key == peerTable && array && !isTable && len(v.items()) == 0 && len(e.value.items()) == 0: // no peers
+			case e.key == peerTable && array && len(e.value.items()) == 0: // no peers
 			case e.key == tunnelTable && isTable:
-				if array && t.kind == header {
-					a.fail("[[tunnel]] has double brackets", "[tunnel], once")
-				} else if array && t.kind != broken {
-					a.fail("is an array, not a table", "[tunnel], once")
-				}
-				if tunnel == nil {
-					tunnel = t
-					d.decodeTable(t, c.Tunnel.fields(), whole)
+				a.checkForm(t, array, false, "[[tunnel]] has double brackets", "[tunnel], once")
+				into := &c.Tunnel
+				if tunnel != nil {
+					into = new(Tunnel)
 				} else {
-					d.decodeTable(t, new(Tunnel).fields(), false)
+					tunnel = t
 				}
+				d.decodeTable(t, into.fields(), whole && tunnel == t)
 			case e.key == peerTable && isTable:
-				if !array && t.kind == header {
-					a.fail("[peer] has single brackets", "[[peer]], for each peer")
-				} else if !array && t.kind != broken {
-					a.fail("is a table, not an array of tables", "[[peer]], for each peer")
-				}
-				var p Peer
-				d.decodeTable(t, p.fields(), whole)
-				c.Peers, peers = append(c.Peers, p), append(peers, t)
+				a.checkForm(t, array, true, "[peer] has single brackets", "[[peer]], for each peer")
+				c.Peers, peers = append(c.Peers, Peer{}), append(peers, t)
+				d.decodeTable(t, c.Peers[len(c.Peers)-1].fields(), whole)
 			case e.key == tunnelTable || e.key == peerTable:
 				a.fail("is "+v.describe()+", not a table", "there are [tunnel] and [[peer]]")
 			case !isTable:
@@ -99,8 +93,8 @@ func (d *decoder) config(doc *document) *Config {
 		}
 	}
 	if tunnel == nil {
-		tunnel = doc.root
-		if whole && doc.root.entry(tunnelTable) == nil {
+		tunnel = root
+		if whole && root.entry(tunnelTable) == nil {
 			at{d, tunnelTable, tunnel.pos}.fail("the table [tunnel] is missing", "it describes this end: private_key_file, address")
 		}
 	}
@@ -114,8 +108,19 @@ func (d *decoder) config(doc *document) *Config {
 
 // tables returns the items of an array that has tables, else the value.
 func tables(v value) []value {
-	if items := v.items(); slices.ContainsFunc(items, func(item value) bool { _, ok := item.data.(*table); return ok }) {
+	items := v.items()
+	if slices.ContainsFunc(items, func(item value) bool { _, ok := item.data.(*table); return ok }) {
 		return items
 	}
 	return []value{v}
+}
+
+// checkForm reports a table that is in an array and should not be, or the other
+// way round. brackets says so of its header.
+func (a at) checkForm(t *table, array, want bool, brackets, hint string) {
+	if array != want && t.kind == header {
+		a.fail(brackets, hint)
+	} else if array != want && t.kind != broken {
+		a.fail(map[bool]string{false: "is an array, not a table", true: "is a table, not an array of tables"}[want], hint)
+	}
 }

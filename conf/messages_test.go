@@ -4,6 +4,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -44,8 +45,8 @@ func TestEveryMessageIsExpectedSomewhere(t *testing.T) {
 		expected = append(expected, strings.Split(string(data), "\n")...)
 	}
 	found := 0
-	for _, text := range texts(t) {
-		ofLibrary := slices.ContainsFunc(plainMessages, func(m struct{ part, plain string }) bool { return m.part == text })
+	for _, text := range slices.AppendSeq(texts(t), maps.Values(counterparts())) {
+		ofLibrary := slices.ContainsFunc(plainMessages, func(m struct{ parts, plain string }) bool { return m.parts == text })
 		if notOfMistakes[text] != "" || ofLibrary || !word.MatchString(text) {
 			continue
 		}

@@ -21,24 +21,21 @@ func (p *Peer) fields() []field {
 	return []field{
 		{"name", text, true, `"storage"`, p.setName},
 		{"public_key", text, true, `"the peer's, as fathom pubkey prints it"`, p.setPublicKey},
-		{"preshared_key_file", path, false, "", func(a at, v value) {
+		{"preshared_key_file", text, false, "", func(a at, v value) {
 			if file, ok := a.path(v, reads); ok {
 				p.PresharedKey, _ = a.secret(file, "fathom genpsk")
 			}
 		}},
 		{"endpoint", text, false, "", p.setEndpoint},
-		{"allowed_ips", list, true, `["10.77.0.2/32"]`, p.setAllowedIPs},
+		{"allowed_ips", list, true, `["10.77.0.2/32"]`, p.addAllowedIP},
 		{"keepalive", duration, false, `"0s"`, setDuration(&p.Keepalive, minKeepalive, maxKeepalive, true)},
-		{"probing", text, false, quote(probingModes[0]), setChoice(&p.Probing, "a mode of probing", probingModes)},
+		{"probing", text, false, quote(ProbingFan), setChoice(&p.Probing, "a mode of probing", ProbingFan, ProbingSequential, ProbingOff)},
 		// checkPLPMTUs compares the sizes with others.
 		{"plpmtu", integer, false, "", setNumber(&p.PLPMTU, minPLPMTU, maxPLPMTU)},
 		{"max_plpmtu", integer, false, "", setNumber(&p.MaxPLPMTU, minPLPMTU, maxPLPMTU)},
 		{"min_plpmtu", integer, false, "", setNumber(&p.MinPLPMTU, minPLPMTU, maxPLPMTU)},
 	}
 }
-
-// probingModes are what peer.probing may hold, the default first.
-var probingModes = []string{ProbingFan, ProbingSequential, ProbingOff}
 
 var peerName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,63}$`)
 
@@ -67,8 +64,7 @@ func (p *Peer) setEndpoint(a at, v value) {
 	host, port, problem := splitHostPort(v.text)
 	if problem == "" && port == 0 {
 		problem = "has port 0, where nobody can be reached"
-	}
-	if problem == "" {
+	} else if problem == "" {
 		problem = hostProblem(host)
 	}
 	if problem != "" {
@@ -78,25 +74,21 @@ func (p *Peer) setEndpoint(a at, v value) {
 	p.Endpoint = Endpoint{host, port}
 }
 
-// setAllowedIPs leaves the comparison with other prefixes to checkPrefixes,
+// addAllowedIP leaves the comparison with other prefixes to checkPrefixes,
 // which is also given the ones that are wrong here in their host bits.
-func (p *Peer) setAllowedIPs(a at, v value) {
-	for _, item := range v.items() {
-		a := a.item(item)
-		prefix, ok := a.prefix(item.text, `an address and the length of a prefix, such as "10.77.0.2/32"`)
-		if !ok {
-			continue
-		}
-		addr := prefix.Addr()
-		switch {
-		case prefix != prefix.Masked():
-			a.fail(fmt.Sprintf("%s has host bits set", item.text), fmt.Sprintf("%s for the network, %s/%d for the host", prefix.Masked(), addr, addr.BitLen()))
-		case addr.IsLoopback():
-			a.fail(fmt.Sprintf("%s is this host itself, on every host", item.text), "inner addresses behind the peer")
-		case addr.IsUnspecified() && prefix.IsSingleIP():
-			a.fail(fmt.Sprintf("%s is no address of a host", item.text), fmt.Sprintf("%s/0 for all of them", addr))
-		}
-		p.AllowedIPs = append(p.AllowedIPs, prefix.Masked())
-		a.d.prefixes = append(a.d.prefixes, ownedPrefix{prefix.Masked(), a})
+func (p *Peer) addAllowedIP(a at, v value) {
+	prefix, ok := a.prefix(v.text, `an address and the length of a prefix, such as "10.77.0.2/32"`)
+	addr, masked := prefix.Addr(), prefix.Masked()
+	switch {
+	case !ok:
+		return
+	case prefix != masked:
+		a.fail(v.text+" has host bits set", fmt.Sprintf("%s for the network, %s/%d for the host", masked, addr, addr.BitLen()))
+	case addr.IsLoopback():
+		a.fail(v.text+" is this host itself, on every host", "inner addresses behind the peer")
+	case addr.IsUnspecified() && prefix.IsSingleIP():
+		a.fail(v.text+" is no address of a host", fmt.Sprintf("%s/0 for all of them", addr))
 	}
+	p.AllowedIPs = append(p.AllowedIPs, masked)
+	a.d.prefixes = append(a.d.prefixes, ownedPrefix{masked, a})
 }

@@ -25,28 +25,24 @@ type fault struct {
 // takes quadratic time for what is deep. A configuration needs three.
 const maxDepth = 32
 
-// pair is a key and its value, or a header, which has no value.
-type pair struct {
-	start int // offset of the key, or of the header's first bracket
-	value span
-}
-
-// span is a value, and the items or pairs in it.
+// span is a value and its key, by their offsets. An item of an array has no
+// key, a header no value.
 type span struct {
-	start, end int
-	items      []span // of an array
-	pairs      []pair // of an inline table
+	key, start, end int
+	inside          []span // items of an array, or keys of an inline table
 }
 
 // The parts of TOML, each at the beginning of a text.
 var (
-	blanks    = regexp.MustCompile(`^(?:[ \t\r\n]|#[^\n]*)*`)
-	between   = regexp.MustCompile(`^(?:[ \t\r\n,]|#[^\n]*)*`)
-	keyPart   = regexp.MustCompile(`^(?:[^"'=\]\n]|"(?:[^"\\\n]|\\[^\n])*"|'[^'\n]*')+`)
-	text3     = regexp.MustCompile(`^(?s:"""(?:[^\\]|\\.)*?"{3,5}|'''.*?'{3,5})`)
-	text1     = regexp.MustCompile(`^(?:"(?:[^"\\\n]|\\[^\n])*"|'[^'\n]*')`)
-	bareValue = regexp.MustCompile(`^[^,\]}#\r\n]+`)
-	openers   = regexp.MustCompile(`^\[\[?`)
+	spaces     = regexp.MustCompile(`^[ \t]*`)
+	blanks     = regexp.MustCompile(`^(?:[ \t\r\n]|#[^\n]*)*`)
+	between    = regexp.MustCompile(`^(?:[ \t\r\n,]|#[^\n]*)*`)
+	restOfLine = regexp.MustCompile(`^[^\n]*\n?`)
+	dottedKey  = regexp.MustCompile(`^(?:[^"'=\]\n]|"(?:[^"\\\n]|\\[^\n])*"|'[^'\n]*')+`)
+	text3      = regexp.MustCompile(`^(?s:"""(?:[^\\]|\\.)*?"{3,5}|'''.*?'{3,5})`)
+	text1      = regexp.MustCompile(`^(?:"(?:[^"\\\n]|\\[^\n])*"|'[^'\n]*')`)
+	bareValue  = regexp.MustCompile(`^[^,\]}#\r\n]+`)
+	openers    = regexp.MustCompile(`^\[\[?`)
 )
 
 // take passes over what matches and returns it, empty if nothing does.
@@ -66,28 +62,25 @@ func (s *scanner) takeByte(c byte) (ok bool) {
 
 // statement passes over the lines of a header or of a key and its value. It
 // is not ok if the end is a guess.
-func (s *scanner) statement() (p pair, ok bool) {
-	s.fault = nil
-	p.start = s.i
+func (s *scanner) statement() (v span, ok bool) {
+	v.key, s.fault = s.i, nil
 	if s.take(openers) != "" {
-		ok = s.key(']')
+		ok = s.part(']')
 	} else {
-		p, ok = s.pair(0)
+		v, ok = s.pair(0)
 	}
-	if n := strings.IndexByte(s.text[s.i:], '\n'); n >= 0 {
-		s.i += n + 1
-	} else {
-		s.i = len(s.text)
-	}
-	return p, ok
+	s.take(restOfLine)
+	return v, ok
 }
 
-// key passes over a dotted key and the character that ends it.
-func (s *scanner) key(end byte) (ok bool) {
-	if strings.Count(s.take(keyPart), ".") >= maxDepth {
-		return s.fails(s.i, "is nested too deeply", "no key of Fathom is below more than one table")
-	}
-	return s.takeByte(end)
+// part passes over a dotted key and the character that ends it.
+func (s *scanner) part(end byte) (ok bool) {
+	return s.within(strings.Count(s.take(dottedKey), ".")) && s.takeByte(end)
+}
+
+// within reports whether a depth is none that only an attack has.
+func (s *scanner) within(depth int) (ok bool) {
+	return depth < maxDepth || s.fails(s.i, "is nested too deeply", "no key of Fathom is below more than one table")
 }
 
 func (s *scanner) fails(at int, problem, hint string) (ok bool) {
@@ -95,14 +88,14 @@ func (s *scanner) fails(at int, problem, hint string) (ok bool) {
 	return false
 }
 
-func (s *scanner) pair(depth int) (p pair, ok bool) {
-	p.start = s.i
-	if ok = s.key('='); ok {
-		for s.takeByte(' ') || s.takeByte('\t') {
-		}
-		p.value, ok = s.value(depth)
+func (s *scanner) pair(depth int) (v span, ok bool) {
+	key := s.i
+	if ok = s.part('='); ok {
+		s.take(spaces)
+		v, ok = s.value(depth)
 	}
-	return p, ok
+	v.key = key
+	return v, ok
 }
 
 func (s *scanner) value(depth int) (v span, ok bool) {
@@ -113,9 +106,9 @@ func (s *scanner) value(depth int) (v span, ok bool) {
 	case strings.HasPrefix(rest, `"`), strings.HasPrefix(rest, `'`):
 		ok = s.take(text1) != ""
 	case s.takeByte('['):
-		ok = s.bracketed(&v, ']', depth+1)
+		ok = s.within(depth) && s.bracketed(&v, ']', depth+1)
 	case s.takeByte('{'):
-		ok = s.bracketed(&v, '}', depth+1)
+		ok = s.within(depth) && s.bracketed(&v, '}', depth+1)
 	default: // a number, a date or a boolean
 		bare := s.take(bareValue)
 		v.end = v.start + len(strings.TrimRight(bare, " \t"))
@@ -126,32 +119,28 @@ func (s *scanner) value(depth int) (v span, ok bool) {
 }
 
 // bracketed passes over the rest of an array or an inline table. Commas are not
-// counted: the library knows where they belong.
+// counted: the library knows where they belong. A line that can only be a
+// header or, in an array, have a key, shows that the end is missing.
 func (s *scanner) bracketed(v *span, end byte, depth int) (ok bool) {
-	if depth > maxDepth {
-		return s.fails(s.i, "is nested too deeply", "no key of Fathom is below more than one table")
-	}
 	for {
 		line := ""
 		if strings.Contains(s.take(between), "\n") {
 			line, _, _ = strings.Cut(s.text[s.i:], "\n")
 		}
-		switch header := headerLine.MatchString(line) && !constants.MatchString(line); {
-		case s.i == len(s.text), header, end == ']' && keyLine.MatchString(line):
+		header := headerLine.MatchString(line) && !constants.MatchString(line)
+		if s.i == len(s.text) || header || end == ']' && keyLine.MatchString(line) {
 			return s.noEnd(*v)
-		case s.takeByte(end):
+		} else if s.takeByte(end) {
 			return true
-		case end == ']':
-			item, ok := s.value(depth)
-			if v.items = append(v.items, item); !ok {
-				return false
-			}
-		default:
-			p, ok := s.pair(depth)
-			if v.pairs = append(v.pairs, p); !ok {
-				return false
-			}
 		}
+		inside, next := s.pair, span{}
+		if end == ']' {
+			inside = s.value
+		}
+		if next, ok = inside(depth); !ok {
+			return false
+		}
+		v.inside = append(v.inside, next)
 	}
 }
 

@@ -13,7 +13,7 @@ type field struct {
 	// value in TOML: the default, or an example for a required key. Empty: the
 	// zero value, or what is derived from other keys.
 	value string
-	// set checks a value of the right kind and stores it.
+	// set checks a value of the right kind, or an item of a list, and stores it.
 	set func(a at, v value)
 }
 
@@ -34,7 +34,7 @@ func (d *decoder) decodeTable(t *table, fields []field, whole bool) {
 		case f == nil:
 			a.fail("unknown key", unknownKeyHint(t.name, e.key))
 		case a.item(e.value).checkType(&e.value, f.kind):
-			f.set(a.item(e.value), e.value)
+			f.store(a.item(e.value), e.value)
 		}
 	}
 	for _, f := range fields {
@@ -44,17 +44,27 @@ func (d *decoder) decodeTable(t *table, fields []field, whole bool) {
 		case f.required && whole:
 			a.fail("is missing", "such as: "+f.name+" = "+f.value)
 		case !f.required && f.value != "":
-			f.set(a, parseValue(f.value))
+			f.store(a, parseValue(f.value))
 		}
+	}
+}
+
+// store hands on a value of the right kind, of a list each item.
+func (f *field) store(a at, v value) {
+	if f.kind != list {
+		f.set(a, v)
+	}
+	for _, item := range v.items() {
+		f.set(a.item(item), item)
 	}
 }
 
 // parseValue reads a value of the schema's own.
 func parseValue(toml string) value {
-	doc := parseDocument([]byte("x = "+toml), func(_ position, _, problem, _ string) {
+	root, _ := parseDocument([]byte("x = "+toml), func(_ position, _, problem, _ string) {
 		panic("conf: the schema's value " + toml + ": " + problem)
 	})
-	return doc.root.entry("x").value
+	return root.entry("x").value
 }
 
 func fieldNamed(fields []field, name string) *field {
@@ -84,7 +94,7 @@ func names(fields []field) (list []string) {
 func unknownKeyHint(tableName, key string) string {
 	ownFields, otherFields, other := fieldsOf(tableName)
 	own, others := names(ownFields), names(otherFields)
-	answer := counterpart(key)
+	answer := counterparts()[plainWord(key)]
 	if slices.ContainsFunc(slices.Concat(own, others), func(k string) bool { return plainWord(k) == plainWord(key) }) {
 		answer = "" // it is only written in another way
 	}
@@ -103,7 +113,7 @@ func unknownKeyHint(tableName, key string) string {
 
 // unknownTableHint says which table was probably meant.
 func unknownTableHint(name string) string {
-	if answer := counterpart(name); answer != "" {
+	if answer := counterparts()[plainWord(name)]; answer != "" {
 		return answer
 	} else if t := suggest(name, []string{"[tunnel]", "[[peer]]"}); t != "" {
 		return "did you mean " + t + "?"

@@ -33,19 +33,14 @@ const (
 
 // plainMessages say what the library's messages with these parts say, in which
 // there may be a piece of a secret.
-var plainMessages = []struct{ part, plain string }{
+var plainMessages = []struct{ parts, plain string }{
 	{"expected a top-level item to end", noLineEnd},
 	{"end of table array name", notTOML + "expected ']]' to close array table name"},
 	{"to end table name", notTOML + "expected ']' to close table name"},
-	{"table names cannot", noKey},
-	{"keys cannot start", noKey},
-	{"key name appears", noKey},
-	{"expected '.' or '='", noEquals},
-	{"key separator", noEquals},
-	{"cannot contain newlines", notTOML + "the string has no end on its line"},
-	{"unexpected EOF; expected ", notTOML + "the string has no end on its line"},
-	{"escape", notTOML + "invalid escape character"},
-	{"digits after", notTOML + "invalid escape character"},
+	{"table names cannot|keys cannot start|key name appears", noKey},
+	{"expected '.' or '='|key separator", noEquals},
+	{"cannot contain newlines|unexpected EOF; expected ", notTOML + "the string has no end on its line"},
+	{"escape|digits after", notTOML + "invalid escape character"},
 	{"underscores", notTOML + "number must have at least one digit between underscores"},
 	{"leading zeroes", notTOML + "integers cannot have leading zeroes"},
 	{"comma", notTOML + "expected a comma or the closing bracket"},
@@ -55,8 +50,10 @@ var plainMessages = []struct{ part, plain string }{
 
 func plainMessage(message string) string {
 	for _, m := range plainMessages {
-		if strings.Contains(message, m.part) {
-			return m.plain
+		for part := range strings.SplitSeq(m.parts, "|") {
+			if strings.Contains(message, part) {
+				return m.plain
+			}
 		}
 	}
 	return noValue
@@ -65,7 +62,7 @@ func plainMessage(message string) string {
 // broken reports a statement that is not TOML. Its key counts as given, and
 // what seems to be a header begins a table.
 func (r *reader) broken(start int, f *fault) {
-	r.doc.partial = true
+	r.partial = true
 	pos, first := r.position(start), r.lineAt(start)
 	key, hint := "", "below [tunnel] or [[peer]] each line has a key, an equals sign and a value"
 	if first[0] == '[' {
@@ -104,12 +101,12 @@ func (r *reader) resume(start int) int {
 
 // syntaxHint guesses what would be right on a line that begins with a key.
 func syntaxHint(table, key, line, problem string) string {
-	m := keyLine.FindStringSubmatch(line)
+	m, answer := keyLine.FindStringSubmatch(line), counterparts()[plainWord(key)]
 	switch {
 	case m == nil:
 		return "a key, an equals sign and a value"
-	case counterpart(key) != "":
-		return counterpart(key)
+	case answer != "":
+		return answer
 	case m[2] == "" || m[2][0] == '#':
 		return "the value is missing"
 	case problem == noLineEnd && wholeValue.MatchString(m[2]):

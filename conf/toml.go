@@ -11,12 +11,6 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
-// document is a TOML file as a tree, with the place of everything in it.
-type document struct {
-	root    *table
-	partial bool // some of it could not be read
-}
-
 // table is a table of TOML, however it is written.
 type table struct {
 	name    string // as errors call it: with the names of those around it
@@ -88,14 +82,14 @@ func (t *table) qualified(key string) string {
 // that a mistake in one does not hide the others. What the library reads in a
 // statement is joined with the places that the scanner has found in it.
 type reader struct {
-	text   string
-	starts []int // offset of each line
-	doc    document
-	table  *table     // that keys belong to
-	keys   []toml.Key // of the statement, those that have not been joined
-	odd    bool       // the library and the scanner disagree about the statement
-	failed bool       // what the library says of the whole adds nothing
-	report func(pos position, key, problem, hint string)
+	scanner
+	starts      []int // offset of each line
+	root, table *table
+	keys        []toml.Key // of the statement, those that have not been joined
+	odd         bool       // the library and the scanner disagree about the statement
+	failed      bool       // what the library says of the whole adds nothing
+	partial     bool       // some of the file could not be read
+	report      func(pos position, key, problem, hint string)
 }
 
 // maxSyntaxErrors bounds the work on something that is no TOML at all.
@@ -105,22 +99,21 @@ const maxSyntaxErrors = 20
 // lines and columns are counted without it.
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// parseDocument reads the syntax and calls report for every mistake in it.
-func parseDocument(data []byte, report func(pos position, key, problem, hint string)) *document {
-	r := &reader{text: string(bytes.TrimPrefix(data, byteOrderMark)), starts: []int{0}, report: report}
+// parseDocument returns a TOML file as a tree, with the place of everything in
+// it, and whether some of it could not be read. It calls report for every
+// mistake of syntax.
+func parseDocument(data []byte, report func(pos position, key, problem, hint string)) (root *table, partial bool) {
+	r := &reader{scanner: scanner{text: string(bytes.TrimPrefix(data, byteOrderMark))}, starts: []int{0}, report: report}
 	for i := range len(r.text) {
 		if r.text[i] == '\n' {
 			r.starts = append(r.starts, i+1)
 		}
 	}
-	r.table = &table{pos: position{1, 1}}
-	r.doc.root = r.table
-	s := &scanner{text: r.text}
-	for n := 0; n < maxSyntaxErrors; {
-		if s.take(blanks); s.i == len(s.text) {
-			break
-		}
-		if !r.statement(s) {
+	r.root = &table{pos: position{1, 1}}
+	r.table = r.root
+	r.take(blanks)
+	for n := 0; n < maxSyntaxErrors && r.i < len(r.text); r.take(blanks) {
+		if !r.join() {
 			n++
 		}
 	}
@@ -130,7 +123,7 @@ func parseDocument(data []byte, report func(pos position, key, problem, hint str
 			r.fail(r.position(f.at), "", f.problem, f.hint)
 		}
 	}
-	return &r.doc
+	return r.root, r.partial
 }
 
 func (r *reader) fail(pos position, key, problem, hint string) {
@@ -143,27 +136,31 @@ func (r *reader) again(pos position, key, problem string, first *entry) {
 	r.fail(pos, key, problem, "the first is on line "+strconv.Itoa(first.pos.line))
 }
 
-// statement reads one statement. Where its end is a guess, the next one is on
-// the next line that looks like it.
-func (r *reader) statement(s *scanner) (ok bool) {
-	p, whole := s.statement()
-	f, end := s.fault, s.i
+// join reads one statement and puts it into the document. Where its end is a
+// guess, the next one is on the next line that looks like it.
+func (r *reader) join() (ok bool) {
+	s, whole := r.statement()
+	f, end := r.fault, r.i
 	if !whole {
-		s.i = r.resume(p.start)
+		r.i = r.resume(s.key)
 	}
 	var data map[string]any
 	if f == nil {
-		data, f = r.decode(r.text[p.start:end], p.start)
+		data, f = r.decode(r.text[s.key:end], s.key)
 	}
 	if f == nil {
 		r.odd = !whole
-		r.join(p, data)
+		if r.text[s.key] != '[' {
+			r.joinPair(r.table, 0, s, data)
+		} else if names := r.names(0); !r.odd {
+			r.open(names, r.text[s.key:], r.position(s.key), header)
+		}
 		if r.odd || len(r.keys) > 0 {
-			f = &fault{at: p.start, problem: noValue}
+			f = &fault{at: s.key, problem: noValue}
 		}
 	}
 	if f != nil {
-		r.broken(p.start, f)
+		r.broken(s.key, f)
 	}
 	return f == nil
 }
@@ -194,18 +191,9 @@ func (r *reader) decode(text string, offset int) (data map[string]any, f *fault)
 	return data, nil
 }
 
-// join puts a statement into the document.
-func (r *reader) join(p pair, data map[string]any) {
-	if r.text[p.start] != '[' {
-		r.joinPair(r.table, 0, p, data)
-	} else if names := r.names(0); !r.odd {
-		r.open(names, r.text[p.start:], r.position(p.start), header)
-	}
-}
-
 // joinPair puts a key and its value into a table. around is the number of
 // names in the statement that lead to the table.
-func (r *reader) joinPair(t *table, around int, p pair, data map[string]any) {
+func (r *reader) joinPair(t *table, around int, s span, data map[string]any) {
 	names := r.names(around)
 	var v any = data
 	for _, name := range names {
@@ -213,8 +201,9 @@ func (r *reader) joinPair(t *table, around int, p pair, data map[string]any) {
 		v = inner[name]
 	}
 	if r.odd = r.odd || v == nil; !r.odd {
-		t, key := r.tableOf(t, names, r.position(p.start), dotted)
-		r.add(t, key, r.position(p.start), r.value(t.qualified(key), around+len(names), p.value, v))
+		pos := r.position(s.key)
+		t, key := r.tableOf(t, names, pos, dotted)
+		r.add(t, key, pos, r.joinValue(t.qualified(key), around+len(names), s, v))
 	}
 }
 
@@ -227,23 +216,23 @@ func (r *reader) names(around int) (names []string) {
 	return names
 }
 
-// value joins a value and its place. name is what errors call it.
-func (r *reader) value(name string, around int, s span, data any) value {
+// joinValue joins a value and its place. name is what errors call it.
+func (r *reader) joinValue(name string, around int, s span, data any) value {
 	v := value{r.position(s.start), data, r.text[s.start:s.end]}
 	switch data := data.(type) {
 	case string:
 		v.text = data
 	case []any:
 		items := make([]value, len(data))
-		r.odd = r.odd || len(s.items) != len(data)
+		r.odd = r.odd || len(s.inside) != len(data)
 		for i := 0; i < len(data) && !r.odd; i++ {
-			items[i] = r.value(name, around, s.items[i], data[i])
+			items[i] = r.joinValue(name, around, s.inside[i], data[i])
 		}
 		v.data = items
 	case map[string]any:
 		t := &table{name: name, pos: v.pos}
-		for _, p := range s.pairs {
-			r.joinPair(t, around, p, data)
+		for _, pair := range s.inside {
+			r.joinPair(t, around, pair, data)
 		}
 		v.data = t
 	}
@@ -262,7 +251,7 @@ func (r *reader) add(t *table, key string, pos position, v value) {
 // open begins the table of a header, which stands at the beginning of text. A
 // table that is there already is reported and begun again, to be judged, too.
 func (r *reader) open(names []string, text string, pos position, kind tableKind) {
-	parent, key := r.tableOf(r.doc.root, names, pos, implicit)
+	parent, key := r.tableOf(r.root, names, pos, implicit)
 	e, array := parent.entry(key), strings.HasPrefix(text, "[[")
 	r.table = &table{name: parent.qualified(key), pos: pos, kind: kind}
 	v := value{pos: pos, data: r.table}

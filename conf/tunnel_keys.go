@@ -30,38 +30,30 @@ const (
 // cipherNames are what tunnel.ciphers may hold, the preferred one first.
 var cipherNames = []string{"aes-256-gcm", "chacha20-poly1305"}
 
-// What tunnel.oversize, offload, outer_df, dscp and ecn may hold, the default first.
-var (
-	oversizePolicies = []string{OversizeCarry, OversizeSignal, OversizeDrop}
-	offloadSettings  = []string{OffloadAuto, OffloadOff}
-	dfSettings       = []string{OuterDFSet, OuterDFClear}
-	dscpPolicies     = []string{DSCPCopy, DSCPClear}
-	ecnModes         = []string{ECNNormal, ECNCompatibility}
-)
-
 var logLevels = []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError}
 
 // fields are the keys of [tunnel].
 func (t *Tunnel) fields() []field {
+	addresses := make(map[netip.Addr]bool)
 	return []field{
 		{"name", text, false, quote(DefaultName), t.setName},
-		{"private_key_file", path, true, `"/etc/fathom/private.key"`, t.setPrivateKey},
+		{"private_key_file", text, true, `"/etc/fathom/private.key"`, t.setPrivateKey},
 		{"listen", text, false, quote(":" + strconv.Itoa(DefaultPort)), t.setListen},
-		{"address", list, true, `["10.77.0.1/24"]`, t.setAddress},
-		{"ciphers", list, false, `["` + strings.Join(cipherNames, `", "`) + `"]`, t.setCiphers},
+		{"address", list, true, `["10.77.0.1/24"]`, func(a at, v value) { t.addAddress(a, v, addresses) }},
+		{"ciphers", list, false, `["` + strings.Join(cipherNames, `", "`) + `"]`, t.addCipher},
 		{"rekey_after", duration, false, `"120s"`, setDuration(&t.RekeyAfter, minRekeyAfter, maxRekeyAfter, false)},
 		{"rekey_after_packets", integer, false, strconv.Itoa(maxRekeyPackets), setNumber(&t.RekeyAfterPackets, minRekeyPackets, maxRekeyPackets)},
 		{"routes", boolean, false, "true", setBool(&t.Routes)},
-		{"oversize", text, false, quote(oversizePolicies[0]), setChoice(&t.Oversize, "a policy for oversize packets", oversizePolicies)},
-		{"outer_df", text, false, quote(dfSettings[0]), setChoice(&t.OuterDF, "a setting of the DF bit", dfSettings)},
-		{"dscp", text, false, quote(dscpPolicies[0]), setChoice(&t.DSCP, "a policy for the DSCP", dscpPolicies)},
-		{"ecn", text, false, quote(ecnModes[0]), setChoice(&t.ECN, "a mode of ECN", ecnModes)},
+		{"oversize", text, false, quote(OversizeCarry), setChoice(&t.Oversize, "a policy for oversize packets", OversizeCarry, OversizeSignal, OversizeDrop)},
+		{"outer_df", text, false, quote(OuterDFSet), setChoice(&t.OuterDF, "a setting of the DF bit", OuterDFSet, OuterDFClear)},
+		{"dscp", text, false, quote(DSCPCopy), setChoice(&t.DSCP, "a policy for the DSCP", DSCPCopy, DSCPClear)},
+		{"ecn", text, false, quote(ECNNormal), setChoice(&t.ECN, "a mode of ECN", ECNNormal, ECNCompatibility)},
 		{"mss_clamp", boolean, false, "true", setBool(&t.MSSClamp)},
-		{"offload", text, false, quote(offloadSettings[0]), setChoice(&t.Offload, "a setting of segmentation and receive offload", offloadSettings)},
+		{"offload", text, false, quote(OffloadAuto), setChoice(&t.Offload, "a setting of segmentation and receive offload", OffloadAuto, OffloadOff)},
 		{"queues", integer, false, "0", setNumber(&t.Queues, 0, maxQueues)},
-		{"status_socket", path, false, "", t.setStatusSocket}, // default: see defaultStatusSocket
+		{"status_socket", text, false, "", t.setStatusSocket}, // default: see defaultStatusSocket
 		{"log_level", text, false, `"info"`, t.setLogLevel},
-		{"debug_esp_sa_file", path, false, "", func(a at, v value) {
+		{"debug_esp_sa_file", text, false, "", func(a at, v value) {
 			if v.text != "" { // else off
 				t.DebugESPSAFile, _ = a.path(v, writes)
 			}
@@ -105,68 +97,55 @@ func (t *Tunnel) setPrivateKey(a at, v value) {
 }
 
 func (t *Tunnel) setListen(a at, v value) {
-	const hint = `":4500" for all addresses, "192.0.2.1:4500" or "[2001:db8::1]:4500" for one`
 	host, port, problem := splitHostPort(v.text)
-	if problem != "" {
-		a.fail(fmt.Sprintf("%q %s", v.text, problem), hint)
-		return
-	}
-	t.ListenPort = port
-	if host == "" {
-		return
-	}
 	addr, err := netip.ParseAddr(host)
 	switch {
-	case err != nil:
-		a.fail(fmt.Sprintf("%q is not an address", host), hint)
+	case problem != "":
+		problem = fmt.Sprintf("%q %s", v.text, problem)
+	case host != "" && err != nil:
+		problem = fmt.Sprintf("%q is not an address", host)
 	case addr.IsMulticast():
-		a.fail(fmt.Sprintf("%s is a multicast address", addr), hint)
-	default:
-		t.ListenHost = addr.Unmap()
+		problem = host + " is a multicast address"
 	}
+	if problem != "" {
+		a.fail(problem, `":4500" for all addresses, "192.0.2.1:4500" or "[2001:db8::1]:4500" for one`)
+		return
+	}
+	t.ListenHost, t.ListenPort = addr.Unmap(), port
 }
 
-// setAddress accepts addresses that a host can have in a network that is not
+// addAddress accepts addresses that a host can have in a network that is not
 // everything.
-func (t *Tunnel) setAddress(a at, v value) {
-	seen := make(map[netip.Addr]bool)
-	for _, item := range v.items() {
-		a := a.item(item)
-		p, ok := a.prefix(item.text, `an address and the length of its network's prefix, such as "10.77.0.1/24"`)
-		if !ok {
-			continue
-		}
-		addr := p.Addr()
-		lone := p.Bits() >= addr.BitLen()-1 // no room for special addresses: RFC 3021, RFC 6164
-		switch {
-		case addr.IsUnspecified() || addr.IsMulticast() || addr.IsLoopback() || addr == broadcast:
-			a.fail(fmt.Sprintf("%s cannot be the address of this end", addr), "a unicast address")
-		case p.Bits() == 0:
-			a.fail(item.text+" would make every address a neighbour in the tunnel", fmt.Sprintf("the length of the tunnel's network, or %s/%d", addr, addr.BitLen()))
-		case !lone && p == p.Masked():
-			a.fail(fmt.Sprintf("%s is the address of the network itself", item.text), fmt.Sprintf("this end's own, such as %s/%d", addr.Next(), p.Bits()))
-		case !lone && addr.Is4() && !p.Contains(addr.Next()):
-			a.fail(fmt.Sprintf("%s is the broadcast address of its network", item.text), fmt.Sprintf("this end's own, such as %s/%d", p.Masked().Addr().Next(), p.Bits()))
-		case seen[addr]:
-			a.fail(fmt.Sprintf("%s comes twice", addr), "each address once")
-		default:
-			seen[addr] = true
-			t.Addresses = append(t.Addresses, p)
-		}
+func (t *Tunnel) addAddress(a at, v value, seen map[netip.Addr]bool) {
+	p, ok := a.prefix(v.text, `an address and the length of its network's prefix, such as "10.77.0.1/24"`)
+	addr := p.Addr()
+	lone := p.Bits() >= addr.BitLen()-1 // no room for special addresses: RFC 3021, RFC 6164
+	switch {
+	case !ok:
+	case addr.IsUnspecified() || addr.IsMulticast() || addr.IsLoopback() || addr == broadcast:
+		a.fail(fmt.Sprintf("%s cannot be the address of this end", addr), "a unicast address")
+	case p.Bits() == 0:
+		a.fail(v.text+" would make every address a neighbour in the tunnel", fmt.Sprintf("the length of the tunnel's network, or %s/%d", addr, addr.BitLen()))
+	case !lone && p == p.Masked():
+		a.fail(v.text+" is the address of the network itself", fmt.Sprintf("this end's own, such as %s/%d", addr.Next(), p.Bits()))
+	case !lone && addr.Is4() && !p.Contains(addr.Next()):
+		a.fail(v.text+" is the broadcast address of its network", fmt.Sprintf("this end's own, such as %s/%d", p.Masked().Addr().Next(), p.Bits()))
+	case seen[addr]:
+		a.fail(fmt.Sprintf("%s comes twice", addr), "each address once")
+	default:
+		seen[addr] = true
+		t.Addresses = append(t.Addresses, p)
 	}
 }
 
-func (t *Tunnel) setCiphers(a at, v value) {
-	for _, item := range v.items() {
-		a := a.item(item)
-		switch {
-		case !slices.Contains(cipherNames, item.text):
-			a.fail(fmt.Sprintf("%q is not a cipher", item.text), didYouMean(item.text, cipherNames))
-		case slices.Contains(t.Ciphers, item.text):
-			a.fail(fmt.Sprintf("%s comes twice", item.text), "each cipher once, the preferred one first")
-		default:
-			t.Ciphers = append(t.Ciphers, item.text)
-		}
+func (t *Tunnel) addCipher(a at, v value) {
+	switch {
+	case !slices.Contains(cipherNames, v.text):
+		a.fail(fmt.Sprintf("%q is not a cipher", v.text), didYouMean(v.text, cipherNames))
+	case slices.Contains(t.Ciphers, v.text):
+		a.fail(v.text+" comes twice", "each cipher once, the preferred one first")
+	default:
+		t.Ciphers = append(t.Ciphers, v.text)
 	}
 }
 

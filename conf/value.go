@@ -14,7 +14,6 @@ type kind int
 
 const (
 	text     kind = iota // a string
-	path                 // a string that names a file
 	duration             // a string such as "25s"
 	integer
 	boolean
@@ -24,7 +23,6 @@ const (
 // kinds say what a value of a kind is, and how it is written.
 var kinds = [...]struct{ noun, hint string }{
 	text:     {"a string", "a text in quotes"},
-	path:     {"a string", "a text in quotes"},
 	duration: {"a duration", `in quotes and with a unit, such as "25s"`},
 	integer:  {"an integer", "a whole number without quotes"},
 	boolean:  {"a boolean", "true or false, without quotes"},
@@ -76,10 +74,10 @@ func (v value) describe() string {
 // checkType reports a value that is not of the kind. Items of a list that are
 // no strings are reported and removed from v.
 func (a at) checkType(v *value, k kind) (ok bool) {
-	hint, word := kinds[k].hint, k == text || k == path
+	hint := kinds[k].hint
 	switch data := v.data.(type) {
 	case string:
-		ok = word || k == duration
+		ok = k == text || k == duration
 		if k == list {
 			hint = `in brackets: ["…"]`
 		}
@@ -87,7 +85,7 @@ func (a at) checkType(v *value, k kind) (ok bool) {
 		_, number := data.(int64)
 		_, truth := data.(bool)
 		ok = k == integer && number || k == boolean && truth
-		if word {
+		if k == text {
 			hint = fmt.Sprintf("in quotes: %q", v.text)
 		} else if k == duration && number {
 			hint = fmt.Sprintf(`in quotes and with a unit: "%ss" for seconds`, v.text)
@@ -120,7 +118,7 @@ func (a at) item(v value) at {
 }
 
 // setChoice stores a string that is one of the known ones.
-func setChoice(into *string, what string, known []string) func(at, value) {
+func setChoice(into *string, what string, known ...string) func(at, value) {
 	return func(a at, v value) {
 		if !slices.Contains(known, v.text) {
 			a.fail(fmt.Sprintf("%q is not %s", v.text, what), didYouMean(v.text, known))
@@ -170,7 +168,7 @@ var shortDuration = strings.NewReplacer("h0m0s", "h", "m0s", "m")
 
 // path notes that a key names a file, and what for. It returns its path,
 // starting from the configuration's folder if it is relative.
-func (a at) path(v value, use use) (file string, ok bool) {
+func (a at) path(v value, use bool) (file string, ok bool) {
 	switch {
 	case v.text == "":
 		a.fail("is empty", "the path of a file")
