@@ -54,8 +54,7 @@ func hostProblem(host string) string {
 	}
 	if host == "" {
 		return "has no host"
-	}
-	if len(host) > maxHostName {
+	} else if len(host) > maxHostName {
 		return fmt.Sprintf("has a host name of more than %d bytes", maxHostName)
 	}
 	labels := strings.Split(strings.TrimSuffix(host, "."), ".")

@@ -10,13 +10,9 @@ import (
 
 // namedFile is a file that a key names.
 type namedFile struct {
-	path   string
-	writes bool // and removes
-	at     at
+	path string
+	at   at
 }
-
-// What a tunnel does with a file.
-const reads, writes = false, true
 
 // ownedPrefix is one of a peer's allowed_ips.
 type ownedPrefix struct {
@@ -64,19 +60,18 @@ func (k *checker) peer(i int) string {
 // checkFiles keeps what the tunnel writes and removes from what it reads.
 func (k *checker) checkFiles() {
 	first := make(map[string]at)
-	for _, use := range []bool{reads, writes} {
-		for _, f := range k.files {
-			if f.writes != use {
-				continue
-			}
-			if use == writes && f.path == filepath.Clean(k.file) {
-				f.at.fail(f.path+" is this configuration file", "it would be overwritten; name another")
-			}
-			if other, ok := first[f.path]; !ok {
-				first[f.path] = f.at
-			} else if use == writes {
-				f.at.fail(fmt.Sprintf("%s is also %s on line %d", f.path, other.key, other.pos.line), "it would be overwritten; name another")
-			}
+	for _, f := range slices.Backward(k.reads) {
+		first[f.path] = f.at
+	}
+	for _, f := range k.writes {
+		const hint = "it would be overwritten; name another"
+		if f.path == filepath.Clean(k.file) {
+			f.at.fail(f.path+" is this configuration file", hint)
+		}
+		if other, ok := first[f.path]; ok {
+			f.at.fail(fmt.Sprintf("%s is also %s on line %d", f.path, other.key, other.pos.line), hint)
+		} else {
+			first[f.path] = f.at
 		}
 	}
 }
@@ -106,24 +101,22 @@ func (k *checker) checkNames() {
 // A private key among the public ones is certain only where its public key is
 // known here. Its form alone proves nothing: one in 16 public keys has it.
 func (k *checker) checkKeys() {
-	private := k.config.Tunnel.PrivateKey
 	keys, holder := make(firsts[Key]), make(map[Key]string)
-	for i, p := range k.config.Peers {
-		holder[p.PublicKey] = k.peer(keys.of(p.PublicKey, i))
-	}
-	var own Key
-	if !private.IsZero() {
-		own = private.public()
-		holder[own] = "this end, as " + k.config.Tunnel.PrivateKeyFile + " has it"
-	}
 	holds := make(map[SecretKey]string) // what a key is, other than preshared
 	for i, p := range k.config.Peers {
-		if p.PublicKey == (Key{}) {
-			continue
-		}
+		holder[p.PublicKey] = k.peer(keys.of(p.PublicKey, i))
+		holds[SecretKey(p.PublicKey)] = "the public key of " + holder[p.PublicKey]
+	}
+	var own Key
+	if private := k.config.Tunnel.PrivateKey; !private.IsZero() {
+		own = private.public()
+		holder[own] = "this end, as " + k.config.Tunnel.PrivateKeyFile + " has it"
+		holds[private], holds[SecretKey(own)] = "our private key", "our public key"
+	}
+	for i, p := range k.config.Peers {
 		a, secret := k.place(k.peers[i], "public_key"), SecretKey(p.PublicKey)
-		holds[secret] = "the public key of " + holder[p.PublicKey]
 		switch first := keys[p.PublicKey]; {
+		case p.PublicKey == (Key{}):
 		case secret.clamped() && holder[secret.public()] != "":
 			a.fail("is the private key of "+holder[secret.public()]+": it is exposed now and has to be replaced",
 				"`fathom genkey` makes a new one; here belongs what `fathom pubkey` prints on the peer")
@@ -132,12 +125,6 @@ func (k *checker) checkKeys() {
 		case first != i:
 			a.fail("is also the key of "+k.peer(first), "each host has a key of its own; a peer with several networks lists them in one allowed_ips")
 		}
-	}
-	if !private.IsZero() {
-		holds[private] = "our private key"
-		holds[SecretKey(own)] = "our public key"
-	}
-	for i, p := range k.config.Peers {
 		if of, ok := holds[p.PresharedKey]; ok && !p.PresharedKey.IsZero() {
 			k.place(k.peers[i], "preshared_key_file").fail("holds "+of, "`fathom genpsk` makes a preshared key")
 		}
@@ -167,10 +154,9 @@ func (k *checker) checkEndpoints() {
 
 // isOurs reports whether an endpoint is certainly this end's.
 func (k *checker) isOurs(e Endpoint) bool {
-	t, addr := &k.config.Tunnel, e.Addr()
-	everywhere := !t.ListenHost.IsValid() || t.ListenHost.IsUnspecified()
-	here := addr == t.ListenHost || everywhere && addr.IsLoopback()
-	return addr.IsValid() && t.ListenPort != 0 && e.Port == t.ListenPort && here
+	host, port, addr := k.config.Tunnel.ListenHost, k.config.Tunnel.ListenPort, e.Addr()
+	everywhere := !host.IsValid() || host.IsUnspecified()
+	return addr.IsValid() && port != 0 && e.Port == port && (addr == host || everywhere && addr.IsLoopback())
 }
 
 // checkPrefixes finds a prefix that belongs to two peers, or twice to one, and

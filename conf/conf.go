@@ -109,9 +109,6 @@ func (e Endpoint) String() string {
 
 // Addr returns the endpoint's address, invalid if it is a name.
 func (e Endpoint) Addr() netip.Addr {
-	addr, err := netip.ParseAddr(e.Host)
-	if err != nil {
-		return netip.Addr{}
-	}
+	addr, _ := netip.ParseAddr(e.Host)
 	return addr.Unmap()
 }

@@ -13,17 +13,15 @@ var counterpartsFile string
 // counterparts are the answers to words of other programs, as plainWord has
 // them.
 var counterparts = sync.OnceValue(func() map[string]string {
-	var file struct {
-		Answer []struct {
-			To []string
-			Is string
-		}
+	var file map[string][]struct {
+		To []string
+		Is string
 	}
 	if _, err := toml.Decode(counterpartsFile, &file); err != nil {
 		panic(err)
 	}
 	answers := make(map[string]string)
-	for _, a := range file.Answer {
+	for _, a := range file["answer"] {
 		for _, word := range a.To {
 			answers[plainWord(word)] = a.Is
 		}

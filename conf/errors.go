@@ -32,8 +32,7 @@ func (e *Error) Error() string {
 	return text
 }
 
-// Errors are all the mistakes of a file in the order of their lines, at least
-// one.
+// Errors are all the mistakes of a file, one or more, in the order of lines.
 type Errors []*Error
 
 // Error returns one line for each mistake.

@@ -92,12 +92,9 @@ func (k SecretKey) clamped() bool {
 }
 
 // public returns the public key of a private key.
-func (k SecretKey) public() Key {
-	public, err := curve25519.X25519(k[:], curve25519.Basepoint)
-	if err != nil {
-		panic("conf: a private key of " + err.Error()) // its size is right
-	}
-	return Key(public)
+func (k SecretKey) public() (public Key) {
+	curve25519.ScalarBaseMult((*[keySize]byte)(&public), (*[keySize]byte)(&k))
+	return public
 }
 
 // possible reports whether k can be the public key of anyone: a canonical

@@ -63,15 +63,17 @@ func (d *decoder) config(root *table, whole bool) *Config {
 	var tunnel *table
 	var peers []*table
 	for _, e := range root.entries {
-		_, array := e.value.data.([]value)
-		for _, v := range tables(e.value) {
+		list, array := e.value.data.([]value)
+		if len(list) == 0 && !(array && e.key == peerTable) { // else there are no peers
+			list = []value{e.value}
+		}
+		for i, v := range list {
 			a := at{d, root.qualified(e.key), v.pos}
 			t, isTable := v.data.(*table)
 			switch {
 			case v.data == nil: // reported already
-			case e.key == peerTable && array && len(e.value.items()) == 0: // no peers
 			case e.key == tunnelTable && isTable:
-				a.checkForm(t, array, false, "[[tunnel]] has double brackets", "[tunnel], once")
+				a.checkForm(t, array, "[[tunnel]] has double brackets", "is an array, not a table", "[tunnel], once")
 				into := &c.Tunnel
 				if tunnel != nil {
 					into = new(Tunnel)
@@ -80,13 +82,14 @@ func (d *decoder) config(root *table, whole bool) *Config {
 				}
 				d.decodeTable(t, into.fields(), whole && tunnel == t)
 			case e.key == peerTable && isTable:
-				a.checkForm(t, array, true, "[peer] has single brackets", "[[peer]], for each peer")
+				a.checkForm(t, !array, "[peer] has single brackets", "is a table, not an array of tables", "[[peer]], for each peer")
 				c.Peers, peers = append(c.Peers, Peer{}), append(peers, t)
 				d.decodeTable(t, c.Peers[len(c.Peers)-1].fields(), whole)
 			case e.key == tunnelTable || e.key == peerTable:
 				a.fail("is "+v.describe()+", not a table", "there are [tunnel] and [[peer]]")
-			case !isTable:
+			case !isTable && i == 0: // of an array once
 				a.fail("is not in a table", strayKeyHint(e.key))
+			case !isTable:
 			case t.kind != broken:
 				a.fail("unknown table", unknownTableHint(e.key))
 			}
@@ -100,27 +103,18 @@ func (d *decoder) config(root *table, whole bool) *Config {
 	}
 	if c.Tunnel.StatusSocket == "" {
 		c.Tunnel.StatusSocket = defaultStatusSocket(c.Tunnel.Name)
-		d.files = append(d.files, namedFile{c.Tunnel.StatusSocket, writes, at{d, tunnel.qualified("status_socket"), tunnel.pos}})
+		d.writes = append(d.writes, namedFile{c.Tunnel.StatusSocket, at{d, tunnel.qualified("status_socket"), tunnel.pos}})
 	}
 	d.check(c, tunnel, peers)
 	return c
 }
 
-// tables returns the items of an array that has tables, else the value.
-func tables(v value) []value {
-	items := v.items()
-	if slices.ContainsFunc(items, func(item value) bool { _, ok := item.data.(*table); return ok }) {
-		return items
+// checkForm reports a table that should be in an array, or should not be.
+func (a at) checkForm(t *table, wrong bool, ofHeader, problem, hint string) {
+	if t.kind == header {
+		problem = ofHeader
 	}
-	return []value{v}
-}
-
-// checkForm reports a table that is in an array and should not be, or the other
-// way round. brackets says so of its header.
-func (a at) checkForm(t *table, array, want bool, brackets, hint string) {
-	if array != want && t.kind == header {
-		a.fail(brackets, hint)
-	} else if array != want && t.kind != broken {
-		a.fail(map[bool]string{false: "is an array, not a table", true: "is a table, not an array of tables"}[want], hint)
+	if wrong && t.kind != broken {
+		a.fail(problem, hint)
 	}
 }

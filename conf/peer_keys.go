@@ -22,7 +22,7 @@ func (p *Peer) fields() []field {
 		{"name", text, true, `"storage"`, p.setName},
 		{"public_key", text, true, `"the peer's, as fathom pubkey prints it"`, p.setPublicKey},
 		{"preshared_key_file", text, false, "", func(a at, v value) {
-			if file, ok := a.path(v, reads); ok {
+			if file, ok := a.path(v, &a.d.reads); ok {
 				p.PresharedKey, _ = a.secret(file, "fathom genpsk")
 			}
 		}},

@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 	"unicode"
@@ -11,13 +12,8 @@ import (
 // or a key of TOML must not get there, nor a control character, nor a text
 // without end.
 
-const (
-	// secretWindow is the length in characters at which what looks random is
-	// taken for a key, or for most of one.
-	secretWindow = 32
-	// maxShown bounds each part of an error in bytes.
-	maxShown = 480
-)
+// maxShown bounds each part of an error in bytes.
+const maxShown = 480
 
 // presentable returns s as an error may show it.
 func presentable(s string) string {
@@ -34,12 +30,13 @@ func presentable(s string) string {
 	return s
 }
 
-// What may be a key in base64, the variant for URLs included, or in
-// hexadecimal, and a part of it that is longer than words are.
-var (
-	keyLike = regexp.MustCompile(`[A-Za-z0-9+/_=-]{32,}`)
-	hexLike = regexp.MustCompile(`[A-Fa-f0-9]{48,}`)
-)
+// secretWindow is the length in characters at which what looks random is taken
+// for a key, or for most of one.
+const secretWindow = 32
+
+// keyLike may be a key in base64, the variant for URLs included, or hexadecimal.
+var keyLike = regexp.MustCompile(fmt.Sprintf(`[A-Za-z0-9+/_=-]{%d,}`, secretWindow))
+var hexLike = regexp.MustCompile(`[A-Fa-f0-9]{48,}`)
 
 // hideKey returns s, or what is shown instead if it looks random: it ends as the
 // base64 of 32 bytes does, which is how keys are written, or, for other

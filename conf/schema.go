@@ -93,15 +93,12 @@ func names(fields []field) (list []string) {
 // unknownKeyHint says what was probably meant by a key.
 func unknownKeyHint(tableName, key string) string {
 	ownFields, otherFields, other := fieldsOf(tableName)
-	own, others := names(ownFields), names(otherFields)
-	answer := counterparts()[plainWord(key)]
-	if slices.ContainsFunc(slices.Concat(own, others), func(k string) bool { return plainWord(k) == plainWord(key) }) {
-		answer = "" // it is only written in another way
-	}
-	switch mine, theirs := suggest(key, own), suggest(key, others); {
+	own, others, plain := names(ownFields), names(otherFields), plainWord(key)
+	mine, theirs, answer := suggest(key, own), suggest(key, others), counterparts()[plain]
+	switch {
 	case slices.Contains(others, key):
 		return "it belongs into " + other
-	case answer != "":
+	case answer != "" && plain != plainWord(mine) && plain != plainWord(theirs):
 		return answer
 	case mine != "":
 		return "did you mean " + mine + "?"

@@ -21,13 +21,11 @@ const notTOML = "not TOML: "
 
 // Problems of which a better one, or the hint, depends.
 const (
-	noLineEnd = notTOML + "expected the end of the line"
-	noValue   = notTOML + "expected a value"
-	noKey     = notTOML + "expected a key"
-	noEquals  = notTOML + "expected '=' after key"
-	noText    = notTOML + "bytes that are no text"
-	textHint  = "the file must be plain text in UTF-8"
-
+	noLineEnd     = notTOML + "expected the end of the line"
+	noValue       = notTOML + "expected a value"
+	noKey         = notTOML + "expected a key"
+	noEquals      = notTOML + "expected '=' after key"
+	noText        = notTOML + "bytes that are no text"
 	definedBefore = notTOML + "defined already, in another way"
 )
 
@@ -50,10 +48,8 @@ var plainMessages = []struct{ parts, plain string }{
 
 func plainMessage(message string) string {
 	for _, m := range plainMessages {
-		for part := range strings.SplitSeq(m.parts, "|") {
-			if strings.Contains(message, part) {
-				return m.plain
-			}
+		if found, _ := regexp.MatchString(m.parts, message); found {
+			return m.plain
 		}
 	}
 	return noValue

@@ -127,6 +127,9 @@ func parseDocument(data []byte, report func(pos position, key, problem, hint str
 }
 
 func (r *reader) fail(pos position, key, problem, hint string) {
+	if problem == noText {
+		hint = "the file must be plain text in UTF-8"
+	}
 	r.failed = true
 	r.report(pos, key, problem, hint)
 }
@@ -169,7 +172,7 @@ func (r *reader) join() (ok bool) {
 func (r *reader) decode(text string, offset int) (data map[string]any, f *fault) {
 	if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
 		n := strings.IndexFunc(text, func(c rune) bool { return c == 0 || c == utf8.RuneError })
-		return nil, &fault{offset + n, noText, textHint}
+		return nil, &fault{offset + n, noText, ""}
 	}
 	md, err := toml.Decode(text, &data)
 	var syntax toml.ParseError
@@ -182,11 +185,7 @@ func (r *reader) decode(text string, offset int) (data map[string]any, f *fault)
 	r.keys = md.Keys()
 	if errors.As(err, &syntax) {
 		at := offset + max(0, min(syntax.Position.Start, len(text)-1))
-		f = &fault{at, plainMessage(syntax.Message), ""}
-		if f.problem == noText {
-			f.hint = textHint
-		}
-		return nil, f
+		return nil, &fault{at, plainMessage(syntax.Message), ""}
 	}
 	return data, nil
 }
@@ -304,11 +303,8 @@ func (r *reader) tableOf(t *table, names []string, pos position, kind tableKind)
 
 // position tells the place of an offset.
 func (r *reader) position(offset int) position {
-	line, found := slices.BinarySearch(r.starts, offset)
-	if !found {
-		line--
-	}
-	return position{line + 1, offset - r.starts[line] + 1}
+	line, _ := slices.BinarySearch(r.starts, offset+1)
+	return position{line, offset - r.starts[line-1] + 1}
 }
 
 // lineAt returns the rest of the line at an offset.

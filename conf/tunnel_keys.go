@@ -2,7 +2,6 @@ package conf
 
 import (
 	"fmt"
-	"log/slog"
 	"net/netip"
 	"path/filepath"
 	"slices"
@@ -24,13 +23,10 @@ const (
 	maxInterfaceName                 = 15  // bytes; IFNAMSIZ with its zero byte
 	maxSocketPath                    = 107 // bytes; sun_path with its zero byte
 	maxQueues                        = 16
-	statusDirectory                  = "/run/fathom"
 )
 
 // cipherNames are what tunnel.ciphers may hold, the preferred one first.
 var cipherNames = []string{"aes-256-gcm", "chacha20-poly1305"}
-
-var logLevels = []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError}
 
 // fields are the keys of [tunnel].
 func (t *Tunnel) fields() []field {
@@ -52,10 +48,14 @@ func (t *Tunnel) fields() []field {
 		{"offload", text, false, quote(OffloadAuto), setChoice(&t.Offload, "a setting of segmentation and receive offload", OffloadAuto, OffloadOff)},
 		{"queues", integer, false, "0", setNumber(&t.Queues, 0, maxQueues)},
 		{"status_socket", text, false, "", t.setStatusSocket}, // default: see defaultStatusSocket
-		{"log_level", text, false, `"info"`, t.setLogLevel},
+		{"log_level", text, false, `"info"`, func(a at, v value) {
+			level := "info"
+			setChoice(&level, "a log level", "debug", "info", "warn", "error")(a, v)
+			t.LogLevel.UnmarshalText([]byte(level)) // knows all four
+		}},
 		{"debug_esp_sa_file", text, false, "", func(a at, v value) {
 			if v.text != "" { // else off
-				t.DebugESPSAFile, _ = a.path(v, writes)
+				t.DebugESPSAFile, _ = a.path(v, &a.d.writes)
 			}
 		}},
 	}
@@ -63,7 +63,7 @@ func (t *Tunnel) fields() []field {
 
 // defaultStatusSocket is where a tunnel answers `fathom status`.
 func defaultStatusSocket(name string) string {
-	return filepath.Join(statusDirectory, name+".sock")
+	return filepath.Join("/run/fathom", name+".sock")
 }
 
 // setName accepts what Linux accepts as the name of a new interface
@@ -84,7 +84,7 @@ func (t *Tunnel) setName(a at, v value) {
 }
 
 func (t *Tunnel) setPrivateKey(a at, v value) {
-	file, ok := a.path(v, reads)
+	file, ok := a.path(v, &a.d.reads)
 	if !ok {
 		return
 	}
@@ -150,22 +150,10 @@ func (t *Tunnel) addCipher(a at, v value) {
 }
 
 func (t *Tunnel) setStatusSocket(a at, v value) {
-	file, ok := a.path(v, writes)
+	file, ok := a.path(v, &a.d.writes)
 	if len(file) > maxSocketPath {
 		a.fail(fmt.Sprintf("%s has %d bytes", file, len(file)), fmt.Sprintf("a socket's path has at most %d", maxSocketPath))
 	} else if ok {
 		t.StatusSocket = file
-	}
-}
-
-func (t *Tunnel) setLogLevel(a at, v value) {
-	var known []string
-	for _, level := range logLevels {
-		known = append(known, strings.ToLower(level.String()))
-	}
-	if i := slices.Index(known, v.text); i >= 0 {
-		t.LogLevel = logLevels[i]
-	} else {
-		a.fail(fmt.Sprintf("%q is not a log level", v.text), didYouMean(v.text, known))
 	}
 }

@@ -34,7 +34,8 @@ type decoder struct {
 	file     string
 	dir      string // that relative paths in the file are relative to
 	readKey  func(path string) ([]byte, error)
-	files    []namedFile // that the file names
+	reads    []namedFile
+	writes   []namedFile // and removes
 	prefixes []ownedPrefix
 	errs     Errors
 }
@@ -166,13 +167,14 @@ func setDuration(into *time.Duration, low, high time.Duration, off bool) func(at
 
 var shortDuration = strings.NewReplacer("h0m0s", "h", "m0s", "m")
 
-// path notes that a key names a file, and what for. It returns its path,
-// starting from the configuration's folder if it is relative.
-func (a at) path(v value, use bool) (file string, ok bool) {
+// path adds a file that a key names to others. It returns its path, starting
+// from the configuration's folder if it is relative.
+func (a at) path(v value, others *[]namedFile) (file string, ok bool) {
+	_, noKey := parseKey(v.text)
 	switch {
 	case v.text == "":
 		a.fail("is empty", "the path of a file")
-	case looksLikeKey(v.text):
+	case noKey == nil || isHexKey(v.text):
 		// It is not repeated: it may be a secret.
 		a.fail("is a key, not the name of a file that holds one", "write the key into a file of mode 0600 and name that; if this file could be read by others, make a new key")
 	case strings.HasPrefix(v.text, "~"):
@@ -184,13 +186,8 @@ func (a at) path(v value, use bool) (file string, ok bool) {
 		if !filepath.IsAbs(file) {
 			file = filepath.Join(a.d.dir, file)
 		}
-		a.d.files = append(a.d.files, namedFile{file, use, a})
+		*others = append(*others, namedFile{file, a})
 		return file, true
 	}
 	return "", false
-}
-
-func looksLikeKey(s string) bool {
-	_, err := parseKey(s)
-	return err == nil || isHexKey(s)
 }
