@@ -2,6 +2,7 @@ package conf
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"regexp"
 	"strconv"
@@ -20,32 +21,23 @@ var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 // IPv6 address stands in brackets. problem completes the sentence that begins
 // with the text; it is empty if there is none.
 func splitHostPort(s string) (host string, port uint16, problem string) {
-	if _, err := netip.ParseAddr(s); err == nil {
-		if strings.Contains(s, ":") {
-			return "", 0, "is an IPv6 address without brackets and port"
-		}
-		return "", 0, "has no port"
+	host, digits, err := net.SplitHostPort(s)
+	n, notPort := strconv.ParseUint(digits, 10, 16)
+	whole, notAddr := netip.ParseAddr(s)
+	inner, _ := netip.ParseAddr(host)
+	switch {
+	case whole.Is6():
+		problem = "is an IPv6 address without brackets and port"
+	case notAddr == nil || !strings.Contains(s, ":") || strings.HasSuffix(s, "]"):
+		problem = "has no port"
+	case err == nil && notPort != nil:
+		problem = "has no port from 0 to 65535 after its last colon"
+	case strings.HasPrefix(s, "[") && !inner.Is6():
+		problem = "has brackets that do not hold an IPv6 address"
+	case err != nil:
+		problem = "needs brackets around the IPv6 address, and nothing else before the port"
 	}
-	i := strings.LastIndexByte(s, ':')
-	if i < 0 || strings.HasSuffix(s, "]") {
-		return "", 0, "has no port"
-	}
-	host = s[:i]
-	n, err := strconv.ParseUint(s[i+1:], 10, 16)
-	if err != nil {
-		return "", 0, "has no port from 0 to 65535 after its last colon"
-	}
-	if inner, ok := strings.CutPrefix(host, "["); ok {
-		inner, closed := strings.CutSuffix(inner, "]")
-		if addr, err := netip.ParseAddr(inner); !closed || err != nil || !addr.Is6() {
-			return "", 0, "has brackets that do not hold an IPv6 address"
-		}
-		return inner, uint16(n), ""
-	}
-	if strings.Contains(host, ":") {
-		return "", 0, "needs brackets around the IPv6 address, and nothing else before the port"
-	}
-	return host, uint16(n), ""
+	return host, uint16(n), problem
 }
 
 // hostProblem says why an endpoint cannot be at a host, in the same way.
@@ -62,8 +54,7 @@ func hostProblem(host string) string {
 	}
 	if host == "" {
 		return "has no host"
-	}
-	if len(host) > maxHostName {
+	} else if len(host) > maxHostName {
 		return fmt.Sprintf("has a host name of more than %d bytes", maxHostName)
 	}
 	labels := strings.Split(strings.TrimSuffix(host, "."), ".")
@@ -81,25 +72,22 @@ func hostProblem(host string) string {
 
 // prefix parses an address with a prefix length, host bits kept.
 func (a at) prefix(s, hint string) (netip.Prefix, bool) {
+	const mapped = 96 // bits before the IPv4 address: RFC 4291 section 2.5.5.2
 	p, err := netip.ParsePrefix(s)
-	if err == nil && p.Addr().Is4In6() {
-		const mapped = 96 // bits before the IPv4 address: RFC 4291 section 2.5.5.2
-		a.fail(fmt.Sprintf("%q is an IPv4 address in IPv6 form", s), fmt.Sprintf("as IPv4: %s/%d", p.Addr().Unmap(), max(0, p.Bits()-mapped)))
-		return netip.Prefix{}, false
-	}
-	if err == nil {
+	head, _, slash := strings.Cut(s, "/")
+	addr, _ := netip.ParseAddr(head)
+	problem := "is not a prefix"
+	switch {
+	case err == nil && !p.Addr().Is4In6():
 		return p, true
+	case err == nil:
+		problem, hint = "is an IPv4 address in IPv6 form", fmt.Sprintf("as IPv4: %s/%d", p.Addr().Unmap(), max(0, p.Bits()-mapped))
+	case !addr.IsValid() || addr.Zone() != "":
+	case slash:
+		problem, hint = "has no valid prefix length", fmt.Sprintf("from 0 to %d", addr.BitLen())
+	default:
+		problem, hint = "has no prefix length", fmt.Sprintf(`"%s/%d" for this address alone`, s, addr.BitLen())
 	}
-	if addr, err := netip.ParseAddr(s); err == nil && addr.Zone() == "" {
-		a.fail(fmt.Sprintf("%q has no prefix length", s), fmt.Sprintf(`"%s/%d" for this address alone`, s, addr.BitLen()))
-		return netip.Prefix{}, false
-	}
-	if head, _, ok := strings.Cut(s, "/"); ok {
-		if addr, err := netip.ParseAddr(head); err == nil && addr.Zone() == "" {
-			a.fail(fmt.Sprintf("%q has no valid prefix length", s), fmt.Sprintf("from 0 to %d", addr.BitLen()))
-			return netip.Prefix{}, false
-		}
-	}
-	a.fail(fmt.Sprintf("%q is not a prefix", s), hint)
+	a.fail(fmt.Sprintf("%q %s", s, problem), hint)
 	return netip.Prefix{}, false
 }

@@ -4,27 +4,14 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
 // namedFile is a file that a key names.
 type namedFile struct {
 	path string
-	use  use
 	at   at
-}
-
-// use is what a tunnel does with a file.
-type use bool
-
-const (
-	reads  use = false
-	writes use = true // and removes
-)
-
-// names notes that a key names a file.
-func (a at) names(path string, use use) {
-	a.d.files = append(a.d.files, namedFile{path, use, a})
 }
 
 // ownedPrefix is one of a peer's allowed_ips.
@@ -46,8 +33,7 @@ func (d *decoder) check(c *Config, tunnel *table, peers []*table) {
 	k := checker{d, c, tunnel, peers}
 	k.checkFiles()
 	k.checkNames()
-	k.checkPublicKeys()
-	k.checkSecrets()
+	k.checkKeys()
 	k.checkEndpoints()
 	k.checkPrefixes()
 	k.checkPLPMTUs()
@@ -73,86 +59,72 @@ func (k *checker) peer(i int) string {
 
 // checkFiles keeps what the tunnel writes and removes from what it reads.
 func (k *checker) checkFiles() {
-	type purpose struct {
-		path string
-		use  use
+	first := make(map[string]at)
+	for _, f := range slices.Backward(k.reads) {
+		first[f.path] = f.at
 	}
-	first := make(map[purpose]int)
-	for i, f := range k.files {
-		if _, ok := first[purpose{f.path, f.use}]; !ok {
-			first[purpose{f.path, f.use}] = i
-		}
-	}
-	for i, f := range k.files {
-		if f.use == reads {
-			continue
-		}
+	for _, f := range k.writes {
+		const hint = "it would be overwritten; name another"
 		if f.path == filepath.Clean(k.file) {
-			f.at.fail(f.path+" is this configuration file", "it would be overwritten; name another")
+			f.at.fail(f.path+" is this configuration file", hint)
 		}
-		j, ok := first[purpose{f.path, reads}]
-		if !ok {
-			j = first[purpose{f.path, writes}]
-		}
-		if other := k.files[j]; j != i {
-			f.at.fail(fmt.Sprintf("%s is also %s on line %d", f.path, other.at.key, other.at.pos.line), "it would be overwritten; name another")
+		if other, ok := first[f.path]; ok {
+			f.at.fail(fmt.Sprintf("%s is also %s on line %d", f.path, other.key, other.pos.line), hint)
+		} else {
+			first[f.path] = f.at
 		}
 	}
+}
+
+// firsts knows, of those that are equal, the first.
+type firsts[K comparable] map[K]int
+
+func (f firsts[K]) of(k K, i int) int {
+	if _, ok := f[k]; !ok {
+		f[k] = i
+	}
+	return f[k]
 }
 
 // checkNames finds peers of the same name.
 func (k *checker) checkNames() {
-	first := make(map[string]int)
+	names := make(firsts[string])
 	for i, p := range k.config.Peers {
-		if p.Name == "" {
-			continue
-		}
-		if other, ok := first[p.Name]; ok {
-			k.place(k.peers[i], "name").fail(fmt.Sprintf("the peer on line %d is called %q, too", k.peers[other].pos.line, p.Name), "each peer has a name of its own")
-			continue
-		}
-		first[p.Name] = i
-	}
-}
-
-// checkPublicKeys finds peers with the same key, and with ours.
-func (k *checker) checkPublicKeys() {
-	var own Key
-	if !k.config.Tunnel.PrivateKey.IsZero() {
-		own = k.config.Tunnel.PrivateKey.public()
-	}
-	first := make(map[Key]int)
-	for i, p := range k.config.Peers {
-		if p.PublicKey == (Key{}) {
-			continue
-		}
-		a := k.place(k.peers[i], "public_key")
-		if p.PublicKey == own {
-			a.fail("is our own public key", "the one that `fathom pubkey` prints on the peer")
-		} else if other, ok := first[p.PublicKey]; ok {
-			a.fail("is also the key of "+k.peer(other), "each host has a key of its own; a peer with several networks lists them in one allowed_ips")
-		} else {
-			first[p.PublicKey] = i
+		if first := names.of(p.Name, i); first != i && p.Name != "" {
+			k.place(k.peers[i], "name").fail(fmt.Sprintf("the peer on line %d is called %q, too", k.peers[first].pos.line, p.Name), "each peer has a name of its own")
 		}
 	}
 }
 
-// checkSecrets finds secrets that are none, because they are in use as
-// something else.
-func (k *checker) checkSecrets() {
-	private := k.config.Tunnel.PrivateKey
+// checkKeys finds keys that two have, or that are in use as something else.
+//
+// A private key among the public ones is certain only where its public key is
+// known here. Its form alone proves nothing: one in 16 public keys has it.
+func (k *checker) checkKeys() {
+	keys, holder := make(firsts[Key]), make(map[Key]string)
 	holds := make(map[SecretKey]string) // what a key is, other than preshared
-	for i := len(k.peers) - 1; i >= 0; i-- {
-		holds[SecretKey(k.config.Peers[i].PublicKey)] = "the public key of " + k.peer(i)
+	for i, p := range k.config.Peers {
+		holder[p.PublicKey] = k.peer(keys.of(p.PublicKey, i))
+		holds[SecretKey(p.PublicKey)] = "the public key of " + holder[p.PublicKey]
 	}
-	if of, ok := holds[private]; ok && !private.IsZero() {
-		k.place(k.tunnel, "private_key_file").fail("holds "+of, "`fathom genkey` makes a private key")
-	}
-	if !private.IsZero() {
-		holds[private] = "our private key"
-		holds[SecretKey(private.public())] = "our public key"
+	var own Key
+	if private := k.config.Tunnel.PrivateKey; !private.IsZero() {
+		own = private.public()
+		holder[own] = "this end, as " + k.config.Tunnel.PrivateKeyFile + " has it"
+		holds[private], holds[SecretKey(own)] = "our private key", "our public key"
 	}
 	for i, p := range k.config.Peers {
+		a, secret := k.place(k.peers[i], "public_key"), SecretKey(p.PublicKey)
+		switch first := keys[p.PublicKey]; {
+		case p.PublicKey == (Key{}):
+		case secret.clamped() && holder[secret.public()] != "":
+			a.fail("is the private key of "+holder[secret.public()]+": it is exposed now and has to be replaced",
+				"`fathom genkey` makes a new one; here belongs what `fathom pubkey` prints on the peer")
+		case p.PublicKey == own:
+			a.fail("is our own public key", "the one that `fathom pubkey` prints on the peer")
+		case first != i:
+			a.fail("is also the key of "+k.peer(first), "each host has a key of its own; a peer with several networks lists them in one allowed_ips")
+		}
 		if of, ok := holds[p.PresharedKey]; ok && !p.PresharedKey.IsZero() {
 			k.place(k.peers[i], "preshared_key_file").fail("holds "+of, "`fathom genpsk` makes a preshared key")
 		}
@@ -161,7 +133,7 @@ func (k *checker) checkSecrets() {
 
 // checkEndpoints finds peers at the same place, and at ours.
 func (k *checker) checkEndpoints() {
-	first := make(map[Endpoint]int)
+	places := make(firsts[Endpoint])
 	for i, p := range k.config.Peers {
 		if p.Endpoint.IsZero() {
 			continue
@@ -174,51 +146,40 @@ func (k *checker) checkEndpoints() {
 		if addr := p.Endpoint.Addr(); addr.IsValid() {
 			normal.Host = addr.String()
 		}
-		if other, ok := first[normal]; ok {
-			a.fail(fmt.Sprintf("%s is also the endpoint of %s", p.Endpoint, k.peer(other)), "one address and port is one host, with one key")
-			continue
+		if first := places.of(normal, i); first != i {
+			a.fail(fmt.Sprintf("%s is also the endpoint of %s", p.Endpoint, k.peer(first)), "one address and port is one host, with one key")
 		}
-		first[normal] = i
 	}
 }
 
 // isOurs reports whether an endpoint is certainly this end's.
 func (k *checker) isOurs(e Endpoint) bool {
-	t, addr := &k.config.Tunnel, e.Addr()
-	if !addr.IsValid() || t.ListenPort == 0 || e.Port != t.ListenPort {
-		return false
-	}
-	if !t.ListenHost.IsValid() || t.ListenHost.IsUnspecified() {
-		return addr.IsLoopback()
-	}
-	return addr == t.ListenHost
+	host, port, addr := k.config.Tunnel.ListenHost, k.config.Tunnel.ListenPort, e.Addr()
+	everywhere := !host.IsValid() || host.IsUnspecified()
+	return addr.IsValid() && port != 0 && e.Port == port && (addr == host || everywhere && addr.IsLoopback())
 }
 
 // checkPrefixes finds a prefix that belongs to two peers, or twice to one, and
 // our own address at a peer.
 func (k *checker) checkPrefixes() {
-	type owner struct{ peer, line int }
-	first := make(map[netip.Prefix]owner)
-	own := make(map[netip.Addr]bool)
+	prefixes, own := make(firsts[netip.Prefix]), make(map[netip.Addr]bool)
 	for _, p := range k.config.Tunnel.Addresses {
 		own[p.Addr()] = true
 	}
-	n := 0
+	var owners []int // of k.prefixes, which are in the order of the peers
 	for i, p := range k.config.Peers {
-		for range p.AllowedIPs {
-			o := k.prefixes[n]
-			n++
-			if other, ok := first[o.prefix]; !ok {
-				first[o.prefix] = owner{i, o.at.pos.line}
-			} else if other.peer == i {
-				o.at.fail(fmt.Sprintf("%s comes twice, first on line %d", o.prefix, other.line), "each prefix once")
-			} else {
-				o.at.fail(fmt.Sprintf("%s belongs to %s on line %d", o.prefix, k.peer(other.peer), other.line),
-					"a prefix has one peer; a longer prefix inside of it may have another")
-			}
-			if o.prefix.IsSingleIP() && own[o.prefix.Addr()] {
-				o.at.fail(fmt.Sprintf("%s is our own tunnel.address", o.prefix.Addr()), "inner addresses behind the peer")
-			}
+		owners = append(owners, slices.Repeat([]int{i}, len(p.AllowedIPs))...)
+	}
+	for i, o := range k.prefixes {
+		first := prefixes.of(o.prefix, i)
+		line, other := k.prefixes[first].at.pos.line, owners[first]
+		if first != i && other == owners[i] {
+			o.at.fail(fmt.Sprintf("%s comes twice, first on line %d", o.prefix, line), "each prefix once")
+		} else if first != i {
+			o.at.fail(fmt.Sprintf("%s belongs to %s on line %d", o.prefix, k.peer(other), line), "a prefix has one peer; a longer prefix inside of it may have another")
+		}
+		if o.prefix.IsSingleIP() && own[o.prefix.Addr()] {
+			o.at.fail(fmt.Sprintf("%s is our own tunnel.address", o.prefix.Addr()), "inner addresses behind the peer")
 		}
 	}
 }

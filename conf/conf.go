@@ -60,39 +60,30 @@ type Peer struct {
 	MaxPLPMTU, MinPLPMTU int
 }
 
-// Values of Tunnel.Oversize.
+// Values of the settings that are words.
 const (
+	// Tunnel.Oversize.
 	OversizeCarry  = "carry"  // across in pieces, whatever the path's MTU
 	OversizeSignal = "signal" // as a router: fragment where DF allows it, else drop and send a PTB
 	OversizeDrop   = "drop"   // without a word: a black hole, to demonstrate what others do
-)
 
-// Values of Tunnel.OuterDF. IPv6 has no such bit and behaves as if it were set.
-const (
+	// Tunnel.OuterDF. IPv6 has no such bit and behaves as if it were set.
 	OuterDFSet   = "set"
 	OuterDFClear = "clear" // routers may fragment
-)
 
-// Values of Tunnel.DSCP: the uniform and the pipe model of RFC 2983.
-const (
+	// Tunnel.DSCP: the uniform and the pipe model of RFC 2983.
 	DSCPCopy  = "copy"  // that of the inner packet
 	DSCPClear = "clear" // best effort, whatever is inside
-)
 
-// Values of Tunnel.ECN: the modes of RFC 6040 section 4.1.
-const (
+	// Tunnel.ECN: the modes of RFC 6040 section 4.1.
 	ECNNormal        = "normal"        // that of the inner packet
 	ECNCompatibility = "compatibility" // Not-ECT, for paths that mangle the field
-)
 
-// Values of Tunnel.Offload.
-const (
+	// Tunnel.Offload.
 	OffloadAuto = "auto" // what the kernel offers
 	OffloadOff  = "off"  // packets one by one
-)
 
-// Values of Peer.Probing.
-const (
+	// Peer.Probing.
 	ProbingFan        = "fan"        // several sizes at once
 	ProbingSequential = "sequential" // one at a time, to the letter of RFC 8899 section 5.3
 	ProbingOff        = "off"        // no discovery
@@ -118,9 +109,6 @@ func (e Endpoint) String() string {
 
 // Addr returns the endpoint's address, invalid if it is a name.
 func (e Endpoint) Addr() netip.Addr {
-	addr, err := netip.ParseAddr(e.Host)
-	if err != nil {
-		return netip.Addr{}
-	}
+	addr, _ := netip.ParseAddr(e.Host)
 	return addr.Unmap()
 }

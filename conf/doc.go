@@ -1,10 +1,10 @@
 // Package conf reads Fathom's configuration: one TOML file with a [tunnel]
 // table and a [[peer]] table for each peer.
 //
-//	             parse.go            value.go
+//	         toml.go, scan.go        value.go
 //	bytes ──────> tables ──────────> values ──────────> Config
-//	              │ position of      │ type of each     │ values against
-//	              │ every key        │ value, defaults  │ each other
+//	              │ the place of     │ the type of      │ values against
+//	              │ every value      │ each, defaults   │ each other
 //	              v                  v                  v
 //	              not TOML,          unknown keys,      checks.go, loops.go:
 //	              keys that          wrong types,       duplicates, overlaps,
@@ -15,44 +15,40 @@
 //
 // A file is judged as a whole: all its mistakes are reported at once, in the
 // order of their lines. After a mistake of syntax reading goes on at the next
-// line that begins a key or a table; only what seems to be missing from such a
-// file is not reported, for it may be in what could not be read.
+// line that begins a key or a table. No key is missed in such a file: it may
+// stand in what could not be read. testdata/invalid has a file for every kind
+// of mistake and what is reported of it.
 //
 // Errors go to terminals and logs. They never show the content of a key file,
 // and redact.go takes out of them what looks like a key in a wrong place.
-// testdata/invalid has a file for every kind of mistake and what is reported
-// of it.
 //
-// tunnelFields and peerFields list the keys with type, default and example.
-// They drive the decoding, the defaults, the hints and the suggestions for
-// unknown keys, and a test holds template.toml against them. A new key is a
-// line there, a field in conf.go and a paragraph in the template.
+// The methods fields of Tunnel and Peer list the keys with type, default and
+// example. They drive the decoding, the defaults, the hints and the
+// suggestions, and a test holds template.toml against them. A new key is a line
+// there, a field in conf.go and a paragraph in the template.
 //
-// The syntax is read with the unstable.Parser of
-// github.com/pelletier/go-toml/v2, which knows the place of every key and
-// value. A decoder into structs would stop at the first value of a wrong type,
-// and that of github.com/BurntSushi/toml has no line for an unknown key. Two
-// forms of TOML are not accepted though they would say the same: dotted keys
-// (tunnel.name = "x") and inline tables (peer = [{…}]).
+// The library, github.com/BurntSushi/toml, says what TOML is and decodes it,
+// one statement at a time. Its decoder into structs would not do: it stops at
+// the first mistake, takes NAME for name, and gives no line for an unknown key.
+// So scan.go finds the places of keys and values, and toml.go joins them with
+// the library's. All of TOML 1.0 is read, down to a depth that no key needs.
 //
 // # What is a mistake among allowed_ips
 //
 // A packet goes to the peer with the longest matching prefix, and comes from
 // it or is dropped. So a longer prefix inside a shorter one of another peer is
-// fine: it is an exception to it. The same prefix at two peers is a mistake,
-// and so is a prefix with host bits set, which could mean the host or the
-// network.
+// fine: it is an exception. The same prefix at two peers is a mistake, and so
+// is a prefix with host bits set, which could mean the host or the network.
 //
-// When Fathom adds the routes itself (routes = true), allowed_ips must not
-// hold the address of any peer's endpoint: the tunnel's own packets would be
-// routed into the tunnel. With routes = false the administrator's routes keep
-// them apart.
+// When Fathom adds the routes itself (routes = true), allowed_ips must not hold
+// the address of any peer's endpoint: the tunnel's own packets would be routed
+// into the tunnel. Otherwise the administrator's routes keep them apart.
 //
 // # What this package does not do
 //
 // It reads the configuration and the key files and nothing else of the host.
 // Package tunnel finds out whether an address is free, a name resolves or a
 // device can be made. Sizes are checked against the limits of IP (RFC 791,
-// RFC 8200), not against an interface; package crypto judges keys by
-// handshakes, here they only need to be possible ones (RFC 7748).
+// RFC 8200), not against an interface. Keys only need to be possible ones
+// (RFC 7748): package crypto judges them by handshakes.
 package conf

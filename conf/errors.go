@@ -1,10 +1,8 @@
 package conf
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -24,20 +22,17 @@ type Error struct {
 
 // Error returns FILE:LINE: KEY: PROBLEM (HINT).
 func (e *Error) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s:%d: ", e.File, e.Line)
+	text := fmt.Sprintf("%s:%d: ", e.File, e.Line)
 	if e.Key != "" {
-		b.WriteString(e.Key + ": ")
+		text += e.Key + ": "
 	}
-	b.WriteString(e.Problem)
-	if e.Hint != "" {
-		b.WriteString(" (" + e.Hint + ")")
+	if text += e.Problem; e.Hint != "" {
+		text += " (" + e.Hint + ")"
 	}
-	return b.String()
+	return text
 }
 
-// Errors are all the mistakes of a file in the order of their lines, at least
-// one.
+// Errors are all the mistakes of a file, one or more, in the order of lines.
 type Errors []*Error
 
 // Error returns one line for each mistake.
@@ -56,10 +51,4 @@ func (list Errors) Unwrap() []error {
 		errs[i] = e
 	}
 	return errs
-}
-
-func (list Errors) sort() {
-	slices.SortStableFunc(list, func(a, b *Error) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
-	})
 }

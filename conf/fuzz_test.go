@@ -106,7 +106,7 @@ func checkConfig(t *testing.T, c *Config) {
 	if tunnel.RekeyAfter < minRekeyAfter || tunnel.RekeyAfter > maxRekeyAfter || tunnel.RekeyAfterPackets < minRekeyPackets || tunnel.RekeyAfterPackets > maxRekeyPackets {
 		wrong("rekey after %v or %d", tunnel.RekeyAfter, tunnel.RekeyAfterPackets)
 	}
-	if !slices.Contains(oversizePolicies, tunnel.Oversize) || !slices.Contains(dfSettings, tunnel.OuterDF) ||
+	if !slices.Contains([]string{OversizeCarry, OversizeSignal, OversizeDrop}, tunnel.Oversize) || !slices.Contains([]string{OuterDFSet, OuterDFClear}, tunnel.OuterDF) ||
 		!slices.Contains([]slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError}, tunnel.LogLevel) {
 		wrong("oversize %q, outer DF %q, log level %v", tunnel.Oversize, tunnel.OuterDF, tunnel.LogLevel)
 	}
@@ -141,7 +141,7 @@ func checkConfig(t *testing.T, c *Config) {
 			}
 		}
 		bounds := p.MaxPLPMTU != 0 || p.MinPLPMTU != 0
-		if !slices.Contains(probingModes, p.Probing) || bounds && (p.PLPMTU != 0 || p.Probing == ProbingOff) || p.MaxPLPMTU != 0 && p.MinPLPMTU > p.MaxPLPMTU {
+		if !slices.Contains([]string{ProbingFan, ProbingSequential, ProbingOff}, p.Probing) || bounds && (p.PLPMTU != 0 || p.Probing == ProbingOff) || p.MaxPLPMTU != 0 && p.MinPLPMTU > p.MaxPLPMTU {
 			wrong("probing %q, %d within %d and %d", p.Probing, p.PLPMTU, p.MinPLPMTU, p.MaxPLPMTU)
 		}
 		if !p.Endpoint.IsZero() && (p.Endpoint.Host == "" || p.Endpoint.Port == 0) {

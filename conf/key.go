@@ -1,20 +1,20 @@
 package conf
 
 import (
-	"bytes"
-	"crypto/ecdh"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"io"
 	"log/slog"
 	"strings"
+
+	"golang.org/x/crypto/curve25519"
 )
 
-const keySize = 32
-
-// keyLength is the length in characters of a key in base64.
-const keyLength = 44
+const (
+	keySize   = 32
+	keyLength = (keySize + 2) / 3 * 4 // of a key in base64, in characters
+)
 
 type (
 	// Key is an X25519 public key (RFC 7748). The zero Key is none.
@@ -85,35 +85,21 @@ func isHexKey(s string) bool {
 }
 
 // clamped reports whether k has the form of a private key of RFC 7748 section
-// 5, as `fathom genkey` and most other programs make it. Of public keys one in 16
-// has it by chance.
+// 5, as `fathom genkey` and most other programs make it. One in 16 public keys
+// has it by chance: three bits are 0, one is 1, and the highest is 0 in all.
 func (k SecretKey) clamped() bool {
 	return k[0]&7 == 0 && k[keySize-1]&0xc0 == 0x40
 }
 
 // public returns the public key of a private key.
-func (k SecretKey) public() Key {
-	private, err := ecdh.X25519().NewPrivateKey(k[:])
-	if err != nil {
-		panic("conf: a private key of " + err.Error()) // its size is right
-	}
-	return Key(private.PublicKey().Bytes())
+func (k SecretKey) public() (public Key) {
+	curve25519.ScalarBaseMult((*[keySize]byte)(&public), (*[keySize]byte)(&k))
+	return public
 }
 
 // possible reports whether k can be the public key of anyone: a canonical
 // encoding of a point of large order (RFC 7748 section 6.1).
 func (k Key) possible() bool {
-	if k[keySize-1]&0x80 != 0 {
-		return false
-	}
-	public, err := ecdh.X25519().NewPublicKey(k[:])
-	if err != nil {
-		return false
-	}
-	anyScalar, err := ecdh.X25519().NewPrivateKey(bytes.Repeat([]byte{1}, keySize))
-	if err != nil {
-		return false
-	}
-	_, err = anyScalar.ECDH(public) // refuses points of low order
-	return err == nil
+	_, err := curve25519.X25519(curve25519.Basepoint, k[:]) // any scalar shows a low order
+	return err == nil && k[keySize-1]&0x80 == 0
 }

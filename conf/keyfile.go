@@ -13,9 +13,6 @@ import (
 // maxKeyFile bounds the size in bytes of a key file: a key and stray space.
 const maxKeyFile = 4096
 
-// othersMay are the permission bits that a key file must not have.
-const othersMay fs.FileMode = 0o077
-
 // readKeyFile reads a file that only its owner may read or write. It looks at
 // the file that it has opened, so that none can be put in its place between.
 func readKeyFile(path string) ([]byte, error) {
@@ -31,7 +28,7 @@ func readKeyFile(path string) ([]byte, error) {
 		return nil, err
 	case !info.Mode().IsRegular():
 		return nil, &Error{Problem: path + " is not a regular file", Hint: "name the file that holds the key"}
-	case info.Mode()&othersMay != 0:
+	case info.Mode()&0o077 != 0:
 		return nil, &Error{
 			Problem: fmt.Sprintf("%s can be read or written by others (mode %04o)", path, info.Mode().Perm()),
 			Hint:    "chmod 600 " + path + ", and make a new key if others have had access",

@@ -1,13 +1,14 @@
 package conf
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
+	"slices"
 )
 
 // maxFile bounds the size in bytes of a configuration file.
@@ -41,78 +42,79 @@ func Load(path string) (*Config, error) {
 // file. The error of Parse is nil or of type Errors. data is not kept.
 func Parse(path string, data []byte, readKey func(path string) ([]byte, error)) (*Config, error) {
 	d := &decoder{file: path, dir: filepath.Dir(path), readKey: readKey}
-	doc := parseDocument(data, func(pos position, key, problem, hint string) {
+	root, partial := parseDocument(data, func(pos position, key, problem, hint string) {
 		at{d, key, pos}.fail(problem, hint)
 	})
-	c := d.config(doc)
+	c := d.config(root, !partial)
 	if len(d.errs) > 0 {
-		d.errs.sort()
+		slices.SortStableFunc(d.errs, func(a, b *Error) int {
+			return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+		})
 		return nil, d.errs
 	}
 	c.Path = path
 	return c, nil
 }
 
-// config reads the tables and checks them together.
-func (d *decoder) config(doc *document) *Config {
+// config reads the tables and checks them together. What is missing is reported
+// if they are the whole file.
+func (d *decoder) config(root *table, whole bool) *Config {
 	c := new(Config)
 	var tunnel *table
 	var peers []*table
-	for _, t := range doc.tables {
-		a := at{d, t.name, t.pos}
-		whole := !doc.partial
-		switch {
-		case t == doc.tables[0]:
-			for _, e := range t.entries {
-				if e.value.kind != 0 { // else reported already
-					at{d, e.key, e.pos}.fail("is not in a table", strayKeyHint(e.key))
+	for _, e := range root.entries {
+		list, array := e.value.data.([]value)
+		if len(list) == 0 && !(array && e.key == peerTable) { // else there are no peers
+			list = []value{e.value}
+		}
+		for i, v := range list {
+			a := at{d, root.qualified(e.key), v.pos}
+			t, isTable := v.data.(*table)
+			switch {
+			case v.data == nil: // reported already
+			case e.key == tunnelTable && isTable:
+				a.checkForm(t, array, "[[tunnel]] has double brackets", "is an array, not a table", "[tunnel], once")
+				into := &c.Tunnel
+				if tunnel != nil {
+					into = new(Tunnel)
+				} else {
+					tunnel = t
 				}
+				d.decodeTable(t, into.fields(), whole && tunnel == t)
+			case e.key == peerTable && isTable:
+				a.checkForm(t, !array, "[peer] has single brackets", "is a table, not an array of tables", "[[peer]], for each peer")
+				c.Peers, peers = append(c.Peers, Peer{}), append(peers, t)
+				d.decodeTable(t, c.Peers[len(c.Peers)-1].fields(), whole)
+			case e.key == tunnelTable || e.key == peerTable:
+				a.fail("is "+v.describe()+", not a table", "there are [tunnel] and [[peer]]")
+			case !isTable && i == 0: // of an array once
+				a.fail("is not in a table", strayKeyHint(e.key))
+			case !isTable:
+			case t.kind != broken:
+				a.fail("unknown table", unknownTableHint(e.key))
 			}
-		case t.name == tunnelTable:
-			if t.array && !t.broken {
-				a.fail("[[tunnel]] has double brackets", "[tunnel], once")
-			}
-			if tunnel != nil {
-				a.fail("[tunnel] comes twice", "the first is on line "+strconv.Itoa(tunnel.pos.line))
-				decodeTable(d, t, tunnelFields, new(Tunnel), false)
-				continue
-			}
-			tunnel = t
-			decodeTable(d, t, tunnelFields, &c.Tunnel, whole)
-		case t.name == peerTable:
-			if !t.array && !t.broken {
-				a.fail("[peer] has single brackets", "[[peer]], for each peer")
-			}
-			var p Peer
-			decodeTable(d, t, peerFields, &p, whole)
-			c.Peers, peers = append(c.Peers, p), append(peers, t)
-		case !t.broken:
-			a.fail("unknown table", unknownTableHint(t.name))
 		}
 	}
 	if tunnel == nil {
-		tunnel = doc.tables[0]
-		if !doc.partial {
+		tunnel = root
+		if whole && root.entry(tunnelTable) == nil {
 			at{d, tunnelTable, tunnel.pos}.fail("the table [tunnel] is missing", "it describes this end: private_key_file, address")
 		}
 	}
 	if c.Tunnel.StatusSocket == "" {
 		c.Tunnel.StatusSocket = defaultStatusSocket(c.Tunnel.Name)
-		at{d, tunnel.qualified("status_socket"), tunnel.pos}.names(c.Tunnel.StatusSocket, writes)
+		d.writes = append(d.writes, namedFile{c.Tunnel.StatusSocket, at{d, tunnel.qualified("status_socket"), tunnel.pos}})
 	}
 	d.check(c, tunnel, peers)
 	return c
 }
 
-func unknownTableHint(name string) string {
-	switch suggest(name, []string{tunnelTable, peerTable}) {
-	case tunnelTable:
-		return "did you mean [tunnel]?"
-	case peerTable:
-		return "did you mean [[peer]]?"
+// checkForm reports a table that should be in an array, or should not be.
+func (a at) checkForm(t *table, wrong bool, ofHeader, problem, hint string) {
+	if t.kind == header {
+		problem = ofHeader
 	}
-	if suggest(name, []string{"interface"}) != "" { // as WireGuard calls it
-		return "did you mean [tunnel]?"
+	if wrong && t.kind != broken {
+		a.fail(problem, hint)
 	}
-	return "there are [tunnel] and [[peer]]"
 }

@@ -3,7 +3,6 @@ package conf
 import (
 	"fmt"
 	"regexp"
-	"strconv"
 	"time"
 )
 
@@ -17,51 +16,38 @@ const (
 	minIPv6PLPMTU = 1280
 )
 
-// peerFields are the keys of [[peer]].
-var peerFields = []field[Peer]{
-	{"name", text, true, `"storage"`, func(a at, v value, p *Peer) {
-		if !peerName.MatchString(v.text) {
-			a.fail(fmt.Sprintf("%q cannot be the name of a peer", v.text), "1 to 63 letters, digits, dots, hyphens and underscores")
-			return
-		}
-		p.Name = v.text
-	}},
-	{"public_key", text, true, `"the peer's, as fathom pubkey prints it"`, setPublicKey},
-	{"preshared_key_file", path, false, "", func(a at, v value, p *Peer) {
-		if file, ok := a.path(v); ok {
-			a.names(file, reads)
-			p.PresharedKey, _ = a.secret(file, "fathom genpsk")
-		}
-	}},
-	{"endpoint", text, false, "", setEndpoint},
-	{"allowed_ips", list, true, `["10.77.0.2/32"]`, setAllowedIPs},
-	{"keepalive", duration, false, `"0s"`, func(a at, v value, p *Peer) {
-		if d, err := time.ParseDuration(v.text); err == nil && d == 0 {
-			return // off
-		}
-		p.Keepalive, _ = a.duration(v, minKeepalive, maxKeepalive)
-	}},
-	{"probing", text, false, strconv.Quote(probingModes[0]), func(a at, v value, p *Peer) {
-		p.Probing = a.oneOf(v, probingModes, "a mode of probing")
-	}},
-	{"plpmtu", integer, false, "", func(a at, v value, p *Peer) { p.PLPMTU = a.plpmtu(v) }},
-	{"max_plpmtu", integer, false, "", func(a at, v value, p *Peer) { p.MaxPLPMTU = a.plpmtu(v) }},
-	{"min_plpmtu", integer, false, "", func(a at, v value, p *Peer) { p.MinPLPMTU = a.plpmtu(v) }},
-}
-
-// probingModes are what peer.probing may hold, the default first.
-var probingModes = []string{ProbingFan, ProbingSequential, ProbingOff}
-
-// plpmtu returns a size in bytes of outer packets, 0 if it is out of range.
-// checkPLPMTUs compares it with others.
-func (a at) plpmtu(v value) int {
-	n, _ := a.integer(v, minPLPMTU, maxPLPMTU)
-	return int(n)
+// fields are the keys of [[peer]].
+func (p *Peer) fields() []field {
+	return []field{
+		{"name", text, true, `"storage"`, p.setName},
+		{"public_key", text, true, `"the peer's, as fathom pubkey prints it"`, p.setPublicKey},
+		{"preshared_key_file", text, false, "", func(a at, v value) {
+			if file, ok := a.path(v, &a.d.reads); ok {
+				p.PresharedKey, _ = a.secret(file, "fathom genpsk")
+			}
+		}},
+		{"endpoint", text, false, "", p.setEndpoint},
+		{"allowed_ips", list, true, `["10.77.0.2/32"]`, p.addAllowedIP},
+		{"keepalive", duration, false, `"0s"`, setDuration(&p.Keepalive, minKeepalive, maxKeepalive, true)},
+		{"probing", text, false, quote(ProbingFan), setChoice(&p.Probing, "a mode of probing", ProbingFan, ProbingSequential, ProbingOff)},
+		// checkPLPMTUs compares the sizes with others.
+		{"plpmtu", integer, false, "", setNumber(&p.PLPMTU, minPLPMTU, maxPLPMTU)},
+		{"max_plpmtu", integer, false, "", setNumber(&p.MaxPLPMTU, minPLPMTU, maxPLPMTU)},
+		{"min_plpmtu", integer, false, "", setNumber(&p.MinPLPMTU, minPLPMTU, maxPLPMTU)},
+	}
 }
 
 var peerName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,63}$`)
 
-func setPublicKey(a at, v value, p *Peer) {
+func (p *Peer) setName(a at, v value) {
+	if !peerName.MatchString(v.text) {
+		a.fail(fmt.Sprintf("%q cannot be the name of a peer", v.text), "1 to 63 letters, digits, dots, hyphens and underscores")
+		return
+	}
+	p.Name = v.text
+}
+
+func (p *Peer) setPublicKey(a at, v value) {
 	hint := fmt.Sprintf("the %d characters that `fathom pubkey` prints on the peer", keyLength)
 	key, err := parseKey(v.text)
 	switch {
@@ -74,12 +60,11 @@ func setPublicKey(a at, v value, p *Peer) {
 	}
 }
 
-func setEndpoint(a at, v value, p *Peer) {
+func (p *Peer) setEndpoint(a at, v value) {
 	host, port, problem := splitHostPort(v.text)
 	if problem == "" && port == 0 {
 		problem = "has port 0, where nobody can be reached"
-	}
-	if problem == "" {
+	} else if problem == "" {
 		problem = hostProblem(host)
 	}
 	if problem != "" {
@@ -89,25 +74,21 @@ func setEndpoint(a at, v value, p *Peer) {
 	p.Endpoint = Endpoint{host, port}
 }
 
-// setAllowedIPs leaves the comparison with other prefixes to checkPrefixes,
+// addAllowedIP leaves the comparison with other prefixes to checkPrefixes,
 // which is also given the ones that are wrong here in their host bits.
-func setAllowedIPs(a at, v value, p *Peer) {
-	for _, item := range v.items {
-		a := a.item(item)
-		prefix, ok := a.prefix(item.text, `an address and the length of a prefix, such as "10.77.0.2/32"`)
-		if !ok {
-			continue
-		}
-		addr := prefix.Addr()
-		switch {
-		case prefix != prefix.Masked():
-			a.fail(fmt.Sprintf("%s has host bits set", item.text), fmt.Sprintf("%s for the network, %s/%d for the host", prefix.Masked(), addr, addr.BitLen()))
-		case addr.IsLoopback():
-			a.fail(fmt.Sprintf("%s is this host itself, on every host", item.text), "inner addresses behind the peer")
-		case addr.IsUnspecified() && prefix.IsSingleIP():
-			a.fail(fmt.Sprintf("%s is no address of a host", item.text), fmt.Sprintf("%s/0 for all of them", addr))
-		}
-		p.AllowedIPs = append(p.AllowedIPs, prefix.Masked())
-		a.d.prefixes = append(a.d.prefixes, ownedPrefix{prefix.Masked(), a})
+func (p *Peer) addAllowedIP(a at, v value) {
+	prefix, ok := a.prefix(v.text, `an address and the length of a prefix, such as "10.77.0.2/32"`)
+	addr, masked := prefix.Addr(), prefix.Masked()
+	switch {
+	case !ok:
+		return
+	case prefix != masked:
+		a.fail(v.text+" has host bits set", fmt.Sprintf("%s for the network, %s/%d for the host", masked, addr, addr.BitLen()))
+	case addr.IsLoopback():
+		a.fail(v.text+" is this host itself, on every host", "inner addresses behind the peer")
+	case addr.IsUnspecified() && prefix.IsSingleIP():
+		a.fail(v.text+" is no address of a host", fmt.Sprintf("%s/0 for all of them", addr))
 	}
+	p.AllowedIPs = append(p.AllowedIPs, masked)
+	a.d.prefixes = append(a.d.prefixes, ownedPrefix{masked, a})
 }

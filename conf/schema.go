@@ -3,20 +3,18 @@ package conf
 import (
 	"slices"
 	"strings"
-
-	"github.com/pelletier/go-toml/v2/unstable"
 )
 
 // field is one key that a table may have.
-type field[T any] struct {
+type field struct {
 	name     string
 	kind     kind
 	required bool
 	// value in TOML: the default, or an example for a required key. Empty: the
 	// zero value, or what is derived from other keys.
 	value string
-	// set checks a value of the right kind and stores it.
-	set func(a at, v value, into *T)
+	// set checks a value of the right kind, or an item of a list, and stores it.
+	set func(a at, v value)
 }
 
 // Names of the tables.
@@ -25,107 +23,108 @@ const (
 	peerTable   = "peer"
 )
 
-// decodeTable reads a table's keys into the struct. What is missing is
-// reported if whole says that nothing has been overlooked.
-func decodeTable[T any](d *decoder, t *table, fields []field[T], into *T, whole bool) {
+// decodeTable reads a table's keys. What is missing is reported if whole says
+// that nothing has been overlooked.
+func (d *decoder) decodeTable(t *table, fields []field, whole bool) {
 	for _, e := range t.entries {
 		a := at{d, t.qualified(e.key), e.pos}
 		f := fieldNamed(fields, e.key)
 		switch {
-		case e.value.kind == unstable.Invalid: // reported already
+		case e.value.data == nil: // reported already
 		case f == nil:
 			a.fail("unknown key", unknownKeyHint(t.name, e.key))
 		case a.item(e.value).checkType(&e.value, f.kind):
-			f.set(a.item(e.value), e.value, into)
+			f.store(a.item(e.value), e.value)
 		}
 	}
 	for _, f := range fields {
-		if t.entry(f.name) != nil {
-			continue
-		}
 		a := at{d, t.qualified(f.name), t.pos}
 		switch {
+		case t.entry(f.name) != nil:
 		case f.required && whole:
 			a.fail("is missing", "such as: "+f.name+" = "+f.value)
 		case !f.required && f.value != "":
-			v := parseValue(f.value)
-			f.set(a, v, into)
+			f.store(a, parseValue(f.value))
 		}
+	}
+}
+
+// store hands on a value of the right kind, of a list each item.
+func (f *field) store(a at, v value) {
+	if f.kind != list {
+		f.set(a, v)
+	}
+	for _, item := range v.items() {
+		f.set(a.item(item), item)
 	}
 }
 
 // parseValue reads a value of the schema's own.
 func parseValue(toml string) value {
-	doc := parseDocument([]byte("x = "+toml), func(_ position, _, problem, _ string) {
+	root, _ := parseDocument([]byte("x = "+toml), func(_ position, _, problem, _ string) {
 		panic("conf: the schema's value " + toml + ": " + problem)
 	})
-	return doc.tables[0].entry("x").value
+	return root.entry("x").value
 }
 
-func fieldNamed[T any](fields []field[T], name string) *field[T] {
-	for i := range fields {
-		if fields[i].name == name {
-			return &fields[i]
-		}
+func fieldNamed(fields []field, name string) *field {
+	if i := slices.IndexFunc(fields, func(f field) bool { return f.name == name }); i >= 0 {
+		return &fields[i]
 	}
 	return nil
 }
 
-// kindOf returns the kind of a table's key, text if it is not known.
-func kindOf(tableName, key string) kind {
-	if f := fieldNamed(tunnelFields, key); f != nil && tableName == tunnelTable {
-		return f.kind
+// fieldsOf returns the fields of a table, and those of the other table.
+func fieldsOf(tableName string) (own, others []field, other string) {
+	tunnel, peer := new(Tunnel).fields(), new(Peer).fields()
+	if tableName == peerTable {
+		return peer, tunnel, "[tunnel]"
 	}
-	if f := fieldNamed(peerFields, key); f != nil && tableName == peerTable {
-		return f.kind
-	}
-	return text
+	return tunnel, peer, "[[peer]]"
 }
 
-func names[T any](fields []field[T]) []string {
-	list := make([]string, len(fields))
-	for i, f := range fields {
-		list[i] = f.name
+func names(fields []field) (list []string) {
+	for _, f := range fields {
+		list = append(list, f.name)
 	}
 	return list
 }
 
-// keysOf returns the names of a table's keys, and those of the other table.
-func keysOf(tableName string) (own, others []string, other string) {
-	if tableName == peerTable {
-		return names(peerFields), names(tunnelFields), "[tunnel]"
-	}
-	return names(tunnelFields), names(peerFields), "[[peer]]"
-}
-
 // unknownKeyHint says what was probably meant by a key.
 func unknownKeyHint(tableName, key string) string {
-	own, others, other := keysOf(tableName)
-	if slices.Contains(others, key) {
+	ownFields, otherFields, other := fieldsOf(tableName)
+	own, others, plain := names(ownFields), names(otherFields), plainWord(key)
+	mine, theirs, answer := suggest(key, own), suggest(key, others), counterparts()[plain]
+	switch {
+	case slices.Contains(others, key):
 		return "it belongs into " + other
-	}
-	if k := suggest(key, own); k != "" {
-		return "did you mean " + k + "?"
-	}
-	if k := suggest(key, others); k != "" {
-		return "did you mean " + k + " in " + other + "?"
+	case answer != "" && plain != plainWord(mine) && plain != plainWord(theirs):
+		return answer
+	case mine != "":
+		return "did you mean " + mine + "?"
+	case theirs != "":
+		return "did you mean " + theirs + " in " + other + "?"
 	}
 	return "there are " + strings.Join(own, ", ")
 }
 
+// unknownTableHint says which table was probably meant.
+func unknownTableHint(name string) string {
+	if answer := counterparts()[plainWord(name)]; answer != "" {
+		return answer
+	} else if t := suggest(name, []string{"[tunnel]", "[[peer]]"}); t != "" {
+		return "did you mean " + t + "?"
+	}
+	return "there are [tunnel] and [[peer]]"
+}
+
 // strayKeyHint says where a key outside of the tables belongs.
 func strayKeyHint(key string) string {
-	tunnel, peer, _ := keysOf(tunnelTable)
-	head, _, dotted := strings.Cut(key, ".")
+	tunnel, peer, _ := fieldsOf(tunnelTable)
 	switch {
-	case head == tunnelTable:
-		return "write a line [tunnel] and its keys below it"
-	case head == peerTable:
-		return "write a line [[peer]] and its keys below it"
-	case dotted:
-	case slices.Contains(tunnel, key):
+	case fieldNamed(tunnel, key) != nil:
 		return "write it below [tunnel]"
-	case slices.Contains(peer, key):
+	case fieldNamed(peer, key) != nil:
 		return "write it below [[peer]]"
 	}
 	return "keys stand below [tunnel] or [[peer]]"

@@ -11,50 +11,35 @@ func suggest(word string, known []string) string {
 		return ""
 	}
 	plain := plainWord(word)
-	best, distance := "", len(word)/2+1 // a word half of which is wrong is another
+	best, distance := "", min(maxSlips, len(word)/2)+1 // a word half of which is wrong is another
 	for _, k := range known {
-		d := editDistance(plain, plainWord(k))
-		if d <= maxSlips && d < distance {
+		if d := editDistance(plain, plainWord(k)); d < distance {
 			best, distance = k, d
 		}
 	}
-	if best != "" {
-		return best
-	}
-	// Else one that is part of the other: private_key, PersistentKeepalive.
-	for _, k := range known {
-		a, b := plain, plainWord(k)
-		if len(a) > len(b) {
-			a, b = b, a
-		}
-		if len(a) >= minPart && strings.Contains(b, a) {
-			return k
+	// Else one that is part of the other: private_key, PersistentKeepalive. Else
+	// one that it abbreviates: pubkey, psk.
+	for _, near := range []func(a, b string) bool{strings.Contains, func(a, b string) bool { return strings.Contains(b, a) }, abbreviates} {
+		for _, k := range known {
+			if other := plainWord(k); best == "" && min(len(plain), len(other)) >= minPart && near(plain, other) {
+				best = k
+			}
 		}
 	}
-	// Else one that it abbreviates: pubkey, psk.
-	for _, k := range known {
-		if len(plain) >= minPart && abbreviates(plain, plainWord(k)) {
-			return k
-		}
-	}
-	return ""
+	return best
 }
 
 // abbreviates reports whether short is long without some of its bytes, but
 // with the first.
 func abbreviates(short, long string) bool {
-	if short == "" || long == "" || short[0] != long[0] {
-		return false
+	first := short != "" && strings.HasPrefix(long, short[:1])
+	for i := 0; i < len(short) && first; i++ {
+		_, long, first = strings.Cut(long, short[i:i+1])
 	}
-	for i := 0; i < len(long) && short != ""; i++ {
-		if long[i] == short[0] {
-			short = short[1:]
-		}
-	}
-	return short == ""
+	return first
 }
 
-var separators = strings.NewReplacer("_", "", "-", "", " ", "", `"`, "")
+var separators = strings.NewReplacer("_", "", "-", "", " ", "", `"`, "", "[", "", "]", "")
 
 func plainWord(s string) string {
 	return separators.Replace(strings.ToLower(s))

@@ -2,8 +2,9 @@ package conf
 
 import (
 	_ "embed"
-	"fmt"
 	"strings"
+
+	"github.com/BurntSushi/toml"
 )
 
 //go:embed template.toml
@@ -23,21 +24,8 @@ func Template(name, privateKeyFile, publicKey string) []byte {
 	).Replace(template))
 }
 
-// quote writes a TOML basic string. strconv.Quote does not: \x and \a are Go's.
+// quote writes a TOML string. strconv.Quote does not: \x and \a are Go's.
 func quote(s string) string {
-	var b strings.Builder
-	b.WriteByte('"')
-	for _, c := range s {
-		switch {
-		case c == '"' || c == '\\':
-			b.WriteByte('\\')
-			b.WriteRune(c)
-		case c < ' ' || c == 0x7f:
-			fmt.Fprintf(&b, `\u%04X`, c)
-		default:
-			b.WriteRune(c)
-		}
-	}
-	b.WriteByte('"')
-	return b.String()
+	text, _ := toml.Marshal(map[string]string{"x": s}) // every string can be written
+	return strings.TrimSuffix(strings.TrimPrefix(string(text), "x = "), "\n")
 }
