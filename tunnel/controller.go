@@ -47,7 +47,7 @@ type controller struct {
 	forwarder *forwarder
 	host      hostNetwork
 	keys      *keyLog
-	places    *places
+	endpoints *endpointCache
 	resolver  resolver
 
 	events     chan func(now time.Time)
@@ -71,7 +71,7 @@ func (c *controller) run(ctx context.Context) {
 	now := time.Now()
 	for _, p := range c.peers {
 		if !p.endpoint.IsZero() || len(p.candidates) > 0 {
-			p.exchange.want(now)
+			p.initiations.want(now)
 		}
 	}
 	c.maintain(now)
@@ -142,11 +142,11 @@ func (c *controller) maintain(now time.Time) {
 	for _, p := range c.peers {
 		c.maintainSAs(p, now)
 		c.maintainLiveness(p, now)
-		if p.exchange.due(now) {
+		if p.initiations.due(now) {
 			c.initiate(p, now)
 		}
 		c.forwarder.releaseWaiting(p, now)
-		c.discover(p, now)
+		c.pollDiscovery(p, now)
 		c.continueSounding(p, now)
 		c.maintainKeepalive(p, now)
 		c.schedule(p, now)
@@ -155,8 +155,8 @@ func (c *controller) maintain(now time.Time) {
 
 // schedule sets the alarm to what is next due for a peer.
 func (c *controller) schedule(p *peer, now time.Time) {
-	if p.exchange.wanted {
-		c.alarm.set(p.exchange.next, now)
+	if p.initiations.wanted {
+		c.alarm.set(p.initiations.next, now)
 	}
 }
 
@@ -184,7 +184,7 @@ func (c *controller) maintainSAs(p *peer, now time.Time) {
 		age -= c.lifetime.RekeyAge / 8
 	}
 	if age >= rekeyPause && c.lifetime.Rekey(age, pair.outbound.Packets()) && p.path != nil {
-		p.exchange.want(now)
+		p.initiations.want(now)
 	}
 	// The peer may still be sending on the former pair: it switches when it
 	// sees the new one used, and its answer tells us that it has. After a move
@@ -204,7 +204,7 @@ func (c *controller) maintainLiveness(p *peer, now time.Time) {
 	echo, dead := p.liveness.look(now, p.authentic.Load(), p.allSent())
 	if dead && !was {
 		c.log.Warn("peer does not answer", "peer", p.name)
-		p.exchange.hurry(now)
+		p.initiations.hurry(now)
 	} else if was && !dead {
 		c.log.Info("peer answers again", "peer", p.name)
 	}
@@ -239,7 +239,7 @@ func (c *controller) lost(p *peer, why string, now time.Time) {
 	p.discovery.Stop(now)
 	p.validated = false
 	if p.path != nil || !p.endpoint.IsZero() {
-		p.exchange.want(now)
+		p.initiations.want(now)
 		c.schedule(p, now)
 	}
 }
@@ -263,16 +263,16 @@ func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time
 		if mtu != old.egress {
 			p.discovery.EgressMTU(mtu, now)
 		}
-		c.discover(p, now)
+		c.pollDiscovery(p, now)
 		return
 	}
 	p.validated = false
 	p.setPath(path.with(0, mtu, mtu))
 	c.beginDiscovery(p, now)
-	c.obey(p)
+	c.applyPLPMTU(p)
 	path = p.path
 	c.log.Info("endpoint", "peer", p.name, "endpoint", to, "plpmtu", path.plpmtu, "inner_mtu", path.innerMTU)
-	if err := c.places.remember(p.public, to); err != nil {
+	if err := c.endpoints.remember(p.public, to); err != nil {
 		c.log.Debug("where the peer is was not saved", "error", err)
 	}
 	if p.up {

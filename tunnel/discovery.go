@@ -43,9 +43,9 @@ func (c *controller) beginDiscovery(p *peer, now time.Time) {
 	}
 }
 
-// discover sends what the discovery wants sent and obeys what it has found.
+// pollDiscovery sends what the discovery wants sent and obeys what it has found.
 // It is called after every input, and when the alarm rings.
-func (c *controller) discover(p *peer, now time.Time) {
+func (c *controller) pollDiscovery(p *peer, now time.Time) {
 	if p.validated && p.sas.current != nil {
 		p.probes = p.discovery.Poll(p.probes[:0], now)
 		for _, a := range p.probes {
@@ -55,7 +55,7 @@ func (c *controller) discover(p *peer, now time.Time) {
 			c.alarm.set(at, now)
 		}
 	}
-	c.obey(p)
+	c.applyPLPMTU(p)
 }
 
 func (c *controller) act(p *peer, a pmtud.Action, now time.Time) {
@@ -69,8 +69,8 @@ func (c *controller) act(p *peer, a pmtud.Action, now time.Time) {
 	}
 }
 
-// obey publishes the PLPMTU. From the next packet on it is observed.
-func (c *controller) obey(p *peer) {
+// applyPLPMTU publishes the PLPMTU. From the next packet on it is observed.
+func (c *controller) applyPLPMTU(p *peer) {
 	to := p.path
 	if to == nil {
 		return
@@ -84,8 +84,8 @@ func (c *controller) obey(p *peer) {
 		p.setPath(to)
 		c.log.Debug("plpmtu", "peer", p.name, "plpmtu", to.plpmtu, "inner_mtu", to.innerMTU, "host_mtu", to.hostMTU)
 	}
-	if to.hostMTU != p.told {
-		p.told = to.hostMTU
+	if to.hostMTU != p.appliedHostMTU {
+		p.appliedHostMTU = to.hostMTU
 		c.adaptHost(p, to)
 	}
 }
@@ -119,14 +119,14 @@ func (c *controller) handleReport(p *peer, e control.Element, now time.Time) {
 	spi, highest, bits := e.Report(words[:0])
 	if pair := p.sas.current; pair != nil && pair.outbound.SPI() == spi {
 		p.discovery.Report(e.Token(), highest, bits, now)
-		c.discover(p, now)
+		c.pollDiscovery(p, now)
 	}
 }
 
 // The methods below are the sendEvents of every outbox.
 
 func (c *controller) dataFlows(p *peer) {
-	c.post(func(now time.Time) { c.discover(p, now) })
+	c.post(func(now time.Time) { c.pollDiscovery(p, now) })
 }
 
 func (c *controller) tooBig(p *peer, size int) {
@@ -135,7 +135,7 @@ func (c *controller) tooBig(p *peer, size int) {
 	}
 	c.post(func(now time.Time) {
 		p.discovery.LocalTooBig(size, now)
-		c.discover(p, now)
+		c.pollDiscovery(p, now)
 	})
 }
 
@@ -181,7 +181,7 @@ func (c *controller) handlePTB(p *peer, m ptbMessage, now time.Time) {
 		ptb.Validated = ptb.Size > 0
 	}
 	p.discovery.PTB(ptb, now)
-	c.discover(p, now)
+	c.pollDiscovery(p, now)
 }
 
 // egressChanged looks at the host's own interfaces and routes again.
@@ -198,7 +198,7 @@ func (c *controller) egressChanged(now time.Time) {
 		c.log.Info("egress MTU", "peer", p.name, "from", to.egress, "to", mtu)
 		p.setPath(to.with(to.plpmtu, to.settled, mtu))
 		p.discovery.EgressMTU(mtu, now)
-		c.discover(p, now)
+		c.pollDiscovery(p, now)
 	}
 }
 

@@ -15,32 +15,32 @@ import (
 
 // initiate sends an initiation to a peer, or finds out first where it is.
 func (c *controller) initiate(p *peer, now time.Time) {
-	wait := crypto.RetryAfter(p.exchange.attempts, rand.Reader)
-	if p.exchange.attempts%resolveEvery == 0 {
+	wait := crypto.RetryAfter(p.initiations.attempts, rand.Reader)
+	if p.initiations.attempts%resolveEvery == 0 {
 		c.resolve(p)
 	}
-	to := p.whereToInitiate()
+	to := p.nextEndpoint()
 	if to == nil {
-		p.exchange.postpone(now, wait)
+		p.initiations.postpone(now, wait)
 		return
 	}
 	initiator, err := crypto.NewInitiator(c.private, p.public, p.preshared, rand.Reader)
 	if err != nil {
 		c.log.Error("initiation", "peer", p.name, "error", err)
-		p.exchange.postpone(now, wait)
+		p.initiations.postpone(now, wait)
 		return
 	}
 	offer := c.offer()
-	message, err := initiator.Initiation(esp.AppendMarker(nil), offer, p.exchange.cookie, now)
+	message, err := initiator.Initiation(esp.AppendMarker(nil), offer, p.initiations.cookie, now)
 	if err == nil {
 		err = c.sender.plain(message, to)
 	}
 	if err != nil {
 		c.log.Debug("initiation", "peer", p.name, "endpoint", to.endpoint, "error", err)
 	}
-	p.exchange.sent(initiation{initiator, offer.SPI, to.endpoint, now}, wait)
-	if p.exchange.attempts%complainEvery == 0 {
-		c.complain(p, now, "no answer to handshake", "endpoint", to.endpoint, "attempts", p.exchange.attempts,
+	p.initiations.sent(initiation{initiator, offer.SPI, to.endpoint, now}, wait)
+	if p.initiations.attempts%complainEvery == 0 {
+		c.complain(p, now, "no answer to handshake", "endpoint", to.endpoint, "attempts", p.initiations.attempts,
 			"hint", "is the peer up, the UDP port open, and this host's public key in its configuration?")
 	}
 }
@@ -53,18 +53,18 @@ const (
 	complainEvery = 5
 )
 
-// whereToInitiate returns the place for the next initiation: where the peer
-// was last, in turn with what its configured endpoint resolves to.
-func (p *peer) whereToInitiate() *path {
+// nextEndpoint returns where the next initiation goes: to where the peer was
+// last, in turn with what its configured endpoint resolves to.
+func (p *peer) nextEndpoint() *path {
 	known := p.path
-	places := len(p.candidates)
+	endpoints := len(p.candidates)
 	if known != nil {
-		places++
+		endpoints++
 	}
-	if places == 0 {
+	if endpoints == 0 {
 		return nil
 	}
-	i := p.exchange.attempts % places
+	i := p.initiations.attempts % endpoints
 	if known != nil {
 		if i == 0 {
 			return known
@@ -127,7 +127,7 @@ func (c *controller) handleInitiation(message []byte, from netip.AddrPort, local
 			"hint", "to admit it, add a [[peer]] with this public_key")
 		return errUnknownPeer
 	}
-	if p.exchange.prevails(from, c.public.Compare(p.public) > 0, now) {
+	if p.initiations.prevails(from, c.public.Compare(p.public) > 0, now) {
 		c.schedule(p, now)
 		return errCollision
 	}
@@ -148,7 +148,7 @@ func (c *controller) handleInitiation(message []byte, from netip.AddrPort, local
 	p.sas.answered(pair, now)
 	c.spis.add(pair.inbound)
 	c.logKeys(keys, local, from.Addr())
-	p.exchange.yield(now.Add(crypto.RetryAfter(0, rand.Reader)))
+	p.initiations.yield(now.Add(crypto.RetryAfter(0, rand.Reader)))
 	pair.answered = from
 	return c.sender.plain(response, back)
 }
@@ -160,7 +160,7 @@ func (c *controller) answered(message []byte) (*peer, initiation, error) {
 		return nil, initiation{}, err
 	}
 	for _, p := range c.peers {
-		if i, ok := p.exchange.find(id); ok {
+		if i, ok := p.initiations.find(id); ok {
 			return p, i, nil
 		}
 	}
@@ -187,7 +187,7 @@ func (c *controller) complete(p *peer, i initiation, keys crypto.Keys, from neti
 	if err != nil {
 		return err
 	}
-	p.exchange.done()
+	p.initiations.done()
 	p.sas.initiated(pair, now.Add(c.lifetime.HardAge()))
 	c.spis.add(pair.inbound)
 	c.logKeys(keys, local, from.Addr())
@@ -203,7 +203,7 @@ func (c *controller) handleCookieReply(message []byte) error {
 	if err != nil {
 		return err
 	}
-	p.exchange.cookie, err = i.initiator.ConsumeCookieReply(message)
+	p.initiations.cookie, err = i.initiator.ConsumeCookieReply(message)
 	return err
 }
 
@@ -257,7 +257,7 @@ func (c *controller) established(p *peer, pair *saPair, at netip.AddrPort, rtt t
 func (c *controller) validate(p *peer, rtt time.Duration, now time.Time) {
 	p.validated = true
 	p.discovery.SeedRTT(rtt)
-	c.discover(p, now)
+	c.pollDiscovery(p, now)
 }
 
 // logKeys writes new keys to the key log, if that is on.

@@ -40,7 +40,7 @@ func (c *controller) handleControl(sa *inboundSA, payload []byte, fragmented boo
 		case control.ProbeAck:
 			if !c.ackSounding(p, e, now) {
 				p.discovery.Ack(e.Token(), e.Fragmented(), now)
-				c.discover(p, now)
+				c.pollDiscovery(p, now)
 			}
 		case control.ReportRequest:
 			c.handleReportRequest(p, sa, e.Token())
@@ -52,7 +52,7 @@ func (c *controller) handleControl(sa *inboundSA, payload []byte, fragmented boo
 			}
 			c.spis.remove(p.sas.clear())
 			c.lost(p, "closed by peer", now)
-			p.exchange.next = now.Add(confirmEvery) // it may be restarting
+			p.initiations.next = now.Add(confirmEvery) // it may be restarting
 			return
 		}
 	}
@@ -67,7 +67,7 @@ func (c *controller) handleFirstUse(sa *inboundSA, now time.Time) {
 	}
 	if p.sas.used(pair, now) {
 		p.liveness.reset(now)
-		p.exchange.done()
+		p.initiations.done()
 		c.established(p, pair, pair.answered, now.Sub(pair.established), now)
 	}
 }

@@ -42,25 +42,25 @@ type peer struct {
 
 	// ---- control goroutine only ----
 
-	sas        saSet
-	path       *path // where the peer is, nil while that is not known
-	discovery  *pmtud.Discovery
-	probes     []pmtud.Action // scratch
-	sounding   *sounding      // nil: none is under way
-	validated  bool           // the peer has proved that it receives at its endpoint
-	told       int            // hostMTU of the path that the host was told
-	exchange   exchange
-	liveness   liveness
-	replays    crypto.ReplayGuard
-	candidates []netip.AddrPort // what the endpoint's name resolves to
-	echo       pendingEcho
-	lastSent   uint64    // tx and sent at the last look of the keepalive
-	quietSince time.Time // since when lastSent has not changed
-	handshakes uint64
-	last       time.Time // of the last completed handshake
-	up         bool      // has an SA pair
-	resolving  bool      // a look-up of the endpoint's name is under way
-	complained time.Time // last warning about a handshake with this peer
+	sas            saSet
+	path           *path // where the peer is, nil while that is not known
+	discovery      *pmtud.Discovery
+	probes         []pmtud.Action // scratch
+	sounding       *sounding      // nil: none is under way
+	validated      bool           // the peer has proved that it receives at its endpoint
+	appliedHostMTU int            // hostMTU of the path that the host was told
+	initiations    initiations
+	liveness       liveness
+	replays        crypto.ReplayGuard
+	candidates     []netip.AddrPort // what the endpoint's name resolves to
+	echo           pendingEcho
+	lastSent       uint64    // tx and sent at the last look of the keepalive
+	quietSince     time.Time // since when lastSent has not changed
+	handshakes     uint64
+	last           time.Time // of the last completed handshake
+	up             bool      // has an SA pair
+	resolving      bool      // a look-up of the endpoint's name is under way
+	complained     time.Time // last warning about a handshake with this peer
 }
 
 // traffic counts inner packets as they are put on the way, those that the kernel

@@ -55,8 +55,8 @@ func (c *controller) resolved(p *peer, addrs []netip.Addr, err error, now time.T
 	for _, addr := range addrs {
 		p.candidates = append(p.candidates, netip.AddrPortFrom(addr.Unmap(), p.endpoint.Port))
 	}
-	if first && p.exchange.wanted {
-		p.exchange.hurry(now)
+	if first && p.initiations.wanted {
+		p.initiations.hurry(now)
 		c.schedule(p, now)
 	}
 }

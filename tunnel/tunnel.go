@@ -207,8 +207,8 @@ func (t *Tunnel) socketOptions() socketOptions {
 	}
 }
 
-// mostQueues bounds the queues where the configuration leaves their number open.
-const mostQueues = 8
+// maxQueues bounds the queues where the configuration leaves their number open.
+const maxQueues = 8
 
 // queues returns how many queues the device is to have, if it can.
 func (t *Tunnel) queues() int {
@@ -218,7 +218,7 @@ func (t *Tunnel) queues() int {
 	case t.config.Queues > 0:
 		return t.config.Queues
 	}
-	return min(runtime.GOMAXPROCS(0), mostQueues)
+	return min(runtime.GOMAXPROCS(0), maxQueues)
 }
 
 // openPackets returns how the packet loops read and write the device: with
@@ -243,7 +243,7 @@ func (t *Tunnel) newController(sockets *udpSockets, host hostNetwork, keys *keyL
 	if err != nil {
 		return nil, fmt.Errorf("handshake: %w", err)
 	}
-	places, err := loadPlaces(filepath.Join(filepath.Dir(t.config.StatusSocket), t.config.Name+".peers"))
+	endpoints, err := loadEndpointCache(filepath.Join(filepath.Dir(t.config.StatusSocket), t.config.Name+".peers"))
 	if err != nil {
 		t.log.Warn("where the peers were is not known", "error", err)
 	}
@@ -261,7 +261,7 @@ func (t *Tunnel) newController(sockets *udpSockets, host hostNetwork, keys *keyL
 		drops:     new(drops),
 		host:      host,
 		keys:      keys,
-		places:    places,
+		endpoints: endpoints,
 		resolver:  net.DefaultResolver,
 		events:    make(chan func(time.Time), eventQueue),
 		stopped:   make(chan struct{}),
@@ -271,7 +271,7 @@ func (t *Tunnel) newController(sockets *udpSockets, host hostNetwork, keys *keyL
 	c.sender = newSender(controllerLane, sockets, c)
 	for _, p := range t.peers {
 		c.byKey[p.public] = p
-		if at, ok := places.of(p.public); ok && p.endpoint.IsZero() {
+		if at, ok := endpoints.lookup(p.public); ok && p.endpoint.IsZero() {
 			p.candidates = []netip.AddrPort{at}
 		}
 	}

@@ -12,10 +12,10 @@ import (
 // never completes a handshake.
 const maxOutstanding = 3
 
-// exchange decides when this end sends initiations to a peer and knows those
+// initiations decides when this end sends initiations to a peer and knows those
 // that wait for an answer. The zero value wants nothing. Owned by the control
 // goroutine; pure.
-type exchange struct {
+type initiations struct {
 	wanted      bool
 	next        time.Time // when the next initiation is due
 	attempts    int       // initiations since the exchange was wanted
@@ -33,22 +33,22 @@ type initiation struct {
 }
 
 // want begins an exchange at the given time unless one is under way.
-func (e *exchange) want(at time.Time) {
+func (e *initiations) want(at time.Time) {
 	if !e.wanted {
 		e.wanted, e.next, e.attempts, e.collided = true, at, 0, false
 	}
 }
 
 // hurry makes the next initiation due now and begins the back-off anew.
-func (e *exchange) hurry(now time.Time) {
+func (e *initiations) hurry(now time.Time) {
 	e.wanted, e.next, e.attempts, e.collided = true, now, 0, false
 }
 
 // due reports whether an initiation is to be sent now.
-func (e *exchange) due(now time.Time) bool { return e.wanted && !now.Before(e.next) }
+func (e *initiations) due(now time.Time) bool { return e.wanted && !now.Before(e.next) }
 
 // sent records an initiation; the next one follows after wait.
-func (e *exchange) sent(i initiation, wait time.Duration) {
+func (e *initiations) sent(i initiation, wait time.Duration) {
 	if len(e.outstanding) == maxOutstanding {
 		e.outstanding = append(e.outstanding[:0], e.outstanding[1:]...)
 	}
@@ -58,13 +58,13 @@ func (e *exchange) sent(i initiation, wait time.Duration) {
 
 // postpone counts an attempt that came to nothing, such as one without an
 // address to send to.
-func (e *exchange) postpone(now time.Time, wait time.Duration) {
+func (e *initiations) postpone(now time.Time, wait time.Duration) {
 	e.attempts++
 	e.next = now.Add(wait)
 }
 
 // find returns the outstanding initiation with the given handshake id.
-func (e *exchange) find(id uint32) (initiation, bool) {
+func (e *initiations) find(id uint32) (initiation, bool) {
 	for _, i := range e.outstanding {
 		if i.initiator.ID() == id {
 			return i, true
@@ -75,7 +75,7 @@ func (e *exchange) find(id uint32) (initiation, bool) {
 
 // done ends the exchange: a handshake is complete. Later answers to what is
 // outstanding are strangers.
-func (e *exchange) done() {
+func (e *initiations) done() {
 	e.wanted, e.attempts, e.outstanding = false, 0, nil
 }
 
@@ -93,7 +93,7 @@ const collisionRetry = 50 * time.Millisecond
 // went to where the peer no longer is must not keep the peer out. One that was
 // lost because the peer has only now come up is the more likely case of the
 // two: once in an exchange the next initiation therefore follows soon.
-func (e *exchange) prevails(from netip.AddrPort, oursIsGreater bool, now time.Time) bool {
+func (e *initiations) prevails(from netip.AddrPort, oursIsGreater bool, now time.Time) bool {
 	if !oursIsGreater || len(e.outstanding) == 0 {
 		return false
 	}
@@ -109,7 +109,7 @@ func (e *exchange) prevails(from netip.AddrPort, oursIsGreater bool, now time.Ti
 }
 
 // yield puts off our own initiations: the peer's has just been answered.
-func (e *exchange) yield(until time.Time) {
+func (e *initiations) yield(until time.Time) {
 	if e.wanted && e.next.Before(until) {
 		e.next = until
 	}
