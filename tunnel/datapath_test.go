@@ -111,9 +111,9 @@ func (e ends) join(t testing.TB) *datapath {
 	t.Cleanup(to.close)
 
 	keymat := make([]byte, esp.KeyMaterialSize)
-	out, err := esp.NewOutbound(minSPI, e.suite, keymat)
+	out, err := esp.NewOutbound(esp.MinSPI, e.suite, keymat)
 	fatal(err)
-	in, err := esp.NewInbound(minSPI, e.suite, keymat)
+	in, err := esp.NewInbound(esp.MinSPI, e.suite, keymat)
 	fatal(err)
 	far := newPeer(conf.Peer{Name: "far", AllowedIPs: netlab.Prefixes(rightIP+"/32", rightIP6+"/128")})
 	near := newPeer(conf.Peer{Name: "near", AllowedIPs: netlab.Prefixes(leftIP+"/32", leftIP6+"/128")})
@@ -123,7 +123,7 @@ func (e ends) join(t testing.TB) *datapath {
 	far.sas.current = &saPair{outbound: &outboundSA{Outbound: out}}
 	far.setPath(newPath(netip.AddrPortFrom(e.to.address, to.port()), e.from.address).with(e.plpmtu, e.settled, 1500))
 	near.setPath(newPath(netip.AddrPortFrom(e.from.address, from.port()), e.to.address).with(e.plpmtu, e.settled, 1500))
-	inbound := &inboundSA{spi: minSPI, peer: near, in: in}
+	inbound := &inboundSA{spi: esp.MinSPI, peer: near, in: in}
 	inbound.fragments.Arrived = func(seq uint32) bool { return in.Window().Check(seq) == esp.ErrReplay }
 	spis := new(spiTable)
 	spis.add(inbound)

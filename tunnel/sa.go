@@ -2,6 +2,7 @@ package tunnel
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -133,18 +134,18 @@ func (s *saSet) expire(now time.Time, maxAge time.Duration) (gone []*saPair) {
 		gone = append(gone, s.current)
 		s.current = nil
 	}
-	s.pending = keep(s.pending, func(p *saPair) bool {
+	s.pending = slices.DeleteFunc(s.pending, func(p *saPair) bool {
 		if old(p) {
 			gone = append(gone, p)
 		}
-		return !old(p)
+		return old(p)
 	})
-	s.retiring = keep(s.retiring, func(r retiringPair) bool {
+	s.retiring = slices.DeleteFunc(s.retiring, func(r retiringPair) bool {
 		over := old(r.pair) || !now.Before(r.until)
 		if over {
 			gone = append(gone, r.pair)
 		}
-		return !over
+		return over
 	})
 	return gone
 }
@@ -196,16 +197,4 @@ func (s *saSet) retire(p *saPair, until time.Time) {
 			s.retiring[i].until = time.Time{}
 		}
 	}
-}
-
-// keep filters list in place.
-func keep[T any](list []T, wanted func(T) bool) []T {
-	kept := list[:0]
-	for _, item := range list {
-		if wanted(item) {
-			kept = append(kept, item)
-		}
-	}
-	clear(list[len(kept):])
-	return kept
 }
