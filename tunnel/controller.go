@@ -1,20 +1,15 @@
 package tunnel
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"net/netip"
 	"time"
 
-	"fathom/conf"
 	"fathom/crypto"
 )
 
 const (
-	// eventQueue bounds what the packet loops may leave for the control
-	// goroutine; more is dropped and counted.
-	eventQueue = 512
 	// tick is how often the control goroutine looks at its peers when nothing
 	// happens and the alarm does not ring.
 	tick = 250 * time.Millisecond
@@ -26,48 +21,31 @@ const (
 	warnEvery = 30 * time.Second
 )
 
-// controller is the goroutine that decides: it runs handshakes, replaces SAs,
-// follows peers that move, and keeps watch on whether they live. It owns the
-// state of all peers; the packet loops see what it publishes through atomics.
+// controller is the goroutine that decides: it has handshakes made, replaces
+// SAs, follows peers that move, and watches whether they live. It owns the state
+// of all peers; the packet loops see what it publishes through atomics.
 type controller struct {
-	config    conf.Tunnel
-	log       *slog.Logger
-	private   crypto.PrivateKey
-	public    crypto.PublicKey
-	suites    []uint16 // in order of preference
-	responder *crypto.Responder
-	lifetime  crypto.Lifetime
-
-	peers  []*peer
-	byKey  map[crypto.PublicKey]*peer
-	spis   *spiTable
-	drops  *drops
-	sender *sender
-	// forwarder sends what waited for an SA, with the same sender.
-	forwarder *forwarder
-	host      hostNetwork
-	keys      *keyLog
-	endpoints *endpointCache
-	resolver  resolver
-
-	events     chan func(now time.Time)
-	stopped    chan struct{} // closed when run has ended
+	log        *slog.Logger
+	peers      []*peer
+	events     *events
+	handshaker *handshaker
+	messenger  messenger
+	forwarder  *forwarder // sends what waited for an SA
+	lookups    *lookups
+	lifetime   crypto.Lifetime
+	spis       *spiTable
+	drops      *drops
+	host       hostMTUs
+	keys       *keyLog
+	endpoints  *endpointCache
 	egress     chan struct{} // the host's interfaces or routes have changed
 	alarm      *alarm
-	load       handshakeLoad
-	complained time.Time // last warning about a stranger
-}
-
-// hostNetwork is what the controller asks of the host: see hostLink.
-type hostNetwork interface {
-	egressMTU(to netip.Addr) (int, error)
-	setMTU(mtu int) error
-	route(prefix netip.Prefix, mtu int) error
+	strangers  limit // of warnings about strangers' handshakes
 }
 
 // run ends when ctx is done; it then tells the peers.
 func (c *controller) run(ctx context.Context) {
-	defer close(c.stopped)
+	defer c.lookups.end()
 	now := time.Now()
 	for _, p := range c.peers {
 		if !p.endpoint.IsZero() || len(p.candidates) > 0 {
@@ -82,8 +60,8 @@ func (c *controller) run(ctx context.Context) {
 		case <-ctx.Done():
 			c.farewell()
 			return
-		case event := <-c.events:
-			event(time.Now())
+		case event := <-c.events.queue:
+			event(c, time.Now())
 		case <-c.egress:
 			c.egressChanged(time.Now())
 		case <-c.alarm.timer.C:
@@ -92,48 +70,6 @@ func (c *controller) run(ctx context.Context) {
 		case <-ticker.C:
 			c.maintain(time.Now())
 		}
-	}
-}
-
-// post leaves an event for the control goroutine; false means that it has
-// fallen behind and the event is lost.
-func (c *controller) post(event func(now time.Time)) bool {
-	select {
-	case c.events <- event:
-		return true
-	default:
-		return false
-	}
-}
-
-// The four methods below are the eventSink of the receive loops.
-
-func (c *controller) handshake(message []byte, from netip.AddrPort, local netip.Addr) bool {
-	if !c.responder.Recognizes(message) {
-		c.drops.count(dropHandshake)
-		return true
-	}
-	message = bytes.Clone(message)
-	return c.post(func(now time.Time) { c.handleHandshake(message, from, local, now) })
-}
-
-func (c *controller) message(sa *inboundSA, payload []byte, fragmented bool) bool {
-	payload = bytes.Clone(payload)
-	return c.post(func(now time.Time) { c.handleControl(sa, payload, fragmented, now) })
-}
-
-func (c *controller) firstUse(sa *inboundSA) {
-	if !c.post(func(now time.Time) { c.handleFirstUse(sa, now) }) {
-		sa.used.Store(false) // the next packet tells again
-	}
-}
-
-func (c *controller) moved(p *peer, from netip.AddrPort, local netip.Addr) {
-	if !p.moving.CompareAndSwap(false, true) {
-		return
-	}
-	if !c.post(func(now time.Time) { p.moving.Store(false); c.move(p, from, local, now) }) {
-		p.moving.Store(false)
 	}
 }
 
@@ -190,7 +126,7 @@ func (c *controller) maintainSAs(p *peer, now time.Time) {
 	// sees the new one used, and its answer tells us that it has. After a move
 	// it proves that the peer receives where it now is.
 	if (!pair.inbound.used.Load() || !p.validated) && now.Sub(p.echo.sent) >= confirmEvery {
-		c.sendEcho(p, now)
+		c.messenger.echo(p, now)
 	}
 }
 
@@ -209,7 +145,7 @@ func (c *controller) maintainLiveness(p *peer, now time.Time) {
 		c.log.Info("peer answers again", "peer", p.name)
 	}
 	if echo {
-		c.sendEcho(p, now)
+		c.messenger.echo(p, now)
 	}
 }
 
@@ -224,9 +160,7 @@ func (c *controller) maintainKeepalive(p *peer, now time.Time) {
 		p.lastSent, p.quietSince = sent, now
 	} else if now.Sub(p.quietSince) >= p.keepalive {
 		p.quietSince = now
-		if err := c.sender.keepalive(to); err != nil {
-			p.drops.count(dropReasonOf(err))
-		}
+		c.messenger.keepalive(p)
 	}
 }
 
@@ -251,7 +185,7 @@ func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time
 	if old != nil && old.is(to, local) {
 		return
 	}
-	mtu, err := c.host.egressMTU(to.Addr())
+	mtu, err := c.host.network.egressMTU(to.Addr())
 	if err != nil {
 		c.log.Warn("no way to peer", "peer", p.name, "endpoint", to, "error", err)
 		return
@@ -268,7 +202,7 @@ func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time
 	}
 	p.validated = false
 	p.setPath(path.with(0, mtu, mtu))
-	c.beginDiscovery(p, now)
+	p.beginDiscovery(now)
 	c.applyPLPMTU(p)
 	path = p.path
 	c.log.Info("endpoint", "peer", p.name, "endpoint", to, "plpmtu", path.plpmtu, "inner_mtu", path.innerMTU)
@@ -276,36 +210,14 @@ func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time
 		c.log.Debug("where the peer is was not saved", "error", err)
 	}
 	if p.up {
-		c.sendEcho(p, now) // the answer proves that the peer receives there
-	}
-}
-
-// adaptHost gives the device and the routes the MTU of the peers' paths: the
-// device the largest, each route its peer's. The device carries both families.
-func (c *controller) adaptHost(p *peer, to *path) {
-	largest := 0
-	for _, other := range c.peers {
-		if other.path != nil {
-			largest = max(largest, other.path.linkMTU(true))
-		}
-	}
-	if err := c.host.setMTU(largest); err != nil {
-		c.log.Error("TUN device", "error", err)
-	}
-	if !c.config.Routes {
-		return
-	}
-	for _, prefix := range p.allowed {
-		if err := c.host.route(prefix, to.linkMTU(prefix.Addr().Is6())); err != nil {
-			c.log.Error("route", "peer", p.name, "error", err)
-		}
+		c.messenger.echo(p, now) // the answer proves that the peer receives there
 	}
 }
 
 // farewell tells every peer that its SAs are of no use any more.
 func (c *controller) farewell() {
 	for _, p := range c.peers {
-		c.sendClose(p)
+		c.messenger.close(p)
 		c.spis.remove(p.sas.clear())
 		p.publish()
 	}

@@ -32,12 +32,12 @@ func discoveryConfig(c conf.Peer) pmtud.Config {
 }
 
 // beginDiscovery starts anew on a path: its first SA, or a new endpoint.
-func (c *controller) beginDiscovery(p *peer, now time.Time) {
-	to := p.path
-	if to == nil {
+func (p *peer) beginDiscovery(now time.Time) {
+	path := p.path
+	if path == nil {
 		return
 	}
-	p.discovery.NewEndpoint(pmtud.Endpoint{IPv6: to.v6(), EgressMTU: to.egress}, now)
+	p.discovery.NewEndpoint(pmtud.Endpoint{IPv6: path.v6(), EgressMTU: path.egress}, now)
 	if pair := p.sas.current; pair != nil {
 		p.discovery.NewSA(&pair.outbound.sizes)
 	}
@@ -61,11 +61,11 @@ func (c *controller) pollDiscovery(p *peer, now time.Time) {
 func (c *controller) act(p *peer, a pmtud.Action, now time.Time) {
 	switch a.Kind {
 	case pmtud.SendProbe:
-		if err := c.sendControl(p, control.AppendToken(nil, control.Probe, a.ID), a.Size); err != nil {
+		if err := c.messenger.control(p, control.AppendToken(nil, control.Probe, a.ID), a.Size); err != nil {
 			p.discovery.ProbeFailed(a.ID, errors.Is(err, unix.EMSGSIZE), now)
 		}
 	case pmtud.SendReportRequest:
-		_ = c.sendControl(p, control.AppendToken(nil, control.ReportRequest, a.ID), 0)
+		_ = c.messenger.control(p, control.AppendToken(nil, control.ReportRequest, a.ID), 0)
 	}
 }
 
@@ -86,30 +86,8 @@ func (c *controller) applyPLPMTU(p *peer) {
 	}
 	if to.hostMTU != p.appliedHostMTU {
 		p.appliedHostMTU = to.hostMTU
-		c.adaptHost(p, to)
+		c.host.apply(p, c.peers)
 	}
-}
-
-// handleReportRequest tells the peer which of its packets have arrived.
-func (c *controller) handleReportRequest(p *peer, sa *inboundSA, token uint64) {
-	var bits [control.MaxReportWords]uint64
-	sa.mu.Lock()
-	highest := sa.in.Window().Report(bits[:])
-	sa.mu.Unlock()
-	_ = c.sendControl(p, control.AppendReport(nil, token, sa.spi, highest, bits[:sa.reported.words(highest)]), 0)
-}
-
-// reported remembers up to which sequence number the last reports have told,
-// the oldest first: what comes again in each is enough for some to be lost.
-type reported [4]uint32
-
-// words returns how many words of 64 packets the next report needs, whose
-// highest number is given, and takes note of it.
-func (r *reported) words(highest uint32) int {
-	since := highest - min(highest, r[0])
-	copy(r[:], r[1:])
-	r[len(r)-1] = highest
-	return int(min(since/64+1, control.MaxReportWords))
 }
 
 // handleReport takes in what the peer says has arrived. A report about an SA
@@ -120,53 +98,6 @@ func (c *controller) handleReport(p *peer, e control.Element, now time.Time) {
 	if pair := p.sas.current; pair != nil && pair.outbound.SPI() == spi {
 		p.discovery.Report(e.Token(), highest, bits, now)
 		c.pollDiscovery(p, now)
-	}
-}
-
-// The methods below are the sendEvents of every outbox.
-
-func (c *controller) dataFlows(p *peer) {
-	c.post(func(now time.Time) { c.pollDiscovery(p, now) })
-}
-
-func (c *controller) tooBig(p *peer, size int) {
-	if p == nil {
-		return // a handshake message
-	}
-	c.post(func(now time.Time) {
-		p.discovery.LocalTooBig(size, now)
-		c.pollDiscovery(p, now)
-	})
-}
-
-func (c *controller) noSegmentation(s *udpSocket, why error) {
-	c.log.Info("UDP segmentation offload does not work here and is not used", "socket", s.conn.LocalAddr(), "error", why)
-}
-
-const (
-	// quotedPTBEvery and strangePTBEvery bound how many PTBs reach the control
-	// goroutine, whatever the network sends.
-	quotedPTBEvery  = time.Millisecond
-	strangePTBEvery = 100 * time.Millisecond
-)
-
-// ptb looks at a PTB before it may cost the control goroutine anything: one
-// that quotes the SPI and the sequence number of a packet sent of late is worth
-// a look, of all others only a few.
-func (c *controller) ptb(m ptbMessage) {
-	for _, p := range c.peers {
-		s := p.session.Load()
-		if !s.ready() || s.path.endpoint != m.to {
-			continue
-		}
-		limit := &p.strangePTBs
-		if m.spi == s.sa.SPI() && s.sa.sizes.Size(m.seq) > 0 {
-			limit = &p.quotedPTBs
-		}
-		if limit.allow(time.Now()) {
-			c.post(func(now time.Time) { c.handlePTB(p, m, now) })
-		}
-		return
 	}
 }
 
@@ -191,7 +122,7 @@ func (c *controller) egressChanged(now time.Time) {
 		if to == nil {
 			continue
 		}
-		mtu, err := c.host.egressMTU(to.endpoint.Addr())
+		mtu, err := c.host.network.egressMTU(to.endpoint.Addr())
 		if err != nil || mtu == to.egress {
 			continue // without a route there will be another change
 		}

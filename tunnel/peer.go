@@ -60,7 +60,7 @@ type peer struct {
 	last           time.Time // of the last completed handshake
 	up             bool      // has an SA pair
 	resolving      bool      // a look-up of the endpoint's name is under way
-	complained     time.Time // last warning about a handshake with this peer
+	warnings       limit     // about handshakes with this peer
 }
 
 // traffic counts inner packets as they are put on the way, those that the kernel
@@ -95,7 +95,7 @@ func newPeer(c conf.Peer) *peer {
 		config:    c,
 	}
 	p.waiting.drops = &p.drops
-	p.quotedPTBs.interval, p.strangePTBs.interval = quotedPTBEvery, strangePTBEvery
+	p.quotedPTBs.interval, p.strangePTBs.interval, p.warnings.interval = quotedPTBEvery, strangePTBEvery, warnEvery
 	p.discovery = pmtud.New(discoveryConfig(c))
 	return p
 }

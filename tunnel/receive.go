@@ -42,7 +42,7 @@ type receiver struct {
 }
 
 func newReceiver(in *inbox, d device, clampMSS bool, routes *routes, c *controller) *receiver {
-	r := &receiver{inbox: in, writer: d.writer(), clampMSS: clampMSS, routes: routes, spis: c.spis, drops: c.drops, events: c}
+	r := &receiver{inbox: in, writer: d.writer(), clampMSS: clampMSS, routes: routes, spis: c.spis, drops: c.drops, events: c.events}
 	if features := d.features(); features.tcp {
 		r.coalescer = &inner.Coalescer{Write: r.write, UDP: features.udp}
 	}

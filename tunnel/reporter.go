@@ -32,16 +32,14 @@ func (r *reporter) status() *Status {
 		Dropped:   r.controller.drops.snapshot(),
 	}
 	done := make(chan []PeerStatus, 1)
-	ask := func(time.Time) {
+	ask := func(*controller, time.Time) {
 		peers := make([]PeerStatus, 0, len(r.tunnel.peers))
 		for _, p := range r.tunnel.peers {
 			peers = append(peers, p.status())
 		}
 		done <- peers
 	}
-	select {
-	case r.controller.events <- ask:
-	case <-r.ctx.Done():
+	if r.controller.events.deliver(r.ctx, ask) != nil {
 		return s
 	}
 	select {

@@ -1,12 +1,14 @@
 package tunnel
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"fathom/crypto"
 	"fathom/esp"
 	"fathom/pmtud"
 	"fathom/tunnel/inner"
@@ -45,6 +47,27 @@ type saPair struct {
 	// answered is where the response went, when this end has sent it: the
 	// first packet on the pair proves that the peer receives there.
 	answered netip.AddrPort
+}
+
+// newSAPair makes the SAs of a completed handshake.
+func newSAPair(p *peer, keys crypto.Keys, initiator bool, now time.Time) (*saPair, error) {
+	out, err := esp.NewOutbound(keys.SendSPI, esp.Suite(keys.Suite), keys.Send[:])
+	if err != nil {
+		return nil, fmt.Errorf("outbound SA: %w", err)
+	}
+	in, err := esp.NewInbound(keys.ReceiveSPI, esp.Suite(keys.Suite), keys.Receive[:])
+	if err != nil {
+		return nil, fmt.Errorf("inbound SA: %w", err)
+	}
+	inbound := &inboundSA{spi: keys.ReceiveSPI, peer: p, in: in}
+	// Add is called under inbound.mu, which guards the window too.
+	inbound.fragments.Arrived = func(seq uint32) bool { return in.Window().Check(seq) == esp.ErrReplay }
+	return &saPair{
+		inbound:     inbound,
+		outbound:    &outboundSA{Outbound: out},
+		initiator:   initiator,
+		established: now,
+	}, nil
 }
 
 const (

@@ -79,10 +79,8 @@ func (c *controller) sound(ctx context.Context, name string) (*Sounding, error) 
 	}
 	began := make(chan error, 1)
 	done := make(chan *Sounding, 1)
-	select {
-	case c.events <- func(now time.Time) { began <- c.beginSounding(p, done, now) }:
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+	if err := c.events.deliver(ctx, func(c *controller, now time.Time) { began <- c.beginSounding(p, done, now) }); err != nil {
+		return nil, err
 	}
 	select {
 	case err := <-began:
@@ -131,7 +129,7 @@ func (c *controller) continueSounding(p *peer, now time.Time) {
 		if a.Kind != pmtud.SendProbe {
 			continue
 		}
-		if err := c.sendControl(p, control.AppendToken(nil, control.Probe, a.ID|soundingIDs), a.Size); err != nil {
+		if err := c.messenger.control(p, control.AppendToken(nil, control.Probe, a.ID|soundingIDs), a.Size); err != nil {
 			s.discovery.ProbeFailed(a.ID, errors.Is(err, unix.EMSGSIZE), now)
 		}
 	}

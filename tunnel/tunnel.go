@@ -115,7 +115,11 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 		t.log.Warn("writing the keys of all traffic to a file", "file", t.config.DebugESPSAFile)
 	}
 
-	c, err := t.newController(sockets, host, keys)
+	packets, err := t.openPackets(device)
+	if err != nil {
+		return err
+	}
+	c, err := t.newController(sockets, packets, host, keys)
 	if err != nil {
 		return err
 	}
@@ -131,30 +135,25 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 	}
 	t.tellOfSockets(sockets)
 	t.log.Info("tunnel up", "name", t.config.Name, "public_key", t.public, "listen", sockets.addresses(), "peers", len(t.peers))
-	err = t.carry(ctx, c, device, sockets, status)
+	err = t.carry(ctx, c, device, packets, sockets, status)
 	t.log.Info("tunnel down", "name", t.config.Name)
 	return err
 }
 
 // carry runs the goroutines of the tunnel; see the package documentation for
 // who they are and how each ends.
-func (t *Tunnel) carry(ctx context.Context, c *controller, device *tunDevice, sockets *udpSockets, status net.Listener) error {
+func (t *Tunnel) carry(ctx context.Context, c *controller, device *tunDevice, packets device, sockets *udpSockets, status net.Listener) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	routes := newRoutes(t.peers)
-	packets, err := t.openPackets(device)
-	if err != nil {
-		return err
-	}
 	policy := policyOf(t.config)
-	c.forwarder = newForwarder(c.sender, policy, packets.writer())
 	var loops sync.WaitGroup
 	readers := packets.readers()
 	for i, reader := range readers {
 		loops.Go(func() {
 			transmit := &transmitter{
 				reader: reader, routes: routes, drops: c.drops,
-				forwarder: newForwarder(newSender(transmitterLane(i, len(readers)), sockets, c), policy, packets.writer()),
+				forwarder: newForwarder(newSender(transmitterLane(i, len(readers)), sockets, c.events), policy, packets.writer()),
 			}
 			if err := transmit.run(); err != nil {
 				cancel(err)
@@ -238,44 +237,41 @@ func (t *Tunnel) openPackets(d *tunDevice) (device, error) {
 	return openSuper(d)
 }
 
-func (t *Tunnel) newController(sockets *udpSockets, host hostNetwork, keys *keyLog) (*controller, error) {
-	responder, err := crypto.NewResponder(t.private, rand.Reader)
-	if err != nil {
-		return nil, fmt.Errorf("handshake: %w", err)
-	}
+func (t *Tunnel) newController(sockets *udpSockets, packets device, host hostNetwork, keys *keyLog) (*controller, error) {
 	endpoints, err := loadEndpointCache(filepath.Join(filepath.Dir(t.config.StatusSocket), t.config.Name+".peers"))
 	if err != nil {
 		t.log.Warn("where the peers were is not known", "error", err)
 	}
-	c := &controller{
-		config:    t.config,
-		log:       t.log,
-		private:   t.private,
-		public:    t.public,
-		suites:    t.suites,
-		responder: responder,
-		lifetime:  crypto.Lifetime{RekeyAge: t.config.RekeyAfter, RekeyPackets: t.config.RekeyAfterPackets},
-		peers:     t.peers,
-		byKey:     make(map[crypto.PublicKey]*peer),
-		spis:      new(spiTable),
-		drops:     new(drops),
-		host:      host,
-		keys:      keys,
-		endpoints: endpoints,
-		resolver:  net.DefaultResolver,
-		events:    make(chan func(time.Time), eventQueue),
-		stopped:   make(chan struct{}),
-		egress:    make(chan struct{}, 1),
-		alarm:     newAlarm(),
-	}
-	c.sender = newSender(controllerLane, sockets, c)
 	for _, p := range t.peers {
-		c.byKey[p.public] = p
-		if at, ok := endpoints.lookup(p.public); ok && p.endpoint.IsZero() {
-			p.candidates = []netip.AddrPort{at}
+		if endpoint, ok := endpoints.lookup(p.public); ok && p.endpoint.IsZero() {
+			p.candidates = []netip.AddrPort{endpoint}
 		}
 	}
-	return c, nil
+	spis, drops := new(spiTable), new(drops)
+	handshaker, err := newHandshaker(t.private, t.suites, spis.unused, t.peers, rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	events := newEvents(handshaker.recognizes, t.peers, drops, t.log)
+	sender := newSender(controllerLane, sockets, events)
+	return &controller{
+		log:        t.log,
+		peers:      t.peers,
+		events:     events,
+		handshaker: handshaker,
+		messenger:  messenger{sender},
+		forwarder:  newForwarder(sender, policyOf(t.config), packets.writer()),
+		lookups:    newLookups(net.DefaultResolver),
+		lifetime:   crypto.Lifetime{RekeyAge: t.config.RekeyAfter, RekeyPackets: t.config.RekeyAfterPackets},
+		spis:       spis,
+		drops:      drops,
+		host:       hostMTUs{network: host, routes: t.config.Routes, log: t.log},
+		keys:       keys,
+		endpoints:  endpoints,
+		egress:     make(chan struct{}, 1),
+		alarm:      newAlarm(),
+		strangers:  limit{interval: warnEvery},
+	}, nil
 }
 
 // routeAll leads every allowed prefix into the device, with the MTU that fits

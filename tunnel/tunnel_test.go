@@ -139,18 +139,23 @@ func (e *end) start() {
 	if err != nil {
 		e.t.Fatal(err)
 	}
-	if e.ctl, err = e.tunnel.newController(e.sockets, testHost{1500}, nil); err != nil {
+	e.device = tuntest.NewChannelTUN()
+	device := &tunDevice{Device: e.device.TUN()}
+	packets, err := e.tunnel.openPackets(device)
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	if e.ctl, err = e.tunnel.newController(e.sockets, packets, testHost{1500}, nil); err != nil {
 		e.t.Fatal(err)
 	}
 	if e.adjust != nil {
 		e.adjust(e.ctl)
 	}
-	e.device = tuntest.NewChannelTUN()
 	ctx, cancel := context.WithCancelCause(context.Background())
 	ended := make(chan error, 1)
 	e.stop, e.ended = cancel, ended
-	device, sockets, ctl, tunnel := e.device, e.sockets, e.ctl, e.tunnel
-	go func() { ended <- tunnel.carry(ctx, ctl, &tunDevice{Device: device.TUN()}, sockets, status) }()
+	sockets, ctl, tunnel := e.sockets, e.ctl, e.tunnel
+	go func() { ended <- tunnel.carry(ctx, ctl, device, packets, sockets, status) }()
 	e.t.Cleanup(func() { e.shutdown(nil) })
 }
 
@@ -514,7 +519,7 @@ func TestAMoveIsProvedThoughAnEchoIsLost(t *testing.T) {
 	ask := func(f func(now time.Time)) {
 		t.Helper()
 		done := make(chan struct{})
-		left.ctl.post(func(now time.Time) { f(now); close(done) })
+		left.ctl.events.post(func(_ *controller, now time.Time) { f(now); close(done) })
 		select {
 		case <-done:
 		case <-time.After(5 * time.Second):
@@ -719,7 +724,7 @@ func TestHandshakeSurvivesLoss(t *testing.T) {
 func TestUnderLoadAnInitiationNeedsACookie(t *testing.T) {
 	left, right := newPair(t)
 	right.adjust = func(c *controller) {
-		c.load.second, c.load.count = time.Now().Add(time.Hour), maxInitiations // forever too many
+		c.handshaker.load.second, c.handshaker.load.count = time.Now().Add(time.Hour), maxInitiations // forever too many
 	}
 	right.start()
 	left.start()

@@ -1,0 +1,130 @@
+package tunnel
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/netip"
+	"time"
+)
+
+// eventQueue bounds what may wait for the control goroutine; packet loops drop
+// and count the rest.
+const eventQueue = 512
+
+// event is work for the control goroutine, which calls it.
+type event func(c *controller, now time.Time)
+
+// events is the way to the control goroutine: the packet loops, the look-ups
+// and the status socket put in, the controller takes out. It sifts what the
+// network sends before that can cost the control goroutine anything. Any
+// goroutine may use it.
+type events struct {
+	queue      chan event
+	recognizes func(handshake []byte) bool // is from a sender that knows our public key
+	peers      []*peer
+	drops      *drops
+	log        *slog.Logger
+}
+
+func newEvents(recognizes func([]byte) bool, peers []*peer, drops *drops, log *slog.Logger) *events {
+	return &events{queue: make(chan event, eventQueue), recognizes: recognizes, peers: peers, drops: drops, log: log}
+}
+
+// post leaves an event; false means that the control goroutine has fallen
+// behind and the event is lost.
+func (e *events) post(what event) bool {
+	select {
+	case e.queue <- what:
+		return true
+	default:
+		return false
+	}
+}
+
+// deliver leaves an event, and waits for room until ctx is done.
+func (e *events) deliver(ctx context.Context, what event) error {
+	select {
+	case e.queue <- what:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// The methods below are the eventSink of the receive loops.
+
+func (e *events) handshake(message []byte, from netip.AddrPort, local netip.Addr) bool {
+	if !e.recognizes(message) {
+		e.drops.count(dropHandshake)
+		return true
+	}
+	message = bytes.Clone(message)
+	return e.post(func(c *controller, now time.Time) { c.handleHandshake(message, from, local, now) })
+}
+
+func (e *events) message(sa *inboundSA, payload []byte, fragmented bool) bool {
+	payload = bytes.Clone(payload)
+	return e.post(func(c *controller, now time.Time) { c.handleControl(sa, payload, fragmented, now) })
+}
+
+func (e *events) firstUse(sa *inboundSA) {
+	if !e.post(func(c *controller, now time.Time) { c.handleFirstUse(sa, now) }) {
+		sa.used.Store(false) // the next packet tells again
+	}
+}
+
+func (e *events) moved(p *peer, from netip.AddrPort, local netip.Addr) {
+	if !p.moving.CompareAndSwap(false, true) {
+		return
+	}
+	if !e.post(func(c *controller, now time.Time) { p.moving.Store(false); c.move(p, from, local, now) }) {
+		p.moving.Store(false)
+	}
+}
+
+// The methods below are the sendEvents of every outbox; ptb serves both.
+
+func (e *events) dataFlows(p *peer) {
+	e.post(func(c *controller, now time.Time) { c.pollDiscovery(p, now) })
+}
+
+func (e *events) tooBig(p *peer, size int) {
+	if p == nil {
+		return // a handshake message
+	}
+	e.post(func(c *controller, now time.Time) {
+		p.discovery.LocalTooBig(size, now)
+		c.pollDiscovery(p, now)
+	})
+}
+
+func (e *events) noSegmentation(s *udpSocket, why error) {
+	e.log.Info("UDP segmentation offload does not work here and is not used", "socket", s.conn.LocalAddr(), "error", why)
+}
+
+const (
+	// quotedPTBEvery and strangePTBEvery bound how many PTBs reach the control
+	// goroutine, whatever the network sends.
+	quotedPTBEvery  = time.Millisecond
+	strangePTBEvery = 100 * time.Millisecond
+)
+
+// ptb passes on a PTB that quotes the SPI and the sequence number of a packet
+// sent shortly before, and only a few of all others.
+func (e *events) ptb(m ptbMessage) {
+	for _, p := range e.peers {
+		s := p.session.Load()
+		if !s.ready() || s.path.endpoint != m.to {
+			continue
+		}
+		limit := &p.strangePTBs
+		if m.spi == s.sa.SPI() && s.sa.sizes.Size(m.seq) > 0 {
+			limit = &p.quotedPTBs
+		}
+		if limit.allow(time.Now()) {
+			e.post(func(c *controller, now time.Time) { c.handlePTB(p, m, now) })
+		}
+		return
+	}
+}
