@@ -47,6 +47,16 @@ func SPIOf(packet []byte) (uint32, error) {
 	return binary.BigEndian.Uint32(packet), nil
 }
 
+// ParseQuote returns the SPI and the sequence number of the ESP packet whose
+// beginning an ICMP error quotes. It is not ok if less than both is quoted.
+// Anybody can send a quote.
+func ParseQuote(quote []byte) (spi, seq uint32, ok bool) {
+	if len(quote) < aadSize {
+		return 0, 0, false
+	}
+	return binary.BigEndian.Uint32(quote), binary.BigEndian.Uint32(quote[4:]), true
+}
+
 func checkSPI(spi uint32) error {
 	if spi < MinSPI {
 		return fmt.Errorf("esp: SPI %d is reserved", spi)

@@ -46,36 +46,36 @@ const (
 	minIPv6           = 1280 // the least MTU of an IPv6 link (RFC 8200, 5)
 	defaultMaxProbes  = 3
 	defaultProbeTimer = 15 * time.Second
-	leastProbeTimer   = time.Second
+	minProbeTimer     = time.Second
 	defaultRaise      = 600 * time.Second
 
-	largestPacket = 65535 // an IP packet's total length has 16 bits
+	maxPacket = 65535 // an IP packet's total length has 16 bits
 
 	// A fan is at most an initial window: RFC 9002, 7.2.
 	fanPackets = 10
 	fanBytes   = 14720
-	leastFan   = 3
+	minFan     = 3
 
-	extraProbes      = 2                      // beyond MAX_PROBES where probes are lost by chance
-	leastCopies      = 2                      // probes of the suspected size in a confirming fan
-	mostCopies       = 4                      // the same, where much is lost by chance
-	firstRaise       = 5 * time.Second        // after a reduction; doubles up to PMTU_RAISE_TIMER
-	verifyInterval   = time.Second            // between verifications of unvalidated PTBs
-	verifyMost       = time.Minute            // the same, after contradicted ones
-	checkInterval    = 100 * time.Millisecond // between verifications of few lost packets
-	checkMost        = 2 * time.Second        // the same, after contradicted ones
-	ptbContradicted  = 3                      // contradicted PTBs before all are ignored
-	ptbIgnored       = 10 * time.Minute
-	requestInterval  = 20 * time.Millisecond // the least between report requests
-	dataPerRequest   = 2400                  // bytes of data that are worth a request sooner …
-	mostDeferred     = 3                     // … than after so many more intervals
-	reorderPackets   = 3                     // RFC 9002, 6.1.1
-	leastEvidence    = 3                     // lost large packets that raise suspicion
-	mostEvidence     = 24
-	leastUnanswered  = 3 // report requests in a row
-	historyEvents    = 32
-	rememberedProbes = 64
-	rememberedFails  = 64
+	extraProbes       = 2                      // beyond MAX_PROBES where probes are lost by chance
+	minCopies         = 2                      // probes of the suspected size in a confirming fan
+	maxCopies         = 4                      // the same, where much is lost by chance
+	firstRaise        = 5 * time.Second        // after a reduction; doubles up to PMTU_RAISE_TIMER
+	verifyInterval    = time.Second            // between verifications of unvalidated PTBs
+	maxVerifyInterval = time.Minute            // the same, after contradicted ones
+	checkInterval     = 100 * time.Millisecond // between verifications of few lost packets
+	maxCheckInterval  = 2 * time.Second        // the same, after contradicted ones
+	ptbContradicted   = 3                      // contradicted PTBs before all are ignored
+	ptbIgnored        = 10 * time.Minute
+	requestInterval   = 20 * time.Millisecond // the least between report requests
+	dataPerRequest    = 2400                  // bytes of data that are worth a request sooner …
+	maxDeferred       = 3                     // … than after so many more intervals
+	reorderPackets    = 3                     // RFC 9002, 6.1.1
+	minEvidence       = 3                     // lost large packets that raise suspicion
+	maxEvidence       = 24
+	minUnanswered     = 3 // report requests in a row
+	historyEvents     = 32
+	rememberedProbes  = 64
+	rememberedFails   = 64
 )
 
 // withDefaults fills the fields that are zero.
@@ -87,11 +87,11 @@ func (c Config) withDefaults() Config {
 	}
 	or(&c.Step, defaultStep)
 	or(&c.MaxProbes, defaultMaxProbes)
-	or(&c.MaxPLPMTU, largestPacket)
+	or(&c.MaxPLPMTU, maxPacket)
 	if c.ProbeTimer == 0 {
 		c.ProbeTimer = defaultProbeTimer
 	}
-	c.ProbeTimer = max(c.ProbeTimer, leastProbeTimer)
+	c.ProbeTimer = max(c.ProbeTimer, minProbeTimer)
 	if c.RaiseTimer <= 0 {
 		c.RaiseTimer = defaultRaise
 	}
@@ -135,7 +135,7 @@ func (c Config) bounds(ipv6 bool, egress int) grid {
 		base = c.BasePLPMTU
 	}
 	g.min = g.ceil(least)
-	g.max = max(g.floor(min(c.MaxPLPMTU, egress, largestPacket)), g.min)
+	g.max = max(g.floor(min(c.MaxPLPMTU, egress, maxPacket)), g.min)
 	g.base = min(max(g.floor(base), g.min), g.max)
 	return g
 }

@@ -58,7 +58,7 @@ type Discovery struct {
 // New returns a Discovery in state Disabled.
 func New(cfg Config) *Discovery {
 	cfg = cfg.withDefaults()
-	d := &Discovery{cfg: cfg, grid: cfg.bounds(false, largestPacket)}
+	d := &Discovery{cfg: cfg, grid: cfg.bounds(false, maxPacket)}
 	d.plpmtu = d.grid.base
 	d.forget()
 	return d
@@ -73,16 +73,16 @@ func (d *Discovery) NewEndpoint(e Endpoint, now time.Time) {
 	d.rtt, d.clearsDF = rtt{}, false
 	d.grid = d.cfg.bounds(e.IPv6, e.EgressMTU)
 	if d.cfg.Mode == Off {
-		d.use(d.grid.max, CauseStart, now)
+		d.setPLPMTU(d.grid.max, CauseStart, now)
 		return
 	}
-	d.happens(connected, now)
+	d.transition(connected, now)
 	d.restart(now)
 }
 
 // Stop says that the peer cannot be reached (RFC 8899, 5.2 DISABLED). The
 // PLPMTU stays for whoever asks.
-func (d *Discovery) Stop(now time.Time) { d.happens(disconnected, now) }
+func (d *Discovery) Stop(now time.Time) { d.transition(disconnected, now) }
 
 // SeedRTT gives a round trip measured elsewhere, by the handshake, so that the
 // first fan need not wait for the initial timeout. It comes after NewEndpoint,
@@ -130,20 +130,20 @@ func (d *Discovery) rebound(cause Cause, now time.Time) {
 	d.lo = min(d.lo, d.grid.max)
 	d.doubt.size = min(d.doubt.size, d.grid.max)
 	if d.cfg.Mode == Off {
-		d.use(d.grid.max, cause, now)
+		d.setPLPMTU(d.grid.max, cause, now)
 		return
 	}
 	if d.plpmtu > d.grid.max {
-		d.use(d.grid.max, cause, now)
+		d.setPLPMTU(d.grid.max, cause, now)
 		d.reduced()
 	}
 	switch {
 	case d.grid.max > before.max || d.grid.base > before.base:
-		d.happens(maxRaised, now)
+		d.transition(maxRaised, now)
 	case d.state == Searching && d.lo >= d.grid.max:
-		d.happens(maxAcked, now)
+		d.transition(maxAcked, now)
 	case d.state == Error && d.lo >= d.grid.base:
-		d.happens(baseAcked, now)
+		d.transition(baseAcked, now)
 	}
 }
 
@@ -258,7 +258,7 @@ func (d *Discovery) acked(size int, now time.Time) {
 		d.dropFailures()
 	}
 	if size >= d.grid.base && (d.state == Base || d.state == Error) {
-		d.happens(baseAcked, now)
+		d.transition(baseAcked, now)
 	}
 	cause := CauseProbe
 	if d.doubt.size > 0 && d.lo >= d.doubt.size {
@@ -266,13 +266,13 @@ func (d *Discovery) acked(size int, now time.Time) {
 		d.falseAlarm()
 	}
 	if d.lo > d.plpmtu && d.state != Base {
-		d.use(d.lo, cause, now)
+		d.setPLPMTU(d.lo, cause, now)
 		if d.state == SearchComplete {
-			d.happens(baseAcked, now)
+			d.transition(baseAcked, now)
 		}
 	}
 	if d.state == Searching && d.lo >= d.grid.max {
-		d.happens(maxAcked, now)
+		d.transition(maxAcked, now)
 	}
 }
 
@@ -281,13 +281,13 @@ func (d *Discovery) decide(now time.Time) {
 	switch d.state {
 	case Base:
 		if d.failures(d.grid.base) >= d.cfg.MaxProbes {
-			d.happens(baseFailed, now)
+			d.transition(baseFailed, now)
 		}
 	case Searching:
 		if d.lo >= d.grid.max {
-			d.happens(maxAcked, now)
+			d.transition(maxAcked, now)
 		} else if d.failures(d.lo+d.grid.step) >= d.enough() {
-			d.happens(sizeFailed, now)
+			d.transition(sizeFailed, now)
 		}
 	case Error:
 		if d.lo > 0 && d.failures(d.lo+d.grid.step) >= d.enough() {

@@ -31,8 +31,8 @@ type Event struct {
 // the caller's.
 func (d *Discovery) History() []Event { return append([]Event(nil), d.history...) }
 
-// use makes size the PLPMTU from now on.
-func (d *Discovery) use(size int, cause Cause, now time.Time) {
+// setPLPMTU makes size the PLPMTU from now on.
+func (d *Discovery) setPLPMTU(size int, cause Cause, now time.Time) {
 	if size == d.plpmtu {
 		return
 	}

@@ -44,7 +44,7 @@ func (d *Discovery) PTB(m PTB, now time.Time) {
 			return
 		}
 		d.hint = m.MTU
-		d.happens(validPTB, now)
+		d.transition(validPTB, now)
 	case d.state != SearchComplete: // PLPMTU <= PL_PTB_SIZE < PROBED_SIZE: the next search point
 		d.hint = m.MTU
 	}
@@ -57,7 +57,7 @@ func (d *Discovery) verifySoon(hint int, now time.Time) {
 	}
 	d.verify, d.hint = d.plpmtu, hint
 	d.verifyNext = now.Add(d.verifyWait)
-	d.verifyWait = min(2*d.verifyWait, verifyMost)
+	d.verifyWait = min(2*d.verifyWait, maxVerifyInterval)
 }
 
 // mayVerify reports whether a fan may confirm the PLPMTU: none while probes

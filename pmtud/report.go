@@ -117,7 +117,7 @@ func (d *Discovery) request(dst []Action, now time.Time) []Action {
 		case !large:
 			d.log.armed.Store(true) // the next packet may make it worth asking
 			return dst
-		case r.deferred < mostDeferred:
+		case r.deferred < maxDeferred:
 			r.deferred++
 			return dst
 		}
@@ -174,7 +174,7 @@ func (d *Discovery) verifyLoss(now time.Time) {
 		return
 	}
 	d.verify, d.hint = d.plpmtu, 0
-	r.checkWait = min(max(2*r.checkWait, checkInterval), checkMost)
+	r.checkWait = min(max(2*r.checkWait, checkInterval), maxCheckInterval)
 	r.checkNext = now.Add(r.checkWait)
 }
 
@@ -182,7 +182,7 @@ func (d *Discovery) verifyLoss(now time.Time) {
 // did not arrive: a flow that has stalled sends too few large packets for one
 // report to be enough.
 type tally struct {
-	missing   [mostEvidence]int // sizes that no later packet of the size or more has contradicted
+	missing   [maxEvidence]int // sizes that no later packet of the size or more has contradicted
 	count     int
 	arrived   int // packets that have arrived since the first of them
 	unrelated int // packets that were lost since, but too small for their size to be why
@@ -260,15 +260,15 @@ func (d *Discovery) vanishing(q *request, highest uint32, bits []uint64) bool {
 // evidence is how many packets must be lost for a suspicion, so that random
 // loss as it has been makes few of them.
 func (r *reports) evidence() int {
-	return min(inARow(r.loss, 1e-5, leastEvidence)*r.factor, mostEvidence/2)
+	return min(inARow(r.loss, 1e-5, minEvidence)*r.factor, maxEvidence/2)
 }
 
 // inARow returns how many losses in a row are less likely than odds.
-func inARow(loss, odds float64, least int) int {
+func inARow(loss, odds float64, minimum int) int {
 	if loss < 0.001 {
-		return least
+		return minimum
 	}
-	return max(least, int(math.Ceil(math.Log(odds)/math.Log(min(loss, 0.9)))))
+	return max(minimum, int(math.Ceil(math.Log(odds)/math.Log(min(loss, 0.9)))))
 }
 
 // silenceAt returns when the absence of reports becomes a suspicion: when
@@ -276,7 +276,7 @@ func inARow(loss, odds float64, least int) int {
 func (d *Discovery) silenceAt() time.Time {
 	r := &d.reports
 	both := 1 - (1-r.loss)*(1-r.loss) // the request or its report
-	need := min(inARow(both, 1e-5, leastUnanswered), rememberedRequests-2)
+	need := min(inARow(both, 1e-5, minUnanswered), rememberedRequests-2)
 	if d.state == Base || d.lo == 0 || d.plpmtu <= d.grid.min || r.pending < need {
 		return time.Time{}
 	}

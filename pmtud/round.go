@@ -189,7 +189,7 @@ func (d *Discovery) closeRound(now time.Time) {
 		d.verdict()
 	}
 	if d.state == Error && d.lo > 0 && d.lo < d.plpmtu {
-		d.use(d.lo, CauseError, now)
+		d.setPLPMTU(d.lo, CauseError, now)
 		d.reduced()
 	}
 	d.decide(now)
@@ -201,7 +201,7 @@ func (d *Discovery) closeRound(now time.Time) {
 // halves both.
 func (d *Discovery) budget(heard bool, small, smallLost int) {
 	if !heard || small > 1 && 2*smallLost >= small {
-		d.packets = max(d.packets/2, leastFan)
+		d.packets = max(d.packets/2, minFan)
 		d.bytes = max(d.bytes/2, fanBytes/2)
 		return
 	}
@@ -223,7 +223,7 @@ func (d *Discovery) silence(now time.Time) {
 	}
 	silent := d.round.silent
 	if d.state == Base {
-		d.happens(baseFailed, now)
+		d.transition(baseFailed, now)
 	} else {
 		d.blackHole(now)
 	}

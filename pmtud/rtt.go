@@ -12,12 +12,12 @@ type rtt struct {
 const (
 	initialTimeout = time.Second           // RFC 6298, 2.1
 	granularity    = 10 * time.Millisecond // least allowance for a busy peer
-	mostRTT        = time.Minute
+	maxRTT         = time.Minute
 )
 
 // sample adds a measured round trip (RFC 6298, 2.2 and 2.3).
 func (r *rtt) sample(d time.Duration) {
-	if d <= 0 || d > mostRTT {
+	if d <= 0 || d > maxRTT {
 		return
 	}
 	if r.smoothed == 0 {

@@ -349,8 +349,8 @@ func (d *Discovery) nextSize() int {
 // that they are hardly all lost by chance, as far as the budget in bytes
 // allows.
 func (d *Discovery) confirmCopies(size, budget int) int {
-	copies := min(inARow(d.reports.loss, 1e-3, leastCopies), mostCopies)
-	for copies > leastCopies && copies*size > budget {
+	copies := min(inARow(d.reports.loss, 1e-3, minCopies), maxCopies)
+	for copies > minCopies && copies*size > budget {
 		copies--
 	}
 	return copies

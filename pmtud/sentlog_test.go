@@ -25,17 +25,17 @@ func TestASentLogRemembersTheLastPackets(t *testing.T) {
 	}
 }
 
-func TestASentLogAsksOnceForData(t *testing.T) {
+func TestASentLogWakesOnceForData(t *testing.T) {
 	l := new(SentLog)
 	if l.Record(1, 100, true) {
-		t.Error("asked though nobody waits")
+		t.Error("asks before it is armed")
 	}
 	l.armed.Store(true)
 	if l.Record(2, 100, false) {
 		t.Error("a control message counts as data")
 	}
 	if !l.Record(3, 100, true) || l.Record(4, 100, true) {
-		t.Error("not asked once")
+		t.Error("does not ask exactly once")
 	}
 }
 
@@ -107,10 +107,10 @@ func BenchmarkRecordParallel(b *testing.B) {
 	})
 }
 
-func TestTopIsWhatHasLeft(t *testing.T) {
+func TestTopIsBelowEveryQueuedPacket(t *testing.T) {
 	l := new(SentLog)
-	record := func(lane int, seq uint32) {
-		l.Waits(lane, seq)
+	record := func(sender int, seq uint32) {
+		l.Queued(sender, seq)
 		l.Record(seq, 1000, true)
 	}
 	for _, step := range []struct {
@@ -119,11 +119,11 @@ func TestTopIsWhatHasLeft(t *testing.T) {
 		want uint32
 	}{
 		{"nothing was sent", func() {}, 0},
-		{"two wait", func() { record(0, 1); record(0, 2) }, 0},
-		{"they have left", func() { l.Left(0) }, 2},
-		{"one waits elsewhere", func() { record(1, 3); record(0, 4); l.Left(0) }, 2},
-		{"and has left", func() { l.Left(1) }, 4},
-		{"the last lane", func() { record(Lanes-1, 5) }, 4},
+		{"two are queued", func() { record(0, 1); record(0, 2) }, 0},
+		{"they are flushed", func() { l.Flushed(0) }, 2},
+		{"another sender holds one", func() { record(1, 3); record(0, 4); l.Flushed(0) }, 2},
+		{"which is flushed", func() { l.Flushed(1) }, 4},
+		{"the last sender", func() { record(MaxSenders-1, 5) }, 4},
 	} {
 		step.do()
 		if got := l.top(); got != step.want {

@@ -43,16 +43,16 @@ func live(seed uint64, trace func(string, ...any)) (l life) {
 	m := newModel(cfg, rng)
 	m.trace = trace
 	v6 := rng.IntN(4) == 0
-	least := 576
+	minMTU := 576
 	if v6 {
-		least = 1280
+		minMTU = 1280
 	}
 	egress := []int{1500, 1500, 9000, 9216}[rng.IntN(4)]
 	randomMTU := func() int {
 		if rng.IntN(2) == 0 {
-			return min(max(least, 1280+rng.IntN(221)), egress)
+			return min(max(minMTU, 1280+rng.IntN(221)), egress)
 		}
-		return least + rng.IntN(egress-least+1)
+		return minMTU + rng.IntN(egress-minMTU+1)
 	}
 	m.mtu = randomMTU()
 	m.delay = time.Duration(500+rng.IntN(199_500)) * time.Microsecond
@@ -111,7 +111,7 @@ func live(seed uint64, trace func(string, ...any)) (l life) {
 		m.mtu = m.exact()
 	}
 	if m.exact() >= m.d.PLPMTU() {
-		m.mtu = max(least, m.d.PLPMTU()-4-rng.IntN(200))
+		m.mtu = max(minMTU, m.d.PLPMTU()-4-rng.IntN(200))
 	}
 	if m.clearsDF { // then nothing vanishes
 		m.clearsDF = false
@@ -221,10 +221,10 @@ func TestManyRandomPaths(t *testing.T) {
 			what, len(v), quantile(.5), quantile(.95), quantile(.99), worst, seed+uint64(at))
 		return v
 	}
-	within := func(v []float64, p, most float64) {
+	within := func(v []float64, p, limit float64) {
 		t.Helper()
-		if len(v) > 0 && v[min(int(p*float64(len(v))), len(v)-1)] > most+0.02 {
-			t.Errorf("want at most %v", most)
+		if len(v) > 0 && v[min(int(p*float64(len(v))), len(v)-1)] > limit+0.02 {
+			t.Errorf("want at most %v", limit)
 		}
 	}
 	within(show("start to exact, no loss, 1280 to 1500, RTT", func(l life) (float64, bool) { return l.exact, l.clean && l.mtu >= 1280 && l.mtu <= 1500 }), 1, 3)

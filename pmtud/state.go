@@ -86,9 +86,9 @@ var transitions = []struct {
 	{Error, validPTB, Error, "5.4: search again below BASE_PLPMTU"},
 }
 
-// happens moves the machine and reports whether the event has a line in the
+// transition moves the machine and reports whether the event has a line in the
 // table.
-func (d *Discovery) happens(e event, now time.Time) bool {
+func (d *Discovery) transition(e event, now time.Time) bool {
 	for _, t := range transitions {
 		if t.from == d.state && t.on == e {
 			d.state = t.to
@@ -109,7 +109,7 @@ func (d *Discovery) entered(from State, e event, now time.Time) {
 	case Base: // PROBED_SIZE = BASE_PLPMTU, PROBE_COUNT = 0
 		if e == connected {
 			d.forget()
-			d.use(d.grid.base, CauseStart, now)
+			d.setPLPMTU(d.grid.base, CauseStart, now)
 		} else {
 			d.suspect(e, d.safe(e), now)
 		}
@@ -126,7 +126,7 @@ func (d *Discovery) entered(from State, e event, now time.Time) {
 		case baseFailed:
 			d.fails = d.fails[:0]
 			if d.lo > 0 { // else nothing passes: an outage, which is not about size
-				d.use(d.lo, CauseError, now)
+				d.setPLPMTU(d.lo, CauseError, now)
 				d.reduced()
 				d.addFailure(d.grid.base, d.cfg.MaxProbes)
 			}

@@ -123,7 +123,7 @@ func TestAPairWithoutALineChangesNothing(t *testing.T) {
 			m := in(t, s)
 			plpmtu := m.d.PLPMTU()
 			to, listed := lines[[2]int{int(s), int(e)}]
-			if got := m.d.happens(e, m.now); got != listed {
+			if got := m.d.transition(e, m.now); got != listed {
 				t.Errorf("%v and event %d: listed is %v", s, e, got)
 			}
 			if !listed {

@@ -76,16 +76,16 @@ func TestTraces(t *testing.T) {
 	}
 }
 
-func TestSoundingsTellOfEachProbe(t *testing.T) {
+func TestEachProbeHasARecord(t *testing.T) {
 	m := newPath(1400)
 	m.begin(1500)
 	m.run(time.Second, func() bool { return m.d.State() == SearchComplete })
-	all := m.d.Soundings()
+	all := m.d.ProbeRecords()
 	if len(all) != m.probes {
-		t.Fatalf("%d soundings of %d probes", len(all), m.probes)
+		t.Fatalf("%d records of %d probes", len(all), m.probes)
 	}
 	for i, s := range all {
-		want := Sounding{Fan: s.Fan, Size: s.Size, Sent: s.Sent, Outcome: Lost}
+		want := ProbeRecord{Fan: s.Fan, Size: s.Size, Sent: s.Sent, Outcome: Lost}
 		if s.Size <= 1400 {
 			want.Outcome, want.After = Passed, m.rtt()
 		}

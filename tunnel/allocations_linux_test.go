@@ -2,7 +2,6 @@ package tunnel
 
 import (
 	"fmt"
-	"log/slog"
 	"net"
 	"net/netip"
 	"runtime"
@@ -16,7 +15,9 @@ import (
 	"fathom/conf"
 	"fathom/esp"
 	"fathom/test/netlab"
+	"fathom/tunnel/host"
 	"fathom/tunnel/inner"
+	"fathom/tunnel/tun"
 )
 
 // allocationsIn returns how often the program allocates while f runs.
@@ -101,12 +102,12 @@ func TestTheDataPathDoesNotAllocate(t *testing.T) {
 
 // reading counts the packets that are read from a device.
 type reading struct {
-	packetReader
+	tun.Reader
 	n *atomic.Int64
 }
 
-func (r reading) read(wait bool) ([]byte, inner.Offload, error) {
-	packet, o, err := r.packetReader.read(wait)
+func (r reading) Read(wait bool) ([]byte, inner.Offload, error) {
+	packet, o, err := r.Reader.Read(wait)
 	if err == nil {
 		r.n.Add(1)
 	}
@@ -130,35 +131,32 @@ func TestTheDevicesDoNotAllocate(t *testing.T) {
 				address6         string
 				sending, arrival *datapath
 			}{{a.host, leftIP, leftIP6, forth, back}, {b.host, rightIP, rightIP6, back, forth}} {
-				var device *tunDevice
+				var device *tun.Device
 				if err := end.host.Do(func() (err error) {
-					var link *hostLink
-					device, link, err = openDevice("fathom0", netlab.Prefixes(end.address4+"/24", end.address6+"/64"), defaultInnerMTU, deviceShapes(1, offload))
+					if device, err = tun.Open("fathom0", tun.Config{Offload: offload, Queues: 1}); err != nil {
+						return err
+					}
+					link, err := host.Attach("fathom0", host.Config{
+						Addresses: netlab.Prefixes(end.address4+"/24", end.address6+"/64"),
+						MTU:       defaultInnerMTU, GSOMaxSize: deviceGSOMaxSize,
+					})
 					if err == nil {
-						link.close()
+						link.Close()
 					}
 					return err
 				}); err != nil {
 					t.Fatal(err)
 				}
-				mode := conf.OffloadOff
-				if offload {
-					mode = conf.OffloadAuto
+				if device.Features().TCP != offload {
+					t.Fatalf("the device has %+v", device.Features())
 				}
-				queues, err := (&Tunnel{config: conf.Tunnel{Offload: mode}, log: slog.New(slog.DiscardHandler)}).openPackets(device)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if _, super := queues.(*superDevice); super != offload {
-					t.Fatalf("the device is a %T", queues)
-				}
-				end.sending.transmit.reader = reading{queues.readers()[0], &packets}
-				end.arrival.receiver.writer = queues.writer()
+				end.sending.transmit.reader = reading{device.Readers()[0], &packets}
+				end.arrival.receiver.writer = device.NewWriter()
 				loops.Go(func() { _ = end.sending.transmit.run() }) // until the device is closed
 				loops.Go(end.arrival.receiver.run)
 				t.Cleanup(func() {
 					device.Close()
-					end.arrival.receiver.inbox.socket.conn.Close()
+					end.arrival.to.Close()
 				})
 			}
 

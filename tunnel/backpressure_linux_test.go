@@ -8,12 +8,11 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"fathom/conf"
 	"fathom/test/netlab"
 	"fathom/test/netlab/labtest"
 	"fathom/tunnel/inner"
+	"fathom/tunnel/udp"
 )
 
 // cable is two hosts with a link between them, for the ends of a datapath.
@@ -33,7 +32,7 @@ type eager struct {
 	reads  atomic.Int64
 }
 
-func (e *eager) read(bool) ([]byte, inner.Offload, error) {
+func (e *eager) Read(bool) ([]byte, inner.Offload, error) {
 	if e.reads.Load() == e.limit {
 		return nil, inner.Offload{}, os.ErrClosed
 	}
@@ -67,15 +66,8 @@ func TestAFullSocketStopsTheReader(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			link, from, to := cable(t)
-			link.A.LimitRate(rate, 64<<20) // a queue without end: the socket is what fills
-			d := ends{offload: test.offload, config: conf.Tunnel{Oversize: conf.OversizeCarry}, from: from, to: to}.join(t)
-			d.transmit.forwarder.sender.outbox.sockets.each(func(s *udpSocket) {
-				if err := s.raw.Control(func(fd uintptr) {
-					_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUF, sndbuf/2) // the kernel doubles it
-				}); err != nil {
-					t.Fatal(err)
-				}
-			})
+			link.A.LimitRate(rate, 64<<20)                                                                                                          // a queue without end: the socket is what fills
+			d := ends{offload: test.offload, config: conf.Tunnel{Oversize: conf.OversizeCarry}, from: from, to: to, sendBuffer: sndbuf / 2}.join(t) // the kernel doubles it
 			test.load.ecn = true
 			reader := &eager{load: test.load, limit: test.packets}
 			d.transmit.reader = reader
@@ -90,7 +82,7 @@ func TestAFullSocketStopsTheReader(t *testing.T) {
 			var loops sync.WaitGroup
 			defer loops.Wait()
 			loops.Go(d.receiver.run)
-			defer d.receiver.inbox.socket.conn.Close()
+			defer d.to.Close()
 			ended := make(chan error, 1)
 			began := time.Now()
 			go func() { ended <- d.transmit.run() }()
@@ -100,7 +92,7 @@ func TestAFullSocketStopsTheReader(t *testing.T) {
 			for time.Since(began) < while {
 				time.Sleep(10 * time.Millisecond)
 				read := reader.reads.Load() * int64(len(packet))
-				may := int64(rate/8*time.Since(began).Seconds()) + bucket + sndbuf + outboxSize + slack
+				may := int64(rate/8*time.Since(began).Seconds()) + bucket + sndbuf + udp.BufferSize + slack
 				if read > may {
 					t.Fatalf("after %v the device has been read %d bytes of; the wire can have taken, and the socket and the outbox hold, %d", time.Since(began), read, may)
 				}
@@ -131,10 +123,10 @@ func TestAFullSocketStopsTheReader(t *testing.T) {
 	}
 }
 
-// lookAt is a packetWriter that only looks.
+// lookAt is a tun.Writer that only looks.
 type lookAt func(parts [][]byte)
 
-func (f lookAt) write(parts [][]byte, _ inner.Offload) error {
+func (f lookAt) Write(parts [][]byte, _ inner.Offload) error {
 	f(parts)
 	return nil
 }
@@ -145,15 +137,13 @@ func (f lookAt) write(parts [][]byte, _ inner.Offload) error {
 func TestTooLargeForTheLink(t *testing.T) {
 	const mtu, trains, segments = 1300, 3, 20
 	link, from, to := cable(t)
-	d := ends{offload: true, config: conf.Tunnel{Oversize: conf.OversizeCarry}, from: from, to: to}.join(t)
-	host := recorded(d)
-	outbox := d.transmit.forwarder.sender.outbox
 	events := new(sizesTold)
-	outbox.events = events
+	d := ends{offload: true, config: conf.Tunnel{Oversize: conf.OversizeCarry}, from: from, to: to, events: events}.join(t)
+	host := recorded(d)
 	link.SetMTU(mtu)
 	for i := range trains {
 		packet, o := load{payload: segments * 1386, segment: 1386, seq: uint32(i * segments * 1386)}.packet()
-		if err := d.send(packet, o); err != unix.EMSGSIZE {
+		if err := d.send(packet, o); err != udp.ErrTooBig {
 			t.Errorf("train %d: %v", i, err)
 		}
 		small, o := load{payload: 10 * 1000, segment: 1000, port: 1, seq: uint32(i * 10 * 1000)}.packet()
@@ -182,7 +172,7 @@ func TestTooLargeForTheLink(t *testing.T) {
 	if got := d.peer.drops[dropSendTooLarge].Load(); got != trains*segments {
 		t.Errorf("%d packets are counted as too large, want %d", got, trains*segments)
 	}
-	if events.noSegmentations > 0 || !outbox.sockets.v4[0].gso.Load() {
+	if events.noSegmentations > 0 || !d.from.Offloads().Segment {
 		t.Error("UDP_SEGMENT is not used any more")
 	}
 }
@@ -202,5 +192,5 @@ type sizesTold struct {
 	noSegmentations int
 }
 
-func (s *sizesTold) tooBig(_ *peer, size int)         { s.sizes = append(s.sizes, size) }
-func (s *sizesTold) noSegmentation(*udpSocket, error) { s.noSegmentations++ }
+func (s *sizesTold) tooBig(_ *peer, size int)             { s.sizes = append(s.sizes, size) }
+func (s *sizesTold) noSegmentation(netip.AddrPort, error) { s.noSegmentations++ }

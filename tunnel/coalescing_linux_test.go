@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"os"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
-	"unsafe"
-
-	"golang.org/x/sys/unix"
 
 	"fathom/conf"
 	"fathom/tunnel/inner"
@@ -20,10 +20,10 @@ type handed struct {
 	o      inner.Offload
 }
 
-// record is a packetWriter that keeps everything.
+// record is a tun.Writer that keeps everything.
 type record struct{ list []handed }
 
-func (r *record) write(parts [][]byte, o inner.Offload) error {
+func (r *record) Write(parts [][]byte, o inner.Offload) error {
 	r.list = append(r.list, handed{bytes.Join(parts, nil), o})
 	return nil
 }
@@ -50,32 +50,39 @@ func (h handed) completed(t *testing.T) []byte {
 // receiver's socket: so many bytes more than before.
 func (d *datapath) cross(t *testing.T, size int) {
 	t.Helper()
-	socket := d.receiver.inbox.socket
-	before := waiting(t, socket)
+	before := d.waiting(t)
 	if err := d.flush(); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(5 * time.Second); waiting(t, socket) < before+size; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(5 * time.Second); d.waiting(t) < before+size; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("%d of %d bytes are there", waiting(t, socket)-before, size)
+			t.Fatalf("%d of %d bytes are there", d.waiting(t)-before, size)
 		}
 	}
 }
 
-// waiting returns how much memory the kernel uses for what waits in a socket,
-// which is more than its size, in bytes.
-func waiting(t *testing.T, s *udpSocket) int {
+// waiting returns how much memory the kernel uses for what waits in the receiver's
+// socket, which is more than its size, in bytes.
+func (d *datapath) waiting(t *testing.T) int {
 	t.Helper()
-	var info [16]uint32 // SK_MEMINFO_VARS: the first is rmem_alloc
-	size := uint32(unsafe.Sizeof(info))
-	var errno unix.Errno
-	if err := s.raw.Control(func(fd uintptr) {
-		_, _, errno = unix.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_MEMINFO,
-			uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
-	}); err != nil || errno != 0 {
-		t.Fatal(err, errno)
+	table, err := os.ReadFile("/proc/thread-self/net/udp")
+	if err != nil {
+		t.Fatal(err)
 	}
-	return int(info[0])
+	port := fmt.Sprintf(":%04X", d.to.Addrs()[0].Port())
+	for line := range strings.Lines(string(table)) {
+		// sl, local_address, rem_address, st, tx_queue:rx_queue, …
+		if f := strings.Fields(line); len(f) > 4 && strings.HasSuffix(f[1], port) {
+			_, queue, _ := strings.Cut(f[4], ":")
+			n, err := strconv.ParseInt(queue, 16, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return int(n)
+		}
+	}
+	t.Fatalf("no socket has port %s:\n%s", port, table)
+	return 0
 }
 
 // TestASuperpacketArrivesAsOne: what the host has handed over at once the other

@@ -44,7 +44,7 @@ func TestSendersAreToldOfAStandingQueue(t *testing.T) {
 		for end := time.Now().Add(5 * time.Second); int(whole.Load()) < want && time.Now().Before(end); {
 			time.Sleep(20 * time.Millisecond)
 		}
-		d.receiver.inbox.socket.conn.Close()
+		d.to.Close()
 		loop.Wait()
 		t.Logf("ECN %v: %d packets marked, %d segments lost, %d arrived", ecn, marked, lost, segments)
 		if int(whole.Load()) != want {

@@ -182,16 +182,16 @@ func (c *controller) lost(p *peer, why string, now time.Time) {
 // our own configuration, leads here.
 func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time.Time) {
 	old := p.path
-	if old != nil && old.is(to, local) {
+	if old != nil && old.Matches(to, local) {
 		return
 	}
-	mtu, err := c.host.network.egressMTU(to.Addr())
+	mtu, err := c.host.network.EgressMTU(to.Addr())
 	if err != nil {
 		c.log.Warn("no way to peer", "peer", p.name, "endpoint", to, "error", err)
 		return
 	}
 	path := newPath(to, local)
-	if old != nil && old.endpoint == to {
+	if old != nil && old.Remote() == to {
 		// The same way back; only our own address on it is another.
 		p.setPath(path.with(old.plpmtu, old.settled, mtu))
 		if mtu != old.egress {

@@ -11,6 +11,7 @@ import (
 	"fathom/esp"
 	"fathom/test/netlab"
 	"fathom/tunnel/inner"
+	"fathom/tunnel/udp"
 )
 
 // datapath is the packet loops of two ends without anything beside them: no
@@ -18,6 +19,7 @@ import (
 // pair, by default of the loopback interface.
 type datapath struct {
 	peer     *peer
+	from, to *udp.Conn
 	transmit *transmitter
 	receiver *receiver
 	told     *written // to the sending host
@@ -28,10 +30,12 @@ type datapath struct {
 type ends struct {
 	offload         bool
 	config          conf.Tunnel
-	suite           esp.Suite // zero: the preferred one
-	plpmtu, settled int       // zero: what an Ethernet carries
-	from, to        outside   // zero: the loopback interface, over IPv4
-	backwards       bool      // from the right to the left
+	suite           esp.Suite  // zero: the preferred one
+	plpmtu, settled int        // zero: what an Ethernet carries
+	from, to        outside    // zero: the loopback interface, over IPv4
+	backwards       bool       // from the right to the left
+	sendBuffer      int        // of the sending socket, 0: the default
+	events          sendEvents // of the sender, nil: they are ignored
 }
 
 // outside is where an end is.
@@ -41,25 +45,25 @@ type outside struct {
 }
 
 // listen opens the end's socket.
-func (o outside) listen(offload bool) (s *udpSockets, err error) {
+func (o outside) listen(cfg udp.Config) (c *udp.Conn, err error) {
 	open := func() error {
-		s, err = listenUDP(o.address, 0, socketOptions{df: true, offload: offload, queues: 1})
+		c, err = udp.Listen(o.address, 0, cfg)
 		return err
 	}
 	if o.host == nil {
-		return s, open()
+		return c, open()
 	}
-	return s, o.host.Do(open)
+	return c, o.host.Do(open)
 }
 
-// written is a packetWriter that counts what it is given, and keeps the last.
+// written is a tun.Writer that counts what it is given, and keeps the last.
 type written struct {
 	packets, bytes int
 	last           []byte
 	offload        inner.Offload
 }
 
-func (w *written) write(parts [][]byte, o inner.Offload) error {
+func (w *written) Write(parts [][]byte, o inner.Offload) error {
 	w.packets++
 	w.last, w.offload = w.last[:0], o
 	for _, part := range parts {
@@ -97,18 +101,22 @@ func (e ends) join(t testing.TB) *datapath {
 			o.address = netip.MustParseAddr("127.0.0.1")
 		}
 	}
+	if e.events == nil {
+		e.events = nothingHappens{}
+	}
 	if e.suite == 0 {
 		e.suite = esp.AES256GCM
 	}
 	if e.plpmtu == 0 {
 		e.plpmtu, e.settled = netlab.EthernetMTU, netlab.EthernetMTU
 	}
-	from, err := e.from.listen(e.offload)
+	cfg := udp.Config{DontFragment: true, Offload: e.offload, SendBuffer: e.sendBuffer}
+	from, err := e.from.listen(cfg)
 	fatal(err)
-	t.Cleanup(from.close)
-	to, err := e.to.listen(e.offload)
+	t.Cleanup(from.Close)
+	to, err := e.to.listen(cfg)
 	fatal(err)
-	t.Cleanup(to.close)
+	t.Cleanup(to.Close)
 
 	keymat := make([]byte, esp.KeyMaterialSize)
 	out, err := esp.NewOutbound(esp.MinSPI, e.suite, keymat)
@@ -121,22 +129,20 @@ func (e ends) join(t testing.TB) *datapath {
 		far, near = near, far
 	}
 	far.sas.current = &saPair{outbound: &outboundSA{Outbound: out}}
-	far.setPath(newPath(netip.AddrPortFrom(e.to.address, to.port()), e.from.address).with(e.plpmtu, e.settled, 1500))
-	near.setPath(newPath(netip.AddrPortFrom(e.from.address, from.port()), e.to.address).with(e.plpmtu, e.settled, 1500))
+	far.setPath(newPath(netip.AddrPortFrom(e.to.address, to.Addrs()[0].Port()), e.from.address).with(e.plpmtu, e.settled, 1500))
+	near.setPath(newPath(netip.AddrPortFrom(e.from.address, from.Addrs()[0].Port()), e.to.address).with(e.plpmtu, e.settled, 1500))
 	inbound := &inboundSA{spi: esp.MinSPI, peer: near, in: in}
 	inbound.fragments.Arrived = func(seq uint32) bool { return in.Window().Check(seq) == esp.ErrReplay }
 	spis := new(spiTable)
 	spis.add(inbound)
 
-	d := &datapath{peer: far, told: new(written), arrived: new(written)}
+	d := &datapath{peer: far, from: from, to: to, told: new(written), arrived: new(written)}
 	d.transmit = &transmitter{
 		routes: newRoutes([]*peer{far}), drops: new(drops),
-		forwarder: newForwarder(newSender(transmitterLane(0, 1), from, nothingHappens{}), policyOf(e.config), d.told),
+		forwarder: newForwarder(newSender(transmitterPlace(0, 1), from, e.events), policyOf(e.config), d.told),
 	}
-	var socket *udpSocket
-	to.each(func(s *udpSocket) { socket = s })
 	d.receiver = &receiver{
-		inbox: newInbox(socket), writer: d.arrived, clampMSS: e.config.MSSClamp,
+		inbox: to.Inboxes()[0], writer: d.arrived, clampMSS: e.config.MSSClamp,
 		routes: newRoutes([]*peer{near}), spis: spis, drops: new(drops), events: nothingHappens{},
 	}
 	if e.offload {
@@ -152,7 +158,7 @@ func (d *datapath) send(packet []byte, o inner.Offload) error {
 }
 
 // flush sends what has been gathered.
-func (d *datapath) flush() error { return d.transmit.forwarder.sender.outbox.flush() }
+func (d *datapath) flush() error { return d.transmit.forwarder.sender.flush() }
 
 // load is a packet of a flow as the host hands it over: a superpacket if the
 // payload is larger than a segment. Its checksum is left to be completed.

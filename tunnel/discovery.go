@@ -4,11 +4,10 @@ import (
 	"errors"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"fathom/conf"
 	"fathom/pmtud"
 	"fathom/tunnel/control"
+	"fathom/tunnel/udp"
 )
 
 // This file lets package pmtud, which decides, and the network, which it knows
@@ -37,7 +36,7 @@ func (p *peer) beginDiscovery(now time.Time) {
 	if path == nil {
 		return
 	}
-	p.discovery.NewEndpoint(pmtud.Endpoint{IPv6: path.v6(), EgressMTU: path.egress}, now)
+	p.discovery.NewEndpoint(pmtud.Endpoint{IPv6: path.IPv6(), EgressMTU: path.egress}, now)
 	if pair := p.sas.current; pair != nil {
 		p.discovery.NewSA(&pair.outbound.sizes)
 	}
@@ -62,7 +61,7 @@ func (c *controller) act(p *peer, a pmtud.Action, now time.Time) {
 	switch a.Kind {
 	case pmtud.SendProbe:
 		if err := c.messenger.control(p, control.AppendToken(nil, control.Probe, a.ID), a.Size); err != nil {
-			p.discovery.ProbeFailed(a.ID, errors.Is(err, unix.EMSGSIZE), now)
+			p.discovery.ProbeFailed(a.ID, errors.Is(err, udp.ErrTooBig), now)
 		}
 	case pmtud.SendReportRequest:
 		_ = c.messenger.control(p, control.AppendToken(nil, control.ReportRequest, a.ID), 0)
@@ -101,14 +100,14 @@ func (c *controller) handleReport(p *peer, e control.Element, now time.Time) {
 	}
 }
 
-func (c *controller) handlePTB(p *peer, m ptbMessage, now time.Time) {
+func (c *controller) handlePTB(p *peer, mtu int, spi, seq uint32, now time.Time) {
 	pair := p.sas.current
 	if pair == nil {
 		return
 	}
-	ptb := pmtud.PTB{MTU: m.mtu}
-	if pair.outbound.SPI() == m.spi {
-		ptb.Size = pair.outbound.sizes.Size(m.seq)
+	ptb := pmtud.PTB{MTU: mtu}
+	if pair.outbound.SPI() == spi {
+		ptb.Size = pair.outbound.sizes.Size(seq)
 		ptb.Validated = ptb.Size > 0
 	}
 	p.discovery.PTB(ptb, now)
@@ -122,7 +121,7 @@ func (c *controller) egressChanged(now time.Time) {
 		if to == nil {
 			continue
 		}
-		mtu, err := c.host.network.egressMTU(to.endpoint.Addr())
+		mtu, err := c.host.network.EgressMTU(to.Remote().Addr())
 		if err != nil || mtu == to.egress {
 			continue // without a route there will be another change
 		}

@@ -39,7 +39,7 @@
 // Packet loops speak to the controller through a bounded queue of events and
 // never wait for it. A transmitter waits while its socket is full; the
 // controller never does. What transmitters may hold sealed and unsent is bounded
-// so that none falls behind the far end's anti-replay window: lane.go.
+// so that none falls behind the far end's anti-replay window: sender.go.
 //
 // # Sizes
 //

@@ -1,6 +1,12 @@
 package tunnel
 
-import "sync/atomic"
+import (
+	"errors"
+	"sync/atomic"
+
+	"fathom/esp"
+	"fathom/tunnel/udp"
+)
 
 // dropReason names why a packet went nowhere. Every packet that is dropped is
 // counted under exactly one reason: a peer's where the peer is known, else the
@@ -59,4 +65,18 @@ func (d *drops) snapshot() map[string]uint64 {
 		}
 	}
 	return m
+}
+
+// dropReasonOf names the reason behind an error of sending.
+func dropReasonOf(err error) dropReason {
+	switch {
+	case errors.Is(err, esp.ErrExhausted):
+		return dropExhausted
+	case errors.Is(err, udp.ErrTooBig):
+		return dropSendTooLarge
+	case errors.Is(err, udp.ErrFull):
+		return dropSendFull
+	default:
+		return dropSend
+	}
 }

@@ -6,6 +6,9 @@ import (
 	"log/slog"
 	"net/netip"
 	"time"
+
+	"fathom/esp"
+	"fathom/tunnel/udp"
 )
 
 // eventQueue bounds what may wait for the control goroutine; packet loops drop
@@ -83,7 +86,7 @@ func (e *events) moved(p *peer, from netip.AddrPort, local netip.Addr) {
 	}
 }
 
-// The methods below are the sendEvents of every outbox; ptb serves both.
+// The methods below are the sendEvents of every sender; ptb serves both.
 
 func (e *events) dataFlows(p *peer) {
 	e.post(func(c *controller, now time.Time) { c.pollDiscovery(p, now) })
@@ -99,8 +102,8 @@ func (e *events) tooBig(p *peer, size int) {
 	})
 }
 
-func (e *events) noSegmentation(s *udpSocket, why error) {
-	e.log.Info("UDP segmentation offload does not work here and is not used", "socket", s.conn.LocalAddr(), "error", why)
+func (e *events) noSegmentation(local netip.AddrPort, why error) {
+	e.log.Info("UDP segmentation offload does not work here and is not used", "socket", local, "error", why)
 }
 
 const (
@@ -112,18 +115,19 @@ const (
 
 // ptb passes on a PTB that quotes the SPI and the sequence number of a packet
 // sent shortly before, and only a few of all others.
-func (e *events) ptb(m ptbMessage) {
+func (e *events) ptb(m udp.PTB) {
+	spi, seq, _ := esp.ParseQuote(m.Quote)
 	for _, p := range e.peers {
 		s := p.session.Load()
-		if !s.ready() || s.path.endpoint != m.to {
+		if !s.ready() || s.path.Remote() != m.To {
 			continue
 		}
 		limit := &p.strangePTBs
-		if m.spi == s.sa.SPI() && s.sa.sizes.Size(m.seq) > 0 {
+		if spi == s.sa.SPI() && s.sa.sizes.Size(seq) > 0 {
 			limit = &p.quotedPTBs
 		}
 		if limit.allow(time.Now()) {
-			e.post(func(c *controller, now time.Time) { c.handlePTB(p, m, now) })
+			e.post(func(c *controller, now time.Time) { c.handlePTB(p, m.MTU, spi, seq, now) })
 		}
 		return
 	}

@@ -7,6 +7,7 @@ import (
 	"fathom/conf"
 	"fathom/esp"
 	"fathom/tunnel/inner"
+	"fathom/tunnel/tun"
 )
 
 // forwarder sends inner packets to peers, and does what is needed to make them
@@ -23,7 +24,7 @@ import (
 type forwarder struct {
 	sender *sender
 	policy forwardPolicy
-	host   packetWriter // where PTBs go
+	host   tun.Writer // where PTBs go
 
 	cutter     inner.Cutter
 	fragmenter inner.Fragmenter
@@ -49,7 +50,7 @@ func policyOf(c conf.Tunnel) forwardPolicy {
 	}
 }
 
-func newForwarder(s *sender, policy forwardPolicy, host packetWriter) *forwarder {
+func newForwarder(s *sender, policy forwardPolicy, host tun.Writer) *forwarder {
 	return &forwarder{sender: s, policy: policy, host: host, ptb: make([]byte, 0, inner.MaxPTBSize)}
 }
 
@@ -135,7 +136,7 @@ func (f *forwarder) pieces(to *session, packet *inner.Packet) error {
 			return err
 		}
 		for numbers.Left() > 0 {
-			piece, _ := f.cutter.Next(f.sender.room(to.path.innerMTU)[esp.HeaderSize:esp.HeaderSize])
+			piece, _ := f.cutter.Next(f.sender.payloadRoom(to.path.innerMTU))
 			f.sender.sealNext(to, &numbers, piece, nextHeader, tos)
 		}
 	}
@@ -211,7 +212,7 @@ func (f *forwarder) tooLarge(to *session, packet *inner.Packet) error {
 func (f *forwarder) fragments(to *session, packet *inner.Packet) error {
 	tos := f.policy.class.Encapsulate(packet.TOS)
 	for {
-		fragment, ok := f.fragmenter.Next(f.sender.room(to.path.innerMTU)[esp.HeaderSize:esp.HeaderSize])
+		fragment, ok := f.fragmenter.Next(f.sender.payloadRoom(to.path.innerMTU))
 		if !ok {
 			return nil
 		}
@@ -230,7 +231,7 @@ func (f *forwarder) tunnelFragments(to *session, packet *inner.Packet) error {
 		return err
 	}
 	for numbers.Left() > 0 {
-		payload, _ := f.splitter.Next(f.sender.room(to.path.innerMTU)[esp.HeaderSize:esp.HeaderSize])
+		payload, _ := f.splitter.Next(f.sender.payloadRoom(to.path.innerMTU))
 		f.sender.sealNext(to, &numbers, payload, esp.NextHeaderAggFrag, tos)
 	}
 	to.peer.tx.add(1, len(packet.Bytes))
@@ -245,7 +246,7 @@ func (f *forwarder) tell(to *session, packet *inner.Packet, mtu int) {
 		return
 	}
 	f.parts[0] = ptb
-	if err := f.host.write(f.parts[:], inner.Offload{}); err == nil {
+	if err := f.host.Write(f.parts[:], inner.Offload{}); err == nil {
 		to.peer.surgery.ptbs.Add(1)
 	}
 }
@@ -261,7 +262,7 @@ func (f *forwarder) releaseWaiting(p *peer, now time.Time) {
 			f.forward(to, &packet, w.offload, false)
 		}
 	}
-	_ = f.sender.outbox.flush() // counted
+	_ = f.sender.flush() // counted
 }
 
 // forwardDropReason names the reason behind an error of forward.

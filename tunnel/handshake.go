@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"fathom/crypto"
+	"fathom/tunnel/udp"
 )
 
 // This file acts on what the handshaker says.
@@ -27,9 +28,9 @@ func (c *controller) initiate(p *peer, now time.Time) {
 		c.handshaker.initiate(p, netip.AddrPort{}, now)
 		return
 	}
-	o := c.handshaker.initiate(p, path.endpoint, now)
+	o := c.handshaker.initiate(p, path.Remote(), now)
 	if o.datagram != nil {
-		if err := c.messenger.plain(o.datagram, path); err != nil {
+		if err := c.messenger.plain(o.datagram, path.Destination); err != nil {
 			c.log.Debug("initiation", "peer", p.name, "endpoint", o.to, "error", err)
 		}
 	}
@@ -66,7 +67,7 @@ func (c *controller) handleHandshake(message []byte, from netip.AddrPort, local 
 	}
 	err := o.err
 	if o.datagram != nil {
-		err = errors.Join(err, c.messenger.plain(o.datagram, newPath(o.to, local)))
+		err = errors.Join(err, c.messenger.plain(o.datagram, udp.NewDestination(o.to, local)))
 	}
 	if err != nil {
 		c.drops.count(dropHandshake)
@@ -116,7 +117,7 @@ func (c *controller) established(p *peer, at netip.AddrPort, rtt time.Duration, 
 	p.publish()
 	p.discovery.NewSA(&pair.outbound.sizes)
 	c.forwarder.releaseWaiting(p, now)
-	if p.path != nil && p.path.endpoint == at {
+	if p.path != nil && p.path.Remote() == at {
 		c.validate(p, rtt, now)
 	}
 }

@@ -5,11 +5,11 @@ import (
 	"net/netip"
 )
 
-// hostNetwork is what the controller asks of the host: see hostLink.
+// hostNetwork is what the controller asks of the host: see host.Link.
 type hostNetwork interface {
-	egressMTU(to netip.Addr) (int, error)
-	setMTU(mtu int) error
-	route(prefix netip.Prefix, mtu int) error
+	EgressMTU(to netip.Addr) (int, error)
+	SetMTU(mtu int) error
+	Route(prefix netip.Prefix, mtu int) error
 }
 
 // hostMTUs gives the device and the routes the MTUs of the peers' paths.
@@ -28,14 +28,14 @@ func (h *hostMTUs) apply(p *peer, peers []*peer) {
 			largest = max(largest, other.path.linkMTU(true))
 		}
 	}
-	if err := h.network.setMTU(largest); err != nil {
+	if err := h.network.SetMTU(largest); err != nil {
 		h.log.Error("TUN device", "error", err)
 	}
 	if !h.routes {
 		return
 	}
 	for _, prefix := range p.allowed {
-		if err := h.network.route(prefix, p.path.linkMTU(prefix.Addr().Is6())); err != nil {
+		if err := h.network.Route(prefix, p.path.linkMTU(prefix.Addr().Is6())); err != nil {
 			h.log.Error("route", "peer", p.name, "error", err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"fathom/tunnel/control"
+	"fathom/tunnel/udp"
 )
 
 // messenger sends what the control goroutine has to say to peers. What is
@@ -31,7 +32,7 @@ func (m messenger) control(p *peer, message []byte, size int) error {
 		return err
 	}
 	p.sent.Add(1)
-	return m.sender.outbox.flush()
+	return m.sender.flush()
 }
 
 // echo asks the peer for an answer.
@@ -56,13 +57,15 @@ func (m messenger) close(p *peer) { _ = m.control(p, control.AppendClose(nil), 0
 
 // keepalive sends the single byte of RFC 3948 section 2.3 to the peer.
 func (m messenger) keepalive(p *peer) {
-	if err := m.sender.keepalive(p.path); err != nil {
+	if err := m.sender.keepalive(p.path.Destination); err != nil {
 		p.drops.count(dropReasonOf(err))
 	}
 }
 
 // plain sends a handshake message.
-func (m messenger) plain(datagram []byte, path *path) error { return m.sender.plain(datagram, path) }
+func (m messenger) plain(datagram []byte, to *udp.Destination) error {
+	return m.sender.plain(datagram, to)
+}
 
 // reported remembers up to which sequence number the last reports have told,
 // the oldest first: what comes again in each is enough for some to be lost.

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 
 	"fathom/esp"
+	"fathom/tunnel/host"
+	"fathom/tunnel/udp"
 )
 
 // path says where a peer is and how large a packet may be on the way there.
@@ -11,15 +13,9 @@ import (
 // the packet loops load it once a packet. It is the one place that decides how
 // large an inner packet may be.
 type path struct {
-	// endpoint is the peer's outer address and port.
-	endpoint netip.AddrPort
-	// local is the address of ours that the peer sends to, so that answers
-	// come from where the peer expects them. Invalid: the kernel chooses.
-	local netip.Addr
-	// sockaddr is endpoint, and source the ancillary data for local, as the
-	// kernel wants them.
-	sockaddr sockaddr
-	source   []byte
+	// Destination is the peer's outer address and port, and the address of ours
+	// that the peer sends to, so that answers come from where it expects them.
+	*udp.Destination
 	// plpmtu is the largest outer IP packet in bytes.
 	plpmtu int
 	// innerMTU is the largest inner packet in bytes, derived from plpmtu.
@@ -38,12 +34,7 @@ type path struct {
 }
 
 func newPath(endpoint netip.AddrPort, local netip.Addr) *path {
-	return &path{
-		endpoint: endpoint,
-		local:    local,
-		sockaddr: sockaddrOf(endpoint),
-		source:   sourceAncillary(local),
-	}
+	return &path{Destination: udp.NewDestination(endpoint, local)}
 }
 
 // with returns the same path with other sizes. The settled size is at most
@@ -51,8 +42,8 @@ func newPath(endpoint netip.AddrPort, local netip.Addr) *path {
 func (p *path) with(plpmtu, settled, egress int) *path {
 	next := *p
 	next.plpmtu, next.settled, next.egress = plpmtu, min(settled, egress), egress
-	next.innerMTU = esp.InnerMTU(p.v6(), plpmtu)
-	next.hostMTU = max(esp.InnerMTU(p.v6(), next.settled), next.innerMTU)
+	next.innerMTU = esp.InnerMTU(p.IPv6(), plpmtu)
+	next.hostMTU = max(esp.InnerMTU(p.IPv6(), next.settled), next.innerMTU)
 	return &next
 }
 
@@ -61,16 +52,7 @@ func (p *path) with(plpmtu, settled, egress int) *path {
 // in pieces, and no PTB says less.
 func (p *path) linkMTU(v6 bool) int {
 	if v6 {
-		return max(p.hostMTU, minIPv6LinkMTU)
+		return max(p.hostMTU, host.MinIPv6LinkMTU)
 	}
 	return p.hostMTU
-}
-
-// v6 tells the outer address family.
-func (p *path) v6() bool { return p.endpoint.Addr().Is6() }
-
-// is reports whether a datagram from the given address to the given local one
-// came along this path.
-func (p *path) is(from netip.AddrPort, local netip.Addr) bool {
-	return p.endpoint == from && p.local == local
 }

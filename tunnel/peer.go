@@ -117,7 +117,7 @@ func (p *peer) status() PeerStatus {
 	}
 	to := p.path
 	if to != nil {
-		s.Endpoint = to.endpoint.String()
+		s.Endpoint = to.Remote().String()
 	}
 	s.PMTUD = p.discoveryStatus(to)
 	if pair := p.sas.current; pair != nil {

@@ -8,6 +8,8 @@ import (
 
 	"fathom/esp"
 	"fathom/tunnel/inner"
+	"fathom/tunnel/tun"
+	"fathom/tunnel/udp"
 )
 
 // receiver carries packets from one socket to the TUN device:
@@ -19,8 +21,8 @@ import (
 // coalescer, but never waits with packets in there. One goroutine a socket
 // runs it.
 type receiver struct {
-	inbox     *inbox
-	writer    packetWriter
+	inbox     *udp.Inbox
+	writer    tun.Writer
 	coalescer *inner.Coalescer // nil if the device takes no superpackets
 	clampMSS  bool
 	routes    *routes
@@ -41,10 +43,10 @@ type receiver struct {
 	received  struct{ packets, bytes int }
 }
 
-func newReceiver(in *inbox, d device, clampMSS bool, routes *routes, c *controller) *receiver {
-	r := &receiver{inbox: in, writer: d.writer(), clampMSS: clampMSS, routes: routes, spis: c.spis, drops: c.drops, events: c.events}
-	if features := d.features(); features.tcp {
-		r.coalescer = &inner.Coalescer{Write: r.write, UDP: features.udp}
+func newReceiver(in *udp.Inbox, d *tun.Device, clampMSS bool, routes *routes, c *controller) *receiver {
+	r := &receiver{inbox: in, writer: d.NewWriter(), clampMSS: clampMSS, routes: routes, spis: c.spis, drops: c.drops, events: c.events}
+	if features := d.Features(); features.TCP {
+		r.coalescer = &inner.Coalescer{Write: r.write, UDP: features.UDP}
 	}
 	return r
 }
@@ -62,8 +64,9 @@ type eventSink interface {
 	firstUse(sa *inboundSA)
 	// moved tells that an authentic packet came from a new place.
 	moved(p *peer, from netip.AddrPort, local netip.Addr)
-	// ptb passes on an ICMP message from the socket's error queue.
-	ptb(m ptbMessage)
+	// ptb passes on an ICMP message from the socket's error queue, whose quote it
+	// does not keep.
+	ptb(m udp.PTB)
 }
 
 // run ends when the socket is closed.
@@ -73,7 +76,7 @@ func (r *receiver) run() {
 			return
 		} else if err != nil {
 			// An ICMP error; the datagrams in the socket are unharmed.
-			r.inbox.socket.errors.drain(r.inbox.socket, r.events.ptb)
+			r.inbox.DrainErrors(r.events.ptb)
 		}
 	}
 }
@@ -83,14 +86,14 @@ func (r *receiver) run() {
 func (r *receiver) batch() error {
 	defer r.flush()
 	defer r.release()
-	for used := 0; used < inboxSlots; {
-		n, err := r.inbox.receive(used, used == 0)
+	for used := 0; used < udp.Slots; {
+		n, err := r.inbox.Receive(used, used == 0)
 		if err != nil || n == 0 {
 			return err
 		}
 		for i := used; i < used+n; i++ {
-			payload, a := r.inbox.slot(i)
-			r.train(payload, &a)
+			payload, a := r.inbox.Slot(i)
+			r.datagrams(payload, &a)
 		}
 		used += n
 	}
@@ -135,28 +138,27 @@ func (r *receiver) flush() {
 
 // write hands a packet to the host.
 func (r *receiver) write(parts [][]byte, o inner.Offload) {
-	if err := r.writer.write(parts, o); err != nil {
+	if err := r.writer.Write(parts, o); err != nil {
 		r.drops.count(dropDevice)
 	}
 }
 
-// train takes what the kernel has read at once: one datagram, or several of
-// one size, but for the last.
-func (r *receiver) train(payload []byte, a *arrival) {
-	for a.segment > 0 && len(payload) > a.segment {
-		r.datagram(payload[:a.segment], a)
-		payload = payload[a.segment:]
+// datagrams takes the datagrams of a run.
+func (r *receiver) datagrams(payload []byte, a *udp.Arrival) {
+	for a.Segment > 0 && len(payload) > a.Segment {
+		r.datagram(payload[:a.Segment], a)
+		payload = payload[a.Segment:]
 	}
 	r.datagram(payload, a)
 }
 
 // datagram takes one datagram, whose bytes it may change.
-func (r *receiver) datagram(b []byte, a *arrival) {
+func (r *receiver) datagram(b []byte, a *udp.Arrival) {
 	switch esp.Classify(b) {
 	case esp.KindESP:
 		r.esp(b, a)
 	case esp.KindHandshake:
-		if !r.events.handshake(b[esp.MarkerSize:], a.from, a.local) {
+		if !r.events.handshake(b[esp.MarkerSize:], a.From, a.Local) {
 			r.drops.count(dropBusy)
 		}
 	case esp.KindKeepalive:
@@ -166,7 +168,7 @@ func (r *receiver) datagram(b []byte, a *arrival) {
 	}
 }
 
-func (r *receiver) esp(packet []byte, a *arrival) {
+func (r *receiver) esp(packet []byte, a *udp.Arrival) {
 	spi, err := esp.SPIOf(packet)
 	if err != nil {
 		r.drops.count(dropNotESP)
@@ -187,19 +189,19 @@ func (r *receiver) esp(packet []byte, a *arrival) {
 	r.authentic++
 	// Only the newest packet tells where the peer is: one that was overtaken
 	// may have been sent from where it was before.
-	if to := p.session.Load(); newest && (to == nil || !to.path.is(a.from, a.local)) {
-		r.events.moved(p, a.from, a.local)
+	if to := p.session.Load(); newest && (to == nil || !to.path.Matches(a.From, a.Local)) {
+		r.events.moved(p, a.From, a.Local)
 	}
 	if !sa.used.Load() && sa.used.CompareAndSwap(false, true) {
 		r.events.firstUse(sa)
 	}
 	switch nextHeader {
 	case esp.NextHeaderIPv4, esp.NextHeaderIPv6:
-		r.deliver(sa, plain, nextHeader, a.tos)
+		r.deliver(sa, plain, nextHeader, a.TOS)
 	case esp.NextHeaderAggFrag:
 		r.reassemble(sa, seq, plain, a)
 	case esp.NextHeaderDummy:
-		if !r.events.message(sa, plain, a.fragmented) {
+		if !r.events.message(sa, plain, a.Fragmented) {
 			p.drops.count(dropBusy)
 		}
 	default:
@@ -244,8 +246,8 @@ func (r *receiver) deliver(sa *inboundSA, plain []byte, nextHeader, outerTOS uin
 }
 
 // reassemble takes in a payload of tunnel fragments that came on the SA held.
-func (r *receiver) reassemble(sa *inboundSA, seq uint32, payload []byte, a *arrival) {
-	err := sa.fragments.Add(seq, a.tos, payload, time.Now(), func(packet []byte, tos uint8) {
+func (r *receiver) reassemble(sa *inboundSA, seq uint32, payload []byte, a *udp.Arrival) {
+	err := sa.fragments.Add(seq, a.TOS, payload, time.Now(), func(packet []byte, tos uint8) {
 		sa.peer.surgery.reassembled.Add(1)
 		r.deliver(sa, packet, 0, tos)
 		r.flush() // the bytes are the reassembler's

@@ -2,7 +2,11 @@ package tunnel
 
 import (
 	"context"
+	"net/netip"
 	"time"
+
+	"fathom/tunnel/tun"
+	"fathom/tunnel/udp"
 )
 
 // reporter answers the status socket of a running tunnel. Any goroutine may
@@ -11,9 +15,8 @@ type reporter struct {
 	tunnel     *Tunnel
 	ctx        context.Context
 	controller *controller
-	device     *tunDevice
-	packets    device
-	sockets    *udpSockets
+	device     *tun.Device
+	conn       *udp.Conn
 	started    time.Time
 }
 
@@ -24,7 +27,7 @@ func (r *reporter) status() *Status {
 		Name:      r.tunnel.config.Name,
 		Version:   r.tunnel.version,
 		PublicKey: r.tunnel.public.String(),
-		Listen:    r.sockets.addresses(),
+		Listen:    addrStrings(r.conn.Addrs()),
 		Addresses: r.tunnel.config.Addresses,
 		MTU:       mtu,
 		Started:   r.started,
@@ -51,16 +54,20 @@ func (r *reporter) status() *Status {
 
 // offload tells what is in use: of the sockets what all that carry data have.
 func (r *reporter) offload() OffloadStatus {
-	features := r.packets.features()
-	s := OffloadStatus{Queues: r.device.queues(), DeviceTCP: features.tcp, DeviceUDP: features.udp, UDPSegment: true, UDPGRO: true}
-	for _, family := range [][]*udpSocket{r.sockets.v4, r.sockets.v6} {
-		if len(family) > 0 {
-			s.UDPSegment = s.UDPSegment && family[0].gso.Load() // the others send no data
-			s.UDPGRO = s.UDPGRO && family[0].gro
-			s.ReceiveBuffer, s.SendBuffer = family[0].buffers()
-		}
+	features := r.device.Features()
+	udp := r.conn.Offloads()
+	return OffloadStatus{
+		Queues: r.device.Queues(), DeviceTCP: features.TCP, DeviceUDP: features.UDP,
+		UDPSegment: udp.Segment, UDPGRO: udp.GRO, ReceiveBuffer: udp.ReceiveBuffer, SendBuffer: udp.SendBuffer,
 	}
-	return s
+}
+
+// addrStrings formats addresses for people.
+func addrStrings(addrs []netip.AddrPort) (list []string) {
+	for _, a := range addrs {
+		list = append(list, a.String())
+	}
+	return list
 }
 
 func (r *reporter) sound(peer string) (*Sounding, error) {

@@ -1,43 +1,142 @@
 package tunnel
 
-import "fathom/esp"
+import (
+	"net/netip"
+
+	"fathom/esp"
+	"fathom/tunnel/udp"
+)
 
 // sender seals packets and sends them. Each goroutine has its own, since it
 // owns the outbox that every packet is built in; the SAs and the sockets
 // behind it are shared.
 type sender struct {
-	outbox  *outbox
-	events  sendEvents
+	outbox *udp.Outbox
+	index  int // by which pmtud.SentLog knows it
+	events sendEvents
+	// queued is the data in the outbox, by session.
+	queued  []queued
 	scratch esp.Scratch
 }
 
-func newSender(l lane, sockets *udpSockets, events sendEvents) *sender {
-	return &sender{outbox: newOutbox(l, sockets, events), events: events}
+// queued counts the inner packets to a peer that wait in the outbox.
+type queued struct {
+	to             *session
+	packets, bytes int
 }
 
-// room returns the place where a payload of at most size bytes will be sealed:
-// appended to it behind esp.HeaderSize bytes, it need not be copied again.
-func (s *sender) room(size int) []byte { return s.outbox.room(esp.PacketSize(size)) }
+// sendEvents is how a sender tells what it learns. None of the calls blocks.
+type sendEvents interface {
+	// dataFlows tells that data goes to a peer whose discovery waits for it.
+	dataFlows(p *peer)
+	// tooBig tells that the kernel has refused a packet to a peer for its
+	// size, in bytes of the outer IP packet.
+	tooBig(p *peer, size int)
+	// ptb passes on an ICMP message from a socket's error queue, whose quote it
+	// does not keep.
+	ptb(m udp.PTB)
+	// noSegmentation tells that UDP_SEGMENT does not work behind a socket and
+	// is not used any more.
+	noSegmentation(local netip.AddrPort, why error)
+}
+
+// A senderPlace is what distinguishes the goroutines that seal and send on the
+// same SAs.
+type senderPlace struct {
+	index int
+	waits bool // for room in a full socket; else what does not fit is dropped
+	max   int  // datagrams that it may have numbered and not sent, 0: the outbox's default
+}
+
+// controllerPlace is that of the control goroutine, which waits for nothing: its
+// messages are sent again by their protocols, and the packets that have waited
+// for an SA by theirs.
+var controllerPlace = senderPlace{}
+
+// transmitterPlace returns that of transmitter i of several. All of them number
+// their packets from the same counters. If each holds so few at a time, the last
+// one to hand over what it has is still within the anti-replay window of the far
+// end, with half of it to spare for what happens on the way.
+func transmitterPlace(i, of int) senderPlace {
+	return senderPlace{index: controllerPlace.index + 1 + i, waits: true, max: max(1, esp.WindowSize/2/of)}
+}
+
+func newSender(place senderPlace, conn *udp.Conn, events sendEvents) *sender {
+	s := &sender{index: place.index, events: events}
+	s.outbox = conn.NewOutbox(udp.OutboxConfig{
+		Wait: place.waits, Max: place.max,
+		Refused: s.refused, PTB: events.ptb, NoSegmentation: events.noSegmentation,
+	})
+	return s
+}
+
+// refused counts datagrams that the kernel has not taken. The owner is their
+// session, nil for what is not ESP.
+func (s *sender) refused(owner any, datagrams, size int, why error) {
+	to, ok := owner.(*session)
+	if !ok {
+		return
+	}
+	reason := dropReasonOf(why)
+	to.peer.drops.add(reason, datagrams)
+	if reason == dropSendTooLarge {
+		s.events.tooBig(to.peer, size+esp.OuterOverhead(to.path.IPv6()))
+	}
+}
+
+// flush sends what is in the outbox. The error is that of the last datagram that
+// the kernel has refused, and has been counted.
+func (s *sender) flush() error {
+	for _, q := range s.queued {
+		// Before any of them can be seen to arrive.
+		q.to.peer.tx.add(q.packets, q.bytes)
+	}
+	err := s.outbox.Flush()
+	for _, q := range s.queued {
+		q.to.sa.sizes.Flushed(s.index)
+	}
+	clear(s.queued)
+	s.queued = s.queued[:0]
+	return err
+}
+
+// room returns the place for a datagram of at most size bytes, which is the last
+// in the outbox or the first after a flush.
+func (s *sender) room(size int) []byte {
+	room := s.outbox.Room(size)
+	if room == nil {
+		_ = s.flush() // counted
+		room = s.outbox.Room(size)
+	}
+	return room
+}
+
+// payloadRoom returns the place where a payload of at most size bytes will be
+// sealed: appended to it, it need not be copied again.
+func (s *sender) payloadRoom(size int) []byte {
+	return s.room(esp.PacketSize(size))[esp.HeaderSize:esp.HeaderSize]
+}
 
 // reserve takes consecutive sequence numbers for packets of data, which are then
-// sealed by sealNext: as many as are wanted, or fewer where the lane may not hold
-// so many.
+// sealed by sealNext: as many as wanted, fewer if the outbox is nearly full.
 func (s *sender) reserve(sa *outboundSA, wanted int) (esp.Numbers, error) {
-	s.outbox.room(0)
-	return s.reserveAll(sa, min(wanted, s.outbox.lane.most-s.outbox.count))
+	if s.outbox.Free() == 0 {
+		_ = s.flush() // counted
+	}
+	return s.reserveAll(sa, min(wanted, s.outbox.Free()))
 }
 
 // reserveAll is reserve for packets that belong together.
 func (s *sender) reserveAll(sa *outboundSA, wanted int) (esp.Numbers, error) {
 	// First, so that no report request asks for them before they have left.
-	sa.sizes.Waits(s.outbox.lane.number, sa.Packets()+1)
+	sa.sizes.Queued(s.index, sa.Packets()+1)
 	return sa.Reserve(wanted)
 }
 
 // seal puts one payload of data, sealed for the peer's SA, into the outbox; tos
 // is that of the outer packet. The path's limits are the caller's to observe.
 func (s *sender) seal(to *session, payload []byte, nextHeader, tos uint8) error {
-	s.room(len(payload))
+	s.room(esp.PacketSize(len(payload)))
 	numbers, err := s.reserveAll(to.sa, 1)
 	if err != nil {
 		return err
@@ -48,48 +147,58 @@ func (s *sender) seal(to *session, payload []byte, nextHeader, tos uint8) error 
 
 // sealNext is seal under the next of the numbers.
 func (s *sender) sealNext(to *session, numbers *esp.Numbers, payload []byte, nextHeader, tos uint8) {
-	room := s.room(len(payload))
-	to.sa.sizes.Waits(s.outbox.lane.number, numbers.Next()) // that may have emptied the outbox
+	room := s.room(esp.PacketSize(len(payload)))
+	to.sa.sizes.Queued(s.index, numbers.Next()) // room may have flushed
 	packet, seq := to.sa.SealNext(&s.scratch, numbers, room, payload, nextHeader)
-	t := s.outbox.put(to.peer, to.path, tos, len(packet), &to.sa.sizes, seq)
+	s.outbox.Put(len(packet), to.path.Destination, tos, to)
+	q := s.queue(to)
 	if nextHeader != esp.NextHeaderAggFrag {
-		t.inner.packets++
-		t.inner.bytes += len(payload)
+		q.packets++
+		q.bytes += len(payload)
 	}
-	if to.sa.sizes.Record(seq, esp.OuterOverhead(to.path.v6())+len(packet), true) {
+	if to.sa.sizes.Record(seq, esp.OuterOverhead(to.path.IPv6())+len(packet), true) {
 		s.events.dataFlows(to.peer)
 	}
+}
+
+// queue returns the count of what waits for a session.
+func (s *sender) queue(to *session) *queued {
+	if n := len(s.queued); n > 0 && s.queued[n-1].to == to {
+		return &s.queued[n-1]
+	}
+	s.queued = append(s.queued, queued{to: to})
+	return &s.queued[len(s.queued)-1]
 }
 
 // control puts the payload of a dummy packet, which is no data, into the outbox.
 // With size, in bytes of the outer IP packet, the packet is padded to exactly
 // that.
 func (s *sender) control(to *session, payload []byte, size int) error {
-	overhead := esp.OuterOverhead(to.path.v6())
+	overhead := esp.OuterOverhead(to.path.IPv6())
 	var packet []byte
 	var seq uint32
 	var err error
 	if size > 0 {
-		packet, seq, err = to.sa.SealSize(&s.scratch, s.outbox.room(size-overhead), payload, esp.NextHeaderDummy, size-overhead)
+		packet, seq, err = to.sa.SealSize(&s.scratch, s.room(size-overhead), payload, esp.NextHeaderDummy, size-overhead)
 	} else {
-		packet, seq, err = to.sa.Seal(&s.scratch, s.room(len(payload)), payload, esp.NextHeaderDummy)
+		packet, seq, err = to.sa.Seal(&s.scratch, s.room(esp.PacketSize(len(payload))), payload, esp.NextHeaderDummy)
 	}
 	if err != nil {
 		return err
 	}
-	s.outbox.put(to.peer, to.path, 0, len(packet), nil, seq)
+	s.outbox.Put(len(packet), to.path.Destination, 0, to)
 	to.sa.sizes.Record(seq, overhead+len(packet), false)
 	return nil
 }
 
 // plain sends a datagram that is not ESP: a handshake message or a keepalive.
-func (s *sender) plain(datagram []byte, to *path) error {
-	room := append(s.outbox.room(len(datagram))[:0], datagram...)
-	s.outbox.put(nil, to, 0, len(room), nil, 0)
-	return s.outbox.flush()
+func (s *sender) plain(datagram []byte, to *udp.Destination) error {
+	room := append(s.room(len(datagram)), datagram...)
+	s.outbox.Put(len(room), to, 0, nil)
+	return s.flush()
 }
 
 // keepalive sends the single byte of RFC 3948 section 2.3.
-func (s *sender) keepalive(to *path) error {
+func (s *sender) keepalive(to *udp.Destination) error {
 	return s.plain(esp.AppendKeepalive(nil), to)
 }

@@ -6,11 +6,10 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"fathom/esp"
 	"fathom/pmtud"
 	"fathom/tunnel/control"
+	"fathom/tunnel/udp"
 )
 
 // Sounding is a measurement of the path to a peer, made when it was asked for,
@@ -109,7 +108,7 @@ func (c *controller) beginSounding(p *peer, done chan *Sounding, now time.Time) 
 	config := discoveryConfig(p.config)
 	config.Mode = pmtud.Fan
 	s := &sounding{discovery: pmtud.New(config), began: now, done: done}
-	s.discovery.NewEndpoint(pmtud.Endpoint{IPv6: to.v6(), EgressMTU: to.egress}, now)
+	s.discovery.NewEndpoint(pmtud.Endpoint{IPv6: to.IPv6(), EgressMTU: to.egress}, now)
 	if rtt, _ := p.discovery.RTT(); rtt > 0 {
 		s.discovery.SeedRTT(rtt)
 	}
@@ -130,7 +129,7 @@ func (c *controller) continueSounding(p *peer, now time.Time) {
 			continue
 		}
 		if err := c.messenger.control(p, control.AppendToken(nil, control.Probe, a.ID|soundingIDs), a.Size); err != nil {
-			s.discovery.ProbeFailed(a.ID, errors.Is(err, unix.EMSGSIZE), now)
+			s.discovery.ProbeFailed(a.ID, errors.Is(err, udp.ErrTooBig), now)
 		}
 	}
 	if plpmtu := s.discovery.PLPMTU(); plpmtu != s.plpmtu {
@@ -172,13 +171,13 @@ func (s *sounding) result(p *peer, now time.Time) *Sounding {
 		ClearsDF:    d.ClearsDF(),
 	}
 	if to := p.path; to != nil {
-		result.Endpoint, result.EgressMTU = to.endpoint.String(), to.egress
-		result.InnerMTU = esp.InnerMTU(to.v6(), d.PLPMTU())
+		result.Endpoint, result.EgressMTU = to.Remote().String(), to.egress
+		result.InnerMTU = esp.InnerMTU(to.IPv6(), d.PLPMTU())
 	}
 	if rtt > 0 {
 		result.RoundTrips = float64(now.Sub(s.began)) / float64(rtt)
 	}
-	for _, probe := range d.Soundings() {
+	for _, probe := range d.ProbeRecords() {
 		result.Fans = max(result.Fans, probe.Fan)
 		result.Probes = append(result.Probes, ProbeResult{probe.Fan, probe.Size, probe.Outcome.String(), millis(probe.After)})
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"fathom/tunnel/inner"
+	"fathom/tunnel/tun"
 )
 
 // transmitter carries inner packets from the TUN device to the wire:
@@ -15,7 +16,7 @@ import (
 // It reads until the device is empty before it sends what it has gathered.
 // One goroutine runs it.
 type transmitter struct {
-	reader    packetReader
+	reader    tun.Reader
 	routes    *routes
 	drops     *drops
 	forwarder *forwarder
@@ -26,7 +27,7 @@ type transmitter struct {
 func (t *transmitter) run() error {
 	for {
 		err := t.batch()
-		_ = t.forwarder.sender.outbox.flush() // counted
+		_ = t.forwarder.sender.flush() // counted
 		if errors.Is(err, os.ErrClosed) {
 			return nil
 		} else if err != nil {
@@ -38,8 +39,8 @@ func (t *transmitter) run() error {
 // batch waits for a packet, and takes all that are there behind it.
 func (t *transmitter) batch() error {
 	for wait := true; ; wait = false {
-		packet, o, err := t.reader.read(wait)
-		if errors.Is(err, errNothing) {
+		packet, o, err := t.reader.Read(wait)
+		if errors.Is(err, tun.ErrEmpty) {
 			t.queue.empty()
 			return nil
 		} else if err != nil {
@@ -77,13 +78,12 @@ func (t *transmitter) packet(b []byte, o inner.Offload) {
 // the device's queue stands. One that can be marked as congested is marked
 // instead (RFC 3168 section 5).
 func (t *transmitter) slowDown(packet *inner.Packet) (drop bool) {
-	outbox := t.forwarder.sender.outbox
-	if !outbox.waited && !t.queue.watched() {
+	waited := t.forwarder.sender.outbox.Waited()
+	if !waited && !t.queue.watched() {
 		return false
 	}
 	now := time.Now()
-	if outbox.waited {
-		outbox.waited = false
+	if waited {
 		t.queue.blocked(now)
 	}
 	return t.queue.watched() && t.queue.due(now) && !inner.MarkCongestion(packet)

@@ -16,6 +16,9 @@ import (
 	"fathom/conf"
 	"fathom/crypto"
 	"fathom/esp"
+	"fathom/tunnel/host"
+	"fathom/tunnel/tun"
+	"fathom/tunnel/udp"
 )
 
 // Options are what a tunnel needs beside its configuration.
@@ -87,18 +90,23 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 		}
 	}()
 
-	shapes := deviceShapes(t.queues(), t.config.Offload != conf.OffloadOff)
-	device, host, err := openDevice(t.config.Name, t.config.Addresses, defaultInnerMTU, shapes)
+	device, err := tun.Open(t.config.Name, t.deviceConfig())
 	if err != nil {
 		return err
 	}
-	cleanup = append(cleanup, host.close, func() { device.Close() })
+	cleanup = append(cleanup, func() { device.Close() })
 
-	sockets, err := listenUDP(t.config.ListenHost, t.config.ListenPort, t.socketOptions())
+	link, err := host.Attach(t.config.Name, t.hostConfig())
 	if err != nil {
 		return err
 	}
-	cleanup = append(cleanup, sockets.close)
+	cleanup = append(cleanup, link.Close)
+
+	conn, err := udp.Listen(t.config.ListenHost, t.config.ListenPort, t.udpConfig())
+	if err != nil {
+		return err
+	}
+	cleanup = append(cleanup, conn.Close)
 
 	status, err := listenStatus(t.config.StatusSocket)
 	if err != nil {
@@ -115,65 +123,62 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 		t.log.Warn("writing the keys of all traffic to a file", "file", t.config.DebugESPSAFile)
 	}
 
-	packets, err := t.openPackets(device)
+	c, err := t.newController(conn, device.NewWriter(), link, keys)
 	if err != nil {
 		return err
 	}
-	c, err := t.newController(sockets, packets, host, keys)
-	if err != nil {
-		return err
-	}
-	unwatch, err := watchEgress(c.egress)
+	unwatch, err := host.Watch(c.egress)
 	if err != nil {
 		return err
 	}
 	cleanup = append(cleanup, unwatch)
 	if t.config.Routes {
-		if err := routeAll(host, t.peers); err != nil {
+		if err := routeAll(link, t.peers); err != nil {
 			return err
 		}
 	}
-	t.tellOfSockets(sockets)
-	t.log.Info("tunnel up", "name", t.config.Name, "public_key", t.public, "listen", sockets.addresses(), "peers", len(t.peers))
-	err = t.carry(ctx, c, device, packets, sockets, status)
+	t.tellOfSockets(conn)
+	t.log.Info("tunnel up", "name", t.config.Name, "public_key", t.public, "listen", conn.Addrs(), "peers", len(t.peers))
+	err = t.carry(ctx, c, device, conn, status)
 	t.log.Info("tunnel down", "name", t.config.Name)
 	return err
 }
 
 // carry runs the goroutines of the tunnel; see the package documentation for
 // who they are and how each ends.
-func (t *Tunnel) carry(ctx context.Context, c *controller, device *tunDevice, packets device, sockets *udpSockets, status net.Listener) error {
+func (t *Tunnel) carry(ctx context.Context, c *controller, device *tun.Device, conn *udp.Conn, status net.Listener) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	t.logDevice(device)
 	routes := newRoutes(t.peers)
 	policy := policyOf(t.config)
 	var loops sync.WaitGroup
-	readers := packets.readers()
+	readers := device.Readers()
 	for i, reader := range readers {
 		loops.Go(func() {
 			transmit := &transmitter{
 				reader: reader, routes: routes, drops: c.drops,
-				forwarder: newForwarder(newSender(transmitterLane(i, len(readers)), sockets, c.events), policy, packets.writer()),
+				forwarder: newForwarder(newSender(transmitterPlace(i, len(readers)), conn, c.events), policy, device.NewWriter()),
 			}
 			if err := transmit.run(); err != nil {
 				cancel(err)
 			}
 		})
 	}
-	sockets.each(func(socket *udpSocket) {
+	for _, inbox := range conn.Inboxes() {
 		loops.Go(func() {
-			newReceiver(newInbox(socket), packets, policy.clampMSS, routes, c).run()
+			newReceiver(inbox, device, policy.clampMSS, routes, c).run()
 		})
-	})
+	}
 	started := time.Now()
 	loops.Go(func() {
-		serveStatus(status, &reporter{t, ctx, c, device, packets, sockets, started})
+		serveStatus(status, &reporter{t, ctx, c, device, conn, started})
 	})
 
 	c.run(ctx) // says farewell while the sockets are still open
 
 	status.Close()
-	sockets.close()
+	conn.Close()
 	device.Close()
 	loops.Wait()
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) && !errors.Is(cause, context.DeadlineExceeded) {
@@ -182,27 +187,26 @@ func (t *Tunnel) carry(ctx context.Context, c *controller, device *tunDevice, pa
 	return nil
 }
 
+// smallReceiveBuffer is so small that bursts are likely to be lost, in bytes.
+const smallReceiveBuffer = 2 << 20
+
 // tellOfSockets logs what the kernel has granted.
-func (t *Tunnel) tellOfSockets(sockets *udpSockets) {
-	smallest := receiveBuffer
-	sockets.each(func(s *udpSocket) {
-		receive, send := s.buffers()
-		t.log.Debug("socket", "address", s.conn.LocalAddr(), "receive_buffer", receive, "send_buffer", send, "gso", s.gso.Load(), "gro", s.gro)
-		smallest = min(smallest, receive)
-	})
-	if smallest < receiveBuffer/2 {
-		t.log.Warn("small receive buffer of the sockets: bursts may be lost", "receive_buffer", smallest, "hint",
-			fmt.Sprintf("run with CAP_NET_ADMIN, or set net.core.rmem_max to %d", receiveBuffer))
+func (t *Tunnel) tellOfSockets(conn *udp.Conn) {
+	o := conn.Offloads()
+	t.log.Debug("sockets", "addresses", conn.Addrs(), "receive_buffer", o.ReceiveBuffer, "send_buffer", o.SendBuffer, "gso", o.Segment, "gro", o.GRO)
+	if o.ReceiveBuffer < smallReceiveBuffer {
+		t.log.Warn("small receive buffer of the sockets: bursts may be lost", "receive_buffer", o.ReceiveBuffer, "hint",
+			fmt.Sprintf("run with CAP_NET_ADMIN, or set net.core.rmem_max to %d", 2*smallReceiveBuffer))
 	}
 }
 
-// socketOptions asks for as many sockets as the device has queues, and for one
-// that the controller has to itself: see udpSockets.of.
-func (t *Tunnel) socketOptions() socketOptions {
-	return socketOptions{
-		df:      t.config.OuterDF != conf.OuterDFClear,
-		offload: t.config.Offload != conf.OffloadOff,
-		queues:  max(2, t.queues()),
+// udpConfig asks for as many sockets as the device has queues, and for one that
+// the controller has to itself: see udp.OutboxConfig.Wait.
+func (t *Tunnel) udpConfig() udp.Config {
+	return udp.Config{
+		DontFragment: t.config.OuterDF != conf.OuterDFClear,
+		Offload:      t.config.Offload != conf.OffloadOff,
+		Sockets:      max(2, t.queues()),
 	}
 }
 
@@ -220,24 +224,34 @@ func (t *Tunnel) queues() int {
 	return min(runtime.GOMAXPROCS(0), maxQueues)
 }
 
-// openPackets returns how the packet loops read and write the device: with
-// superpackets if the kernel offers them.
-func (t *Tunnel) openPackets(d *tunDevice) (device, error) {
-	super := d.features.tcp
-	switch {
-	case t.config.Offload == conf.OffloadOff:
-	case !super:
-		t.log.Info("no segmentation offload on the TUN device: packets go one by one", "name", t.config.Name)
-	case d.queues() < t.queues():
-		t.log.Info("the TUN device takes one queue only", "name", t.config.Name)
-	}
-	if !super {
-		return portableDevice{d.Device}, nil
-	}
-	return openSuper(d)
+// deviceConfig asks for superpackets, unless the configuration refuses them.
+func (t *Tunnel) deviceConfig() tun.Config {
+	return tun.Config{Offload: t.config.Offload != conf.OffloadOff, Queues: t.queues()}
 }
 
-func (t *Tunnel) newController(sockets *udpSockets, packets device, host hostNetwork, keys *keyLog) (*controller, error) {
+// logDevice logs what the kernel has not granted.
+func (t *Tunnel) logDevice(d *tun.Device) {
+	switch {
+	case t.config.Offload == conf.OffloadOff:
+	case !d.Features().TCP:
+		t.log.Info("no segmentation offload on the TUN device: packets go one by one", "name", t.config.Name)
+	case d.Queues() < t.queues():
+		t.log.Info("the TUN device takes one queue only", "name", t.config.Name)
+	}
+}
+
+// deviceGSOMaxSize is the largest superpacket that the host is to make, in
+// bytes: with the overhead of its pieces it fits one train of the outbox, at
+// the common MTUs. A larger one would cost a second system call for its last
+// pieces.
+const deviceGSOMaxSize = 60000
+
+// hostConfig is the state of the host before the paths of the peers are known.
+func (t *Tunnel) hostConfig() host.Config {
+	return host.Config{Addresses: t.config.Addresses, MTU: defaultInnerMTU, GSOMaxSize: deviceGSOMaxSize}
+}
+
+func (t *Tunnel) newController(conn *udp.Conn, device tun.Writer, network hostNetwork, keys *keyLog) (*controller, error) {
 	endpoints, err := loadEndpointCache(filepath.Join(filepath.Dir(t.config.StatusSocket), t.config.Name+".peers"))
 	if err != nil {
 		t.log.Warn("where the peers were is not known", "error", err)
@@ -253,19 +267,19 @@ func (t *Tunnel) newController(sockets *udpSockets, packets device, host hostNet
 		return nil, err
 	}
 	events := newEvents(handshaker.recognizes, t.peers, drops, t.log)
-	sender := newSender(controllerLane, sockets, events)
+	sender := newSender(controllerPlace, conn, events)
 	return &controller{
 		log:        t.log,
 		peers:      t.peers,
 		events:     events,
 		handshaker: handshaker,
 		messenger:  messenger{sender},
-		forwarder:  newForwarder(sender, policyOf(t.config), packets.writer()),
+		forwarder:  newForwarder(sender, policyOf(t.config), device),
 		lookups:    newLookups(net.DefaultResolver),
 		lifetime:   crypto.Lifetime{RekeyAge: t.config.RekeyAfter, RekeyPackets: t.config.RekeyAfterPackets},
 		spis:       spis,
 		drops:      drops,
-		host:       hostMTUs{network: host, routes: t.config.Routes, log: t.log},
+		host:       hostMTUs{network: network, routes: t.config.Routes, log: t.log},
 		keys:       keys,
 		endpoints:  endpoints,
 		egress:     make(chan struct{}, 1),
@@ -276,10 +290,10 @@ func (t *Tunnel) newController(sockets *udpSockets, packets device, host hostNet
 
 // routeAll leads every allowed prefix into the device, with the MTU that fits
 // until the peers' paths are known.
-func routeAll(host *hostLink, peers []*peer) error {
+func routeAll(link *host.Link, peers []*peer) error {
 	for _, p := range peers {
 		for _, prefix := range p.allowed {
-			if err := host.route(prefix, defaultInnerMTU); err != nil {
+			if err := link.Route(prefix, defaultInnerMTU); err != nil {
 				return err
 			}
 		}

@@ -18,6 +18,8 @@ import (
 
 	"fathom/conf"
 	"fathom/crypto"
+	"fathom/tunnel/tun"
+	"fathom/tunnel/udp"
 )
 
 // The tests here run whole tunnels on real UDP sockets of the loopback
@@ -27,19 +29,19 @@ import (
 // testHost stands for the host's addresses and routes.
 type testHost struct{ mtu int }
 
-func (h testHost) egressMTU(netip.Addr) (int, error) { return h.mtu, nil }
-func (testHost) setMTU(int) error                    { return nil }
-func (testHost) route(netip.Prefix, int) error       { return nil }
+func (h testHost) EgressMTU(netip.Addr) (int, error) { return h.mtu, nil }
+func (testHost) SetMTU(int) error                    { return nil }
+func (testHost) Route(netip.Prefix, int) error       { return nil }
 
 // end is one end of a test tunnel.
 type end struct {
-	t       *testing.T
-	config  conf.Config
-	key     crypto.PrivateKey
-	device  *tuntest.ChannelTUN
-	sockets *udpSockets
-	log     *logRecorder
-	adjust  func(*controller)
+	t      *testing.T
+	config conf.Config
+	key    crypto.PrivateKey
+	device *tuntest.ChannelTUN
+	conn   *udp.Conn
+	log    *logRecorder
+	adjust func(*controller)
 
 	tunnel *Tunnel
 	ctl    *controller
@@ -94,13 +96,13 @@ func newEnd(t *testing.T) *end {
 func (e *end) listen(port uint16) {
 	e.t.Helper()
 	var err error
-	if e.sockets, err = listenUDP(netip.MustParseAddr("127.0.0.1"), port, socketOptions{df: true, offload: true, queues: 2}); err != nil {
+	if e.conn, err = udp.Listen(netip.MustParseAddr("127.0.0.1"), port, udp.Config{DontFragment: true, Offload: true, Sockets: 2}); err != nil {
 		e.t.Fatal(err)
 	}
 }
 
 func (e *end) addr() netip.AddrPort {
-	return netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), e.sockets.port())
+	return e.conn.Addrs()[0]
 }
 
 func (e *end) public() crypto.PublicKey {
@@ -128,7 +130,7 @@ func (e *end) meet(other *end, calls bool, prefixes ...string) *conf.Peer {
 // start runs the end until the test ends or shutdown is called.
 func (e *end) start() {
 	e.t.Helper()
-	if e.sockets == nil {
+	if e.conn == nil {
 		e.t.Fatal("listen first")
 	}
 	var err error
@@ -140,12 +142,8 @@ func (e *end) start() {
 		e.t.Fatal(err)
 	}
 	e.device = tuntest.NewChannelTUN()
-	device := &tunDevice{Device: e.device.TUN()}
-	packets, err := e.tunnel.openPackets(device)
-	if err != nil {
-		e.t.Fatal(err)
-	}
-	if e.ctl, err = e.tunnel.newController(e.sockets, packets, testHost{1500}, nil); err != nil {
+	device := tun.Wrap(e.device.TUN())
+	if e.ctl, err = e.tunnel.newController(e.conn, device.NewWriter(), testHost{1500}, nil); err != nil {
 		e.t.Fatal(err)
 	}
 	if e.adjust != nil {
@@ -154,8 +152,8 @@ func (e *end) start() {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	ended := make(chan error, 1)
 	e.stop, e.ended = cancel, ended
-	sockets, ctl, tunnel := e.sockets, e.ctl, e.tunnel
-	go func() { ended <- tunnel.carry(ctx, ctl, device, packets, sockets, status) }()
+	conn, ctl, tunnel := e.conn, e.ctl, e.tunnel
+	go func() { ended <- tunnel.carry(ctx, ctl, device, conn, status) }()
 	e.t.Cleanup(func() { e.shutdown(nil) })
 }
 
@@ -168,7 +166,7 @@ func (e *end) shutdown(cause error) {
 		return
 	}
 	if errors.Is(cause, errCrash) {
-		e.sockets.close()
+		e.conn.Close()
 	}
 	// Whoever still writes to the device must not wait for a reader.
 	go func(device *tuntest.ChannelTUN) {
@@ -181,7 +179,7 @@ func (e *end) shutdown(cause error) {
 	case <-time.After(10 * time.Second):
 		e.t.Error("the tunnel does not end")
 	}
-	e.ended, e.sockets = nil, nil
+	e.ended, e.conn = nil, nil
 }
 
 func (e *end) status() *Status {
@@ -474,35 +472,35 @@ func TestARestartedPeerIsBackWithinSeconds(t *testing.T) {
 }
 
 // sealTo sends an inner packet on an SA from other sockets than the tunnel's.
-func sealTo(from *udpSockets, p *peer, sa *outboundSA, to netip.AddrPort, packet []byte) error {
-	s := newSender(transmitterLane(0, 1), from, noSendEvents{})
+func sealTo(from *udp.Conn, p *peer, sa *outboundSA, to netip.AddrPort, packet []byte) error {
+	s := newSender(transmitterPlace(0, 1), from, noSendEvents{})
 	if err := s.seal(&session{p, sa, newPath(to, netip.Addr{})}, packet, 4, 0); err != nil {
 		return err
 	}
-	return s.outbox.flush()
+	return s.flush()
 }
 
 // noSendEvents ignores what an outbox tells.
 type noSendEvents struct{}
 
-func (noSendEvents) dataFlows(*peer)                  {}
-func (noSendEvents) tooBig(*peer, int)                {}
-func (noSendEvents) ptb(ptbMessage)                   {}
-func (noSendEvents) noSegmentation(*udpSocket, error) {}
+func (noSendEvents) dataFlows(*peer)                      {}
+func (noSendEvents) tooBig(*peer, int)                    {}
+func (noSendEvents) ptb(udp.PTB)                          {}
+func (noSendEvents) noSegmentation(netip.AddrPort, error) {}
 
 func TestAPeerThatMovesIsFollowed(t *testing.T) {
 	left, right := startPair(t)
 	before := right.log.count("endpoint")
 	// The left end's packets come from another port from now on, as after a
 	// NAT has forgotten it.
-	moved, err := listenUDP(netip.MustParseAddr("127.0.0.1"), 0, socketOptions{df: true, offload: true, queues: 2})
+	moved, err := udp.Listen(netip.MustParseAddr("127.0.0.1"), 0, udp.Config{DontFragment: true, Offload: true, Sockets: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer moved.close()
+	defer moved.Close()
 	was := left.tunnel.peers[0].session.Load()
 	packet := ipv4Packet(leftIP, rightIP, 100)
-	if err := sealTo(moved, was.peer, was.sa, was.path.endpoint, packet); err != nil {
+	if err := sealTo(moved, was.peer, was.sa, was.path.Remote(), packet); err != nil {
 		t.Fatal(err)
 	}
 	right.receives(packet)
@@ -609,7 +607,7 @@ func newTap(t *testing.T, to netip.AddrPort, drop func([]byte) bool) *tap {
 	p := &tap{conn: conn, drop: drop}
 	go func() {
 		var caller netip.AddrPort
-		b := make([]byte, maxDatagram)
+		b := make([]byte, 1<<16)
 		for {
 			n, from, err := conn.ReadFromUDPAddrPort(b)
 			if err != nil {

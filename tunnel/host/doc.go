@@ -1,0 +1,12 @@
+// Package host changes the host around a TUN device that package tun has
+// opened, and tells how the host reaches the peers.
+//
+//	Attach     the interface: MTU, addresses, up
+//	Route      prefix ─▶ the interface, with an MTU of its own
+//	EgressMTU  endpoint ─▶ MTU of the way out (route, else interface)
+//	Watch      an interface or a route of the host has changed
+//
+// All of it goes through rtnetlink, in the network namespace of the thread that
+// calls Attach and Watch. The package works on Linux; elsewhere each call
+// returns errors.ErrUnsupported.
+package host

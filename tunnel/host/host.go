@@ -1,0 +1,18 @@
+package host
+
+import "net/netip"
+
+// MinIPv6LinkMTU is the smallest MTU at which Linux keeps IPv6 on a link
+// (RFC 8200 section 5), in bytes.
+const MinIPv6LinkMTU = 1280
+
+// Config is the first state of a Link.
+type Config struct {
+	// Addresses are those of the host on the interface, each with its network.
+	Addresses []netip.Prefix
+	// MTU is that of the interface, in bytes of an inner packet.
+	MTU int
+	// GSOMaxSize is the largest superpacket that the host is to make, in bytes.
+	// Zero leaves it to the kernel, and so does a kernel that cannot set it.
+	GSOMaxSize int
+}

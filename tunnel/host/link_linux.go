@@ -1,0 +1,163 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// maxPacket is the largest IP packet that is sent in one piece, in bytes.
+const maxPacket = 65535
+
+// Link is the TUN device as the host sees it: its addresses, its MTU and the
+// routes into it. All of it disappears with the device, but stays on one that
+// is persistent. One goroutine uses it.
+type Link struct {
+	handle *netlink.Handle
+	link   netlink.Link
+	mtu    int
+	routes map[netip.Prefix]int // MTU of each route that was added
+}
+
+// Attach finds the interface of a TUN device that is open, gives it its MTU and
+// its addresses, and sets it up.
+func Attach(name string, config Config) (_ *Link, err error) {
+	l := &Link{routes: make(map[netip.Prefix]int)}
+	if l.handle, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
+		return nil, fmt.Errorf("netlink: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			l.Close()
+		}
+	}()
+	if l.link, err = l.handle.LinkByName(name); err != nil {
+		return nil, fmt.Errorf("find %s: %w", name, err)
+	}
+	if err = l.SetMTU(config.MTU); err != nil {
+		return nil, err
+	}
+	if config.GSOMaxSize > 0 {
+		// Only for speed, and unknown to old kernels.
+		_ = l.handle.LinkSetGSOMaxSize(l.link, config.GSOMaxSize)
+	}
+	for _, prefix := range config.Addresses {
+		addr := &netlink.Addr{IPNet: ipNet(prefix)}
+		if prefix.Addr().Is6() {
+			addr.Flags = unix.IFA_F_NODAD // the link has no other host
+		}
+		// A persistent device may have it from the last time.
+		if err = l.handle.AddrReplace(l.link, addr); err != nil {
+			return nil, fmt.Errorf("add address %s to %s: %w", prefix, name, err)
+		}
+	}
+	if err = l.handle.LinkSetUp(l.link); err != nil {
+		return nil, fmt.Errorf("set %s up: %w", name, err)
+	}
+	return l, nil
+}
+
+// Close gives up the connection to the kernel. It leaves the interface, its
+// addresses and its routes alone: they end with the device.
+func (l *Link) Close() { l.handle.Close() }
+
+// SetMTU changes the MTU of the interface, in bytes of an inner packet.
+func (l *Link) SetMTU(mtu int) error {
+	if mtu == l.mtu {
+		return nil
+	}
+	if err := l.handle.LinkSetMTU(l.link, mtu); err != nil {
+		return fmt.Errorf("set MTU of %s to %d: %w", l.link.Attrs().Name, mtu, err)
+	}
+	l.mtu = mtu
+	return nil
+}
+
+// Route leads a prefix into the device with the given MTU, in bytes of an
+// inner packet; one that is there already gets the new MTU. A route to the
+// prefix that leads elsewhere is an error and stays as it is.
+func (l *Link) Route(prefix netip.Prefix, mtu int) error {
+	old, known := l.routes[prefix]
+	if known && old == mtu {
+		return nil
+	}
+	r := &netlink.Route{LinkIndex: l.link.Attrs().Index, Dst: ipNet(prefix), MTU: mtu, Protocol: unix.RTPROT_STATIC}
+	if prefix.Addr().Is4() {
+		r.Scope = netlink.SCOPE_LINK
+	}
+	var err error
+	if known {
+		err = l.handle.RouteReplace(r)
+	} else {
+		err = l.handle.RouteAdd(r)
+	}
+	if errors.Is(err, unix.EEXIST) {
+		if !l.owns(r) {
+			return fmt.Errorf("add route to %s: the host has one to the same prefix through another interface; remove it, or set tunnel.routes = false and add your own", prefix)
+		}
+		err = l.handle.RouteReplace(r)
+	}
+	if err != nil {
+		return fmt.Errorf("add route to %s: %w", prefix, err)
+	}
+	l.routes[prefix] = mtu
+	return nil
+}
+
+// owns reports whether the main table's route to r's prefix leads into the
+// device: the kernel adds one for each address of the device.
+func (l *Link) owns(r *netlink.Route) bool {
+	family := netlink.FAMILY_V4
+	if r.Dst.IP.To4() == nil {
+		family = netlink.FAMILY_V6
+	}
+	found, err := l.handle.RouteListFiltered(family, &netlink.Route{Dst: r.Dst, Table: unix.RT_TABLE_MAIN}, netlink.RT_FILTER_DST|netlink.RT_FILTER_TABLE)
+	if err != nil {
+		return false
+	}
+	for _, f := range found {
+		if f.LinkIndex != r.LinkIndex {
+			return false
+		}
+	}
+	return len(found) > 0
+}
+
+// EgressMTU returns the largest IP packet, in bytes, that the host can send
+// towards an address without fragmenting it: the MTU of the route, if it has
+// one, else that of the interface. The kernel's path MTU cache has no say in
+// it, since a forged ICMP message can write there. A route that leads into the
+// tunnel itself is an error.
+func (l *Link) EgressMTU(to netip.Addr) (int, error) {
+	ip := net.IP(to.AsSlice())
+	routes, err := l.handle.RouteGet(ip)
+	if err == nil && len(routes) == 0 {
+		err = unix.ENETUNREACH
+	}
+	if err != nil {
+		return 0, fmt.Errorf("route to %s: %w", to, err)
+	}
+	if routes[0].LinkIndex == l.link.Attrs().Index {
+		return 0, fmt.Errorf("%s: the host's route to the endpoint leads into the tunnel itself", to)
+	}
+	link, err := l.handle.LinkByIndex(routes[0].LinkIndex)
+	if err != nil {
+		return 0, fmt.Errorf("egress interface towards %s: %w", to, err)
+	}
+	mtu := min(link.Attrs().MTU, maxPacket)
+	// The entry of the routing table, as opposed to what RouteGet returns,
+	// shows the administrator's MTU and not the cached one.
+	entries, err := l.handle.RouteGetWithOptions(ip, &netlink.RouteGetOptions{FIBMatch: true})
+	if err == nil && len(entries) > 0 && entries[0].MTU > 0 {
+		mtu = min(mtu, entries[0].MTU)
+	}
+	return mtu, nil
+}
+
+func ipNet(p netip.Prefix) *net.IPNet {
+	return &net.IPNet{IP: net.IP(p.Addr().AsSlice()), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
+}

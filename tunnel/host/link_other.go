@@ -1,0 +1,26 @@
+//go:build !linux
+
+package host
+
+import (
+	"errors"
+	"net/netip"
+)
+
+// Link exists on Linux only.
+type Link struct{}
+
+// Attach returns errors.ErrUnsupported.
+func Attach(string, Config) (*Link, error) { return nil, errors.ErrUnsupported }
+
+// SetMTU returns errors.ErrUnsupported.
+func (*Link) SetMTU(int) error { return errors.ErrUnsupported }
+
+// Route returns errors.ErrUnsupported.
+func (*Link) Route(netip.Prefix, int) error { return errors.ErrUnsupported }
+
+// EgressMTU returns errors.ErrUnsupported.
+func (*Link) EgressMTU(netip.Addr) (int, error) { return 0, errors.ErrUnsupported }
+
+// Close does nothing.
+func (*Link) Close() {}

@@ -1,0 +1,253 @@
+package tunnel
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"fathom/conf"
+	"fathom/esp"
+	"fathom/pmtud"
+	"fathom/test/netlab/labtest"
+	"fathom/tunnel/udp"
+)
+
+// transmitters returns some that share the datapath's SA and socket.
+func (d *datapath) transmitters(n int) (list []*transmitter) {
+	first := d.transmit.forwarder
+	for i := range n {
+		f := newForwarder(newSender(transmitterPlace(i, n), d.from, nothingHappens{}), first.policy, d.told)
+		list = append(list, &transmitter{routes: d.transmit.routes, drops: new(drops), forwarder: f})
+	}
+	return list
+}
+
+// receiving runs the receiver until the returned function is called, which ends
+// it for good.
+func (d *datapath) receiving() (stop func()) {
+	var loop sync.WaitGroup
+	loop.Go(d.receiver.run)
+	return func() {
+		d.to.Close()
+		loop.Wait()
+	}
+}
+
+// TestNoTransmitterFallsBehindTheWindow lets them seal in turn and hand over as late
+// as they can, one after the other: what the last one has is still accepted.
+func TestNoTransmitterFallsBehindTheWindow(t *testing.T) {
+	for _, n := range []int{1, 2, 3, 8, pmtud.MaxSenders - 1} {
+		d := newDatapath(t, true, conf.Tunnel{Oversize: conf.OversizeCarry}, 1500, 1500)
+		stop := d.receiving()
+		list := d.transmitters(n)
+		sent, max := 0, list[0].forwarder.sender.outbox.Free()
+		for range 3 {
+			for range max {
+				for _, other := range list {
+					packet := ipv4Packet(leftIP, rightIP, 40)
+					packet[9] = 47
+					other.packet(packet, noOffload)
+					sent++
+				}
+			}
+			for _, other := range list {
+				if err := other.forwarder.sender.flush(); err != nil {
+					t.Fatal(err)
+				}
+				d.settle(max * n)
+			}
+		}
+		d.settle(0)
+		stop()
+		near := d.receiver.routes.lookup(netip.MustParseAddr(leftIP))
+		if dropped := near.drops.snapshot(); d.arrived.packets != sent || len(dropped) > 0 {
+			t.Errorf("%d transmitters: %d packets of %d arrived, dropped %v", n, d.arrived.packets, sent, dropped)
+		}
+	}
+}
+
+// settle waits until no more than so many packets are under way, lest the
+// receiver's socket lose some; not for ever, since that may have been.
+func (d *datapath) settle(most int) {
+	near := d.receiver.routes.lookup(netip.MustParseAddr(leftIP))
+	for end := time.Now().Add(time.Second); time.Now().Before(end); time.Sleep(100 * time.Microsecond) {
+		if int(d.peer.session.Load().sa.Packets())-int(near.authentic.Load()) <= most {
+			return
+		}
+	}
+}
+
+// TestTunnelFragmentsAmongOtherPackets: packets that travel in tunnel fragments
+// arrive, whatever is sealed for the same SA at the same time, and however late
+// one hands over what it has.
+func TestTunnelFragmentsAmongOtherPackets(t *testing.T) {
+	d := newDatapath(t, true, conf.Tunnel{Oversize: conf.OversizeCarry}, 1228, 1500)
+	stop := d.receiving()
+	list := d.transmitters(3)
+	for range 40 {
+		// What all of them number in a round fits the window, so that the machine may
+		// stop any of them for any time.
+		var all sync.WaitGroup
+		for _, other := range list {
+			all.Go(func() {
+				for i := range 400 {
+					size := 100
+					if i%16 == 0 {
+						size = 1400
+					}
+					packet := ipv4Packet(leftIP, rightIP, size)
+					packet[6], packet[9] = 0x40, 17 // DF, UDP
+					sumHeader(packet)
+					other.packet(packet, noOffload)
+				}
+				if err := other.forwarder.sender.flush(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		d.settle(0)
+	}
+	stop()
+	near := d.receiver.routes.lookup(netip.MustParseAddr(leftIP))
+	if split, whole := d.peer.surgery.split.Load(), near.surgery.reassembled.Load(); split != 3*40*25 || whole != split {
+		t.Errorf("%d split, %d put together, dropped %v", split, whole, near.drops.snapshot())
+	}
+}
+
+// TestBothEndsCountTheSame inner packets and bytes, whatever the host and the
+// tunnel make of them.
+func TestBothEndsCountTheSame(t *testing.T) {
+	d := newDatapath(t, true, conf.Tunnel{Oversize: conf.OversizeCarry}, 1228, 1500)
+	stop := d.receiving()
+	super, o := tcpSuper(60000, 1386)
+	d.transmit.packet(super, o)
+	for _, protocol := range []byte{17, 6} {
+		packet := ipv4Packet(leftIP, rightIP, 1400)
+		packet[6], packet[9] = 0x40, protocol
+		sumHeader(packet)
+		d.transmit.packet(packet, noOffload)
+	}
+	if err := d.transmit.forwarder.sender.flush(); err != nil {
+		t.Fatal(err)
+	}
+	d.settle(0)
+	stop()
+	near := d.receiver.routes.lookup(netip.MustParseAddr(leftIP))
+	tx, rx := &d.peer.tx, &near.rx
+	if tx.packets.Load() != rx.packets.Load() || tx.bytes.Load() != rx.bytes.Load() || rx.packets.Load() < 3 {
+		t.Errorf("sent %d packets of %d bytes, received %d of %d", tx.packets.Load(), tx.bytes.Load(), rx.packets.Load(), rx.bytes.Load())
+	}
+}
+
+// TestTheControllerDoesNotWaitForAFullSocket, though a transmitter does: what
+// there is no room for is dropped, and counted.
+func TestTheControllerDoesNotWaitForAFullSocket(t *testing.T) {
+	const messages = 50
+	host := labtest.New(t).Host("a")
+	host.Interface("lo").LimitRate(10_000, 1<<20) // bits per second
+	loopback := outside{host, netip.MustParseAddr("127.0.0.1")}
+	d := ends{offload: true, config: conf.Tunnel{Oversize: conf.OversizeCarry}, from: loopback, to: loopback, sendBuffer: 64 << 10}.join(t)
+	var transmitting sync.WaitGroup
+	var over atomic.Bool
+	transmitting.Go(func() {
+		for range 10 {
+			packet, o := tcpSuper(60000, 1386)
+			d.transmit.packet(packet, o)
+		}
+		_ = d.flush()
+		over.Store(true)
+	})
+	controller := newSender(controllerPlace, d.from, nothingHappens{})
+	refused := uint64(0)
+	for sent := 0; refused < messages; sent++ {
+		if sent == 1_000_000 {
+			t.Fatal("the socket is never full")
+		}
+		if err := controller.control(d.peer.session.Load(), []byte("control"), 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := controller.flush(); errors.Is(err, udp.ErrFull) {
+			refused++
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if over.Load() {
+		t.Error("the transmitter has not waited")
+	}
+	if n := d.peer.drops[dropSendFull].Load(); n != refused {
+		t.Errorf("%d were refused, %d are counted", refused, n)
+	}
+	host.Interface("lo").LimitRate(1_000_000_000, 1<<20)
+	transmitting.Wait()
+	if n := d.peer.drops[dropSendFull].Load(); n != refused {
+		t.Error("the transmitter has dropped something")
+	}
+}
+
+// TestEveryTransmitterHasItsTurn: one that has little to send waits for its turn at a
+// full socket, and no longer, whatever the others have.
+func TestEveryTransmitterHasItsTurn(t *testing.T) {
+	for _, processors := range []int{1, 2} {
+		t.Run(fmt.Sprintf("%d processors", processors), func(t *testing.T) {
+			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(processors))
+			link, from, to := cable(t)
+			link.A.LimitRate(100_000_000, 64<<20)
+			d := ends{offload: true, config: conf.Tunnel{Oversize: conf.OversizeCarry}, from: from, to: to}.join(t)
+			list := d.transmitters(3)
+			var end atomic.Bool
+			var eager sync.WaitGroup
+			for _, other := range list[1:] {
+				eager.Go(func() {
+					for !end.Load() {
+						packet, o := tcpSuper(60000, 1386)
+						other.packet(packet, o)
+					}
+					_ = other.forwarder.sender.flush()
+				})
+			}
+			var slowest time.Duration
+			turns := make(chan struct{})
+			go func() {
+				defer close(turns)
+				for range 20 {
+					time.Sleep(20 * time.Millisecond)
+					began := time.Now()
+					list[0].packet(ipv4Packet(leftIP, rightIP, 100), noOffload)
+					_ = list[0].forwarder.sender.flush()
+					slowest = max(slowest, time.Since(began))
+				}
+			}()
+			select {
+			case <-turns:
+				t.Logf("the longest wait was %v", slowest)
+			case <-time.After(20 * time.Second):
+				t.Error("a transmitter waits for ever")
+			}
+			end.Store(true)
+			eager.Wait()
+		})
+	}
+}
+
+// TestTransmittersLeaveTheWindowItsHalf: the arithmetic of what transmitters may hold.
+func TestTransmittersLeaveTheWindowItsHalf(t *testing.T) {
+	for n := 1; n < pmtud.MaxSenders; n++ {
+		held := 0
+		indexes := map[int]bool{controllerPlace.index: true}
+		for i := range n {
+			p := transmitterPlace(i, n)
+			held += p.max
+			indexes[p.index] = true
+		}
+		if held > esp.WindowSize/2 || len(indexes) != n+1 {
+			t.Errorf("%d transmitters hold %d packets, and have %d indexes", n, held, len(indexes)-1)
+		}
+	}
+}

@@ -1,0 +1,85 @@
+package tun
+
+import (
+	"errors"
+	"os"
+
+	wgtun "golang.zx2c4.com/wireguard/tun"
+
+	"fathom/tunnel/inner"
+)
+
+// maxPacket is the largest packet or superpacket that the kernel makes
+// (GSO_LEGACY_MAX_SIZE), in bytes.
+const maxPacket = 65536
+
+// ErrEmpty is the error of a Reader that does not wait: the queue is empty.
+var ErrEmpty = errors.New("the device's queue is empty")
+
+// Config says what to ask the kernel for. It may grant less: see
+// Device.Features and Device.Queues.
+type Config struct {
+	// Offload asks for superpackets.
+	Offload bool
+	// Queues is how many queues to ask for, at least 1. Without Offload there
+	// is one in any case.
+	Queues int
+}
+
+// Features are the kinds of superpackets that a device reads and writes.
+type Features struct {
+	TCP, UDP bool
+}
+
+// Reader reads the packets that the host sends into one queue of the device.
+// One goroutine may use it.
+type Reader interface {
+	// Read returns the next packet and what is left to do about it. The bytes
+	// are valid, and the caller's to change, until the next Read. Without wait
+	// the error is ErrEmpty if there is no packet. It is os.ErrClosed once the
+	// device is closed.
+	Read(wait bool) ([]byte, inner.Offload, error)
+}
+
+// Writer hands packets to the host. One goroutine may use it.
+type Writer interface {
+	// Write hands over one packet, which is in several parts, 128 at most, and
+	// says what the host is to do about it. It keeps none of the bytes. The
+	// offload must be of a kind that the device has.
+	Write(parts [][]byte, o inner.Offload) error
+}
+
+// Device is an open TUN device with all its queues.
+type Device struct {
+	library   wgtun.Device // with the first queue
+	others    []*os.File   // the queues but the first
+	features  Features
+	readers   []Reader // one a queue
+	newWriter func() Writer
+}
+
+// Readers returns the reader of each queue. Each gets the packets of some of
+// the flows, and all must be read.
+func (d *Device) Readers() []Reader { return d.readers }
+
+// NewWriter returns a writer to the device; each goroutine needs its own.
+func (d *Device) NewWriter() Writer { return d.newWriter() }
+
+// Features returns the superpackets that the kernel has granted.
+func (d *Device) Features() Features { return d.features }
+
+// Queues returns how many queues the device has.
+func (d *Device) Queues() int { return len(d.readers) }
+
+// MTU returns the MTU of the interface, in bytes of an inner packet.
+func (d *Device) MTU() (int, error) { return d.library.MTU() }
+
+// Close closes all queues, which ends every Read. The interface disappears from
+// the host, unless it is persistent.
+func (d *Device) Close() error {
+	err := d.library.Close()
+	for _, f := range d.others {
+		err = errors.Join(err, f.Close())
+	}
+	return err
+}

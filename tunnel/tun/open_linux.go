@@ -1,0 +1,128 @@
+package tun
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+	wgtun "golang.zx2c4.com/wireguard/tun"
+
+	"fathom/tunnel/inner"
+)
+
+// Open makes a TUN device, or takes a persistent one that has no owner, with as
+// much of the config as the kernel offers. Its errors say what to do about
+// them. A device has one owner: the error of another Open is unix.EBUSY.
+func Open(name string, config Config) (*Device, error) {
+	return open(name, shapesOf(config))
+}
+
+// open makes the device in the first of the shapes that the kernel does not
+// refuse.
+func open(name string, shapes []shape) (d *Device, err error) {
+	for _, s := range shapes {
+		if d, err = s.open(name); !refused(err) {
+			break
+		}
+	}
+	if err != nil {
+		return nil, openError(name, err)
+	}
+	return d, nil
+}
+
+// shape is what a device is made like.
+type shape struct {
+	flags  uint16 // beside those that every device has
+	queues int    // at least 1
+}
+
+// shapesOf returns the shapes to ask for, the best first. A persistent device
+// (ip tuntap add) decides itself about IFF_MULTI_QUEUE, so one queue is asked
+// for either way.
+func shapesOf(config Config) (shapes []shape) {
+	const vnet, multi = unix.IFF_VNET_HDR, unix.IFF_MULTI_QUEUE
+	if config.Offload && config.Queues > 1 {
+		shapes = append(shapes, shape{vnet | multi, config.Queues})
+	}
+	if config.Offload {
+		shapes = append(shapes, shape{vnet, 1}, shape{vnet | multi, 1})
+	}
+	return append(shapes, shape{0, 1}, shape{multi, 1})
+}
+
+// refused reports whether the kernel does not offer what it was asked for.
+func refused(err error) bool {
+	return errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTTY) || errors.Is(err, unix.EOPNOTSUPP)
+}
+
+// open makes the device in this shape or not at all.
+func (s shape) open(name string) (_ *Device, err error) {
+	var fds []int // those that are ours to close
+	defer func() {
+		if err != nil {
+			for _, fd := range fds {
+				unix.Close(fd)
+			}
+		}
+	}()
+	openNext := claimDevice
+	for range s.queues {
+		fd, err := openNext(name, s.flags)
+		if err != nil {
+			return nil, err
+		}
+		fds = append(fds, fd)
+		openNext = openQueue
+	}
+	var features Features
+	if s.flags&unix.IFF_VNET_HDR != 0 {
+		// A persistent device may have had headers of another size.
+		if err = unix.IoctlSetPointerInt(fds[0], unix.TUNSETVNETHDRSZ, inner.OffloadSize); err != nil {
+			return nil, fmt.Errorf("size of virtio_net_hdr: %w", err)
+		}
+		if features, err = askForSuperpackets(fds[0]); err != nil {
+			return nil, err
+		}
+	} else {
+		// A persistent device still has what was asked for the last time.
+		_ = unix.IoctlSetInt(fds[0], unix.TUNSETOFFLOAD, 0)
+	}
+	// Unmonitored, since nothing here depends on events; and to see whether the
+	// device is up, the library writes empty packets, which count as dropped.
+	first := fds[0]
+	fds = fds[1:] // the first belongs to a file of the library, even if it fails
+	library, _, err := wgtun.CreateUnmonitoredTUNFromFD(first)
+	if err != nil {
+		return nil, fmt.Errorf("TUN device: %v", err) // whatever it is, no refusal of the shape
+	}
+	if !features.TCP {
+		return Wrap(library), nil // there is one queue
+	}
+	d := &Device{library: library}
+	for _, fd := range fds {
+		d.others = append(d.others, os.NewFile(uintptr(fd), cloneDevice))
+	}
+	fds = nil // all belong to files of the device
+	if err = d.useSuperpackets(features); err != nil {
+		d.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// openError says what to do about a TUN device that cannot be made.
+func openError(name string, err error) error {
+	switch {
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
+		return fmt.Errorf("make TUN device %s: %w (run as root or with CAP_NET_ADMIN; /dev/net/tun must be readable and writable)", name, err)
+	case errors.Is(err, unix.EBUSY):
+		return fmt.Errorf("make TUN device %s: %w (another process has it; choose another tunnel.name or stop that process)", name, err)
+	case errors.Is(err, unix.EINVAL):
+		return fmt.Errorf("make TUN device %s: %w (if another interface has that name, choose another tunnel.name)", name, err)
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENODEV):
+		return fmt.Errorf("make TUN device %s: %w (load the kernel module: modprobe tun)", name, err)
+	}
+	return fmt.Errorf("make TUN device %s: %w", name, err)
+}

@@ -1,0 +1,99 @@
+package udp
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// ancillarySize holds the ancillary data of one datagram, sent or received:
+// the local address, the traffic class, the segment size and the fragment
+// size, with room to spare.
+const ancillarySize = 192
+
+// ancillary is a buffer for it, aligned as the kernel's structs are.
+type ancillary [ancillarySize / 8]uint64
+
+func (a *ancillary) bytes() []byte { return (*[ancillarySize]byte)(unsafe.Pointer(a))[:] }
+
+// parseAncillary fills in what the ancillary data of a datagram says.
+func (a *Arrival) parseAncillary(oob []byte) {
+	for len(oob) >= unix.CmsgLen(0) {
+		header, data, rest, err := unix.ParseOneSocketControlMessage(oob)
+		if err != nil {
+			return
+		}
+		switch header.Level {
+		case unix.IPPROTO_IP:
+			switch {
+			case header.Type == unix.IP_PKTINFO && len(data) >= unix.SizeofInet4Pktinfo:
+				// struct in_pktinfo: ifindex, spec_dst (the local address), addr.
+				a.Local = netip.AddrFrom4([4]byte(data[4:8]))
+			case header.Type == unix.IP_TOS && len(data) >= 1:
+				a.TOS = data[0]
+			case header.Type == unix.IP_RECVFRAGSIZE:
+				a.Fragmented = true
+			}
+		case unix.IPPROTO_IPV6:
+			switch {
+			case header.Type == unix.IPV6_PKTINFO && len(data) >= unix.SizeofInet6Pktinfo:
+				a.Local = netip.AddrFrom16([16]byte(data[:16]))
+			case header.Type == unix.IPV6_TCLASS && len(data) >= 4:
+				a.TOS = uint8(binary.NativeEndian.Uint32(data))
+			case header.Type == unix.IPV6_RECVFRAGSIZE:
+				a.Fragmented = true
+			}
+		case unix.IPPROTO_UDP:
+			if header.Type == unix.UDP_GRO && len(data) >= 4 { // an int, where UDP_SEGMENT takes 16 bits
+				a.Segment = int(binary.NativeEndian.Uint32(data))
+			}
+		}
+		oob = rest
+	}
+}
+
+// sourceAncillary returns the ancillary data that makes the kernel send from
+// the given address, nil if it is invalid.
+func sourceAncillary(local netip.Addr) []byte {
+	switch {
+	case local.Is4():
+		return unix.PktInfo4(&unix.Inet4Pktinfo{Spec_dst: local.As4()})
+	case local.Is6():
+		return unix.PktInfo6(&unix.Inet6Pktinfo{Addr: local.As16()})
+	}
+	return nil
+}
+
+// appendSegment adds the size at which the kernel is to cut a buffer into
+// datagrams, in bytes of UDP payload.
+func appendSegment(oob []byte, size int) []byte {
+	var data [2]byte
+	binary.NativeEndian.PutUint16(data[:], uint16(size))
+	return appendAncillary(oob, unix.IPPROTO_UDP, unix.UDP_SEGMENT, data[:])
+}
+
+// appendTOS adds the TOS octet or traffic class of the outer packet.
+func appendTOS(oob []byte, v6 bool, tos uint8) []byte {
+	var data [4]byte
+	binary.NativeEndian.PutUint32(data[:], uint32(tos))
+	if v6 {
+		return appendAncillary(oob, unix.IPPROTO_IPV6, unix.IPV6_TCLASS, data[:])
+	}
+	return appendAncillary(oob, unix.IPPROTO_IP, unix.IP_TOS, data[:])
+}
+
+// appendAncillary adds one message; see cmsg(3). It allocates nothing if oob
+// has the room.
+func appendAncillary(oob []byte, level, kind int32, data []byte) []byte {
+	start := len(oob)
+	for range unix.CmsgSpace(len(data)) {
+		oob = append(oob, 0)
+	}
+	header := (*unix.Cmsghdr)(unsafe.Pointer(&oob[start]))
+	header.Level, header.Type = level, kind
+	header.SetLen(unix.CmsgLen(len(data)))
+	copy(oob[start+unix.CmsgLen(0):], data)
+	return oob
+}

@@ -1,0 +1,118 @@
+package udp
+
+import (
+	"errors"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Conn is a UDP port: for each address family that the host has the same number
+// of sockets. The kernel gives all datagrams from one place, and ICMP about what
+// went there, to the same socket, so that nothing is reordered.
+type Conn struct {
+	v4, v6 []*socket // empty where the host lacks the family or it was not asked for
+}
+
+// Listen binds host (all addresses if it is invalid) and port, 0 for any. A port
+// that another process has is an error, EADDRINUSE.
+func Listen(host netip.Addr, port uint16, cfg Config) (_ *Conn, err error) {
+	cfg = cfg.withDefaults()
+	c := new(Conn)
+	defer func() {
+		if err != nil {
+			c.Close()
+		}
+	}()
+	if !host.Is6() {
+		addr := host
+		if !addr.IsValid() {
+			addr = netip.IPv4Unspecified()
+		}
+		if c.v4, err = listenFamily("udp4", addr, port, cfg); err != nil {
+			return nil, err
+		}
+		port = c.v4[0].addr().Port()
+	}
+	if !host.Is4() {
+		addr := host
+		if !addr.IsValid() {
+			addr = netip.IPv6Unspecified()
+		}
+		c.v6, err = listenFamily("udp6", addr, port, cfg)
+		if noIPv6 := errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EADDRNOTAVAIL); err != nil && (host.IsValid() || !noIPv6) {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// Inboxes returns an Inbox for each socket. They may be had once.
+func (c *Conn) Inboxes() (list []*Inbox) {
+	c.each(func(s *socket) { list = append(list, newInbox(s)) })
+	return list
+}
+
+// Addrs returns where the sockets listen: an address for each family, all with the
+// same port.
+func (c *Conn) Addrs() (list []netip.AddrPort) {
+	for _, family := range c.families() {
+		list = append(list, family[0].addr())
+	}
+	return list
+}
+
+// Offloads returns what is in use now: what all sockets that carry data have.
+func (c *Conn) Offloads() Offloads {
+	o := Offloads{Segment: true, GRO: true}
+	for i, family := range c.families() {
+		s := family[0] // the others send no data
+		receive, send := s.buffers()
+		if i == 0 {
+			o.ReceiveBuffer, o.SendBuffer = receive, send
+		}
+		o.Segment = o.Segment && s.gso.Load()
+		o.GRO = o.GRO && s.gro
+		o.ReceiveBuffer, o.SendBuffer = min(o.ReceiveBuffer, receive), min(o.SendBuffer, send)
+	}
+	return o
+}
+
+// Close ends all sockets, and with net.ErrClosed every call that waits for one.
+func (c *Conn) Close() {
+	c.each(func(s *socket) { s.conn.Close() })
+}
+
+// socketFor returns the socket by which an outbox sends to an address, nil if there
+// is none: see OutboxConfig.Wait.
+func (c *Conn) socketFor(to netip.Addr, waits bool) *socket {
+	family := c.v4
+	if to.Is6() {
+		family = c.v6
+	}
+	switch {
+	case len(family) == 0:
+		return nil
+	case waits:
+		return family[0]
+	}
+	return family[len(family)-1]
+}
+
+func (c *Conn) families() (list [][]*socket) {
+	for _, family := range [][]*socket{c.v4, c.v6} {
+		if len(family) > 0 {
+			list = append(list, family)
+		}
+	}
+	return list
+}
+
+// each calls f for every open socket.
+func (c *Conn) each(f func(*socket)) {
+	for _, family := range c.families() {
+		for _, s := range family {
+			f(s)
+		}
+	}
+}

@@ -1,0 +1,33 @@
+package udp
+
+import "net/netip"
+
+// A Destination is a place to send to. It is immutable.
+type Destination struct {
+	remote netip.AddrPort
+	local  netip.Addr
+	native
+}
+
+// NewDestination returns the place remote, to which datagrams leave from the
+// host's address local. If that is invalid the kernel chooses, and so it does
+// where the host does not have local any more.
+func NewDestination(remote netip.AddrPort, local netip.Addr) *Destination {
+	return &Destination{remote, local, nativeOf(remote, local)}
+}
+
+// Remote returns the address and port that datagrams go to.
+func (d *Destination) Remote() netip.AddrPort { return d.remote }
+
+// Local returns the address of the host that they leave from; invalid: the kernel
+// chooses.
+func (d *Destination) Local() netip.Addr { return d.local }
+
+// IPv6 tells the address family.
+func (d *Destination) IPv6() bool { return d.remote.Addr().Is6() }
+
+// Matches reports whether a datagram from remote that arrived at local is answered
+// by way of d.
+func (d *Destination) Matches(remote netip.AddrPort, local netip.Addr) bool {
+	return d.remote == remote && d.local == local
+}

@@ -1,0 +1,248 @@
+package udp
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// BufferSize is the room in an Outbox for datagrams that wait to be sent
+	// together, in bytes.
+	BufferSize = 4 << 16
+	// MaxRun is the largest run that the kernel cuts, in bytes: what fits one IP
+	// packet. maxSegments is UDP_MAX_SEGMENTS of the oldest kernels that have
+	// UDP_SEGMENT.
+	MaxRun      = 65000
+	maxSegments = 64
+	// batchSize is how many messages one sendmmsg takes, and how many runs an
+	// Outbox holds.
+	batchSize = 64
+	// spare is the message that sends a datagram by itself while the others wait.
+	spare = batchSize
+)
+
+// run is datagrams that leave as one buffer, which the kernel cuts.
+type run struct {
+	to         *Destination
+	owner      any
+	tos        uint8
+	start, end int // in the outbox's buffer
+	segment    int // size of each datagram, in bytes
+	closed     bool
+}
+
+func (r *run) segments() int { return datagrams(r.end-r.start, r.segment) }
+
+// datagrams returns how many there are in a run of so many bytes.
+func datagrams(bytes, segment int) int { return (bytes + segment - 1) / segment }
+
+// message is all of a run, or one datagram of it.
+type message struct {
+	run        int // index
+	start, end int // in the outbox's buffer
+}
+
+// An Outbox gathers datagrams and sends them in batches. Nothing leaves before
+// Flush, which the caller must call when Room has none, and before it waits for
+// anything else. One goroutine uses an Outbox; any number of them use a Conn.
+type Outbox struct {
+	config OutboxConfig
+	conn   *Conn
+	buffer []byte // its length is what waits
+	runs   []run
+	count  int  // of the datagrams that wait
+	waited bool // for a full socket, since Waited was asked
+
+	// The messages of one sendmmsg, and behind them the spare one.
+	headers  [batchSize + 1]mmsghdr
+	vectors  [batchSize + 1]unix.Iovec
+	control  [batchSize + 1]ancillary
+	messages [batchSize + 1]message
+
+	// What the system call gets from and leaves for send; see Inbox.
+	call     func(fd uintptr) bool
+	callOnce func(fd uintptr)
+	first    int
+	end      int
+	errno    unix.Errno
+}
+
+// NewOutbox returns an empty one.
+func (c *Conn) NewOutbox(config OutboxConfig) *Outbox {
+	if config.Max == 0 {
+		config.Max = batchSize
+	}
+	o := &Outbox{config: config, conn: c, buffer: make([]byte, 0, BufferSize), runs: make([]run, 0, batchSize)}
+	o.call, o.callOnce = o.sendmmsg, func(fd uintptr) { o.sendmmsg(fd) }
+	return o
+}
+
+// Free returns how many more datagrams may be put before the next Flush, if they
+// fit.
+func (o *Outbox) Free() int { return o.config.Max - o.count }
+
+// Room returns the place for the next datagram: of length 0, with room for size
+// bytes. It is nil if the outbox must be flushed first. The datagram is appended to
+// it, and then put.
+func (o *Outbox) Room(size int) []byte {
+	if cap(o.buffer)-len(o.buffer) < size || o.count >= o.config.Max || len(o.runs) == cap(o.runs) {
+		return nil
+	}
+	return o.buffer[len(o.buffer):]
+}
+
+// Put takes the n bytes that were appended to what Room returned as one datagram.
+// tos is the TOS octet or traffic class of its packet. The owner, which is compared
+// by ==, is given to Refused; datagrams of different owners are never in one run.
+func (o *Outbox) Put(n int, to *Destination, tos uint8, owner any) {
+	start := len(o.buffer)
+	o.buffer = o.buffer[:start+n]
+	o.count++
+	if len(o.runs) > 0 {
+		if r := &o.runs[len(o.runs)-1]; r.takes(n, to, tos, owner) {
+			r.end = start + n
+			r.closed = n < r.segment
+			return
+		}
+	}
+	o.runs = append(o.runs, run{to: to, owner: owner, tos: tos, start: start, end: start + n, segment: n})
+}
+
+// takes reports whether a datagram of n bytes may go on with the run.
+func (r *run) takes(n int, to *Destination, tos uint8, owner any) bool {
+	return !r.closed && r.to == to && r.tos == tos && r.owner == owner &&
+		n <= r.segment && r.end+n-r.start <= MaxRun && r.segments() < maxSegments
+}
+
+// Waited reports whether Flush has waited for a full socket since Waited was last
+// called.
+func (o *Outbox) Waited() bool {
+	waited := o.waited
+	o.waited = false
+	return waited
+}
+
+// Flush sends everything, in order. The error is that of the last datagram that was
+// refused, after Refused was told; the others were sent all the same.
+func (o *Outbox) Flush() (refused error) {
+	for i, start := 0, 0; i < len(o.runs); {
+		s := o.socketOf(i)
+		if s == nil {
+			refused = o.refuse(&o.runs[i], o.runs[i].segments(), ErrNoSocket)
+			i++
+			continue
+		}
+		// A batch: as many messages as go to one socket at once.
+		n := 0
+		for n < batchSize && i < len(o.runs) && o.socketOf(i) == s {
+			r := &o.runs[i]
+			start = max(start, r.start)
+			end := r.end
+			if !s.gso.Load() {
+				end = min(start+r.segment, r.end)
+			}
+			o.prepare(n, message{i, start, end}, true)
+			n++
+			if start = end; start == r.end {
+				i++
+			}
+		}
+		for next := 0; next < n; next = o.first + 1 {
+			errno := o.send(s, next, n)
+			if errno == 0 {
+				break
+			}
+			if err := o.retry(s, o.first, errno); err != nil {
+				refused = err
+			}
+		}
+	}
+	clear(o.runs) // the outbox keeps no owner alive
+	o.buffer, o.runs, o.count = o.buffer[:0], o.runs[:0], 0
+	return refused
+}
+
+// socketOf returns the socket by which a run leaves.
+func (o *Outbox) socketOf(i int) *socket {
+	return o.conn.socketFor(o.runs[i].to.remote.Addr(), o.config.Wait)
+}
+
+// prepare fills in element n of the batch. With source it leaves from the address
+// that its destination names.
+func (o *Outbox) prepare(n int, m message, source bool) {
+	r := &o.runs[m.run]
+	o.messages[n] = m
+	o.vectors[n].Base = &o.buffer[m.start]
+	o.vectors[n].SetLen(m.end - m.start)
+	oob := o.control[n].bytes()[:0]
+	if source {
+		oob = append(oob, r.to.source...)
+	}
+	if m.end-m.start > r.segment {
+		oob = appendSegment(oob, r.segment)
+	}
+	if r.tos != 0 {
+		oob = appendTOS(oob, r.to.IPv6(), r.tos)
+	}
+	h := &o.headers[n].header
+	*h = unix.Msghdr{Name: (*byte)(unsafe.Pointer(&r.to.sockaddr.raw)), Namelen: r.to.sockaddr.len, Iov: &o.vectors[n]}
+	h.SetIovlen(1)
+	if len(oob) > 0 {
+		h.Control = &oob[0]
+		h.SetControllen(len(oob))
+	}
+}
+
+// send sends the messages from first to before end. On an error o.first is the
+// message that was refused; those before it were sent. EAGAIN says that the
+// socket is full and the outbox does not wait.
+func (o *Outbox) send(s *socket, first, end int) unix.Errno {
+	o.first, o.end, o.errno = first, end, 0
+	if !o.config.Wait || s.full.Load() == 0 {
+		// Any number of outboxes may send at once.
+		if err := s.raw.Control(o.callOnce); err != nil {
+			return unix.EBADF // closed
+		}
+		if o.errno != 0 || o.first == end {
+			return o.errno
+		}
+		if !o.config.Wait {
+			return unix.EAGAIN
+		}
+	}
+	// One outbox waits at a time, and sends all it has. Those that come meanwhile
+	// queue behind it: to a socket with a little room they would send for ever,
+	// and it is called only when half of the buffer is free. The queue is ours,
+	// since that of RawConn lets an outbox in again before those that wait.
+	o.waited = true
+	s.full.Add(1)
+	s.turn.Lock()
+	err := s.raw.Write(o.call)
+	s.turn.Unlock()
+	s.full.Add(-1)
+	if err != nil {
+		return unix.EBADF
+	}
+	return o.errno
+}
+
+// sendmmsg makes the system call until all is sent; false means that the socket
+// is full. It is raw because it does not block.
+func (o *Outbox) sendmmsg(fd uintptr) bool {
+	for o.first < o.end {
+		n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&o.headers[o.first])),
+			uintptr(o.end-o.first), unix.MSG_DONTWAIT, 0, 0)
+		switch errno {
+		case 0:
+			o.first += int(n)
+		case unix.EINTR:
+		case unix.EAGAIN:
+			return false
+		default:
+			o.errno = errno
+			return true
+		}
+	}
+	return true
+}

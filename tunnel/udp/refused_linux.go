@@ -1,0 +1,138 @@
+package udp
+
+import (
+	"errors"
+
+	"golang.org/x/sys/unix"
+)
+
+// What an Outbox does about a message that the kernel has refused.
+
+// maxAttempts is how often a datagram is sent again because of errors that are
+// somebody else's.
+const maxAttempts = 8
+
+// errDoubtful: the kernel has called a datagram too large, but each time an ICMP
+// message had come from elsewhere, which may have been the reason.
+var errDoubtful = errors.New("refused while ICMP messages came")
+
+// retry deals with message n, which was refused. The kernel tells why only of the
+// first of those that it was given; what it refuses behind others is tried once
+// more by itself before it gets here.
+func (o *Outbox) retry(s *socket, n int, errno unix.Errno) error {
+	defer func() { o.first = n }()
+	m := o.messages[n]
+	r := &o.runs[m.run]
+	all := datagrams(m.end-m.start, r.segment)
+	if isFinal(errno) {
+		return o.refuse(r, all, reason(errno, false))
+	}
+	errno, doubtful := o.again(s, n)
+	if errno == 0 {
+		return nil
+	}
+	if r.to.source != nil && (errno == unix.EINVAL || errno == unix.EADDRNOTAVAIL || errno == unix.ENETUNREACH) {
+		// The host may have lost the address that the datagram is to leave from.
+		o.prepare(n, m, false)
+		if o.send(s, n, n+1) == 0 {
+			return nil
+		}
+	}
+	if all == 1 || !isAboutRuns(errno) {
+		return o.refuse(r, all, reason(errno, doubtful))
+	}
+	err := o.singly(s, m.run)
+	if err == nil && errno != unix.EMSGSIZE && s.gso.CompareAndSwap(true, false) {
+		// The kernel cannot cut for this device: one without checksum
+		// offload, for instance.
+		o.config.NoSegmentation(s.addr(), errno)
+	}
+	return err
+}
+
+// isFinal reports whether a message that was refused with errno would be so
+// again: the socket is closed, or full and the outbox does not wait; a queue of
+// the host is full, and what did not fit is lost, as in any router; or the
+// administrator does not let it pass.
+func isFinal(errno unix.Errno) bool {
+	switch errno {
+	case unix.EBADF, unix.EAGAIN, unix.ENOBUFS, unix.EPERM, unix.EACCES:
+		return true
+	}
+	return false
+}
+
+// isAboutRuns reports whether the datagrams of a run that was refused with errno
+// may be accepted one by one.
+func isAboutRuns(errno unix.Errno) bool {
+	switch errno {
+	case unix.EMSGSIZE, unix.EIO, unix.EINVAL, unix.EOPNOTSUPP:
+		return true
+	}
+	return false
+}
+
+// again sends a message that was refused once more. An ICMP error that is
+// pending on the socket is returned by the next call, whatever it was about,
+// and that call has sent nothing. So again empties the error queue, and believes
+// an errno only when it comes twice in a row with nothing from elsewhere in the
+// queue: anybody can send ICMP. (Once is not enough: the kernel queues a message
+// and sets the error that is pending in two steps.) doubtful says that there
+// always was something.
+func (o *Outbox) again(s *socket, n int) (errno unix.Errno, doubtful bool) {
+	clean := 0
+	for range maxAttempts {
+		s.errors.drain(s, o.config.PTB)
+		before := s.errors.remote.Load()
+		if errno = o.send(s, n, n+1); errno == 0 || isFinal(errno) {
+			return errno, false
+		}
+		s.errors.drain(s, o.config.PTB)
+		if s.errors.remote.Load() != before {
+			clean = 0
+		} else if clean++; clean == 2 {
+			return errno, false
+		}
+	}
+	return errno, true
+}
+
+// singly sends each datagram of run i by itself, in the spare message. Once one is
+// too large the others of its size are dropped unseen.
+func (o *Outbox) singly(s *socket, i int) (refused error) {
+	r := &o.runs[i]
+	for start := r.start; start < r.end; start += r.segment {
+		o.prepare(spare, message{i, start, min(start+r.segment, r.end)}, true)
+		errno, doubtful := o.again(s, spare)
+		if errno == 0 {
+			continue
+		}
+		why := reason(errno, doubtful)
+		lost := 1
+		if why == ErrTooBig {
+			lost = max(1, (r.end-start)/r.segment)
+			start += (lost - 1) * r.segment
+		}
+		refused = o.refuse(r, lost, why)
+	}
+	return refused
+}
+
+// refuse tells of datagrams of a run that the kernel has refused, and returns why.
+func (o *Outbox) refuse(r *run, lost int, why error) error {
+	o.config.Refused(r.owner, lost, r.segment, why)
+	return why
+}
+
+// reason says what an errno means.
+func reason(errno unix.Errno, doubtful bool) error {
+	switch {
+	case errno == unix.EMSGSIZE && doubtful:
+		return errDoubtful
+	case errno == unix.EMSGSIZE:
+		return ErrTooBig
+	case errno == unix.ENOBUFS || errno == unix.EAGAIN:
+		return ErrFull
+	}
+	return errno
+}

@@ -1,0 +1,40 @@
+//go:build !linux
+
+package udp
+
+import (
+	"errors"
+	"net/netip"
+)
+
+// Conn, Inbox and Outbox are Linux's; elsewhere there are none.
+type (
+	Conn   struct{}
+	Inbox  struct{}
+	Outbox struct{}
+	native struct{}
+)
+
+func nativeOf(netip.AddrPort, netip.Addr) native { return native{} }
+
+// Slots, BufferSize and MaxRun have no meaning here.
+const Slots, BufferSize, MaxRun = 1, 0, 0
+
+// Listen returns errors.ErrUnsupported.
+func Listen(netip.Addr, uint16, Config) (*Conn, error) { return nil, errors.ErrUnsupported }
+
+func (*Conn) Inboxes() []*Inbox              { return nil }
+func (*Conn) Addrs() []netip.AddrPort        { return nil }
+func (*Conn) Offloads() Offloads             { return Offloads{} }
+func (*Conn) Close()                         {}
+func (*Conn) NewOutbox(OutboxConfig) *Outbox { return nil }
+
+func (*Inbox) Receive(int, bool) (int, error) { return 0, errors.ErrUnsupported }
+func (*Inbox) Slot(int) ([]byte, Arrival)     { return nil, Arrival{} }
+func (*Inbox) DrainErrors(func(PTB))          {}
+
+func (*Outbox) Free() int                         { return 0 }
+func (*Outbox) Room(int) []byte                   { return nil }
+func (*Outbox) Put(int, *Destination, uint8, any) {}
+func (*Outbox) Waited() bool                      { return false }
+func (*Outbox) Flush() error                      { return errors.ErrUnsupported }
