@@ -287,7 +287,7 @@ func (d *datapath) run(t testing.TB, packet []byte, o inner.Offload, packets int
 		t.Fatal(err)
 	}
 	for before := d.arrived.bytes; d.arrived.bytes-before < packets*len(packet); {
-		if err := d.receiver.batch(); err != nil {
+		if _, err := d.receiver.batch(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -363,7 +363,7 @@ func TestWhatHostsAreTold(t *testing.T) {
 			}
 			if crosses {
 				for end := time.Now().Add(5 * time.Second); d.arrived.packets == 0; {
-					if err := d.receiver.batch(); err != nil || time.Now().After(end) {
+					if _, err := d.receiver.batch(); err != nil || time.Now().After(end) {
 						t.Fatalf("not there: %v", err)
 					}
 				}

@@ -42,16 +42,17 @@ func (p *peer) beginDiscovery(now time.Time) {
 	}
 }
 
-// pollDiscovery sends what the discovery wants sent and obeys what it has found.
-// It is called after every input, and when the alarm rings.
+// probes reports whether the path may be probed: the peer has proved that it
+// receives there.
+func (p *peer) probes() bool { return p.validated && p.sas.current != nil }
+
+// pollDiscovery sends what the discovery wants sent and applies what it has
+// found.
 func (c *controller) pollDiscovery(p *peer, now time.Time) {
-	if p.validated && p.sas.current != nil {
-		p.probes = p.discovery.Poll(p.probes[:0], now)
-		for _, a := range p.probes {
+	if p.probes() {
+		p.actions = p.discovery.Poll(p.actions[:0], now)
+		for _, a := range p.actions {
 			c.act(p, a, now)
-		}
-		if at := p.discovery.Deadline(); !at.IsZero() {
-			c.alarm.set(at, now)
 		}
 	}
 	c.applyPLPMTU(p)
@@ -70,37 +71,36 @@ func (c *controller) act(p *peer, a pmtud.Action, now time.Time) {
 
 // applyPLPMTU publishes the PLPMTU. From the next packet on it is observed.
 func (c *controller) applyPLPMTU(p *peer) {
-	to := p.path
-	if to == nil {
+	path := p.path
+	if path == nil {
 		return
 	}
-	plpmtu, settled := p.discovery.PLPMTU(), to.settled
+	plpmtu, settled := p.discovery.PLPMTU(), path.settled
 	if p.discovery.Settled() {
 		settled = plpmtu
 	}
-	if plpmtu != to.plpmtu || settled != to.settled {
-		to = to.with(plpmtu, settled, to.egress)
-		p.setPath(to)
-		c.log.Debug("plpmtu", "peer", p.name, "plpmtu", to.plpmtu, "inner_mtu", to.innerMTU, "host_mtu", to.hostMTU)
+	if plpmtu != path.plpmtu || settled != path.settled {
+		path = path.with(plpmtu, settled, path.egress)
+		p.setPath(path)
+		c.log.Debug("plpmtu", "peer", p.name, "plpmtu", path.plpmtu, "inner_mtu", path.innerMTU, "host_mtu", path.hostMTU)
 	}
-	if to.hostMTU != p.appliedHostMTU {
-		p.appliedHostMTU = to.hostMTU
+	if path.hostMTU != p.appliedHostMTU {
+		p.appliedHostMTU = path.hostMTU
 		c.host.apply(p, c.peers)
 	}
 }
 
 // handleReport takes in what the peer says has arrived. A report about an SA
 // that has been replaced speaks of other numbers.
-func (c *controller) handleReport(p *peer, e control.Element, now time.Time) {
+func (p *peer) handleReport(e control.Element, now time.Time) {
 	var words [control.MaxReportWords]uint64
 	spi, highest, bits := e.Report(words[:0])
 	if pair := p.sas.current; pair != nil && pair.outbound.SPI() == spi {
 		p.discovery.Report(e.Token(), highest, bits, now)
-		c.pollDiscovery(p, now)
 	}
 }
 
-func (c *controller) handlePTB(p *peer, mtu int, spi, seq uint32, now time.Time) {
+func (p *peer) handlePTB(mtu int, spi, seq uint32, now time.Time) {
 	pair := p.sas.current
 	if pair == nil {
 		return
@@ -111,25 +111,6 @@ func (c *controller) handlePTB(p *peer, mtu int, spi, seq uint32, now time.Time)
 		ptb.Validated = ptb.Size > 0
 	}
 	p.discovery.PTB(ptb, now)
-	c.pollDiscovery(p, now)
-}
-
-// egressChanged looks at the host's own interfaces and routes again.
-func (c *controller) egressChanged(now time.Time) {
-	for _, p := range c.peers {
-		to := p.path
-		if to == nil {
-			continue
-		}
-		mtu, err := c.host.network.EgressMTU(to.Remote().Addr())
-		if err != nil || mtu == to.egress {
-			continue // without a route there will be another change
-		}
-		c.log.Info("egress MTU", "peer", p.name, "from", to.egress, "to", mtu)
-		p.setPath(to.with(to.plpmtu, to.settled, mtu))
-		p.discovery.EgressMTU(mtu, now)
-		c.pollDiscovery(p, now)
-	}
 }
 
 // discoveryStatus fills in what `fathom status` shows.

@@ -15,7 +15,8 @@ import (
 // and count the rest.
 const eventQueue = 512
 
-// event is work for the control goroutine, which calls it.
+// event is work for the control goroutine, which calls it. One that changes the
+// state of a peer ends with attend.
 type event func(c *controller, now time.Time)
 
 // events is the way to the control goroutine: the packet loops, the look-ups
@@ -68,11 +69,17 @@ func (e *events) handshake(message []byte, from netip.AddrPort, local netip.Addr
 
 func (e *events) message(sa *inboundSA, payload []byte, fragmented bool) bool {
 	payload = bytes.Clone(payload)
-	return e.post(func(c *controller, now time.Time) { c.handleControl(sa, payload, fragmented, now) })
+	return e.post(func(c *controller, now time.Time) {
+		c.handleControl(sa, payload, fragmented, now)
+		c.attend(sa.peer, now)
+	})
 }
 
 func (e *events) firstUse(sa *inboundSA) {
-	if !e.post(func(c *controller, now time.Time) { c.handleFirstUse(sa, now) }) {
+	if !e.post(func(c *controller, now time.Time) {
+		c.handleFirstUse(sa, now)
+		c.attend(sa.peer, now)
+	}) {
 		sa.used.Store(false) // the next packet tells again
 	}
 }
@@ -81,7 +88,11 @@ func (e *events) moved(p *peer, from netip.AddrPort, local netip.Addr) {
 	if !p.moving.CompareAndSwap(false, true) {
 		return
 	}
-	if !e.post(func(c *controller, now time.Time) { p.moving.Store(false); c.move(p, from, local, now) }) {
+	if !e.post(func(c *controller, now time.Time) {
+		p.moving.Store(false)
+		c.move(p, from, local, now)
+		c.attend(p, now)
+	}) {
 		p.moving.Store(false)
 	}
 }
@@ -89,16 +100,18 @@ func (e *events) moved(p *peer, from netip.AddrPort, local netip.Addr) {
 // The methods below are the sendEvents of every sender; ptb serves both.
 
 func (e *events) dataFlows(p *peer) {
-	e.post(func(c *controller, now time.Time) { c.pollDiscovery(p, now) })
+	if e.post(func(c *controller, now time.Time) { c.attend(p, now) }) {
+		return
+	}
+	if to := p.session.Load(); to.ready() {
+		to.sa.sizes.Watch() // the next packet tells again
+	}
 }
 
 func (e *events) tooBig(p *peer, size int) {
-	if p == nil {
-		return // a handshake message
-	}
 	e.post(func(c *controller, now time.Time) {
 		p.discovery.LocalTooBig(size, now)
-		c.pollDiscovery(p, now)
+		c.attend(p, now)
 	})
 }
 
@@ -127,7 +140,11 @@ func (e *events) ptb(m udp.PTB) {
 			limit = &p.quotedPTBs
 		}
 		if limit.allow(time.Now()) {
-			e.post(func(c *controller, now time.Time) { c.handlePTB(p, m.MTU, spi, seq, now) })
+			mtu := m.MTU
+			e.post(func(c *controller, now time.Time) {
+				p.handlePTB(mtu, spi, seq, now)
+				c.attend(p, now)
+			})
 		}
 		return
 	}

@@ -75,6 +75,9 @@ func (c *controller) handleHandshake(message []byte, from netip.AddrPort, local 
 		c.log.Debug("handshake message dropped", "type", kind, "from", from, "error", err)
 	}
 	c.warn(o.peer, o.err, now)
+	if o.peer != nil {
+		c.attend(o.peer, now)
+	}
 }
 
 // install puts the SAs of a handshake where they belong. Those that this end
@@ -116,18 +119,16 @@ func (c *controller) established(p *peer, at netip.AddrPort, rtt time.Duration, 
 	}
 	p.publish()
 	p.discovery.NewSA(&pair.outbound.sizes)
-	c.forwarder.releaseWaiting(p, now)
 	if p.path != nil && p.path.Remote() == at {
-		c.validate(p, rtt, now)
+		p.validate(rtt)
 	}
 }
 
 // validate takes note of a round trip to the peer's endpoint: from now on it
 // may be sent more than it has sent.
-func (c *controller) validate(p *peer, rtt time.Duration, now time.Time) {
+func (p *peer) validate(rtt time.Duration) {
 	p.validated = true
 	p.discovery.SeedRTT(rtt)
-	c.pollDiscovery(p, now)
 }
 
 func spiString(spi uint32) string { return fmt.Sprintf("0x%08x", spi) }

@@ -6,10 +6,6 @@ import (
 	"fathom/tunnel/control"
 )
 
-// confirmEvery is how often a new SA pair is tried until the peer is seen to
-// use it too.
-const confirmEvery = time.Second
-
 // handleControl acts on the control messages in an authentic dummy packet.
 // fragmented says that it arrived in fragments.
 func (c *controller) handleControl(sa *inboundSA, payload []byte, fragmented bool, now time.Time) {
@@ -18,6 +14,7 @@ func (c *controller) handleControl(sa *inboundSA, payload []byte, fragmented boo
 	if pair == nil {
 		return // the SA ended while the message was on its way here
 	}
+	defer func() { p.liveness.hears(now, p.numbered()) }() // our answers included
 	elements, err := control.Parse(nil, payload)
 	if err != nil {
 		p.drops.count(dropDummy)
@@ -30,19 +27,18 @@ func (c *controller) handleControl(sa *inboundSA, payload []byte, fragmented boo
 		case control.EchoReply:
 			if e.Token() == p.echo.token && p.echo.token != 0 {
 				p.echo.token = 0
-				c.validate(p, now.Sub(p.echo.sent), now)
+				p.validate(now.Sub(p.echo.sent))
 			}
 		case control.Probe:
 			_ = c.messenger.control(p, control.AppendProbeAck(nil, e.Token(), fragmented), 0)
 		case control.ProbeAck:
 			if !c.ackSounding(p, e, now) {
 				p.discovery.Ack(e.Token(), e.Fragmented(), now)
-				c.pollDiscovery(p, now)
 			}
 		case control.ReportRequest:
 			c.messenger.report(sa, e.Token())
 		case control.Report:
-			c.handleReport(p, e, now)
+			p.handleReport(e, now)
 		case control.Close:
 			if pair != p.sas.current {
 				return // of a pair that has been replaced since

@@ -13,8 +13,18 @@ import (
 // messenger sends what the control goroutine has to say to peers. What is
 // refused is counted; the protocols behind the messages send them again.
 type messenger struct {
-	sender *sender
+	sender messageSender
 }
+
+// messageSender is what a messenger uses of a sender.
+type messageSender interface {
+	control(to *session, payload []byte, size int) error
+	plain(datagram []byte, to *udp.Destination) error
+	keepalive(to *udp.Destination) error
+	flush() error
+}
+
+var _ messageSender = (*sender)(nil)
 
 // errNoSA: there is nothing to send a control message on.
 var errNoSA = errors.New("no SA")

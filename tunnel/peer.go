@@ -20,7 +20,6 @@ type peer struct {
 	preshared crypto.PresharedKey
 	endpoint  conf.Endpoint // as configured; zero: the peer must call us
 	allowed   []netip.Prefix
-	keepalive time.Duration // 0: off
 	config    conf.Peer
 
 	// ---- read by the packet loops, replaced by the control goroutine ----
@@ -45,17 +44,18 @@ type peer struct {
 	sas            saSet
 	path           *path // where the peer is, nil while that is not known
 	discovery      *pmtud.Discovery
-	probes         []pmtud.Action // scratch
+	actions        []pmtud.Action // scratch
 	sounding       *sounding      // nil: none is under way
 	validated      bool           // the peer has proved that it receives at its endpoint
 	appliedHostMTU int            // hostMTU of the path that the host was told
 	initiations    initiations
+	appointment    appointment // when the peer is due in the agenda
 	liveness       liveness
+	keepalive      keepalive
+	pulse          pulse
 	replays        crypto.ReplayGuard
 	candidates     []netip.AddrPort // what the endpoint's name resolves to
 	echo           pendingEcho
-	lastSent       uint64    // tx and sent at the last look of the keepalive
-	quietSince     time.Time // since when lastSent has not changed
 	handshakes     uint64
 	last           time.Time // of the last completed handshake
 	up             bool      // has an SA pair
@@ -81,9 +81,6 @@ type pendingEcho struct {
 	sent  time.Time
 }
 
-// allSent is how many packets of any kind have gone to the peer.
-func (p *peer) allSent() uint64 { return p.tx.packets.Load() + p.sent.Load() }
-
 func newPeer(c conf.Peer) *peer {
 	p := &peer{
 		name:      c.Name,
@@ -91,10 +88,11 @@ func newPeer(c conf.Peer) *peer {
 		preshared: crypto.PresharedKey(c.PresharedKey),
 		endpoint:  c.Endpoint,
 		allowed:   c.AllowedIPs,
-		keepalive: c.Keepalive,
+		keepalive: keepalive{interval: c.Keepalive},
 		config:    c,
 	}
 	p.waiting.drops = &p.drops
+	p.appointment.peer = p
 	p.quotedPTBs.interval, p.strangePTBs.interval, p.warnings.interval = quotedPTBEvery, strangePTBEvery, warnEvery
 	p.discovery = pmtud.New(discoveryConfig(c))
 	return p

@@ -83,5 +83,6 @@ func (c *controller) resolved(p *peer, addrs []netip.Addr, err error, now time.T
 	}
 	if first && p.initiations.wanted {
 		p.initiations.hurry(now)
+		c.attend(p, now)
 	}
 }

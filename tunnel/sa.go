@@ -70,6 +70,20 @@ func newSAPair(p *peer, keys crypto.Keys, initiator bool, now time.Time) (*saPai
 	}, nil
 }
 
+// rekeyAt is when the pair is to be replaced, as far as can be known now: sooner
+// if it sends more packets than it may. The end that has initiated the pair
+// comes first, the other only when that is overdue.
+func (p *saPair) rekeyAt(l crypto.Lifetime) time.Time {
+	age := l.RekeyAge
+	if p.outbound.Packets() >= l.RekeyPackets {
+		age = rekeyPause
+	}
+	if !p.initiator {
+		age += l.RekeyAge / 8
+	}
+	return p.established.Add(age)
+}
+
 const (
 	// retireGrace is how long the SAs that were replaced still receive after
 	// the peer has begun to use the new ones: the time that packets may be
@@ -173,6 +187,21 @@ func (s *saSet) expire(now time.Time, maxAge time.Duration) (gone []*saPair) {
 	return gone
 }
 
+// expiry is when expire has something to take out, zero if never.
+func (s *saSet) expiry(maxAge time.Duration) time.Time {
+	var first time.Time
+	if s.current != nil {
+		first = s.current.established.Add(maxAge)
+	}
+	for _, p := range s.pending {
+		first = earliest(first, p.established.Add(maxAge))
+	}
+	for _, r := range s.retiring {
+		first = earliest(first, r.until, r.pair.established.Add(maxAge))
+	}
+	return first
+}
+
 // clear empties the set and returns all that was in it.
 func (s *saSet) clear() (gone []*saPair) {
 	if s.current != nil {
@@ -217,7 +246,7 @@ func (s *saSet) retire(p *saPair, until time.Time) {
 	s.retiring = append(s.retiring, retiringPair{p, until})
 	if excess := len(s.retiring) - maxRetiring; excess > 0 {
 		for i := range s.retiring[:excess] {
-			s.retiring[i].until = time.Time{}
+			s.retiring[i].until = s.retiring[i].pair.established
 		}
 	}
 }

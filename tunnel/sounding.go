@@ -113,7 +113,7 @@ func (c *controller) beginSounding(p *peer, done chan *Sounding, now time.Time) 
 		s.discovery.SeedRTT(rtt)
 	}
 	p.sounding = s
-	c.continueSounding(p, now)
+	c.attend(p, now)
 	return nil
 }
 
@@ -135,11 +135,7 @@ func (c *controller) continueSounding(p *peer, now time.Time) {
 	if plpmtu := s.discovery.PLPMTU(); plpmtu != s.plpmtu {
 		s.plpmtu, s.exactAt = plpmtu, now
 	}
-	over := s.discovery.Settled() || now.Sub(s.began) >= soundingTimeout || p.sas.current == nil
-	if at := s.discovery.Deadline(); !over && !at.IsZero() {
-		c.alarm.set(at, now)
-	}
-	if over {
+	if s.discovery.Settled() || now.Sub(s.began) >= soundingTimeout || p.sas.current == nil {
 		p.sounding = nil
 		s.done <- s.result(p, now)
 	}
@@ -152,9 +148,13 @@ func (c *controller) ackSounding(p *peer, e control.Element, now time.Time) bool
 	}
 	if p.sounding != nil {
 		p.sounding.discovery.Ack(e.Token()&^soundingIDs, e.Fragmented(), now)
-		c.continueSounding(p, now)
 	}
 	return true
+}
+
+// deadline is when the sounding is to be continued.
+func (s *sounding) deadline() time.Time {
+	return earliest(s.discovery.Deadline(), s.began.Add(soundingTimeout))
 }
 
 func (s *sounding) result(p *peer, now time.Time) *Sounding {

@@ -123,7 +123,7 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 		t.log.Warn("writing the keys of all traffic to a file", "file", t.config.DebugESPSAFile)
 	}
 
-	c, err := t.newController(conn, device.NewWriter(), link, keys)
+	c, err := t.newController(link, keys, t.sending(conn, device))
 	if err != nil {
 		return err
 	}
@@ -251,7 +251,15 @@ func (t *Tunnel) hostConfig() host.Config {
 	return host.Config{Addresses: t.config.Addresses, MTU: defaultInnerMTU, GSOMaxSize: deviceGSOMaxSize}
 }
 
-func (t *Tunnel) newController(conn *udp.Conn, device tun.Writer, network hostNetwork, keys *keyLog) (*controller, error) {
+// sending makes what the controller sends with, which tells its events.
+func (t *Tunnel) sending(conn *udp.Conn, device *tun.Device) func(*events) (messageSender, *forwarder) {
+	return func(e *events) (messageSender, *forwarder) {
+		sender := newSender(controllerPlace, conn, e)
+		return sender, newForwarder(sender, policyOf(t.config), device.NewWriter())
+	}
+}
+
+func (t *Tunnel) newController(network hostNetwork, keys *keyLog, sending func(*events) (messageSender, *forwarder)) (*controller, error) {
 	endpoints, err := loadEndpointCache(filepath.Join(filepath.Dir(t.config.StatusSocket), t.config.Name+".peers"))
 	if err != nil {
 		t.log.Warn("where the peers were is not known", "error", err)
@@ -267,14 +275,14 @@ func (t *Tunnel) newController(conn *udp.Conn, device tun.Writer, network hostNe
 		return nil, err
 	}
 	events := newEvents(handshaker.recognizes, t.peers, drops, t.log)
-	sender := newSender(controllerPlace, conn, events)
+	sender, forwarder := sending(events)
 	return &controller{
 		log:        t.log,
 		peers:      t.peers,
 		events:     events,
 		handshaker: handshaker,
 		messenger:  messenger{sender},
-		forwarder:  newForwarder(sender, policyOf(t.config), device),
+		forwarder:  forwarder,
 		lookups:    newLookups(net.DefaultResolver),
 		lifetime:   crypto.Lifetime{RekeyAge: t.config.RekeyAfter, RekeyPackets: t.config.RekeyAfterPackets},
 		spis:       spis,
@@ -283,7 +291,6 @@ func (t *Tunnel) newController(conn *udp.Conn, device tun.Writer, network hostNe
 		keys:       keys,
 		endpoints:  endpoints,
 		egress:     make(chan struct{}, 1),
-		alarm:      newAlarm(),
 		strangers:  limit{interval: warnEvery},
 	}, nil
 }

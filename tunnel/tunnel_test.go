@@ -143,7 +143,7 @@ func (e *end) start() {
 	}
 	e.device = tuntest.NewChannelTUN()
 	device := tun.Wrap(e.device.TUN())
-	if e.ctl, err = e.tunnel.newController(e.conn, device.NewWriter(), testHost{1500}, nil); err != nil {
+	if e.ctl, err = e.tunnel.newController(testHost{1500}, nil, e.tunnel.sending(e.conn, device)); err != nil {
 		e.t.Fatal(err)
 	}
 	if e.adjust != nil {
@@ -729,17 +729,6 @@ func TestUnderLoadAnInitiationNeedsACookie(t *testing.T) {
 	eventually(t, "established by cookie", 10*time.Second, func() bool { return left.established() && right.established() })
 	if left.tunnel.peers[0].handshakes != 1 {
 		t.Errorf("%d handshakes", left.tunnel.peers[0].handshakes)
-	}
-}
-
-func TestASilentPeerIsNoticed(t *testing.T) {
-	left, right := startPair(t)
-	right.shutdown(errCrash)
-	eventually(t, "the peer to be called unresponsive", idleEcho+deadAfter+5*time.Second, func() bool {
-		return left.status().Peers[0].State == PeerUnresponsive
-	})
-	if left.log.count("peer does not answer") != 1 {
-		t.Errorf("%d warnings", left.log.count("peer does not answer"))
 	}
 }
 
