@@ -15,6 +15,7 @@ import (
 
 	"fathom/test/gateway"
 	"fathom/test/netlab"
+	"fathom/test/tier"
 )
 
 // baculaSite is a Bacula installation of its own: the file daemon on host A,
@@ -193,24 +194,28 @@ func hashes(t *testing.T, dir string) map[string][32]byte {
 	return found
 }
 
-// shaking changes the path's MTU every period until stop is called. changed
-// says how often it has so far.
-func (l *longPath) shaking(period time.Duration) (changed func() int, stop func()) {
+// shaking changes the path's MTU each time so many bytes have arrived at either
+// end's tunnel device, until stop is called. changed says how often it has so
+// far.
+func (l *longPath) shaking(each uint64) (changed func() int, stop func()) {
 	quit := make(chan struct{})
 	var done sync.WaitGroup
 	var changes atomic.Int64
 	done.Go(func() {
 		random := rand.New(rand.NewPCG(1, 1))
-		tick := time.NewTicker(period)
-		defer tick.Stop()
+		a, b := l.A.Interface(gateway.Device), l.B.Interface(gateway.Device)
+		next := uint64(0)
 		for {
 			select {
 			case <-quit:
 				l.middle.SetMTU(1500)
 				return
-			case <-tick.C:
+			case <-time.After(time.Millisecond):
+			}
+			if arrived := a.Stats().RxBytes + b.Stats().RxBytes; arrived >= next {
 				l.middle.SetMTU(576 + random.IntN(1500-576+1))
 				changes.Add(1)
+				next = arrived + each
 			}
 		}
 	})
@@ -250,9 +255,10 @@ func (l *longPath) storageGap() (stop func() time.Duration) {
 // TestBacula is the problem that Fathom exists for: a long backup over a path
 // whose MTU changes, with ICMP cut.
 func TestBacula(t *testing.T) {
-	size := int64(2 << 30)
-	if reduced() {
-		size = 64 << 20
+	tier.Select(t, tier.Long)
+	size := int64(64 << 20)
+	if tier.Full() {
+		size = 2 << 30
 	}
 	l := newDelayedPath(t, "", "", 0)
 	up(t, l.a, l.b)
@@ -263,11 +269,7 @@ func TestBacula(t *testing.T) {
 	s := newBaculaSite(t, l, size)
 	s.start(t)
 
-	period := 3 * time.Second
-	if reduced() {
-		period /= 10 // as the backup is smaller
-	}
-	changed, stop := l.shaking(period)
+	changed, stop := l.shaking(uint64(size / 16))
 	gap := l.storageGap()
 	began := time.Now()
 	s.console(t, "run job=backup yes", "wait")
@@ -294,7 +296,7 @@ func TestBacula(t *testing.T) {
 			t.Errorf("%s has changed", name)
 		}
 	}
-	t.Logf("Backup OK, Restore OK: %d MiB backed up in %v while the path's MTU changed %d times, %d times in all; longest gap towards the storage daemon %v",
+	tier.Figure(t, "Backup OK, Restore OK: %d MiB backed up in %v while the path's MTU changed %d times, %d times in all; longest gap towards the storage daemon %v",
 		size>>20, took.Round(time.Millisecond), during, changed(), longest.Round(time.Millisecond))
 }
 
@@ -302,6 +304,7 @@ func TestBacula(t *testing.T) {
 // backup over a tunnel that neither measures its path nor carries what does not
 // fit.
 func TestBaculaWithoutDiscovery(t *testing.T) {
+	tier.Select(t, tier.EitherWay)
 	l := newDelayedPath(t, `oversize = "drop"`, `probing = "off"`, 0)
 	up(t, l.a, l.b)
 	l.R.CutPTB(true)

@@ -7,9 +7,10 @@
 // command on the laboratory's hosts. traffic_test.go has the loads that they
 // put on a tunnel.
 //
-// The flags -offload off and -links offload run them another way: with packets
-// one by one, and over links that carry superpackets. With -short they do less
-// of the same.
+// Each begins with tier.Select, which says in which passes of test/run it runs:
+// see package tier. None guesses how fast the machine is: a load goes on until
+// its test has seen what it looks for, and what is measured is compared with
+// what the same machine does at the same time.
 //
 // They need root or a user namespace; see netlab.Main. With CI=true in the
 // environment whatever is missing is a failure, else a skipped test that says

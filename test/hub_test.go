@@ -7,6 +7,7 @@ import (
 	"fathom/test/gateway"
 	"fathom/test/netlab"
 	"fathom/test/netlab/labtest"
+	"fathom/test/tier"
 )
 
 // TestHub connects three spokes to one hub, each by an address family and a
@@ -19,6 +20,7 @@ import (
 //
 // The hub forwards between them.
 func TestHub(t *testing.T) {
+	tier.Select(t)
 	lab := labtest.New(t)
 	hub, r := lab.Host("hub"), lab.Host("r")
 	trunk := lab.Connect(hub, r, netlab.LinkConfig{

@@ -6,11 +6,13 @@ import (
 	"time"
 
 	"fathom/test/netlab"
+	"fathom/test/tier"
 )
 
 // TestTrafficOfEveryKind sends ICMP, UDP, interactive TCP and bulk TCP in both
 // directions, for each address family inside each outside.
 func TestTrafficOfEveryKind(t *testing.T) {
+	tier.Select(t, tier.Quick, tier.Superlinks)
 	for _, family := range []struct {
 		name     string
 		outer    outer
@@ -37,9 +39,9 @@ func TestTrafficOfEveryKind(t *testing.T) {
 				t.Run(way.name, func(t *testing.T) {
 					pinger(t, way.from, way.address)
 					pinger(t, way.from, way.address, "-M", "do", "-s", fmt.Sprint(innerMTU-way.header))
-					stop := startStream(t, way.from, way.to, way.address, 1200, 2*time.Millisecond)
+					flow := startStream(t, way.from, way.to, way.address, 1200, 2*time.Millisecond)
 					slowest := keystrokes(t, way.from, way.to, way.address, 50)
-					if s := stop(); s.sent == 0 || s.lost > 0 || s.duplicated > 0 {
+					if s := flow.reach(50).stop(); s.sent == 0 || s.lost > 0 || s.duplicated > 0 {
 						t.Errorf("UDP: %v", s)
 					}
 					if slowest > 5*time.Second {

@@ -10,11 +10,13 @@ import (
 
 	"fathom/crypto"
 	"fathom/test/gateway"
-	"fathom/tunnel"
+	"fathom/test/tier"
+	tunnel "fathom/tunnel/status"
 )
 
 // TestPresharedKey comes up when both ends have the same one.
 func TestPresharedKey(t *testing.T) {
+	tier.Select(t, tier.EitherWay)
 	p := newPair(t, overIPv4, "")
 	psk := newPresharedKey(t)
 	configurePresharedKeys(t, p, psk, psk)
@@ -28,6 +30,7 @@ const notAllUp = 3
 // TestKeysThatDoNotMatch must not come up, must say why on the side that can
 // know, and must recover when the mistake is corrected.
 func TestKeysThatDoNotMatch(t *testing.T) {
+	tier.Select(t, tier.EitherWay)
 	psk, other := newPresharedKey(t), newPresharedKey(t)
 	for _, test := range []struct {
 		name    string

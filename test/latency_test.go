@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"fathom/test/netlab"
+	"fathom/test/tier"
 )
 
 // TestATransferKeepsNobodyWaiting sends at full rate out of an interface of 100
@@ -18,6 +19,7 @@ import (
 // than what keeps the interface busy, for the queue stays with the sender and is
 // kept short there. The transfer does not pay for it.
 func TestATransferKeepsNobodyWaiting(t *testing.T) {
+	tier.Select(t, tier.Measures)
 	const (
 		rate = 100_000_000
 		most = 100 * time.Millisecond // half of what waits where sockets and devices have the buffers that others give them
@@ -28,25 +30,16 @@ func TestATransferKeepsNobodyWaiting(t *testing.T) {
 	l.left.A.LimitRate(rate, 4*rate/8)
 	client, server := connect(t, l.A, l.B, innerB4)
 	useCubic(t, client)
-	began := time.Now()
-	done := make(chan bulkResult, 1)
-	const size = 64 << 20
-	go func() {
-		r, err := sendBulk(client, server, size)
-		if err != nil {
-			t.Error(err)
-		}
-		done <- r
-	}()
-	time.Sleep(2 * time.Second) // to fill the queue
+	data := transferOver(t, client, server)
+	data.more(2 * rate / 8 * 7 / 10) // the queue is full by then
 	took := echoes(t, l.A, l.B, innerB4, 100, 10*time.Millisecond)
-	r := <-done
-	if reached := float64(size) * 8 / time.Since(began).Seconds(); reached < 0.7*rate {
+	r := data.stop()
+	if reached := float64(r.bytes) * 8 / r.elapsed.Seconds(); reached < 0.7*rate {
 		t.Errorf("the transfer reached %.0f Mbit/s", reached/1e6)
 	}
 	idle := echoes(t, l.A, l.B, innerB4, 20, 10*time.Millisecond)[10]
 	median, dropped := took[len(took)/2], status(t, l.a).Peers[0].Dropped
-	t.Logf("an echo takes %v beside the transfer, %v alone; %d bytes in %v; dropped %v", median, idle, size, r.elapsed.Round(time.Millisecond), dropped)
+	tier.Figure(t, "an echo takes %v beside the transfer, %v alone; %d bytes in %v; dropped %v", median, idle, r.bytes, r.elapsed.Round(time.Millisecond), dropped)
 	if median-idle > most {
 		t.Errorf("an echo takes %v beside the transfer, %v alone", median, idle)
 	}

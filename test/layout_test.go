@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"fathom/test/tier"
 )
 
 // listed is what `go list` tells of a package, its tests left out.
@@ -40,6 +42,7 @@ func listPackages(t *testing.T) map[string]listed {
 
 // TestDependenciesPointOneWay: cmd -> tunnel -> {esp, pmtud, crypto, conf}.
 func TestDependenciesPointOneWay(t *testing.T) {
+	tier.Select(t, tier.Quick, tier.EitherWay)
 	// What each package may import of this module, itself and those below it
 	// included.
 	may := map[string][]string{
@@ -50,9 +53,11 @@ func TestDependenciesPointOneWay(t *testing.T) {
 		"tunnel/udp":          {},
 		"tunnel/tun":          {"tunnel/inner"},
 		"tunnel/host":         {},
+		"tunnel/status":       {},
 		"cmd/fathom":          {"tunnel", "conf", "crypto", "test/netlab"},
 		"test/netlab":         {},
-		"test/netlab/labtest": {"test/netlab"},
+		"test/netlab/labtest": {"test/netlab", "test/tier"},
+		"test/tier":           {},
 	}
 	for path, p := range listPackages(t) {
 		name := strings.TrimPrefix(path, "fathom/")
@@ -75,6 +80,7 @@ func TestDependenciesPointOneWay(t *testing.T) {
 // TestCoresArePure: no I/O on a network, no goroutine, no clock and no
 // randomness of their own.
 func TestCoresArePure(t *testing.T) {
+	tier.Select(t, tier.Quick, tier.EitherWay)
 	packages := listPackages(t)
 	impure := []string{"crypto/rand", "math/rand", "math/rand/v2", "log", "log/slog", "syscall", "os/exec", "net/http"}
 	clock := []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "NewTimer", "NewTicker", "Tick"}
@@ -115,6 +121,7 @@ func TestCoresArePure(t *testing.T) {
 
 // TestEveryPackageSaysWhatItIs in a doc.go.
 func TestEveryPackageSaysWhatItIs(t *testing.T) {
+	tier.Select(t, tier.Quick, tier.EitherWay)
 	for path, p := range listPackages(t) {
 		if len(p.GoFiles) == 0 {
 			continue

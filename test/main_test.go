@@ -2,7 +2,6 @@ package test
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"net/netip"
 	"os"
@@ -14,7 +13,8 @@ import (
 	"fathom/test/gateway"
 	"fathom/test/netlab"
 	"fathom/test/netlab/labtest"
-	"fathom/tunnel"
+	"fathom/test/tier"
+	tunnel "fathom/tunnel/status"
 )
 
 // fathom is the path of the command, which is built once for all tests.
@@ -34,30 +34,25 @@ func (b built) Run() int {
 	defer os.RemoveAll(dir)
 	// The race detector otherwise makes every exit wait for a second.
 	os.Setenv("GORACE", "atexit_sleep_ms=0 "+os.Getenv("GORACE"))
-	if fathom, err = gateway.Build(dir, race); err != nil {
+	if fathom, err = gateway.Build(dir, tier.Race); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return b.M.Run()
 }
 
-// offload makes every tunnel of the tests run one way or the other.
-var offload = flag.String("offload", "", "tunnel.offload of all tunnels: auto, or off for packets one by one")
-
-// links makes the links between the gateways of one kind or the other.
-var links = flag.String("links", "", "links between gateways: packets as on a wire, or with offload superpackets, which a router drops whole")
+// superlinks: the links between gateways carry superpackets, which a router
+// drops whole; otherwise they carry packets as a wire does.
+var superlinks = tier.OverSuperlinks()
 
 // linkConfig is the kind of the links.
 func linkConfig(addrA, addrB []netip.Prefix) netlab.LinkConfig {
-	return netlab.LinkConfig{AddrA: addrA, AddrB: addrB, Offload: *links == "offload"}
+	return netlab.LinkConfig{AddrA: addrA, AddrB: addrB, Offload: superlinks}
 }
 
-// reduced makes tests do less of the same: for the race detector, and with
-// -short.
-func reduced() bool { return race || testing.Short() }
-
-// within is how long a test waits for what should take a moment.
-const within = 40 * time.Second
+// within is how long a test waits for what should take a moment. It only keeps
+// a failing test from hanging.
+const within = 2 * time.Minute
 
 // check ends the test on an error.
 func check(t testing.TB, err error) {
@@ -77,7 +72,9 @@ func newGateway(t testing.TB, host *netlab.Host, inner ...string) *gateway.Gatew
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	g, err := gateway.New(host, fathom, dir, inner...)
 	check(t, err)
-	g.Offload = *offload
+	if tier.OneByOne() {
+		g.Offload = "off"
+	}
 	t.Cleanup(func() {
 		if err := g.Stop(); err != nil {
 			t.Error(err)

@@ -12,18 +12,17 @@ import (
 	"fathom/test/gateway"
 	"fathom/test/netlab"
 	"fathom/test/netlab/labtest"
-	"fathom/tunnel"
+	"fathom/test/tier"
+	tunnel "fathom/tunnel/status"
 )
 
 // TestSuperpacketsOnTheLink: where links carry what their ends have not cut yet,
 // superpackets go from end to end whole. A router that finds the next link too
 // small drops them whole, and says so once for each.
 func TestSuperpacketsOnTheLink(t *testing.T) {
-	if *offload == "off" {
-		t.Skip("packets one by one make no superpackets")
-	}
-	defer func(before string) { *links = before }(*links)
-	*links = "offload"
+	tier.Select(t, tier.OffloadOnly)
+	defer func(before bool) { superlinks = before }(superlinks)
+	superlinks = true
 	l := newLongPath(t, overIPv4, "")
 	up(t, l.a, l.b)
 	exact(t, l.a, 1500)
@@ -47,13 +46,13 @@ func TestSuperpacketsOnTheLink(t *testing.T) {
 	if size, _, _ := largest(l.right.B, func() { bulk(t, l.A, l.B, innerB4, 16<<20) }); size < super {
 		t.Errorf("the largest packet that arrives has %d bytes", size)
 	}
-	stop := transferring(t, l.A, l.B, innerB4)
+	data := transferring(t, l.A, l.B, innerB4)
 	_, ptbs, quoted := largest(l.left.A, func() {
-		time.Sleep(200 * time.Millisecond)
+		data.more(1 << 20)
 		l.middle.SetMTU(1300)
 		t.Logf("exact after %v", exact(t, l.a, 1300).Round(time.Millisecond))
 	})
-	stop()
+	data.stop()
 	t.Logf("%d PTBs, quoting up to %d bytes", ptbs, quoted)
 	if ptbs == 0 || quoted < super {
 		t.Errorf("%d PTBs came back, quoting up to %d bytes: no superpacket was dropped", ptbs, quoted)
@@ -67,6 +66,7 @@ func TestSuperpacketsOnTheLink(t *testing.T) {
 // tunnel, amid others of their flow with right ones. The host must not be made
 // to compute right ones for them, as it does for what is joined to superpackets.
 func TestAWrongChecksumStaysWrong(t *testing.T) {
+	tier.Select(t)
 	const (
 		tcp, udp = 6, 17
 		packets  = 400
@@ -80,6 +80,7 @@ func TestAWrongChecksumStaysWrong(t *testing.T) {
 	inside := labtest.Capture(t, l.B.Interface(gateway.Device))
 	outside := labtest.Capture(t, nearY.A)
 
+	before := status(t, l.b).Peers[0].RxPackets
 	sent := make(map[string]bool) // all of TCP or UDP; whether it is damaged
 	check(t, x.Do(func() error {
 		raw, err := rawSocket()
@@ -98,8 +99,9 @@ func TestAWrongChecksumStaysWrong(t *testing.T) {
 				if err := unix.Sendto(raw, packet, 0, &unix.SockaddrInet4{Addr: [4]byte{192, 168, 2, 2}}); err != nil {
 					return err
 				}
-				if i%40 == 39 {
-					time.Sleep(time.Millisecond) // and not more than fits a queue
+				if i%100 == 99 { // and not more than fits a queue
+					want := before + uint64(len(sent))
+					await(t, l.b, func(s *tunnel.Status) bool { return s.Peers[0].RxPackets >= want })
 				}
 			}
 		}
@@ -143,7 +145,7 @@ func TestAWrongChecksumStaysWrong(t *testing.T) {
 	if len(sent) > 0 {
 		t.Errorf("%d of the packets that were sent do not leave as they were", len(sent))
 	}
-	if joined == 0 && *offload != "off" {
+	if joined == 0 && !tier.OneByOne() {
 		t.Error("nothing was joined, so the test has shown nothing")
 	}
 }
@@ -195,10 +197,8 @@ func checksumRight(b []byte) bool { return sumOf(b) == 0xffff }
 // TestKernelsThatOfferLess refuses the command what older kernels lack. It
 // comes up, says what it does without, and carries everything all the same.
 func TestKernelsThatOfferLess(t *testing.T) {
-	if *offload == "off" {
-		t.Skip("asks for none of it")
-	}
-	var all tunnel.OffloadStatus // what this kernel offers
+	tier.Select(t, tier.OffloadOnly)
+	var all tunnel.Offload // what this kernel offers
 	for _, test := range []struct {
 		name string
 		what netlab.Refusal
@@ -230,10 +230,10 @@ func TestKernelsThatOfferLess(t *testing.T) {
 			bulk(t, l.A, l.B, innerB4, 8<<20)
 			bulk(t, l.B, l.A, innerA6, 8<<20)
 			forth := transferring(t, l.A, l.B, innerB4)
-			time.Sleep(200 * time.Millisecond)
+			forth.more(1 << 20)
 			l.middle.SetMTU(1400)
 			exact(t, l.a, 1400)
-			forth()
+			forth.stop()
 			l.A.Interface(gateway.Device).SetMTU(1500) // as of a host behind it
 			for _, size := range []int{1200, 1430} {
 				for _, train := range []int{1, 20} {

@@ -2,8 +2,10 @@ package test
 
 import (
 	"encoding/binary"
+	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -11,6 +13,7 @@ import (
 
 	"fathom/test/gateway"
 	"fathom/test/netlab"
+	"fathom/test/tier"
 )
 
 // severalQueues makes the loops of a tunnel many, however few CPUs there are.
@@ -21,26 +24,20 @@ const severalQueues = "queues = 4"
 // none of their flows pauses: the kernel forgets after three seconds which
 // queue a flow belongs to.
 func TestSeveralQueuesKeepTheOrder(t *testing.T) {
-	if *offload == "off" {
-		t.Skip("packets one by one go through one queue")
-	}
-	const flows, streams = 16, 8
+	tier.Select(t, tier.OffloadOnly)
+	const flows, streams, each = 16, 8, 2000
 	p := newPair(t, overIPv4, severalQueues)
 	up(t, p.a, p.b)
 	if n := status(t, p.a).Offload.Queues; n != 4 {
 		t.Fatalf("%d queues", n)
 	}
-	interval := 100 * time.Microsecond // which is more than the tunnel carries
-	if race {
-		interval *= 10
-	}
-	var stops []func() stream
+	var floods []*flow
 	for i := range flows {
 		address := innerB4
 		if i%2 == 1 {
 			address = innerB6
 		}
-		stops = append(stops, startStream(t, p.A, p.B, address, 100+i*80, interval))
+		floods = append(floods, startFlood(t, p.A, p.B, address, 100+i*80, 100*time.Microsecond))
 	}
 	var transfers sync.WaitGroup
 	errs := make(chan error, streams)
@@ -52,15 +49,23 @@ func TestSeveralQueuesKeepTheOrder(t *testing.T) {
 		}
 		client, server := connect(t, from, to, address)
 		transfers.Go(func() {
-			if _, err := sendBulk(client, server, size); err != nil {
+			if _, err := sendBulk(client, server, io.LimitReader(randomBytes(), size), new(atomic.Int64)); err != nil {
 				errs <- err
 			}
 		})
 	}
-	time.Sleep(2 * time.Second)
+	transfers.Wait()
+	results := make([]stream, flows)
+	var stopping sync.WaitGroup
+	for _, f := range floods {
+		f.reach(each)
+	}
+	for i, f := range floods {
+		stopping.Go(func() { results[i] = f.stop() })
+	}
+	stopping.Wait()
 	sent := 0
-	for i, stop := range stops {
-		s := stop()
+	for i, s := range results {
 		sent += s.sent
 		// What a full buffer of a host has no room for is lost.
 		if s.reordered > 0 || s.duplicated > 0 || s.lost == s.sent {
@@ -68,7 +73,6 @@ func TestSeveralQueuesKeepTheOrder(t *testing.T) {
 		}
 	}
 	t.Logf("%d datagrams in %d flows", sent, flows)
-	transfers.Wait()
 	close(errs)
 	for err := range errs {
 		t.Error(err)
@@ -83,22 +87,18 @@ func TestSeveralQueuesKeepTheOrder(t *testing.T) {
 // TestPiecesAmongSeveralQueues sends datagrams that go in tunnel fragments
 // while other queues send on the same SA: each is put together again.
 func TestPiecesAmongSeveralQueues(t *testing.T) {
+	tier.Select(t)
 	l := newLongPath(t, overIPv4, "routes = false\n"+severalQueues)
 	l.narrow(1300)
 	up(t, l.a, l.b)
 	exact(t, l.a, 1300)
 	exact(t, l.b, 1300)
 	l.A.Interface(gateway.Device).SetMTU(1500) // as of a host behind it
-	// Not faster than the slowest machine can carry, or the hosts lose what
-	// nobody gets around to reading.
-	var transfers sync.WaitGroup
+	// No more is under way than the sockets have room for.
+	var transfers []*transfer
 	for range 4 {
-		client, server := connect(t, l.A, l.B, innerB4)
-		transfers.Go(func() {
-			if _, err := sendBulk(paced{client, 8 << 20}, server, 8<<20); err != nil {
-				t.Error(err)
-			}
-		})
+		client, server := connectWithin(t, l.A, l.B, innerB4, 128<<10)
+		transfers = append(transfers, transferOver(t, paced{client, 8 << 20}, server))
 	}
 	lost, sent := 0, 0
 	var flows sync.WaitGroup
@@ -117,7 +117,10 @@ func TestPiecesAmongSeveralQueues(t *testing.T) {
 		})
 	}
 	flows.Wait()
-	transfers.Wait()
+	for _, x := range transfers {
+		x.more(1 << 20)
+		x.stop()
+	}
 	a, b := status(t, l.a).Peers[0], status(t, l.b).Peers[0]
 	t.Logf("%d datagrams; a %+v, b %+v", sent, a.Surgery, b.Surgery)
 	// What a slow machine's device has no room for never comes to the tunnel.
@@ -132,6 +135,7 @@ func TestPiecesAmongSeveralQueues(t *testing.T) {
 
 // sendLarge sends datagrams with DF, and returns how many are lost of how many.
 func sendLarge(t testing.TB, from, to *netlab.Host, address string, size, n int, interval time.Duration) (lost, sent int) {
+	const underWay = 25
 	receiver, err := to.ListenPacket("udp", net.JoinHostPort(address, "0"))
 	if err != nil {
 		t.Error(err)
@@ -148,28 +152,45 @@ func sendLarge(t testing.TB, from, to *netlab.Host, address string, size, n int,
 	if raw, err := sender.(*net.UDPConn).SyscallConn(); err == nil {
 		_ = raw.Control(func(fd uintptr) { setDF(int(fd)) })
 	}
+	seen := make(map[uint32]bool)
+	var arrived atomic.Int64
+	var reading sync.WaitGroup
+	reading.Go(func() {
+		b := make([]byte, 2*size)
+		for {
+			k, _, err := receiver.ReadFrom(b)
+			if err != nil {
+				return
+			}
+			if k == size {
+				seen[binary.BigEndian.Uint32(b)] = true
+				arrived.Store(int64(len(seen)))
+			}
+		}
+	})
+	// reaches waits until so many have arrived, or those that have not are lost.
+	reaches := func(n int) {
+		for end := time.Now().Add(2 * time.Second); arrived.Load() < int64(n) && time.Now().Before(end); {
+			time.Sleep(time.Millisecond)
+		}
+	}
 	b := make([]byte, size)
 	for range n {
 		binary.BigEndian.PutUint32(b, uint32(sent))
 		if _, err := sender.Write(b); err == nil {
 			sent++
-		} else if err != nil {
+		} else {
 			// The tunnel has just told the device another MTU.
 			from.Interface(gateway.Device).SetMTU(1500)
 		}
 		time.Sleep(interval)
-	}
-	seen := make(map[uint32]bool)
-	_ = receiver.SetReadDeadline(time.Now().Add(time.Second))
-	for len(seen) < sent {
-		k, _, err := receiver.ReadFrom(b)
-		if err != nil {
-			break
-		}
-		if k == size {
-			seen[binary.BigEndian.Uint32(b)] = true
+		if sent%underWay == 0 {
+			reaches(sent)
 		}
 	}
+	reaches(sent)
+	_ = receiver.SetReadDeadline(time.Now())
+	reading.Wait()
 	return sent - len(seen), sent
 }
 

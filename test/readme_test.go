@@ -15,11 +15,13 @@ import (
 	"fathom/test/gateway"
 	"fathom/test/netlab"
 	"fathom/test/netlab/labtest"
+	"fathom/test/tier"
 )
 
 // TestTwoHostsByTheREADME sets up two hosts as the README says, with the
 // configuration that it shows, and uses the tunnel as people do.
 func TestTwoHostsByTheREADME(t *testing.T) {
+	tier.Select(t, tier.EitherWay)
 	ping := program(t, "ping", "iputils-ping")
 	lab := labtest.New(t).Routed()
 	shown := configOfREADME(t)

@@ -6,12 +6,14 @@ import (
 
 	"fathom/esp"
 	"fathom/test/netlab/labtest"
-	"fathom/tunnel"
+	"fathom/test/tier"
+	tunnel "fathom/tunnel/status"
 )
 
 // TestRekeyUnderLoad replaces the SAs many times while datagrams and bulk data
 // flow both ways: not one packet may be lost.
 func TestRekeyUnderLoad(t *testing.T) {
+	tier.Select(t, tier.Superlinks)
 	const rekeys = 20
 	// The limit in packets is the least that the configuration admits; both
 	// kinds of limit come into play.
@@ -20,19 +22,14 @@ func TestRekeyUnderLoad(t *testing.T) {
 	before := status(t, p.a).Peers[0].Handshakes
 	forth := startStream(t, p.A, p.B, innerB4, 300, 400*time.Microsecond)
 	back := startStream(t, p.B, p.A, innerA6, 300, 400*time.Microsecond)
-	// Not faster than the slowest machine can carry: packets that the host
-	// drops, because nobody gets around to reading them, prove nothing.
-	client, server := connect(t, p.A, p.B, innerB4)
-	done := make(chan error, 1)
-	go func() {
-		_, err := sendBulk(paced{client, 8 << 20}, server, 32<<20)
-		done <- err
-	}()
+	// Packets that a host drops for want of room prove nothing.
+	client, server := connectWithin(t, p.A, p.B, innerB4, 128<<10)
+	data := transferOver(t, paced{client, 8 << 20}, server)
 	began := time.Now()
 	s := await(t, p.a, func(s *tunnel.Status) bool { return s.Peers[0].Handshakes >= before+rekeys })
-	check(t, <-done)
-	for name, stop := range map[string]func() stream{"from a to b": forth, "from b to a": back} {
-		got := stop()
+	data.stop()
+	for name, stream := range map[string]*flow{"from a to b": forth, "from b to a": back} {
+		got := stream.stop()
 		t.Logf("%s: %v during %d rekeys in %v", name, got, s.Peers[0].Handshakes-before, time.Since(began).Round(time.Millisecond))
 		if got.lost > 0 || got.duplicated > 0 || got.displaced >= esp.WindowSize {
 			t.Errorf("%s: %v", name, got)
@@ -53,13 +50,14 @@ func TestRekeyUnderLoad(t *testing.T) {
 // TestRekeyOverALossyPath loses every fourth handshake message while both ends
 // replace their keys every second: data still must not be lost.
 func TestRekeyOverALossyPath(t *testing.T) {
+	tier.Select(t)
 	l := newUserPair(t, "rekey_after = \"1s\"", 5*time.Millisecond)
 	up(t, l.a, l.b)
 	before := status(t, l.a).Peers[0].Handshakes
 	l.link.SetFilter(loseHandshakes(4))
-	stop := startStream(t, l.A, l.B, innerB4, 200, 2*time.Millisecond)
+	data := startStream(t, l.A, l.B, innerB4, 200, 2*time.Millisecond)
 	await(t, l.a, func(s *tunnel.Status) bool { return s.Peers[0].Handshakes >= before+4 })
-	if got := stop(); got.lost > 0 || got.duplicated > 0 {
+	if got := data.stop(); got.lost > 0 || got.duplicated > 0 {
 		t.Errorf("%v", got)
 	}
 	if lost := l.link.AtoB.Counters().Filtered + l.link.BtoA.Counters().Filtered; lost == 0 {
@@ -69,6 +67,7 @@ func TestRekeyOverALossyPath(t *testing.T) {
 
 // TestHandshakeOverALossyPath comes up over a path with 5 % loss and with 30 %.
 func TestHandshakeOverALossyPath(t *testing.T) {
+	tier.Select(t, tier.EitherWay)
 	for _, test := range []struct {
 		name string
 		loss float64
@@ -92,6 +91,7 @@ func TestHandshakeOverALossyPath(t *testing.T) {
 // TestHandshakeBehindTheFirstLoss loses exactly the message that a handshake
 // begins with, or the answer to it: the retry must come soon.
 func TestHandshakeBehindTheFirstLoss(t *testing.T) {
+	tier.Select(t, tier.EitherWay)
 	labtest.Require(t)
 	for _, test := range []struct {
 		name string
@@ -101,7 +101,7 @@ func TestHandshakeBehindTheFirstLoss(t *testing.T) {
 			l := newUserPair(t, "", 5*time.Millisecond)
 			l.link.SetFilter(loseFirst(test.kind))
 			check(t, l.b.Start())
-			time.Sleep(300 * time.Millisecond)
+			status(t, l.b)
 			began := time.Now()
 			check(t, l.a.Start())
 			await(t, l.a, func(s *tunnel.Status) bool { return s.Up() })

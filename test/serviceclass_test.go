@@ -9,12 +9,14 @@ import (
 	"fathom/test/gateway"
 	"fathom/test/netlab"
 	"fathom/test/netlab/labtest"
+	"fathom/test/tier"
 )
 
 // TestServiceClass: the outer packet has the class of service of the inner one,
 // and a congestion mark of the path reaches the inner one (RFC 6040), or drops
 // it if it could not say so.
 func TestServiceClass(t *testing.T) {
+	tier.Select(t)
 	ping := program(t, "ping", "iputils-ping")
 	const (
 		dscp    = 10 << 2

@@ -3,33 +3,45 @@ package test
 import (
 	"bufio"
 	"bytes"
-	"crypto/sha256"
-	"encoding/binary"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
-	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"fathom/test/netlab"
 )
 
-// transferWithin bounds every load, so that a stall is a failure.
-const transferWithin = 2 * time.Minute
+// transferWithin bounds every load. It only keeps a failing test from hanging.
+const transferWithin = 10 * time.Minute
 
 // connect makes a TCP connection between two hosts, to the address of the
 // second.
 func connect(t testing.TB, from, to *netlab.Host, address string) (client, server *net.TCPConn) {
 	t.Helper()
+	return connectWithin(t, from, to, address, 0)
+}
+
+// connectWithin is connect with a receive buffer of so many bytes. It bounds
+// what is under way, so that a slow machine's sockets have room for it.
+func connectWithin(t testing.TB, from, to *netlab.Host, address string, window int) (client, server *net.TCPConn) {
+	t.Helper()
 	listener, err := to.Listen("tcp", net.JoinHostPort(address, "0"))
 	check(t, err)
 	defer listener.Close()
+	if window > 0 {
+		raw, err := listener.(*net.TCPListener).SyscallConn()
+		check(t, err)
+		check(t, raw.Control(func(fd uintptr) {
+			err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, window)
+		}))
+		check(t, err)
+	}
 	accepted := make(chan net.Conn, 1)
 	go func() {
 		conn, err := listener.Accept()
@@ -52,93 +64,6 @@ func connect(t testing.TB, from, to *netlab.Host, address string) (client, serve
 		return nil, nil
 	}
 }
-
-// bulkResult is what the receiver of a bulk transfer has seen.
-type bulkResult struct {
-	bytes   int64
-	elapsed time.Duration
-	gap     time.Duration // the longest time between two reads
-}
-
-// bulk sends pseudo-random bytes over a new TCP connection, and compares the
-// hashes. It ends the test unless all bytes arrive unchanged.
-func bulk(t testing.TB, from, to *netlab.Host, address string, size int64) bulkResult {
-	t.Helper()
-	client, server := connect(t, from, to, address)
-	r, err := sendBulk(client, server, size)
-	if err != nil {
-		t.Fatalf("bulk transfer from %s to %s: %v", from, to, err)
-	}
-	return r
-}
-
-// bulkSender is a TCP connection, or one that takes its time.
-type bulkSender interface {
-	io.WriteCloser
-	CloseWrite() error
-}
-
-// paced writes no faster than so many bytes a second.
-type paced struct {
-	*net.TCPConn
-	rate int
-}
-
-func (p paced) Write(b []byte) (n int, err error) {
-	const chunk = 32 << 10
-	for len(b) > 0 && err == nil {
-		var k int
-		k, err = p.TCPConn.Write(b[:min(chunk, len(b))])
-		n, b = n+k, b[k:]
-		time.Sleep(time.Duration(k) * time.Second / time.Duration(p.rate))
-	}
-	return n, err
-}
-
-// sendBulk sends from one end of a connection to the other.
-func sendBulk(client bulkSender, server *net.TCPConn, size int64) (r bulkResult, err error) {
-	sent := sha256.New()
-	var sendErr error
-	var sender sync.WaitGroup
-	sender.Go(func() {
-		source := io.LimitReader(rand.NewChaCha8([32]byte{1}), size)
-		_, sendErr = io.CopyBuffer(onlyWriter{client}, io.TeeReader(source, sent), make([]byte, 128<<10))
-		client.CloseWrite()
-	})
-	received := sha256.New()
-	began := time.Now()
-	last := began
-	buffer := make([]byte, 256<<10)
-	for err == nil {
-		var n int
-		n, err = server.Read(buffer)
-		now := time.Now()
-		r.gap = max(r.gap, now.Sub(last))
-		last = now
-		received.Write(buffer[:n])
-		r.bytes += int64(n)
-	}
-	r.elapsed = time.Since(began)
-	server.CloseRead()
-	if err != io.EOF {
-		client.Close()
-	}
-	sender.Wait()
-	switch {
-	case err != io.EOF:
-		return r, fmt.Errorf("after %d bytes: %w", r.bytes, err)
-	case sendErr != nil:
-		return r, sendErr
-	case r.bytes != size:
-		return r, fmt.Errorf("%d of %d bytes arrived", r.bytes, size)
-	case !bytes.Equal(sent.Sum(nil), received.Sum(nil)):
-		return r, errors.New("the bytes have changed on the way")
-	}
-	return r, nil
-}
-
-// onlyWriter hides ReadFrom, so that the data passes through the hash.
-type onlyWriter struct{ io.Writer }
 
 // keystrokes is interactive traffic: single bytes at human intervals, each
 // answered by an echo, and now and then by a screen of text. It returns the
@@ -186,87 +111,6 @@ func keystrokes(t testing.TB, from, to *netlab.Host, address string, n int) (slo
 	client.Close()
 	shell.Wait()
 	return slowest
-}
-
-// stream is a flow of numbered UDP datagrams.
-type stream struct {
-	sent, lost, duplicated int
-	reordered              int // datagrams that arrived after a later one
-	displaced              int // by how many at most
-}
-
-func (s stream) String() string {
-	return fmt.Sprintf("%d sent, %d lost, %d duplicated, %d out of order (by at most %d)", s.sent, s.lost, s.duplicated, s.reordered, s.displaced)
-}
-
-// startStream sends datagrams of the given size every interval until the
-// returned function is called, which waits for the last ones.
-func startStream(t testing.TB, from, to *netlab.Host, address string, size int, interval time.Duration) (stop func() stream) {
-	t.Helper()
-	receiver, err := to.ListenPacket("udp", net.JoinHostPort(address, "0"))
-	check(t, err)
-	check(t, receiver.(*net.UDPConn).SetReadBuffer(4<<20))
-	sender, err := from.Dial("udp", receiver.LocalAddr().String())
-	check(t, err)
-	t.Cleanup(func() { receiver.Close(); sender.Close() })
-
-	var s stream
-	arrived := make(map[uint64]int)
-	var reading sync.WaitGroup
-	reading.Go(func() {
-		b := make([]byte, 65536)
-		highest := uint64(0)
-		for {
-			n, _, err := receiver.ReadFrom(b)
-			if err != nil {
-				return
-			}
-			number := binary.BigEndian.Uint64(b[:n])
-			arrived[number]++
-			if number < highest {
-				s.reordered++
-				s.displaced = max(s.displaced, int(highest-number))
-			}
-			highest = max(highest, number)
-		}
-	})
-	quit := make(chan struct{})
-	var sending sync.WaitGroup
-	var sendErr error
-	sending.Go(func() {
-		b := make([]byte, size)
-		tick := time.NewTicker(interval)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-			case <-quit:
-				return
-			}
-			binary.BigEndian.PutUint64(b, uint64(s.sent))
-			if _, err := sender.Write(b); err != nil {
-				sendErr = err
-				return
-			}
-			s.sent++
-		}
-	})
-	return func() stream {
-		t.Helper()
-		close(quit)
-		sending.Wait()
-		time.Sleep(300 * time.Millisecond) // for what is under way
-		receiver.SetReadDeadline(time.Now())
-		reading.Wait()
-		if sendErr != nil && !errors.Is(sendErr, os.ErrDeadlineExceeded) {
-			t.Errorf("stream from %s to %s: %v", from, to, sendErr)
-		}
-		for _, times := range arrived {
-			s.duplicated += times - 1
-		}
-		s.lost = s.sent - len(arrived)
-		return s
-	}
 }
 
 // pinger runs ping with the arguments and ends the test unless every echo is

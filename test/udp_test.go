@@ -11,12 +11,14 @@ import (
 
 	"fathom/test/gateway"
 	"fathom/test/netlab"
+	"fathom/test/tier"
 )
 
 // TestUDPThatMustNotBeFragmented sends datagrams with DF, of sizes that fit the
 // path and that do not, and trains of datagrams as QUIC sends them (UDP_SEGMENT),
 // over a path that shrinks: every one arrives, with the size it was sent with.
 func TestUDPThatMustNotBeFragmented(t *testing.T) {
+	tier.Select(t, tier.Superlinks)
 	l := newLongPath(t, overIPv4, "routes = false")
 	up(t, l.a, l.b)
 	for _, mtu := range []int{1500, 1400, 1280, 1000, 576} {
@@ -75,8 +77,8 @@ func sendTrains(t *testing.T, from, to *netlab.Host, address string, size, train
 		time.Sleep(2 * time.Millisecond)
 	}
 	buffer := make([]byte, 65536)
-	receiver.SetReadDeadline(time.Now().Add(2 * time.Second))
 	for len(seen) < int(number) {
+		receiver.SetReadDeadline(time.Now().Add(2 * time.Second))
 		n, _, err := receiver.ReadFrom(buffer)
 		if err != nil {
 			break

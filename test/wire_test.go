@@ -14,6 +14,7 @@ import (
 	"fathom/test/gateway"
 	"fathom/test/netlab"
 	"fathom/test/netlab/labtest"
+	"fathom/test/tier"
 )
 
 // secretText is what the inner packets of these tests carry, and what must not
@@ -34,9 +35,7 @@ func converseInside(t *testing.T, p *pair) {
 		_, err = io.ReadFull(server, make([]byte, len(secretText)))
 		check(t, err)
 		client.Close()
-		stop := startStream(t, way.from, way.to, way.address, 1200, 5*time.Millisecond)
-		time.Sleep(50 * time.Millisecond)
-		if s := stop(); s.lost > 0 {
+		if s := startStream(t, way.from, way.to, way.address, 1200, 5*time.Millisecond).reach(10).stop(); s.lost > 0 {
 			t.Errorf("%v", s)
 		}
 	}
@@ -60,6 +59,7 @@ func upRecorded(t *testing.T, p *pair, extra string, family outer) *netlab.Captu
 // ESP, a handshake message or a keepalive, unfragmented and with DF, and shows
 // nothing of what is inside.
 func TestNothingElseIsOnTheWire(t *testing.T) {
+	tier.Select(t)
 	for name, family := range map[string]outer{"over IPv4": overIPv4, "over IPv6": overIPv6} {
 		t.Run(name, func(t *testing.T) {
 			p := newPair(t, family, "")
@@ -114,6 +114,7 @@ func outerPayload(t *testing.T, b []byte) (payload []byte, ok bool) {
 // the ICV, and does not know ChaCha20-Poly1305: these stand on the published
 // vectors in package esp.)
 func TestWiresharkDecodes(t *testing.T) {
+	tier.Select(t)
 	tshark := program(t, "tshark", "tshark")
 	p := newPair(t, overIPv4, "")
 	wire := upRecorded(t, p, "debug_esp_sa_file = \"esp_sa\"", overIPv4)

@@ -40,6 +40,7 @@ type controller struct {
 
 // run ends when ctx is done; it then tells the peers.
 func (c *controller) run(ctx context.Context) {
+	defer c.events.close()
 	defer c.lookups.end()
 	c.begin(time.Now())
 	alarm := newAlarm()
@@ -87,7 +88,7 @@ func (c *controller) attend(p *peer, now time.Time) {
 	}
 	c.forwarder.releaseWaiting(p, now)
 	c.pollDiscovery(p, now)
-	c.continueSounding(p, now)
+	c.continueProbeRun(p, now)
 	if p.path != nil && p.keepalive.look(now, p.numbered()) {
 		c.messenger.keepalive(p)
 	}

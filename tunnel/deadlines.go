@@ -15,17 +15,17 @@ import (
 // deadline is when the first of those concerns is due that promise a time, zero
 // if none is.
 func (p *peer) deadline() time.Time {
-	var initiation, discovery, sounding time.Time
+	var initiation, discovery, probe time.Time
 	if p.initiations.wanted {
 		initiation = p.initiations.next
 	}
 	if p.probes() {
 		discovery = p.discovery.Deadline()
 	}
-	if p.sounding != nil {
-		sounding = p.sounding.deadline()
+	if p.probeRun != nil {
+		probe = p.probeRun.deadline()
 	}
-	return earliest(initiation, discovery, sounding)
+	return earliest(initiation, discovery, probe)
 }
 
 // coarseDeadline is when the first of those concerns is due that may be up to a

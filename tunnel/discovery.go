@@ -1,13 +1,12 @@
 package tunnel
 
 import (
-	"errors"
 	"time"
 
 	"fathom/conf"
 	"fathom/pmtud"
 	"fathom/tunnel/control"
-	"fathom/tunnel/udp"
+	"fathom/tunnel/status"
 )
 
 // This file lets package pmtud, which decides, and the network, which it knows
@@ -50,23 +49,9 @@ func (p *peer) probes() bool { return p.validated && p.sas.current != nil }
 // found.
 func (c *controller) pollDiscovery(p *peer, now time.Time) {
 	if p.probes() {
-		p.actions = p.discovery.Poll(p.actions[:0], now)
-		for _, a := range p.actions {
-			c.act(p, a, now)
-		}
+		p.discovery.poll(now, c.messenger.to(p))
 	}
 	c.applyPLPMTU(p)
-}
-
-func (c *controller) act(p *peer, a pmtud.Action, now time.Time) {
-	switch a.Kind {
-	case pmtud.SendProbe:
-		if err := c.messenger.control(p, control.AppendToken(nil, control.Probe, a.ID), a.Size); err != nil {
-			p.discovery.ProbeFailed(a.ID, errors.Is(err, udp.ErrTooBig), now)
-		}
-	case pmtud.SendReportRequest:
-		_ = c.messenger.control(p, control.AppendToken(nil, control.ReportRequest, a.ID), 0)
-	}
 }
 
 // applyPLPMTU publishes the PLPMTU. From the next packet on it is observed.
@@ -114,13 +99,13 @@ func (p *peer) handlePTB(mtu int, spi, seq uint32, now time.Time) {
 }
 
 // discoveryStatus fills in what `fathom status` shows.
-func (p *peer) discoveryStatus(to *path) PMTUDStatus {
-	s := PMTUDStatus{
+func (p *peer) discoveryStatus(to *path) status.PMTUD {
+	s := status.PMTUD{
 		State:       p.discovery.State().String(),
 		Source:      "discovery",
 		LossPercent: 100 * p.discovery.Loss(),
 		ClearsDF:    p.discovery.ClearsDF(),
-		History:     []PLPMTUChange{},
+		History:     []status.PLPMTUChange{},
 	}
 	if p.config.PLPMTU > 0 {
 		s.Source = "configuration"
@@ -131,7 +116,7 @@ func (p *peer) discoveryStatus(to *path) PMTUDStatus {
 		s.PLPMTU, s.InnerMTU, s.EgressMTU = to.plpmtu, to.innerMTU, to.egress
 	}
 	for _, e := range p.discovery.History() {
-		s.History = append(s.History, PLPMTUChange{e.At, e.From, e.To, e.Cause.String()})
+		s.History = append(s.History, status.PLPMTUChange{At: e.At, From: e.From, To: e.To, Cause: e.Cause.String()})
 	}
 	return s
 }

@@ -1,7 +1,8 @@
 // Package tunnel is the engine of Fathom: it moves packets between a TUN
-// device and a UDP port, and runs what that needs beside the packets. It does
-// all the I/O; formats, ciphers and decisions come from packages esp, crypto,
-// pmtud and conf.
+// device and a UDP port, and runs what that needs beside the packets. It and the
+// packages below it do all the I/O: tun is the device, host the addresses and
+// routes around it. Formats, ciphers and decisions come from packages esp,
+// crypto, pmtud and conf.
 //
 // # A packet's walk
 //
@@ -22,8 +23,8 @@
 //	transmitter          one a device queue   its buffers                  the device is closed
 //	receiver             one a socket         its buffers                  the socket is closed
 //	controller           one a tunnel         all peers' state             the context is done
-//	status server        one a client         nothing                      its listener is closed
-//	egress watch         four a tunnel        nothing                      Run returns
+//	status server        one, two a client    nothing                      the context is done
+//	egress watch         one a tunnel         its netlink socket           Run returns
 //	name look-up         one a look-up        nothing                      it is answered, or in time
 //
 // Where the kernel offers superpackets the device has several queues, and each

@@ -3,6 +3,7 @@ package tunnel
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -25,6 +26,7 @@ type event func(c *controller, now time.Time)
 // goroutine may use it.
 type events struct {
 	queue      chan event
+	closed     chan struct{}               // when the control goroutine has ended
 	recognizes func(handshake []byte) bool // is from a sender that knows our public key
 	peers      []*peer
 	drops      *drops
@@ -32,7 +34,7 @@ type events struct {
 }
 
 func newEvents(recognizes func([]byte) bool, peers []*peer, drops *drops, log *slog.Logger) *events {
-	return &events{queue: make(chan event, eventQueue), recognizes: recognizes, peers: peers, drops: drops, log: log}
+	return &events{queue: make(chan event, eventQueue), closed: make(chan struct{}), recognizes: recognizes, peers: peers, drops: drops, log: log}
 }
 
 // post leaves an event; false means that the control goroutine has fallen
@@ -46,6 +48,9 @@ func (e *events) post(what event) bool {
 	}
 }
 
+// errStopped: there is no control goroutine any more.
+var errStopped = errors.New("the tunnel has ended")
+
 // deliver leaves an event, and waits for room until ctx is done.
 func (e *events) deliver(ctx context.Context, what event) error {
 	select {
@@ -53,8 +58,31 @@ func (e *events) deliver(ctx context.Context, what event) error {
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
+	case <-e.closed:
+		return errStopped
 	}
 }
+
+// ask delivers an event, and waits until the control goroutine is done with it.
+// After an error that may be later, or never.
+func (e *events) ask(ctx context.Context, what event) error {
+	done := make(chan struct{})
+	err := e.deliver(ctx, func(c *controller, now time.Time) { what(c, now); close(done) })
+	if err != nil {
+		return err
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-e.closed:
+		return errStopped
+	}
+}
+
+// close lets nobody wait for the control goroutine, which has ended.
+func (e *events) close() { close(e.closed) }
 
 // The methods below are the eventSink of the receive loops.
 

@@ -11,6 +11,7 @@ import (
 	"fathom/esp"
 	"fathom/pmtud"
 	"fathom/tunnel/control"
+	"fathom/tunnel/status"
 )
 
 // establish gives a peer an SA pair and a path that has been searched.
@@ -25,14 +26,10 @@ func establish(t testing.TB, c *controller, p *peer, now time.Time) {
 	endpoint := netip.MustParseAddrPort("127.0.0.1:9")
 	c.install(outcome{peer: p, pair: pair, rtt: time.Millisecond}, endpoint, netip.Addr{}, now)
 	p.validated = true
-	p.actions = p.discovery.Poll(p.actions[:0], now)
-	for len(p.actions) > 0 {
-		for _, a := range p.actions {
-			if a.Kind == pmtud.SendProbe {
-				p.discovery.Ack(a.ID, false, now)
-			}
+	for probes := p.discovery.Poll(nil, now); len(probes) > 0; probes = p.discovery.Poll(nil, now) {
+		for _, a := range probes {
+			p.discovery.Ack(a.ID, false, now)
 		}
-		p.actions = p.discovery.Poll(p.actions[:0], now)
 	}
 	c.applyPLPMTU(p)
 	c.attend(p, now)
@@ -109,7 +106,7 @@ func TestAnIdleHubRests(t *testing.T) {
 		t.Errorf("%d looks, for %d echoes", h.looks, h.echoes)
 	}
 	for _, p := range h.peers {
-		if p.state() != PeerEstablished {
+		if p.state() != status.PeerEstablished {
 			t.Fatalf("a peer is %v", p.state())
 		}
 	}

@@ -32,9 +32,7 @@ func (c *controller) handleControl(sa *inboundSA, payload []byte, fragmented boo
 		case control.Probe:
 			_ = c.messenger.control(p, control.AppendProbeAck(nil, e.Token(), fragmented), 0)
 		case control.ProbeAck:
-			if !c.ackSounding(p, e, now) {
-				p.discovery.Ack(e.Token(), e.Fragmented(), now)
-			}
+			p.ack(e, now)
 		case control.ReportRequest:
 			c.messenger.report(sa, e.Token())
 		case control.Report:
@@ -62,5 +60,12 @@ func (c *controller) handleFirstUse(sa *inboundSA, now time.Time) {
 		p.liveness.reset(now)
 		c.handshaker.done(p)
 		c.established(p, pair.answered, now.Sub(pair.established), now)
+	}
+}
+
+// ack takes in the ack of a probe, the tunnel's own or a probe run's.
+func (p *peer) ack(e control.Element, now time.Time) {
+	if !p.discovery.ack(e.Token(), e.Fragmented(), now) && p.probeRun != nil {
+		p.probeRun.ack(e.Token(), e.Fragmented(), now)
 	}
 }

@@ -45,6 +45,11 @@ func (m messenger) control(p *peer, message []byte, size int) error {
 	return m.sender.flush()
 }
 
+// to returns the way to send control messages to a peer.
+func (m messenger) to(p *peer) func(message []byte, size int) error {
+	return func(message []byte, size int) error { return m.control(p, message, size) }
+}
+
 // echo asks the peer for an answer.
 func (m messenger) echo(p *peer, now time.Time) {
 	var b [8]byte

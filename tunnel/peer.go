@@ -8,6 +8,7 @@ import (
 	"fathom/conf"
 	"fathom/crypto"
 	"fathom/pmtud"
+	"fathom/tunnel/status"
 )
 
 // peer is the state of one peer. Which goroutine may touch what is said in
@@ -43,11 +44,11 @@ type peer struct {
 
 	sas            saSet
 	path           *path // where the peer is, nil while that is not known
-	discovery      *pmtud.Discovery
-	actions        []pmtud.Action // scratch
-	sounding       *sounding      // nil: none is under way
-	validated      bool           // the peer has proved that it receives at its endpoint
-	appliedHostMTU int            // hostMTU of the path that the host was told
+	discovery      prober
+	probeRun       *probeRun // nil: none is under way
+	probeRuns      uint64    // begun so far
+	validated      bool      // the peer has proved that it receives at its endpoint
+	appliedHostMTU int       // hostMTU of the path that the host was told
 	initiations    initiations
 	appointment    appointment // when the peer is due in the agenda
 	liveness       liveness
@@ -94,13 +95,13 @@ func newPeer(c conf.Peer) *peer {
 	p.waiting.drops = &p.drops
 	p.appointment.peer = p
 	p.quotedPTBs.interval, p.strangePTBs.interval, p.warnings.interval = quotedPTBEvery, strangePTBEvery, warnEvery
-	p.discovery = pmtud.New(discoveryConfig(c))
+	p.discovery = prober{Discovery: pmtud.New(discoveryConfig(c)), mask: probeRunToken}
 	return p
 }
 
 // status fills in what `fathom status` shows. Called by the control goroutine.
-func (p *peer) status() PeerStatus {
-	s := PeerStatus{
+func (p *peer) status() status.Peer {
+	s := status.Peer{
 		Name:       p.name,
 		PublicKey:  p.public.String(),
 		AllowedIPs: p.allowed,
@@ -133,15 +134,15 @@ func (p *peer) status() PeerStatus {
 	return s
 }
 
-func (p *peer) state() PeerState {
+func (p *peer) state() status.PeerState {
 	switch {
 	case p.sas.current != nil && p.liveness.silent():
-		return PeerUnresponsive
+		return status.PeerUnresponsive
 	case p.sas.current != nil:
-		return PeerEstablished
+		return status.PeerEstablished
 	case p.endpoint.IsZero() && p.path == nil:
-		return PeerIdle
+		return status.PeerIdle
 	default:
-		return PeerConnecting
+		return status.PeerConnecting
 	}
 }

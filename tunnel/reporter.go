@@ -5,25 +5,24 @@ import (
 	"net/netip"
 	"time"
 
+	"fathom/tunnel/status"
 	"fathom/tunnel/tun"
 	"fathom/tunnel/udp"
 )
 
-// reporter answers the status socket of a running tunnel. Any goroutine may
-// ask it; what the control goroutine owns it asks that for.
+// reporter is the status.Source of a running tunnel. It has the control
+// goroutine read the state that this goroutine owns.
 type reporter struct {
 	tunnel     *Tunnel
-	ctx        context.Context
 	controller *controller
 	device     *tun.Device
 	conn       *udp.Conn
 	started    time.Time
 }
 
-// status takes a snapshot.
-func (r *reporter) status() *Status {
+func (r *reporter) Status(ctx context.Context) (*status.Status, error) {
 	mtu, _ := r.device.MTU()
-	s := &Status{
+	s := &status.Status{
 		Name:      r.tunnel.config.Name,
 		Version:   r.tunnel.version,
 		PublicKey: r.tunnel.public.String(),
@@ -33,32 +32,29 @@ func (r *reporter) status() *Status {
 		Started:   r.started,
 		Offload:   r.offload(),
 		Dropped:   r.controller.drops.snapshot(),
+		Peers:     make([]status.Peer, 0, len(r.tunnel.peers)),
 	}
-	done := make(chan []PeerStatus, 1)
-	ask := func(*controller, time.Time) {
-		peers := make([]PeerStatus, 0, len(r.tunnel.peers))
+	err := r.controller.events.ask(ctx, func(*controller, time.Time) {
 		for _, p := range r.tunnel.peers {
-			peers = append(peers, p.status())
+			s.Peers = append(s.Peers, p.status())
 		}
-		done <- peers
+	})
+	if err != nil {
+		return nil, err
 	}
-	if r.controller.events.deliver(r.ctx, ask) != nil {
-		return s
-	}
-	select {
-	case s.Peers = <-done:
-	case <-r.ctx.Done():
-	}
-	return s
+	return s, nil
 }
 
-// offload tells what is in use: of the sockets what all that carry data have.
-func (r *reporter) offload() OffloadStatus {
-	features := r.device.Features()
-	udp := r.conn.Offloads()
-	return OffloadStatus{
+func (r *reporter) Probe(ctx context.Context, peer string) (*status.ProbeReport, error) {
+	return r.controller.probe(ctx, peer)
+}
+
+// offload reports the superpackets and queues in use.
+func (r *reporter) offload() status.Offload {
+	features, sockets := r.device.Features(), r.conn.Offloads()
+	return status.Offload{
 		Queues: r.device.Queues(), DeviceTCP: features.TCP, DeviceUDP: features.UDP,
-		UDPSegment: udp.Segment, UDPGRO: udp.GRO, ReceiveBuffer: udp.ReceiveBuffer, SendBuffer: udp.SendBuffer,
+		UDPSegment: sockets.Segment, UDPGRO: sockets.GRO, ReceiveBuffer: sockets.ReceiveBuffer, SendBuffer: sockets.SendBuffer,
 	}
 }
 
@@ -68,8 +64,4 @@ func addrStrings(addrs []netip.AddrPort) (list []string) {
 		list = append(list, a.String())
 	}
 	return list
-}
-
-func (r *reporter) sound(peer string) (*Sounding, error) {
-	return r.controller.sound(r.ctx, peer)
 }

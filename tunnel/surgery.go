@@ -1,6 +1,10 @@
 package tunnel
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+
+	"fathom/tunnel/status"
+)
 
 // surgery counts what was done to inner packets, to or from one peer, to make
 // them fit or to keep them true. Any goroutine may count.
@@ -13,18 +17,8 @@ type surgery struct {
 	mssClamped  atomic.Uint64 // SYNs whose MSS was lowered
 }
 
-// SurgeryStatus is the counters of what was done to inner packets.
-type SurgeryStatus struct {
-	TCPCut          uint64 `json:"tcp_cut"`          // single TCP packets above the inner MTU that were cut
-	Fragmented      uint64 `json:"fragmented"`       // IPv4 packets without DF that were fragmented
-	TunnelFragments uint64 `json:"tunnel_fragments"` // packets that were sent in tunnel fragments
-	Reassembled     uint64 `json:"reassembled"`      // packets that came in tunnel fragments
-	PTBs            uint64 `json:"ptbs"`             // PTBs sent to the hosts behind this end
-	MSSClamped      uint64 `json:"mss_clamped"`      // SYNs whose MSS was lowered
-}
-
-func (s *surgery) status() SurgeryStatus {
-	return SurgeryStatus{
+func (s *surgery) status() status.Surgery {
+	return status.Surgery{
 		TCPCut:          s.tcpCut.Load(),
 		Fragmented:      s.fragmented.Load(),
 		TunnelFragments: s.split.Load(),

@@ -17,6 +17,7 @@ import (
 	"fathom/crypto"
 	"fathom/esp"
 	"fathom/tunnel/host"
+	"fathom/tunnel/status"
 	"fathom/tunnel/tun"
 	"fathom/tunnel/udp"
 )
@@ -108,11 +109,11 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 	}
 	cleanup = append(cleanup, conn.Close)
 
-	status, err := listenStatus(t.config.StatusSocket)
+	listener, err := status.Listen(t.config.StatusSocket)
 	if err != nil {
 		return err
 	}
-	cleanup = append(cleanup, func() { status.Close() })
+	cleanup = append(cleanup, func() { listener.Close() })
 
 	keys, err := openKeyLog(t.config.DebugESPSAFile)
 	if err != nil {
@@ -127,11 +128,11 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	unwatch, err := host.Watch(c.egress)
+	watcher, err := host.Watch(c.egress)
 	if err != nil {
 		return err
 	}
-	cleanup = append(cleanup, unwatch)
+	cleanup = append(cleanup, watcher.Close)
 	if t.config.Routes {
 		if err := routeAll(link, t.peers); err != nil {
 			return err
@@ -139,14 +140,14 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 	}
 	t.tellOfSockets(conn)
 	t.log.Info("tunnel up", "name", t.config.Name, "public_key", t.public, "listen", conn.Addrs(), "peers", len(t.peers))
-	err = t.carry(ctx, c, device, conn, status)
+	err = t.carry(ctx, c, device, conn, listener)
 	t.log.Info("tunnel down", "name", t.config.Name)
 	return err
 }
 
 // carry runs the goroutines of the tunnel; see the package documentation for
 // who they are and how each ends.
-func (t *Tunnel) carry(ctx context.Context, c *controller, device *tun.Device, conn *udp.Conn, status net.Listener) error {
+func (t *Tunnel) carry(ctx context.Context, c *controller, device *tun.Device, conn *udp.Conn, listener net.Listener) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	t.logDevice(device)
@@ -172,12 +173,11 @@ func (t *Tunnel) carry(ctx context.Context, c *controller, device *tun.Device, c
 	}
 	started := time.Now()
 	loops.Go(func() {
-		serveStatus(status, &reporter{t, ctx, c, device, conn, started})
+		status.Serve(ctx, listener, &reporter{t, c, device, conn, started}, t.log)
 	})
 
 	c.run(ctx) // says farewell while the sockets are still open
 
-	status.Close()
 	conn.Close()
 	device.Close()
 	loops.Wait()

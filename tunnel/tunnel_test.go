@@ -18,6 +18,7 @@ import (
 
 	"fathom/conf"
 	"fathom/crypto"
+	"fathom/tunnel/status"
 	"fathom/tunnel/tun"
 	"fathom/tunnel/udp"
 )
@@ -137,7 +138,7 @@ func (e *end) start() {
 	if e.tunnel, err = New(&e.config, Options{Logger: slog.New(e.log)}); err != nil {
 		e.t.Fatal(err)
 	}
-	status, err := listenStatus(e.config.Tunnel.StatusSocket)
+	listener, err := status.Listen(e.config.Tunnel.StatusSocket)
 	if err != nil {
 		e.t.Fatal(err)
 	}
@@ -153,7 +154,7 @@ func (e *end) start() {
 	ended := make(chan error, 1)
 	e.stop, e.ended = cancel, ended
 	conn, ctl, tunnel := e.conn, e.ctl, e.tunnel
-	go func() { ended <- tunnel.carry(ctx, ctl, device, conn, status) }()
+	go func() { ended <- tunnel.carry(ctx, ctl, device, conn, listener) }()
 	e.t.Cleanup(func() { e.shutdown(nil) })
 }
 
@@ -182,9 +183,9 @@ func (e *end) shutdown(cause error) {
 	e.ended, e.conn = nil, nil
 }
 
-func (e *end) status() *Status {
+func (e *end) status() *status.Status {
 	e.t.Helper()
-	s, err := FetchStatus(context.Background(), e.config.Tunnel.StatusSocket)
+	s, err := status.Fetch(context.Background(), e.config.Tunnel.StatusSocket)
 	if err != nil {
 		e.t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"fathom/conf"
 	"fathom/crypto"
 	"fathom/esp"
+	"fathom/tunnel/status"
 	"fathom/tunnel/udp"
 )
 
@@ -83,7 +84,7 @@ func (v *virtual) do(f func(now time.Time)) {
 	<-done
 }
 
-func (v *virtual) state() (s PeerState) {
+func (v *virtual) state() (s status.PeerState) {
 	v.do(func(time.Time) { s = v.peer.state() })
 	return s
 }
@@ -181,7 +182,7 @@ func virtualPair(t *testing.T, tunnel conf.Tunnel, keepalive time.Duration) (lef
 	right.start(t)
 	left.start(t)
 	time.Sleep(time.Second)
-	if l, r := left.state(), right.state(); l != PeerEstablished || r != PeerEstablished {
+	if l, r := left.state(), right.state(); l != status.PeerEstablished || r != status.PeerEstablished {
 		t.Fatalf("after a second: %v and %v", l, r)
 	}
 	return left, right
@@ -205,7 +206,7 @@ func TestASilentPeerIsNoticed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		left, _ := virtualPair(t, conf.Tunnel{}, 0)
 		left.wire.cut.Store(true)
-		after := until(t, time.Minute, func() bool { return left.state() == PeerUnresponsive })
+		after := until(t, time.Minute, func() bool { return left.state() == status.PeerUnresponsive })
 		if after > idleEcho+deadAfter+2*tick {
 			t.Errorf("after %v", after)
 		}
@@ -213,7 +214,7 @@ func TestASilentPeerIsNoticed(t *testing.T) {
 			t.Errorf("%d warnings", left.log.count("peer does not answer"))
 		}
 		left.wire.cut.Store(false)
-		if back := until(t, time.Minute, func() bool { return left.state() == PeerEstablished }); back > 10*time.Second {
+		if back := until(t, time.Minute, func() bool { return left.state() == status.PeerEstablished }); back > 10*time.Second {
 			t.Errorf("back after %v", back)
 		}
 	})
@@ -240,7 +241,7 @@ func TestWhoSendsAndHearsNothingAsks(t *testing.T) {
 			if asks := time.Since(began); asks < echoAfter || asks > echoAfter+2*tick {
 				t.Errorf("idle for %v: asks after %v", idle, asks)
 			}
-			until(t, time.Minute, func() bool { return left.state() == PeerUnresponsive })
+			until(t, time.Minute, func() bool { return left.state() == status.PeerUnresponsive })
 			if dead := time.Since(began); dead < deadAfter || dead > deadAfter+2*tick {
 				t.Errorf("idle for %v: gives the peer up after %v", idle, dead)
 			}

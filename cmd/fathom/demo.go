@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"fathom/test/netlab"
-	"fathom/tunnel"
+	"fathom/tunnel/status"
 )
 
 // demo is what the flags of `fathom demo` ask for, and where it prints.
@@ -248,10 +248,10 @@ type demoResult struct {
 	Packets       uint64                `json:"packets"`        // from router to router
 	SHA256        string                `json:"sha256"`
 	SHA256Sent    string                `json:"sha256_sent"`
-	PLPMTU        []tunnel.PLPMTUChange `json:"plpmtu_history"` // of host a
+	PLPMTU        []status.PLPMTUChange `json:"plpmtu_history"` // of host a
 }
 
-func (d *demo) printJSON(r *transferResult, a *tunnel.PeerStatus, packets uint64) error {
+func (d *demo) printJSON(r *transferResult, a *status.Peer, packets uint64) error {
 	data, err := json.MarshalIndent(demoResult{
 		Bytes: r.received, Seconds: r.elapsed.Seconds(), BitsPerSecond: 8 * float64(r.received) / r.elapsed.Seconds(),
 		LongestGapMs: float64(r.gap.Microseconds()) / 1000, Packets: packets,

@@ -16,7 +16,7 @@ import (
 	"fathom/conf"
 	"fathom/crypto"
 	"fathom/test/netlab"
-	"fathom/tunnel"
+	"fathom/tunnel/status"
 )
 
 // end is one of the two hosts with a tunnel: its files, and the process.
@@ -155,8 +155,8 @@ func (e *end) kill() {
 }
 
 // peer asks the tunnel for the state of its one peer.
-func (e *end) peer(ctx context.Context) (*tunnel.PeerStatus, error) {
-	s, err := tunnel.FetchStatus(ctx, e.socket)
+func (e *end) peer(ctx context.Context) (*status.Peer, error) {
+	s, err := status.Fetch(ctx, e.socket)
 	if err != nil {
 		return nil, err
 	}
@@ -168,12 +168,12 @@ func (e *end) peer(ctx context.Context) (*tunnel.PeerStatus, error) {
 
 // awaitEstablished waits until the tunnel says that its peer is up, and that it
 // knows how large a packet the path carries.
-func (e *end) awaitEstablished(ctx context.Context) (*tunnel.PeerStatus, error) {
+func (e *end) awaitEstablished(ctx context.Context) (*status.Peer, error) {
 	const interval = 20 * time.Millisecond
 	limit := time.After(establishWithin)
 	for {
 		peer, err := e.peer(ctx)
-		if err == nil && peer.State == tunnel.PeerEstablished && (peer.PMTUD.State == "search_complete" || peer.PMTUD.Source != "discovery") {
+		if err == nil && peer.State == status.PeerEstablished && (peer.PMTUD.State == "search_complete" || peer.PMTUD.Source != "discovery") {
 			return peer, nil
 		}
 		if err == nil {

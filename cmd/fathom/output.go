@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"fathom/conf"
-	"fathom/tunnel"
+	"fathom/tunnel/status"
 )
 
 // What a person sees. What was asked for goes to stdout, all else to stderr.
@@ -95,7 +95,7 @@ func report(w io.Writer, err error) int {
 	switch {
 	case errors.As(err, &hinted):
 		return hinted.code
-	case errors.Is(err, tunnel.ErrNotRunning):
+	case errors.Is(err, status.ErrNotRunning):
 		return exitNotRunning
 	}
 	return exitError
@@ -117,7 +117,7 @@ func hintFor(err error) string {
 		return hinted.hint
 	case errors.Is(err, conf.ErrNoConfig):
 		return "`fathom init` writes one; -c names another file"
-	case errors.Is(err, tunnel.ErrNotRunning):
+	case errors.Is(err, status.ErrNotRunning):
 		return "`fathom up` starts it"
 	case errors.Is(err, fs.ErrPermission):
 		return "run as root, or as the owner of the file"

@@ -11,7 +11,7 @@ import (
 
 	"fathom/conf"
 	"fathom/test/netlab"
-	"fathom/tunnel"
+	"fathom/tunnel/status"
 )
 
 func TestReport(t *testing.T) {
@@ -28,9 +28,9 @@ func TestReport(t *testing.T) {
 			"fathom: error: it rains\nfathom: hint: take an umbrella\n", 1},
 		{"a mistake on the command line", usageError(errors.New("what?"), "say it again"),
 			"fathom: error: what?\nfathom: hint: say it again\n", 2},
-		{"no tunnel", fmt.Errorf("%w at x.sock", tunnel.ErrNotRunning),
+		{"no tunnel", fmt.Errorf("%w at x.sock", status.ErrNotRunning),
 			"fathom: error: no tunnel is running at x.sock\nfathom: hint: `fathom up` starts it\n", 4},
-		{"no tunnel, but a command with its own codes", withHint(tunnel.ErrNotRunning, "look"),
+		{"no tunnel, but a command with its own codes", withHint(status.ErrNotRunning, "look"),
 			"fathom: error: no tunnel is running\nfathom: hint: look\n", 1},
 		{"not allowed", fmt.Errorf("open x: %w", fs.ErrPermission),
 			"fathom: error: open x: permission denied\nfathom: hint: run as root, or as the owner of the file\n", 1},

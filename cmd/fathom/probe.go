@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"fathom/tunnel"
+	"fathom/tunnel/status"
 )
 
 func newProbeCommand() *cobra.Command {
@@ -36,14 +36,14 @@ is running, 1 for any other error, 2 for a mistake on the command line.`,
 		if err != nil {
 			return err
 		}
-		s, err := tunnel.FetchSounding(cmd.Context(), socket, args[0])
+		r, err := status.Probe(cmd.Context(), socket, args[0])
 		if err != nil {
 			return err
 		}
-		if err := printEither(cmd, *asJSON, s, soundingText(s)); err != nil {
+		if err := printEither(cmd, *asJSON, r, probeText(r)); err != nil {
 			return err
 		}
-		if !s.Exact {
+		if !r.Exact {
 			return exitCode(exitPeerDown)
 		}
 		return nil
@@ -51,12 +51,12 @@ is running, 1 for any other error, 2 for a mistake on the command line.`,
 	return cmd
 }
 
-// soundingText returns a sounding for people: a line for each probe, and what
-// follows from them.
-func soundingText(s *tunnel.Sounding) string {
+// probeText returns a probe report for people: a line for each probe, and the
+// result.
+func probeText(r *status.ProbeReport) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "path to %s at %s, egress mtu %d\n", s.Peer, s.Endpoint, s.EgressMTU)
-	for _, p := range s.Probes {
+	fmt.Fprintf(&b, "path to %s at %s, egress mtu %d\n", r.Peer, r.Endpoint, r.EgressMTU)
+	for _, p := range r.Probes {
 		fmt.Fprintf(&b, "fan %d  %5d bytes  %s", p.Fan, p.Size, p.Outcome)
 		if p.AfterMillis > 0 {
 			fmt.Fprintf(&b, " after %.1f ms", p.AfterMillis)
@@ -64,13 +64,13 @@ func soundingText(s *tunnel.Sounding) string {
 		b.WriteByte('\n')
 	}
 	exact := "exact"
-	if !s.Exact {
-		exact = "not settled: " + strings.ReplaceAll(s.State, "_", " ")
+	if !r.Exact {
+		exact = "not settled: " + strings.ReplaceAll(r.State, "_", " ")
 	}
-	fmt.Fprintf(&b, "plpmtu %d (%s), inner mtu %d\n", s.PLPMTU, exact, s.InnerMTU)
+	fmt.Fprintf(&b, "plpmtu %d (%s), inner mtu %d\n", r.PLPMTU, exact, r.InnerMTU)
 	fmt.Fprintf(&b, "%s, %s, %.1f ms: in use after %.1f ms; rtt %.1f ms\n",
-		plural(len(s.Probes), "probe"), plural(s.Fans, "fan"), s.TookMillis, s.ExactMillis, s.RTTMillis)
-	if s.ClearsDF {
+		plural(len(r.Probes), "probe"), plural(r.Fans, "fan"), r.TookMillis, r.ExactMillis, r.RTTMillis)
+	if r.ClearsDF {
 		b.WriteString("something on the path clears DF: probes arrived in fragments\n")
 	}
 	return b.String()

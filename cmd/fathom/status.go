@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"fathom/conf"
-	"fathom/tunnel"
+	"fathom/tunnel/status"
 )
 
 func newStatusCommand() *cobra.Command {
@@ -31,7 +31,7 @@ running, 1 for any other error, 2 for a mistake on the command line.`,
 		if err != nil {
 			return err
 		}
-		s, err := tunnel.FetchStatus(cmd.Context(), socket)
+		s, err := status.Fetch(cmd.Context(), socket)
 		if err != nil {
 			return err
 		}

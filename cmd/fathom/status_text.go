@@ -7,12 +7,12 @@ import (
 	"strings"
 	"time"
 
-	"fathom/tunnel"
+	"fathom/tunnel/status"
 )
 
 // statusText returns a status for people, in the manner of `wg show`. What is
 // not known or has not happened has no line.
-func statusText(s *tunnel.Status, now time.Time) string {
+func statusText(s *status.Status, now time.Time) string {
 	var b strings.Builder
 	line := func(indent, name, format string, args ...any) {
 		fmt.Fprintf(&b, "%s%s: %s\n", indent, name, fmt.Sprintf(format, args...))
@@ -69,7 +69,7 @@ func statusText(s *tunnel.Status, now time.Time) string {
 }
 
 // offloadText words what the kernel does for the tunnel.
-func offloadText(o tunnel.OffloadStatus) string {
+func offloadText(o status.Offload) string {
 	var missing []string
 	for _, f := range []struct {
 		there bool
@@ -91,7 +91,7 @@ func offloadText(o tunnel.OffloadStatus) string {
 const shownChanges = 5
 
 // discoveryText words the state of the discovery.
-func discoveryText(s tunnel.PMTUDStatus) string {
+func discoveryText(s status.PMTUD) string {
 	if s.Source == "configuration" {
 		return "off, fixed by the configuration"
 	}
@@ -99,7 +99,7 @@ func discoveryText(s tunnel.PMTUDStatus) string {
 }
 
 // surgeryText lists what was done to inner packets, as far as something was.
-func surgeryText(s tunnel.SurgeryStatus) string {
+func surgeryText(s status.Surgery) string {
 	var list []string
 	for _, item := range []struct {
 		n    uint64

@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"fathom/tunnel"
+	"fathom/tunnel/status"
 )
 
 var (
@@ -15,26 +15,26 @@ var (
 	testNow     = testStarted.Add(26*time.Hour + 61*time.Second)
 )
 
-func testStatus() *tunnel.Status {
+func testStatus() *status.Status {
 	rtt, last := 12.345, testNow.Add(-83*time.Second)
-	return &tunnel.Status{
+	return &status.Status{
 		Name:      "fathom0",
 		PublicKey: "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=",
 		Listen:    []string{"0.0.0.0:4500", "[::]:4500"},
 		Addresses: []netip.Prefix{netip.MustParsePrefix("10.77.0.1/24"), netip.MustParsePrefix("fd77::1/64")},
 		MTU:       1438,
 		Started:   testStarted,
-		Offload:   tunnel.OffloadStatus{Queues: 2, DeviceTCP: true, UDPSegment: true, UDPGRO: true, ReceiveBuffer: 4 << 20, SendBuffer: 256 << 10},
+		Offload:   status.Offload{Queues: 2, DeviceTCP: true, UDPSegment: true, UDPGRO: true, ReceiveBuffer: 4 << 20, SendBuffer: 256 << 10},
 		Dropped:   map[string]uint64{"no_route": 3, "auth": 1},
-		Peers: []tunnel.PeerStatus{
+		Peers: []status.Peer{
 			{
 				Name:       "storage",
 				PublicKey:  "3p7bfXt9wbTTW2HC7OQ1Nz+DQ8hbeGdNrfx+FG+IK08=",
 				Endpoint:   "192.0.2.2:4500",
 				AllowedIPs: []netip.Prefix{netip.MustParsePrefix("10.77.0.2/32"), netip.MustParsePrefix("10.9.0.0/16")},
-				State:      tunnel.PeerEstablished,
-				PMTUD: tunnel.PMTUDStatus{State: "search_complete", PLPMTU: 1480, InnerMTU: 1418, EgressMTU: 1500, Source: "discovery", LossPercent: 0.25,
-					ClearsDF: true, History: []tunnel.PLPMTUChange{
+				State:      status.PeerEstablished,
+				PMTUD: status.PMTUD{State: "search_complete", PLPMTU: 1480, InnerMTU: 1418, EgressMTU: 1500, Source: "discovery", LossPercent: 0.25,
+					ClearsDF: true, History: []status.PLPMTUChange{
 						{At: testNow.Add(-time.Hour), From: 0, To: 1228, Cause: "start"},
 						{At: testNow.Add(-time.Minute), From: 1228, To: 1480, Cause: "probe"},
 					}},
@@ -47,13 +47,13 @@ func testStatus() *tunnel.Status {
 				Handshakes:    781,
 				LastHandshake: &last,
 				Dropped:       map[string]uint64{"replay": 2},
-				Surgery:       tunnel.SurgeryStatus{TCPCut: 7, PTBs: 1},
+				Surgery:       status.Surgery{TCPCut: 7, PTBs: 1},
 			},
 			{
 				Name:       "laptop",
 				PublicKey:  "sTZw3hL6RdKxYy3lfjMg6AOGSmRUL+7GqcJVzxnkFQ4=",
 				AllowedIPs: []netip.Prefix{netip.MustParsePrefix("10.77.0.3/32")},
-				State:      tunnel.PeerIdle,
+				State:      status.PeerIdle,
 			},
 		},
 	}

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"fathom/test/gateway"
-	"fathom/tunnel"
+	"fathom/tunnel/status"
 )
 
 // contender is a way from host a to host b.
@@ -175,7 +175,7 @@ func startFathom(at *place, binary, dir, extra string) (v *variant, err error) {
 		v.pids = append(v.pids, g.Pid())
 	}
 	for _, g := range ends {
-		s, err := g.Await(ctx, func(s *tunnel.Status) bool { return s.Up() && s.Peers[0].PMTUD.PLPMTU == wideMTU })
+		s, err := g.Await(ctx, func(s *status.Status) bool { return s.Up() && s.Peers[0].PMTUD.PLPMTU == wideMTU })
 		if err != nil {
 			return nil, err
 		}

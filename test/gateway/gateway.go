@@ -15,7 +15,7 @@ import (
 
 	"fathom/crypto"
 	"fathom/test/netlab"
-	"fathom/tunnel"
+	"fathom/tunnel/status"
 )
 
 // Device is the name of every gateway's TUN device.
@@ -177,16 +177,16 @@ func (g *Gateway) Kill() {
 func (g *Gateway) Log() string { return g.log.String() }
 
 // Status asks the tunnel.
-func (g *Gateway) Status(ctx context.Context) (*tunnel.Status, error) {
-	return tunnel.FetchStatus(ctx, g.Socket())
+func (g *Gateway) Status(ctx context.Context) (*status.Status, error) {
+	return status.Fetch(ctx, g.Socket())
 }
 
 // Established is a condition for Await: every peer is up.
-func Established(s *tunnel.Status) bool { return s.Up() }
+func Established(s *status.Status) bool { return s.Up() }
 
 // Await asks the tunnel until the condition holds. The error says what the
 // tunnel showed last, and what it logged.
-func (g *Gateway) Await(ctx context.Context, condition func(*tunnel.Status) bool) (*tunnel.Status, error) {
+func (g *Gateway) Await(ctx context.Context, condition func(*status.Status) bool) (*status.Status, error) {
 	const interval = 5 * time.Millisecond
 	for {
 		s, err := g.Status(ctx)

@@ -3,6 +3,7 @@
 package netlab_test
 
 import (
+	"io"
 	"net/netip"
 	"testing"
 	"time"
@@ -27,8 +28,18 @@ func TestTCPOnACableIsNotCoalescedUnlessAsked(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		conn.Write(make([]byte, 256<<10))
-		conn.Close()
+		accepted, err := server.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer accepted.Close()
+		go func() {
+			conn.Write(make([]byte, 256<<10))
+			conn.Close()
+		}()
+		if _, err := io.Copy(io.Discard, accepted); err != nil {
+			t.Fatal(err)
+		}
 		if _, ok := capture.Await(soon, func(p netlab.Packet) bool { return !p.Sent && len(p.Data) >= netlab.EthernetMTU }); !ok {
 			t.Fatal("no full packet")
 		}

@@ -21,7 +21,7 @@ const (
 	echoPort = 7777
 	ipv4UDP  = 20 + 8 // bytes of header before the payload
 	ipv6UDP  = 40 + 8
-	soon     = 2 * time.Second        // for what must come
+	soon     = 30 * time.Second       // for what must come
 	quiet    = 150 * time.Millisecond // for what must not
 )
 

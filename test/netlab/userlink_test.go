@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -41,12 +42,13 @@ func numbered(t *testing.T, a, b *netlab.Host, link *netlab.UserLink, count, ipL
 		t.Fatal(err)
 	}
 	defer conn.Close()
+	sent := 0
+	var arrived atomic.Int64
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		buf := make([]byte, 1<<16)
 		for {
-			server.SetReadDeadline(time.Now().Add(quiet))
 			n, _, err := server.ReadFrom(buf)
 			if err != nil {
 				return
@@ -54,18 +56,30 @@ func numbered(t *testing.T, a, b *netlab.Host, link *netlab.UserLink, count, ipL
 			if n >= 4 {
 				numbers = append(numbers, int(binary.BigEndian.Uint32(buf)))
 			}
+			arrived.Add(1)
 		}
 	}()
+	// drained waits until all has left the link that went in, and has arrived.
+	drained := func() {
+		for end := time.Now().Add(soon); time.Now().Before(end); time.Sleep(100 * time.Microsecond) {
+			n := link.AtoB.Counters()
+			if n.In >= uint64(sent) && n.In-n.Lost+n.Duplicated == n.Out && uint64(arrived.Load()) >= n.Out {
+				return
+			}
+		}
+	}
 	payload := make([]byte, ipLength-ipv4UDP)
 	for n := range count {
 		binary.BigEndian.PutUint32(payload, uint32(n))
 		if _, err := conn.Write(payload); err != nil {
 			t.Error(err)
 		}
-		if n%16 == 15 {
-			time.Sleep(200 * time.Microsecond) // receive buffers are small
+		if sent++; sent%16 == 0 {
+			drained() // receive buffers are small
 		}
 	}
+	drained()
+	server.SetReadDeadline(time.Now().Add(quiet)) // and nothing more comes
 	<-done
 	return numbers
 }
@@ -76,22 +90,21 @@ func TestAUserLinkCarriesBothFamiliesAtItsDelay(t *testing.T) {
 	const delay = 10 * time.Millisecond
 	for _, to := range link.B.Addrs() {
 		conn := dialUDP(t, a, to)
-		median := func() time.Duration {
-			var trips []time.Duration
+		shortest := func() time.Duration { // of those the machine has not delayed itself
+			trip := soon
 			for range 21 {
 				start := time.Now()
 				if !ask(t, conn, 1500, soon) {
 					t.Fatalf("no answer from %v", to)
 				}
-				trips = append(trips, time.Since(start))
+				trip = min(trip, time.Since(start))
 			}
-			slices.Sort(trips)
-			return trips[len(trips)/2]
+			return trip
 		}
 		link.Set(netlab.Conditions{})
-		base := median()
+		base := shortest()
 		link.Update(func(c *netlab.Conditions) { c.Delay = delay })
-		got := median() - base
+		got := shortest() - base
 		if got < 2*delay*9/10 || got > 2*delay*3/2 {
 			t.Errorf("%v: the delay adds %v to a round trip, want %v", to, got, 2*delay)
 		}
@@ -172,21 +185,27 @@ func TestAUserLinkHasTheRateItIsGiven(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer server.Close()
-	go send(a, link, server, int(rate*seconds/8))
-	conn, err := server.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	start := time.Now()
-	n, err := io.Copy(io.Discard, conn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := float64(n) * 8 / time.Since(start).Seconds()
-	// TCP's goodput is a few percent lower; a loaded machine is slower.
-	if got > rate || got < rate*0.6 {
-		t.Errorf("TCP got %.1f Mbit/s of %.1f", got/1e6, rate/1e6)
+	// TCP's goodput is a few percent lower. A machine that does something else
+	// lets the link idle, but not every time.
+	for try := 1; ; try++ {
+		go send(a, link, server, int(rate*seconds/8))
+		conn, err := server.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		n, err := io.Copy(io.Discard, conn)
+		conn.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := float64(n) * 8 / time.Since(start).Seconds()
+		if got > rate || got < rate*0.6 && try == 5 {
+			t.Errorf("TCP got %.1f Mbit/s of %.1f", got/1e6, rate/1e6)
+		}
+		if got >= rate*0.6 {
+			break
+		}
 	}
 }
 

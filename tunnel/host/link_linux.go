@@ -79,7 +79,8 @@ func (l *Link) SetMTU(mtu int) error {
 
 // Route leads a prefix into the device with the given MTU, in bytes of an
 // inner packet; one that is there already gets the new MTU. A route to the
-// prefix that leads elsewhere is an error and stays as it is.
+// prefix that leads elsewhere is an error and stays as it is. Of IPv6 routes,
+// which may share a prefix, that concerns those with the default metric.
 func (l *Link) Route(prefix netip.Prefix, mtu int) error {
 	old, known := l.routes[prefix]
 	if known && old == mtu {

@@ -1,85 +1,74 @@
 package host
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
-	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
 )
 
-// rewatchAfter is how long a lost watch is left alone. What the host's routes
-// did meanwhile is looked at when it is back.
-const rewatchAfter = time.Second
+// retryAfter is the rest after an unexpected error, so that one that stays does
+// not keep a CPU busy.
+const retryAfter = time.Second
 
-// Watch leaves a token in changed when an interface or a route of the
-// host may have changed; more than one is not needed. It ends with the
-// returned function.
-//
-// The kernel ends a watch whose events it cannot deliver (ENOBUFS, where routes
-// come and go by the thousand); it is then begun again.
-func Watch(changed chan<- struct{}) (stop func(), err error) {
-	done := make(chan struct{})
-	tell := func() {
+// Watcher watches the host's interfaces and routes.
+type Watcher struct {
+	socket *nl.NetlinkSocket
+	done   chan struct{} // closed by Close
+	ended  chan struct{} // closed when the goroutine has ended
+}
+
+// Watch leaves a token in changed whenever an interface or a route of the host
+// may have changed. It never waits for room there: one token stands for any
+// number of changes.
+func Watch(changed chan<- struct{}) (*Watcher, error) {
+	socket, err := subscribe()
+	if err != nil {
+		return nil, fmt.Errorf("watch interfaces and routes: %w", err)
+	}
+	return watch(socket, changed), nil
+}
+
+func subscribe() (*nl.NetlinkSocket, error) {
+	return nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE)
+}
+
+// watch begins to read a socket, which then belongs to the Watcher.
+func watch(socket *nl.NetlinkSocket, changed chan<- struct{}) *Watcher {
+	w := &Watcher{socket: socket, done: make(chan struct{}), ended: make(chan struct{})}
+	go func() {
+		defer close(w.ended)
+		w.run(changed)
+	}()
+	return w
+}
+
+// Close ends the subscription and returns when nothing more is put into
+// changed. It may be called once.
+func (w *Watcher) Close() {
+	close(w.done)
+	w.socket.Close()
+	<-w.ended
+}
+
+// run reads until Close. Where changes come faster than they are read, the
+// kernel drops some and says so (ENOBUFS). The subscription outlives that, and
+// what was dropped is told like any other change.
+func (w *Watcher) run(changed chan<- struct{}) {
+	for {
+		_, _, err := w.socket.Receive()
+		if err != nil && !errors.Is(err, unix.ENOBUFS) {
+			select {
+			case <-w.done:
+				return
+			case <-time.After(retryAfter):
+			}
+		}
 		select {
 		case changed <- struct{}{}:
 		default:
 		}
 	}
-	subscriptions := []func() (events <-chan struct{}, err error){
-		func() (<-chan struct{}, error) {
-			links := make(chan netlink.LinkUpdate)
-			if err := netlink.LinkSubscribe(links, done); err != nil {
-				return nil, fmt.Errorf("watch interfaces: %w", err)
-			}
-			return tokens(links), nil
-		},
-		func() (<-chan struct{}, error) {
-			routes := make(chan netlink.RouteUpdate)
-			if err := netlink.RouteSubscribe(routes, done); err != nil {
-				return nil, fmt.Errorf("watch routes: %w", err)
-			}
-			return tokens(routes), nil
-		},
-	}
-	for _, subscribe := range subscriptions {
-		events, err := subscribe()
-		if err != nil {
-			close(done)
-			return nil, err
-		}
-		go follow(events, subscribe, tell, done)
-	}
-	return func() { close(done) }, nil
-}
-
-// follow tells of events until done is closed, and subscribes again when they
-// end before that.
-func follow(events <-chan struct{}, subscribe func() (<-chan struct{}, error), tell func(), done <-chan struct{}) {
-	for {
-		for range events {
-			tell()
-		}
-		select {
-		case <-done:
-			return
-		case <-time.After(rewatchAfter):
-		}
-		if next, err := subscribe(); err == nil {
-			events = next
-			tell()
-		}
-	}
-}
-
-// tokens reduces events to the fact that they happen. The channel is closed
-// with theirs.
-func tokens[T any](events <-chan T) <-chan struct{} {
-	c := make(chan struct{})
-	go func() {
-		defer close(c)
-		for range events {
-			c <- struct{}{}
-		}
-	}()
-	return c
 }

@@ -2,44 +2,161 @@ package host
 
 import (
 	"errors"
+	"net/netip"
+	"os"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"fathom/test/netlab"
+	"fathom/test/netlab/labtest"
 )
 
-// TestAWatchThatEndsIsBegunAgain plays a kernel that ends a subscription, and
-// at first refuses another.
-func TestAWatchThatEndsIsBegunAgain(t *testing.T) {
-	first, second := make(chan struct{}), make(chan struct{})
-	attempts := 0
-	subscribe := func() (<-chan struct{}, error) {
-		if attempts++; attempts == 1 {
-			return nil, errors.New("not now")
+// inHost runs fn on a thread in the network namespace of a host of its own.
+func inHost(t *testing.T, fn func() error) {
+	t.Helper()
+	if err := labtest.New(t, netlab.Namespaces).Host("a").Do(fn); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// loopback returns the interface lo of the host that the thread is in.
+func loopback(t *testing.T) netlink.Link {
+	t.Helper()
+	lo, err := netlink.LinkByName("lo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lo
+}
+
+// expect waits for a token.
+func expect(t *testing.T, changed <-chan struct{}, of string) {
+	t.Helper()
+	select {
+	case <-changed:
+	case <-time.After(20 * time.Second):
+		t.Fatalf("%s: not told", of)
+	}
+}
+
+// openSockets counts the sockets of the process.
+func openSockets(t *testing.T) (n int) {
+	t.Helper()
+	files, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if to, err := os.Readlink("/proc/self/fd/" + f.Name()); err == nil && strings.HasPrefix(to, "socket:") {
+			n++
 		}
-		return second, nil
 	}
-	told, done, ended := make(chan struct{}, 10), make(chan struct{}), make(chan struct{})
-	go func() {
-		follow(first, subscribe, func() { told <- struct{}{} }, done)
-		close(ended)
-	}()
-	expect := func(what string, c <-chan struct{}) {
-		t.Helper()
-		select {
-		case <-c:
-		case <-time.After(10 * rewatchAfter):
-			t.Fatalf("%s: nothing happens", what)
+	return n
+}
+
+func TestWatchTellsOfChanges(t *testing.T) {
+	route := func(t *testing.T, prefix string) error {
+		return netlink.RouteAdd(&netlink.Route{LinkIndex: loopback(t).Attrs().Index, Dst: ipNet(netip.MustParsePrefix(prefix))})
+	}
+	for of, change := range map[string]func(*testing.T) error{
+		"an MTU":        func(t *testing.T) error { return netlink.LinkSetMTU(loopback(t), 9000) },
+		"an IPv4 route": func(t *testing.T) error { return route(t, "192.0.2.0/24") },
+		"an IPv6 route": func(t *testing.T) error { return route(t, "2001:db8::/64") },
+	} {
+		t.Run(of, func(t *testing.T) {
+			inHost(t, func() error {
+				changed := make(chan struct{}, 1)
+				w, err := Watch(changed)
+				if err != nil {
+					return err
+				}
+				defer w.Close()
+				if err := change(t); err != nil {
+					return err
+				}
+				expect(t, changed, of)
+				return nil
+			})
+		})
+	}
+}
+
+// TestAWatchOutlivesAnOverflow lets the kernel drop changes, since the buffer
+// of the socket is small. The drop is told, and so are the changes after it.
+func TestAWatchOutlivesAnOverflow(t *testing.T) {
+	const changes = 50
+	inHost(t, func() error {
+		lo := loopback(t)
+		change := func(n int) {
+			if err := netlink.LinkSetMTU(lo, 9000+n%2); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	first <- struct{}{}
-	expect("an event", told)
-	close(first)
-	expect("the watch is back", told)
-	second <- struct{}{}
-	expect("an event of the new watch", told)
-	close(done)
-	close(second)
-	expect("the end", ended)
-	if attempts != 2 {
-		t.Errorf("%d attempts to subscribe", attempts)
-	}
+		small := func() *nl.NetlinkSocket {
+			socket, err := subscribe()
+			if err == nil {
+				err = errors.Join(socket.SetReceiveBufferSize(1, false), socket.SetReceiveTimeout(&unix.Timeval{Sec: 20}))
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			return socket
+		}
+		before := openSockets(t)
+		same, socket := small(), small()
+		for n := range changes {
+			change(n)
+		}
+		if _, _, err := same.Receive(); !errors.Is(err, unix.ENOBUFS) {
+			t.Fatalf("error %v of a socket that has dropped changes", err)
+		}
+		same.Close()
+
+		changed := make(chan struct{}, 1)
+		w := watch(socket, changed)
+		expect(t, changed, "the overflow")
+		// More than were in the buffer: some of the tokens are of new changes.
+		for n := range 2 * changes {
+			change(n)
+			expect(t, changed, "a change after the overflow")
+		}
+		w.Close()
+		if after := openSockets(t); after != before {
+			t.Errorf("%d sockets, before %d", after, before)
+		}
+		return nil
+	})
+}
+
+// TestACloseEndsAWatch while changes come.
+func TestACloseEndsAWatch(t *testing.T) {
+	inHost(t, func() error {
+		lo := loopback(t)
+		before := openSockets(t)
+		for n := range 20 {
+			changed := make(chan struct{}, 1)
+			w, err := Watch(changed)
+			if err != nil {
+				return err
+			}
+			if err := netlink.LinkSetMTU(lo, 9000+n%2); err != nil {
+				return err
+			}
+			w.Close()
+			select {
+			case <-w.ended:
+			default:
+				t.Error("the goroutine still runs")
+			}
+		}
+		if after := openSockets(t); after != before {
+			t.Errorf("%d sockets, before %d", after, before)
+		}
+		return nil
+	})
 }

@@ -10,10 +10,10 @@ import (
 
 const cloneDevice = "/dev/net/tun"
 
-// claimDevice opens the first queue of a device, which nobody else has: the
-// error is EBUSY if somebody does. If a device can have one queue only, the
-// kernel sees to that; another it would share. Thus that must not be there, or
-// be persistent and without a queue before this one.
+// claimDevice opens the first queue of a device that has no other owner; else
+// the error is EBUSY. The kernel refuses a second owner of a device with one
+// queue, but lets several owners share one with several. The latter must
+// therefore be new, or persistent and without an open queue.
 func claimDevice(name string, flags uint16) (fd int, err error) {
 	if flags&unix.IFF_MULTI_QUEUE == 0 {
 		return openQueue(name, flags)
@@ -23,13 +23,13 @@ func claimDevice(name string, flags uint16) (fd int, err error) {
 		return fd, err
 	}
 	if queuesOf(name) > 0 {
-		return -1, err // and the owner loses no packet to a queue that nobody reads
+		return -1, err // a further queue would take packets from the owner
 	}
 	if fd, err = openQueue(name, flags); err != nil {
 		return -1, err
 	}
-	// Somebody may have come at the same time. Before Linux 4.16 there is no
-	// telling: the number is always 0.
+	// Another process may have opened it at the same time. Before Linux 4.16
+	// the number is always 0, and the device is refused.
 	if queuesOf(name) != 1 {
 		unix.Close(fd)
 		return -1, unix.EBUSY
@@ -37,8 +37,8 @@ func claimDevice(name string, flags uint16) (fd int, err error) {
 	return fd, nil
 }
 
-// queuesOf returns how many queues of a device are open. It is 0 if there is no
-// such device, or if it has not several.
+// queuesOf returns how many queues of a device are open. It is 0 if the device
+// does not exist or cannot have several.
 func queuesOf(name string) int {
 	link, err := netlink.LinkByName(name)
 	if device, ok := link.(*netlink.Tuntap); ok && err == nil {

@@ -11,8 +11,8 @@ import (
 	"fathom/tunnel/inner"
 )
 
-// useSuperpackets makes the queues of a device pass superpackets: a
-// virtio_net_hdr is before each packet.
+// useSuperpackets makes the readers and writers of a device whose queues have a
+// virtio_net_hdr before each packet.
 func (d *Device) useSuperpackets(features Features) error {
 	queues := make([]syscall.RawConn, 0, 1+len(d.others))
 	for _, f := range append([]*os.File{d.library.File()}, d.others...) {
@@ -79,9 +79,9 @@ func (r *superReader) Read(wait bool) ([]byte, inner.Offload, error) {
 	}
 }
 
-// once makes the system call; false means that the device is to be waited for.
-// It is raw because it does not block, and so need not tell the scheduler that
-// it might.
+// once makes the system call; false means that it is to be made again when the
+// device is ready. The call is raw: it does not block, so the scheduler need not
+// prepare for that.
 func (r *superReader) once(fd uintptr) bool {
 	for {
 		n, _, errno := unix.RawSyscall(unix.SYS_READ, fd, uintptr(unsafe.Pointer(&r.buffer[0])), uintptr(len(r.buffer)))
@@ -102,7 +102,7 @@ func (r *superReader) once(fd uintptr) bool {
 const maxParts = 128
 
 // superWriter writes a packet's parts with one system call. Each flow has its
-// queue, by which the kernel then sends what goes the other way.
+// queue, by which the kernel then sends the packets of the other direction.
 type superWriter struct {
 	queues  []syscall.RawConn
 	header  [inner.OffloadSize]byte

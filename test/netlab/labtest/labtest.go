@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"fathom/test/netlab"
+	"fathom/test/tier"
 )
 
 // New opens a laboratory that is closed when the test ends, and in which every
@@ -41,6 +42,7 @@ func New(tb testing.TB, features ...netlab.Feature) *netlab.Lab {
 // grant the features (all, when none is named).
 func Require(tb testing.TB, features ...netlab.Feature) {
 	tb.Helper()
+	tier.Laboratory(tb)
 	if len(features) == 0 {
 		features = netlab.Everything
 	}

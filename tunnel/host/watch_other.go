@@ -1,0 +1,14 @@
+//go:build !linux
+
+package host
+
+import "errors"
+
+// Watcher exists on Linux only.
+type Watcher struct{}
+
+// Watch returns errors.ErrUnsupported.
+func Watch(chan<- struct{}) (*Watcher, error) { return nil, errors.ErrUnsupported }
+
+// Close does nothing.
+func (*Watcher) Close() {}

@@ -1,0 +1,94 @@
+package status
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"time"
+)
+
+// ErrNotRunning reports that no tunnel answers on a status socket.
+var ErrNotRunning = errors.New("no tunnel is running")
+
+// Fetch asks the tunnel behind the status socket at path for its status. The
+// error matches ErrNotRunning when there is no tunnel, and fs.ErrPermission when
+// the caller may not ask.
+func Fetch(ctx context.Context, path string) (*Status, error) {
+	var answer statusReply
+	if err := ask(ctx, path, statusRequest, timeout, &answer); err != nil {
+		return nil, err
+	}
+	return &answer.Status, nil
+}
+
+// Probe has the tunnel behind the status socket at path measure the path to a
+// peer, which takes some round trips. The probe ends with ctx. Errors are as for
+// Fetch.
+func Probe(ctx context.Context, path, peer string) (*ProbeReport, error) {
+	var answer probeReply
+	if err := ask(ctx, path, probeRequest+" "+peer, ProbeTimeout+timeout, &answer); err != nil {
+		return nil, err
+	}
+	return &answer.ProbeReport, nil
+}
+
+// A reply is a document or the reason why there is none, decoded in one pass.
+type reply interface{ refused() error }
+
+type statusReply struct {
+	Status
+	refusal
+}
+
+type probeReply struct {
+	ProbeReport
+	refusal
+}
+
+// ask sends a request and decodes the answer into a reply.
+func ask(ctx context.Context, path, request string, patience time.Duration, into reply) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("no answer within %v", patience))
+	defer cancel()
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("status socket: %w", err)
+	case err != nil && ctx.Err() == nil:
+		return fmt.Errorf("%w at %s: %v", ErrNotRunning, path, err)
+	case err == nil:
+		defer conn.Close()
+		defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Now()) })()
+		err = exchange(conn, request, into)
+	}
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("status socket %s: %w", path, err)
+	}
+	return nil
+}
+
+// exchange sends a request, reads the answer and decodes it.
+func exchange(conn io.ReadWriter, request string, into reply) error {
+	if _, err := io.WriteString(conn, request+"\n"); err != nil {
+		return err
+	}
+	answer, err := io.ReadAll(io.LimitReader(conn, maxAnswer))
+	if err != nil {
+		return err
+	}
+	return decode(answer, into)
+}
+
+// decode decodes an answer.
+func decode(answer []byte, into reply) error {
+	if err := json.Unmarshal(answer, into); err != nil {
+		return fmt.Errorf("the answer makes no sense: %w", err)
+	}
+	return into.refused()
+}

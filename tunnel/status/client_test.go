@@ -1,0 +1,76 @@
+package status
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+func TestAStatusCrossesTheSocket(t *testing.T) {
+	want := sampleStatus()
+	got, err := Fetch(context.Background(), serve(t, testSource{status: want}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(want.Addresses[0])); diff != "" {
+		t.Error(diff)
+	}
+	if got.Up() {
+		t.Error("up, although a peer is idle")
+	}
+}
+
+func TestAProbeCrossesTheSocket(t *testing.T) {
+	path := serve(t, testSource{})
+	r, err := Probe(context.Background(), path, "storage")
+	if err != nil || r.Peer != "storage" || r.PLPMTU != 1400 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if _, err := Probe(context.Background(), path, "nobody"); err == nil || !strings.HasSuffix(err.Error(), ": there is no such peer") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestFetchWithoutATunnel(t *testing.T) {
+	_, err := Fetch(context.Background(), filepath.Join(t.TempDir(), "none.sock"))
+	if !errors.Is(err, ErrNotRunning) {
+		t.Errorf("error %v, want %v", err, ErrNotRunning)
+	}
+}
+
+func TestFetchEndsWithItsContext(t *testing.T) {
+	l, path := listen(t)
+	defer l.Close() // nobody accepts
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := Fetch(ctx, path); !errors.Is(err, context.Canceled) || errors.Is(err, ErrNotRunning) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestAClientDoesNotWaitForEver(t *testing.T) {
+	l, path := listen(t)
+	defer l.Close() // nobody accepts
+	err := ask(context.Background(), path, statusRequest, 10*time.Millisecond, new(statusReply))
+	if err == nil || errors.Is(err, ErrNotRunning) || !strings.HasSuffix(err.Error(), ": no answer within 10ms") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func FuzzReply(f *testing.F) {
+	f.Add([]byte(`{"name":"fathom0","peers":[{"name":"a","rtt_ms":1.5}]}`))
+	f.Add([]byte(`{"error":"unknown request"}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, into := range []reply{new(statusReply), new(probeReply)} {
+			if err := decode(data, into); err == nil && into.refused() != nil {
+				t.Errorf("%T: refused, but no error", into)
+			}
+		}
+	})
+}

@@ -1,0 +1,77 @@
+package status
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+func prefixes(list ...string) (p []netip.Prefix) {
+	for _, s := range list {
+		p = append(p, netip.MustParsePrefix(s))
+	}
+	return p
+}
+
+// sampleStatus has every field set, and a second peer as it is at the start.
+func sampleStatus() *Status {
+	started := time.Date(2026, 1, 2, 3, 4, 5, 678900000, time.UTC)
+	rtt, last := 12.345, time.Date(2026, 1, 3, 5, 4, 43, 123456789, time.UTC)
+	return &Status{
+		Name: "fathom0", Version: "v1.2.3", PublicKey: "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=",
+		Listen: []string{"0.0.0.0:4500", "[::]:4500"}, Addresses: prefixes("10.77.0.1/24", "fd77::1/64"),
+		MTU: 1438, Started: started,
+		Offload: Offload{Queues: 2, DeviceTCP: true, DeviceUDP: true, UDPSegment: true, UDPGRO: true, ReceiveBuffer: 4 << 20, SendBuffer: 256 << 10},
+		Dropped: map[string]uint64{"no_route": 3, "busy": 1},
+		Peers: []Peer{
+			{
+				Name: "storage", PublicKey: "3p7bfXt9wbTTW2HC7OQ1Nz+DQ8hbeGdNrfx+FG+IK08=", Endpoint: "192.0.2.2:4500",
+				AllowedIPs: prefixes("10.77.0.2/32", "fd77::2/128"),
+				State:      PeerEstablished,
+				PMTUD: PMTUD{State: "search_complete", PLPMTU: 1480, InnerMTU: 1418, EgressMTU: 1500, Source: "discovery", LossPercent: 0.25, ClearsDF: true,
+					History: []PLPMTUChange{
+						{At: time.Date(2026, 1, 2, 3, 4, 6, 0, time.UTC), To: 1228, Cause: "start"},
+						{At: time.Date(2026, 1, 2, 3, 4, 7, 500000000, time.UTC), From: 1228, To: 1480, Cause: "probe"},
+					}},
+				Cipher: "aes-256-gcm", SendSPI: 0x1a2b3c4d, ReceiveSPI: 255, RTTMillis: &rtt,
+				RxBytes: 5 << 30, TxBytes: 999, RxPackets: 4_000_000, TxPackets: 1, Handshakes: 781, LastHandshake: &last,
+				Dropped: map[string]uint64{"replay": 2, "auth": 1},
+				Surgery: Surgery{TCPCut: 1, Fragmented: 2, TunnelFragments: 3, Reassembled: 4, PTBs: 5, MSSClamped: 6},
+			},
+			{
+				Name: "laptop", PublicKey: "sTZw3hL6RdKxYy3lfjMg6AOGSmRUL+7GqcJVzxnkFQ4=", AllowedIPs: []netip.Prefix{}, State: PeerIdle,
+				PMTUD: PMTUD{State: "disabled", Source: "egress", History: []PLPMTUChange{}}, Dropped: map[string]uint64{},
+			},
+		},
+	}
+}
+
+func sampleProbe() *ProbeReport {
+	return &ProbeReport{
+		Peer: "storage", Endpoint: "192.0.2.2:4500", EgressMTU: 1500, PLPMTU: 1400, InnerMTU: 1338, State: "search_complete", Exact: true, Fans: 2,
+		RTTMillis: 20, TookMillis: 61.5, ClearsDF: true, RoundTrips: 3.075, ExactMillis: 20.5,
+		Probes: []ProbeResult{{Fan: 1, Size: 1500, Outcome: "lost"}, {Fan: 1, Size: 1400, Outcome: "acked", AfterMillis: 20.5}},
+	}
+}
+
+// TestDocumentsAreStable compares the documents with those that scripts and
+// older clients know: names, order and values, byte for byte.
+func TestDocumentsAreStable(t *testing.T) {
+	for name, document := range map[string]any{"status.json": sampleStatus(), "probe.json": sampleProbe()} {
+		want, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got bytes.Buffer
+		if err := json.NewEncoder(&got).Encode(document); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got.Bytes(), want) {
+			t.Errorf("%s:\ngot  %swant %s", name, &got, want)
+		}
+	}
+}

@@ -1,0 +1,59 @@
+package status
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Peer is the state of one peer.
+type Peer struct {
+	Name       string         `json:"name"`
+	PublicKey  string         `json:"public_key"`         // base64
+	Endpoint   string         `json:"endpoint,omitempty"` // host:port, empty while unknown
+	AllowedIPs []netip.Prefix `json:"allowed_ips"`
+	State      PeerState      `json:"state"`
+	PMTUD      PMTUD          `json:"pmtud"`
+	// Cipher is the suite of the current SA pair, by its configuration name.
+	Cipher string `json:"cipher,omitempty"`
+	// SendSPI and ReceiveSPI are those of the current SA pair, zero without one.
+	SendSPI    uint32 `json:"send_spi,omitempty"`
+	ReceiveSPI uint32 `json:"receive_spi,omitempty"`
+	// RTTMillis is the smoothed round-trip time to the peer in milliseconds,
+	// null until the first measurement.
+	RTTMillis     *float64   `json:"rtt_ms"`
+	RxBytes       uint64     `json:"rx_bytes"` // of inner packets
+	TxBytes       uint64     `json:"tx_bytes"` // of inner packets
+	RxPackets     uint64     `json:"rx_packets"`
+	TxPackets     uint64     `json:"tx_packets"`
+	Handshakes    uint64     `json:"handshakes"`     // SA pairs set up since the start
+	LastHandshake *time.Time `json:"last_handshake"` // null before the first
+	// Dropped counts this peer's dropped packets by reason.
+	Dropped map[string]uint64 `json:"dropped"`
+	Surgery Surgery           `json:"surgery"`
+}
+
+// PeerState sums up whether packets can reach a peer.
+type PeerState string
+
+const (
+	// PeerIdle has no SA and no known endpoint: the peer must initiate.
+	PeerIdle PeerState = "idle"
+	// PeerConnecting has no SA and sends initiations.
+	PeerConnecting PeerState = "connecting"
+	// PeerEstablished has an SA pair.
+	PeerEstablished PeerState = "established"
+	// PeerUnresponsive has an SA pair, but the peer no longer answers, and
+	// initiations are being sent.
+	PeerUnresponsive PeerState = "unresponsive"
+)
+
+// Surgery counts what the tunnel did to a peer's inner packets to make them fit
+// the path.
+type Surgery struct {
+	TCPCut          uint64 `json:"tcp_cut"`          // single TCP packets above the inner MTU that were cut
+	Fragmented      uint64 `json:"fragmented"`       // IPv4 packets without DF that were fragmented
+	TunnelFragments uint64 `json:"tunnel_fragments"` // packets that were sent in tunnel fragments
+	Reassembled     uint64 `json:"reassembled"`      // packets that came in tunnel fragments
+	PTBs            uint64 `json:"ptbs"`             // PTBs sent to the hosts behind this end
+	MSSClamped      uint64 `json:"mss_clamped"`      // SYNs whose MSS was lowered
+}

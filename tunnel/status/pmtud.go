@@ -1,0 +1,37 @@
+package status
+
+import "time"
+
+// PMTUD tells how large a packet the path to a peer carries.
+type PMTUD struct {
+	// State is the state of RFC 8899 section 5.2: "disabled", "base",
+	// "searching", "search_complete" or "error".
+	State string `json:"state"`
+	// PLPMTU is in bytes of the outer IP packet, 0 while no endpoint is known.
+	PLPMTU int `json:"plpmtu"`
+	// InnerMTU is the largest inner packet, in bytes, that fits one outer
+	// packet of PLPMTU bytes.
+	InnerMTU int `json:"inner_mtu"`
+	// EgressMTU is that of the host's own interface or route, in bytes of the
+	// outer IP packet.
+	EgressMTU int `json:"egress_mtu"`
+	// Source says where the PLPMTU comes from: "discovery", or with discovery
+	// off, "configuration" or "egress".
+	Source string `json:"source"`
+	// LossPercent is the loss of data packets for reasons other than their
+	// size, according to the peer's receive reports.
+	LossPercent float64 `json:"loss_percent"`
+	// ClearsDF says that probes have arrived in fragments: something on the
+	// path clears DF.
+	ClearsDF bool `json:"clears_df"`
+	// History is the last changes of the PLPMTU, oldest first.
+	History []PLPMTUChange `json:"history"`
+}
+
+// PLPMTUChange is one change of a PLPMTU, in bytes of the outer IP packet.
+type PLPMTUChange struct {
+	At    time.Time `json:"at"`
+	From  int       `json:"from"`
+	To    int       `json:"to"`
+	Cause string    `json:"cause"`
+}

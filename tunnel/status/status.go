@@ -1,0 +1,51 @@
+package status
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Status is a snapshot of a running tunnel: the document that `fathom status
+// --json` prints.
+type Status struct {
+	Name      string         `json:"name"`
+	Version   string         `json:"version"`
+	PublicKey string         `json:"public_key"` // base64
+	Listen    []string       `json:"listen"`     // host:port of each open socket
+	Addresses []netip.Prefix `json:"addresses"`  // inner addresses of this end
+	MTU       int            `json:"mtu"`        // of the TUN device: bytes of an inner packet
+	Started   time.Time      `json:"started"`
+	Offload   Offload        `json:"offload"`
+	// Dropped counts, by reason, the dropped packets that belong to no known
+	// peer.
+	Dropped map[string]uint64 `json:"dropped"`
+	Peers   []Peer            `json:"peers"`
+}
+
+// Up reports whether every peer is established.
+func (s *Status) Up() bool {
+	for i := range s.Peers {
+		if s.Peers[i].State != PeerEstablished {
+			return false
+		}
+	}
+	return true
+}
+
+// Offload tells what the kernel does for the tunnel.
+type Offload struct {
+	// Queues is how many queues the TUN device has.
+	Queues int `json:"queues"`
+	// DeviceTCP and DeviceUDP say that the host and the tunnel exchange
+	// superpackets of TCP and of UDP.
+	DeviceTCP bool `json:"device_tcp"`
+	DeviceUDP bool `json:"device_udp"`
+	// UDPSegment says that the kernel cuts outgoing messages into datagrams
+	// (UDP_SEGMENT), and UDPGRO that it joins arriving datagrams (UDP_GRO).
+	UDPSegment bool `json:"udp_segment"`
+	UDPGRO     bool `json:"udp_gro"`
+	// ReceiveBuffer and SendBuffer are the bytes that the kernel has granted
+	// each socket.
+	ReceiveBuffer int `json:"receive_buffer"`
+	SendBuffer    int `json:"send_buffer"`
+}
