@@ -420,7 +420,7 @@ func TestPayload(t *testing.T) {
 		{"the least", join(spi, suites), true},
 		{"unknown elements are ignored", join([]byte{99, 0, 3, 1, 2, 3}, spi, suites), true},
 		{"no SPI", suites, false},
-		{"a reserved SPI", join([]byte{elementSPI, 0, 4, 0, 0, 0, 255}, suites), false},
+		{"the SPI that is none", join([]byte{elementSPI, 0, 4, 0, 0, 0, 0}, suites), false},
 		{"no suite", spi, false},
 		{"an empty list of suites", join(spi, []byte{elementSuites, 0, 0}), false},
 		{"half a suite", join(spi, []byte{elementSuites, 0, 3, 0, 20, 0}), false},

@@ -27,10 +27,7 @@ const (
 	elementFeatures  = 4 // 8 bytes
 )
 
-const (
-	minSPI    = 256 // RFC 4303 section 2.1
-	maxSuites = 16
-)
+const maxSuites = 16
 
 // payload is what a handshake message carries encrypted.
 type payload struct {
@@ -62,8 +59,8 @@ func (p *payload) append(dst []byte) []byte {
 }
 
 // parsePayload reads a payload. It fails if a known element has the wrong
-// length or comes twice, if a list is too long, or if there is no usable SPI
-// or no suite.
+// length or comes twice, if a list is too long, or if there is no SPI or no
+// suite. Which SPIs are usable is the caller's to judge; 0 is none.
 func parsePayload(b []byte) (p payload, err error) {
 	seen := make(map[uint8]bool)
 	for len(b) > 0 && b[0] != elementEnd {
@@ -84,7 +81,7 @@ func parsePayload(b []byte) (p payload, err error) {
 		}
 		seen[kind] = true
 	}
-	if p.SPI < minSPI || len(p.Suites) == 0 {
+	if p.SPI == 0 || len(p.Suites) == 0 {
 		return payload{}, fmt.Errorf("%w: no SPI or no suite", ErrMalformed)
 	}
 	return p, nil

@@ -8,7 +8,7 @@ import (
 
 func testOutbound(t *testing.T) *Outbound {
 	t.Helper()
-	o, err := NewOutbound(minSPI, AES256GCM, make([]byte, KeyMaterialSize))
+	o, err := NewOutbound(MinSPI, AES256GCM, make([]byte, KeyMaterialSize))
 	if err != nil {
 		t.Fatal(err)
 	}

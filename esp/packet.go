@@ -29,9 +29,9 @@ const (
 	minPacket = HeaderSize + alignment + ICVSize
 )
 
-// minSPI is the smallest SPI that may be on the wire: 0 is for local use and
+// MinSPI is the smallest SPI that an SA may have: 0 is for local use and
 // 1 to 255 are reserved (RFC 4303 section 2.1).
-const minSPI = 256
+const MinSPI = 256
 
 // Scratch holds what sealing and opening need for a moment, so that they do
 // not allocate. Each goroutine has its own; the zero value is ready.
@@ -58,7 +58,7 @@ func ParseQuote(quote []byte) (spi, seq uint32, ok bool) {
 }
 
 func checkSPI(spi uint32) error {
-	if spi < minSPI {
+	if spi < MinSPI {
 		return fmt.Errorf("esp: SPI %d is reserved", spi)
 	}
 	return nil

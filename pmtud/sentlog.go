@@ -18,6 +18,7 @@ type SentLog struct {
 	// it some numbers low, never high.
 	highest atomic.Uint32
 	armed   atomic.Bool // the next data packet calls for a report
+	watched atomic.Bool // the next data packet is waited for: see Watch
 	// queued is, by sender, the lowest sequence number that has not left yet,
 	// 0 if there is none.
 	queued [MaxSenders]atomic.Uint32
@@ -30,13 +31,30 @@ type SentLog struct {
 // IP packet. data is true for packets of the tunnel's user, false for probes,
 // reports and other control messages. It returns true if the Discovery waits
 // for data to flow: Poll should then be called soon, and Record does not ask
-// again before that.
+// again before that. It also returns true for the first data packet after Watch.
 func (l *SentLog) Record(seq uint32, size int, data bool) (wake bool) {
 	l.entries[seq%sentLogSize].Store(uint64(seq)<<32 | uint64(uint16(size)))
 	if h := l.highest.Load(); seq > h {
 		l.highest.CompareAndSwap(h, seq)
 	}
-	return data && l.armed.Load() && l.armed.Swap(false)
+	if !data {
+		return false
+	}
+	if l.armed.Load() && l.armed.Swap(false) {
+		wake = true
+	}
+	if l.watched.Load() && l.watched.Swap(false) {
+		wake = true
+	}
+	return wake
+}
+
+// Watch makes the next Record of a data packet return true, once. Any goroutine
+// may call it.
+func (l *SentLog) Watch() {
+	if !l.watched.Load() {
+		l.watched.Store(true)
+	}
 }
 
 // MaxSenders is how many goroutines may send on one SA at once. Each has an

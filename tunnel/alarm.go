@@ -2,8 +2,8 @@ package tunnel
 
 import "time"
 
-// alarm wakes the control goroutine at the earliest of the times that it was
-// set to. Owned by that goroutine.
+// alarm is a timer that knows what it is set to, so that setting it again to the
+// same time costs nothing. Owned by the control goroutine.
 type alarm struct {
 	timer *time.Timer
 	at    time.Time // zero: not set
@@ -15,11 +15,16 @@ func newAlarm() *alarm {
 	return &alarm{timer: timer}
 }
 
-// set makes the alarm ring at the given time at the latest.
-func (a *alarm) set(at, now time.Time) {
-	if a.at.IsZero() || at.Before(a.at) {
-		a.at = at
-		a.timer.Reset(max(at.Sub(now), 0))
+// set makes the alarm ring at the given time, or with zero not at all.
+func (a *alarm) set(at time.Time) {
+	if at.Equal(a.at) {
+		return
+	}
+	a.at = at
+	if at.IsZero() {
+		a.timer.Stop()
+	} else {
+		a.timer.Reset(time.Until(at))
 	}
 }
 

@@ -152,7 +152,7 @@ func TestTooLargeForTheLink(t *testing.T) {
 		}
 	}
 	for end := time.Now().Add(hanging); sizeOf(host.list) < trains*10*1000 && time.Now().Before(end); {
-		if err := d.receiver.batch(); err != nil {
+		if _, err := d.receiver.batch(); err != nil {
 			t.Fatal(err)
 		}
 	}

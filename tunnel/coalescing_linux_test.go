@@ -108,7 +108,7 @@ func TestASuperpacketArrivesAsOne(t *testing.T) {
 			pseudo := binary.BigEndian.Uint16(packet[o.ChecksumStart+o.ChecksumOffset:])
 			d.transmit.packet(packet, o)
 			d.cross(t, len(packet))
-			if err := d.receiver.batch(); err != nil {
+			if _, err := d.receiver.batch(); err != nil {
 				t.Fatal(err)
 			}
 			if len(host.list) != 1 {
@@ -147,7 +147,7 @@ func TestTrainsAreJoined(t *testing.T) {
 		}
 		expect := func(t *testing.T, d *datapath, host *record) {
 			t.Helper()
-			if err := d.receiver.batch(); err != nil {
+			if _, err := d.receiver.batch(); err != nil {
 				t.Fatal(err)
 			}
 			if len(host.list) != 1 || len(host.list[0].packet)-int(host.list[0].o.HeaderSize) != 2*each || host.list[0].o.SegmentSize != segment {
@@ -231,7 +231,7 @@ func TestNothingWaits(t *testing.T) {
 				d.transmit.packet(packet, o)
 			}
 			d.cross(t, size)
-			if err := d.receiver.batch(); err != nil {
+			if _, err := d.receiver.batch(); err != nil {
 				t.Fatal(err)
 			}
 			var got []int

@@ -1,311 +1,124 @@
 package tunnel
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
-	"net/netip"
 	"time"
 
-	"fathom/conf"
 	"fathom/crypto"
 )
 
-const (
-	// eventQueue bounds what the packet loops may leave for the control
-	// goroutine; more is dropped and counted.
-	eventQueue = 512
-	// tick is how often the control goroutine looks at its peers when nothing
-	// happens and the alarm does not ring.
-	tick = 250 * time.Millisecond
-	// rekeyPause is the least age of an SA that is replaced, however few packets
-	// it may carry and however many there are.
-	rekeyPause = tick
-	// warnEvery limits the warnings about one peer's, or all strangers',
-	// handshakes, since the network can cause them.
-	warnEvery = 30 * time.Second
-)
+// warnEvery limits the warnings about one peer's, or all strangers', handshakes,
+// since the network can cause them.
+const warnEvery = 30 * time.Second
 
-// controller is the goroutine that decides: it runs handshakes, replaces SAs,
-// follows peers that move, and keeps watch on whether they live. It owns the
-// state of all peers; the packet loops see what it publishes through atomics.
+// controller is the goroutine that decides: it has handshakes made, replaces
+// SAs, follows peers that move, and watches whether they live. It owns the state
+// of all peers; the packet loops see what it publishes through atomics.
+//
+// It works in one way only: an event changes the state of a peer, then attend
+// does what is due for that peer and asks each of its concerns when it is due
+// next. So no event has to know which deadlines it moves.
 type controller struct {
-	config    conf.Tunnel
-	log       *slog.Logger
-	private   crypto.PrivateKey
-	public    crypto.PublicKey
-	suites    []uint16 // in order of preference
-	responder *crypto.Responder
-	lifetime  crypto.Lifetime
-
-	peers  []*peer
-	byKey  map[crypto.PublicKey]*peer
-	spis   *spiTable
-	drops  *drops
-	sender *sender
-	// forwarder sends what waited for an SA, with the same sender.
-	forwarder *forwarder
-	host      hostNetwork
-	keys      *keyLog
-	places    *places
-	resolver  resolver
-
-	events     chan func(now time.Time)
-	stopped    chan struct{} // closed when run has ended
+	log        *slog.Logger
+	peers      []*peer
+	events     *events
+	agenda     agenda
+	handshaker *handshaker
+	messenger  messenger
+	forwarder  *forwarder // sends what waited for an SA
+	lookups    *lookups
+	lifetime   crypto.Lifetime
+	spis       *spiTable
+	drops      *drops
+	host       hostMTUs
+	keys       *keyLog
+	endpoints  *endpointCache
 	egress     chan struct{} // the host's interfaces or routes have changed
-	alarm      *alarm
-	load       handshakeLoad
-	complained time.Time // last warning about a stranger
-}
-
-// hostNetwork is what the controller asks of the host: see host.Link.
-type hostNetwork interface {
-	EgressMTU(to netip.Addr) (int, error)
-	SetMTU(mtu int) error
-	Route(prefix netip.Prefix, mtu int) error
+	strangers  limit         // of warnings about strangers' handshakes
 }
 
 // run ends when ctx is done; it then tells the peers.
 func (c *controller) run(ctx context.Context) {
-	defer close(c.stopped)
-	now := time.Now()
-	for _, p := range c.peers {
-		if !p.endpoint.IsZero() || len(p.candidates) > 0 {
-			p.exchange.want(now)
-		}
-	}
-	c.maintain(now)
-	ticker := time.NewTicker(tick)
-	defer ticker.Stop()
+	defer c.events.close()
+	defer c.lookups.end()
+	c.begin(time.Now())
+	alarm := newAlarm()
 	for {
+		alarm.set(c.agenda.next())
 		select {
 		case <-ctx.Done():
 			c.farewell()
 			return
-		case event := <-c.events:
-			event(time.Now())
+		case event := <-c.events.queue:
+			event(c, time.Now())
 		case <-c.egress:
 			c.egressChanged(time.Now())
-		case <-c.alarm.timer.C:
-			c.alarm.rung()
-			c.maintain(time.Now())
-		case <-ticker.C:
-			c.maintain(time.Now())
+		case <-alarm.timer.C:
+			alarm.rung()
+			c.attendDue(time.Now())
 		}
 	}
 }
 
-// post leaves an event for the control goroutine; false means that it has
-// fallen behind and the event is lost.
-func (c *controller) post(event func(now time.Time)) bool {
-	select {
-	case c.events <- event:
-		return true
-	default:
-		return false
-	}
-}
-
-// The four methods below are the eventSink of the receive loops.
-
-func (c *controller) handshake(message []byte, from netip.AddrPort, local netip.Addr) bool {
-	if !c.responder.Recognizes(message) {
-		c.drops.count(dropHandshake)
-		return true
-	}
-	message = bytes.Clone(message)
-	return c.post(func(now time.Time) { c.handleHandshake(message, from, local, now) })
-}
-
-func (c *controller) message(sa *inboundSA, payload []byte, fragmented bool) bool {
-	payload = bytes.Clone(payload)
-	return c.post(func(now time.Time) { c.handleControl(sa, payload, fragmented, now) })
-}
-
-func (c *controller) firstUse(sa *inboundSA) {
-	if !c.post(func(now time.Time) { c.handleFirstUse(sa, now) }) {
-		sa.used.Store(false) // the next packet tells again
-	}
-}
-
-func (c *controller) moved(p *peer, from netip.AddrPort, local netip.Addr) {
-	if !p.moving.CompareAndSwap(false, true) {
-		return
-	}
-	if !c.post(func(now time.Time) { p.moving.Store(false); c.move(p, from, local, now) }) {
-		p.moving.Store(false)
-	}
-}
-
-// maintain does for every peer what is due.
-func (c *controller) maintain(now time.Time) {
+// begin calls the peers whose endpoints are known.
+func (c *controller) begin(now time.Time) {
+	c.agenda.epoch = now
 	for _, p := range c.peers {
-		c.maintainSAs(p, now)
-		c.maintainLiveness(p, now)
-		if p.exchange.due(now) {
-			c.initiate(p, now)
+		if !p.endpoint.IsZero() || len(p.candidates) > 0 {
+			p.initiations.want(now)
 		}
-		c.forwarder.releaseWaiting(p, now)
-		c.discover(p, now)
-		c.continueProbeRun(p, now)
-		c.maintainKeepalive(p, now)
-		c.schedule(p, now)
+		c.attend(p, now)
 	}
 }
 
-// schedule sets the alarm to what is next due for a peer.
-func (c *controller) schedule(p *peer, now time.Time) {
-	if p.exchange.wanted {
-		c.alarm.set(p.exchange.next, now)
+// attendDue attends to the peers that are due.
+func (c *controller) attendDue(now time.Time) {
+	for _, p := range c.agenda.take(now) {
+		c.attend(p, now)
 	}
 }
 
-// maintainSAs takes out expired SAs and begins the rekey of the current pair
-// in time. The end that initiated a pair replaces it; the other end does so
-// when that is overdue.
-func (c *controller) maintainSAs(p *peer, now time.Time) {
-	if gone := p.sas.expire(now, c.lifetime.HardAge()); len(gone) > 0 {
-		c.spis.remove(gone)
-		if p.sas.current == nil && p.session.Load().ready() {
-			c.lost(p, "SA expired", now)
-		}
+// attend does what is due for a peer and notes when something is next.
+func (c *controller) attend(p *peer, now time.Time) {
+	c.renewSAs(p, now)
+	c.checkLiveness(p, now)
+	if p.initiations.due(now) {
+		c.initiate(p, now)
 	}
-	pair := p.sas.current
-	if pair == nil {
-		return
+	c.forwarder.releaseWaiting(p, now)
+	c.pollDiscovery(p, now)
+	c.continueProbeRun(p, now)
+	if p.path != nil && p.keepalive.look(now, p.numbered()) {
+		c.messenger.keepalive(p)
 	}
-	age := now.Sub(pair.established)
-	if c.lifetime.Expired(age, pair.outbound.Packets()) {
-		c.spis.remove(p.sas.clear())
-		c.lost(p, "SA expired", now)
-		return
-	}
-	if !pair.initiator {
-		age -= c.lifetime.RekeyAge / 8
-	}
-	if age >= rekeyPause && c.lifetime.Rekey(age, pair.outbound.Packets()) && p.path != nil {
-		p.exchange.want(now)
-	}
-	// The peer may still be sending on the former pair: it switches when it
-	// sees the new one used, and its answer tells us that it has. After a move
-	// it proves that the peer receives where it now is.
-	if (!pair.inbound.used.Load() || !p.validated) && now.Sub(p.echo.sent) >= confirmEvery {
-		c.sendEcho(p, now)
-	}
+	p.feelPulse(now)
+	c.agenda.set(&p.appointment, earliest(p.deadline(), c.agenda.coarse(p.coarseDeadline(c.lifetime, now))))
 }
 
-// maintainLiveness asks a silent peer for a sign of life and tries a
-// handshake with one that gives none. The SAs stay: they may yet work.
-func (c *controller) maintainLiveness(p *peer, now time.Time) {
+// checkLiveness asks a silent peer for a sign of life and tries a handshake with
+// one that gives none. The SAs stay: they may yet work.
+func (c *controller) checkLiveness(p *peer, now time.Time) {
 	if p.sas.current == nil {
 		return
 	}
 	was := p.liveness.silent()
-	echo, dead := p.liveness.look(now, p.authentic.Load(), p.allSent())
+	echo, dead := p.liveness.look(now, p.authentic.Load(), p.numbered())
 	if dead && !was {
 		c.log.Warn("peer does not answer", "peer", p.name)
-		p.exchange.hurry(now)
+		p.initiations.hurry(now)
 	} else if was && !dead {
 		c.log.Info("peer answers again", "peer", p.name)
 	}
 	if echo {
-		c.sendEcho(p, now)
-	}
-}
-
-// maintainKeepalive keeps the mapping of a NAT on the path alive
-// (RFC 3948 section 4): a single byte after a time without any packet.
-func (c *controller) maintainKeepalive(p *peer, now time.Time) {
-	to := p.path
-	if p.keepalive == 0 || to == nil {
-		return
-	}
-	if sent := p.allSent(); sent != p.lastSent {
-		p.lastSent, p.quietSince = sent, now
-	} else if now.Sub(p.quietSince) >= p.keepalive {
-		p.quietSince = now
-		if err := c.sender.keepalive(to.Destination); err != nil {
-			p.drops.count(dropReasonOf(err))
-		}
-	}
-}
-
-// lost is the end of a peer's last SA.
-func (c *controller) lost(p *peer, why string, now time.Time) {
-	p.publish()
-	p.up = false
-	c.log.Warn("peer lost", "peer", p.name, "why", why)
-	p.liveness.reset(now)
-	p.discovery.Stop(now)
-	p.validated = false
-	if p.path != nil || !p.endpoint.IsZero() {
-		p.exchange.want(now)
-		c.schedule(p, now)
-	}
-}
-
-// move takes the peer to a new place. Only an authentic packet from there, or
-// our own configuration, leads here.
-func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time.Time) {
-	old := p.path
-	if old != nil && old.Matches(to, local) {
-		return
-	}
-	mtu, err := c.host.EgressMTU(to.Addr())
-	if err != nil {
-		c.log.Warn("no way to peer", "peer", p.name, "endpoint", to, "error", err)
-		return
-	}
-	path := newPath(to, local)
-	if old != nil && old.Remote() == to {
-		// The same way back; only our own address on it is another.
-		p.setPath(path.with(old.plpmtu, old.settled, mtu))
-		if mtu != old.egress {
-			p.discovery.EgressMTU(mtu, now)
-		}
-		c.discover(p, now)
-		return
-	}
-	p.validated = false
-	p.setPath(path.with(0, mtu, mtu))
-	c.beginDiscovery(p, now)
-	c.obey(p)
-	path = p.path
-	c.log.Info("endpoint", "peer", p.name, "endpoint", to, "plpmtu", path.plpmtu, "inner_mtu", path.innerMTU)
-	if err := c.places.remember(p.public, to); err != nil {
-		c.log.Debug("where the peer is was not saved", "error", err)
-	}
-	if p.up {
-		c.sendEcho(p, now) // the answer proves that the peer receives there
-	}
-}
-
-// adaptHost gives the device and the routes the MTU of the peers' paths: the
-// device the largest, each route its peer's. The device carries both families.
-func (c *controller) adaptHost(p *peer, to *path) {
-	largest := 0
-	for _, other := range c.peers {
-		if other.path != nil {
-			largest = max(largest, other.path.linkMTU(true))
-		}
-	}
-	if err := c.host.SetMTU(largest); err != nil {
-		c.log.Error("TUN device", "error", err)
-	}
-	if !c.config.Routes {
-		return
-	}
-	for _, prefix := range p.allowed {
-		if err := c.host.Route(prefix, to.linkMTU(prefix.Addr().Is6())); err != nil {
-			c.log.Error("route", "peer", p.name, "error", err)
-		}
+		c.messenger.echo(p, now)
 	}
 }
 
 // farewell tells every peer that its SAs are of no use any more.
 func (c *controller) farewell() {
 	for _, p := range c.peers {
-		c.sendClose(p)
+		c.messenger.close(p)
 		c.spis.remove(p.sas.clear())
 		p.publish()
 	}

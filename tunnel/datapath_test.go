@@ -119,9 +119,9 @@ func (e ends) join(t testing.TB) *datapath {
 	t.Cleanup(to.Close)
 
 	keymat := make([]byte, esp.KeyMaterialSize)
-	out, err := esp.NewOutbound(minSPI, e.suite, keymat)
+	out, err := esp.NewOutbound(esp.MinSPI, e.suite, keymat)
 	fatal(err)
-	in, err := esp.NewInbound(minSPI, e.suite, keymat)
+	in, err := esp.NewInbound(esp.MinSPI, e.suite, keymat)
 	fatal(err)
 	far := newPeer(conf.Peer{Name: "far", AllowedIPs: netlab.Prefixes(rightIP+"/32", rightIP6+"/128")})
 	near := newPeer(conf.Peer{Name: "near", AllowedIPs: netlab.Prefixes(leftIP+"/32", leftIP6+"/128")})
@@ -131,7 +131,7 @@ func (e ends) join(t testing.TB) *datapath {
 	far.sas.current = &saPair{outbound: &outboundSA{Outbound: out}}
 	far.setPath(newPath(netip.AddrPortFrom(e.to.address, to.Addrs()[0].Port()), e.from.address).with(e.plpmtu, e.settled, 1500))
 	near.setPath(newPath(netip.AddrPortFrom(e.from.address, from.Addrs()[0].Port()), e.to.address).with(e.plpmtu, e.settled, 1500))
-	inbound := &inboundSA{spi: minSPI, peer: near, in: in}
+	inbound := &inboundSA{spi: esp.MinSPI, peer: near, in: in}
 	inbound.fragments.Arrived = func(seq uint32) bool { return in.Window().Check(seq) == esp.ErrReplay }
 	spis := new(spiTable)
 	spis.add(inbound)
@@ -287,7 +287,7 @@ func (d *datapath) run(t testing.TB, packet []byte, o inner.Offload, packets int
 		t.Fatal(err)
 	}
 	for before := d.arrived.bytes; d.arrived.bytes-before < packets*len(packet); {
-		if err := d.receiver.batch(); err != nil {
+		if _, err := d.receiver.batch(); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -363,7 +363,7 @@ func TestWhatHostsAreTold(t *testing.T) {
 			}
 			if crosses {
 				for end := time.Now().Add(5 * time.Second); d.arrived.packets == 0; {
-					if err := d.receiver.batch(); err != nil || time.Now().After(end) {
+					if _, err := d.receiver.batch(); err != nil || time.Now().After(end) {
 						t.Fatalf("not there: %v", err)
 					}
 				}

@@ -1,16 +1,12 @@
 package tunnel
 
 import (
-	"errors"
-	"net/netip"
 	"time"
 
 	"fathom/conf"
-	"fathom/esp"
 	"fathom/pmtud"
 	"fathom/tunnel/control"
 	"fathom/tunnel/status"
-	"fathom/tunnel/udp"
 )
 
 // This file lets package pmtud, which decides, and the network, which it knows
@@ -34,146 +30,62 @@ func discoveryConfig(c conf.Peer) pmtud.Config {
 }
 
 // beginDiscovery starts anew on a path: its first SA, or a new endpoint.
-func (c *controller) beginDiscovery(p *peer, now time.Time) {
-	to := p.path
-	if to == nil {
+func (p *peer) beginDiscovery(now time.Time) {
+	path := p.path
+	if path == nil {
 		return
 	}
-	p.discovery.NewEndpoint(pmtud.Endpoint{IPv6: to.IPv6(), EgressMTU: to.egress}, now)
+	p.discovery.NewEndpoint(pmtud.Endpoint{IPv6: path.IPv6(), EgressMTU: path.egress}, now)
 	if pair := p.sas.current; pair != nil {
 		p.discovery.NewSA(&pair.outbound.sizes)
 	}
 }
 
-// discover sends what the discovery wants sent and obeys what it has found.
-// It is called after every input, and when the alarm rings.
-func (c *controller) discover(p *peer, now time.Time) {
-	if p.validated && p.sas.current != nil {
-		p.probes = p.discovery.Poll(p.probes[:0], now)
-		for _, a := range p.probes {
-			c.act(p, a, now)
-		}
-		if at := p.discovery.Deadline(); !at.IsZero() {
-			c.alarm.set(at, now)
-		}
+// probes reports whether the path may be probed: the peer has proved that it
+// receives there.
+func (p *peer) probes() bool { return p.validated && p.sas.current != nil }
+
+// pollDiscovery sends what the discovery wants sent and applies what it has
+// found.
+func (c *controller) pollDiscovery(p *peer, now time.Time) {
+	if p.probes() {
+		p.discovery.poll(now, c.messenger.to(p))
 	}
-	c.obey(p)
+	c.applyPLPMTU(p)
 }
 
-func (c *controller) act(p *peer, a pmtud.Action, now time.Time) {
-	switch a.Kind {
-	case pmtud.SendProbe:
-		if err := c.sendControl(p, control.AppendToken(nil, control.Probe, a.ID), a.Size); err != nil {
-			p.discovery.ProbeFailed(a.ID, errors.Is(err, udp.ErrTooBig), now)
-		}
-	case pmtud.SendReportRequest:
-		_ = c.sendControl(p, control.AppendToken(nil, control.ReportRequest, a.ID), 0)
-	}
-}
-
-// obey publishes the PLPMTU. From the next packet on it is observed.
-func (c *controller) obey(p *peer) {
-	to := p.path
-	if to == nil {
+// applyPLPMTU publishes the PLPMTU. From the next packet on it is observed.
+func (c *controller) applyPLPMTU(p *peer) {
+	path := p.path
+	if path == nil {
 		return
 	}
-	plpmtu, settled := p.discovery.PLPMTU(), to.settled
+	plpmtu, settled := p.discovery.PLPMTU(), path.settled
 	if p.discovery.Settled() {
 		settled = plpmtu
 	}
-	if plpmtu != to.plpmtu || settled != to.settled {
-		to = to.with(plpmtu, settled, to.egress)
-		p.setPath(to)
-		c.log.Debug("plpmtu", "peer", p.name, "plpmtu", to.plpmtu, "inner_mtu", to.innerMTU, "host_mtu", to.hostMTU)
+	if plpmtu != path.plpmtu || settled != path.settled {
+		path = path.with(plpmtu, settled, path.egress)
+		p.setPath(path)
+		c.log.Debug("plpmtu", "peer", p.name, "plpmtu", path.plpmtu, "inner_mtu", path.innerMTU, "host_mtu", path.hostMTU)
 	}
-	if to.hostMTU != p.told {
-		p.told = to.hostMTU
-		c.adaptHost(p, to)
+	if path.hostMTU != p.appliedHostMTU {
+		p.appliedHostMTU = path.hostMTU
+		c.host.apply(p, c.peers)
 	}
-}
-
-// handleReportRequest tells the peer which of its packets have arrived.
-func (c *controller) handleReportRequest(p *peer, sa *inboundSA, token uint64) {
-	var bits [control.MaxReportWords]uint64
-	sa.mu.Lock()
-	highest := sa.in.Window().Report(bits[:])
-	sa.mu.Unlock()
-	_ = c.sendControl(p, control.AppendReport(nil, token, sa.spi, highest, bits[:sa.reported.words(highest)]), 0)
-}
-
-// reported remembers up to which sequence number the last reports have told,
-// the oldest first: what comes again in each is enough for some to be lost.
-type reported [4]uint32
-
-// words returns how many words of 64 packets the next report needs, whose
-// highest number is given, and takes note of it.
-func (r *reported) words(highest uint32) int {
-	since := highest - min(highest, r[0])
-	copy(r[:], r[1:])
-	r[len(r)-1] = highest
-	return int(min(since/64+1, control.MaxReportWords))
 }
 
 // handleReport takes in what the peer says has arrived. A report about an SA
 // that has been replaced speaks of other numbers.
-func (c *controller) handleReport(p *peer, e control.Element, now time.Time) {
+func (p *peer) handleReport(e control.Element, now time.Time) {
 	var words [control.MaxReportWords]uint64
 	spi, highest, bits := e.Report(words[:0])
 	if pair := p.sas.current; pair != nil && pair.outbound.SPI() == spi {
 		p.discovery.Report(e.Token(), highest, bits, now)
-		c.discover(p, now)
 	}
 }
 
-// The methods below are the sendEvents of every sender.
-
-func (c *controller) dataFlows(p *peer) {
-	c.post(func(now time.Time) { c.discover(p, now) })
-}
-
-func (c *controller) tooBig(p *peer, size int) {
-	if p == nil {
-		return // a handshake message
-	}
-	c.post(func(now time.Time) {
-		p.discovery.LocalTooBig(size, now)
-		c.discover(p, now)
-	})
-}
-
-func (c *controller) noSegmentation(local netip.AddrPort, why error) {
-	c.log.Info("UDP segmentation offload does not work here and is not used", "socket", local, "error", why)
-}
-
-const (
-	// quotedPTBEvery and strangePTBEvery bound how many PTBs reach the control
-	// goroutine, whatever the network sends.
-	quotedPTBEvery  = time.Millisecond
-	strangePTBEvery = 100 * time.Millisecond
-)
-
-// ptb looks at a PTB before it may cost the control goroutine anything: one
-// that quotes the SPI and the sequence number of a packet sent of late is worth
-// a look, of all others only a few.
-func (c *controller) ptb(m udp.PTB) {
-	spi, seq, _ := esp.ParseQuote(m.Quote)
-	for _, p := range c.peers {
-		s := p.session.Load()
-		if !s.ready() || s.path.Remote() != m.To {
-			continue
-		}
-		limit := &p.strangePTBs
-		if spi == s.sa.SPI() && s.sa.sizes.Size(seq) > 0 {
-			limit = &p.quotedPTBs
-		}
-		if limit.allow(time.Now()) {
-			c.post(func(now time.Time) { c.handlePTB(p, m.MTU, spi, seq, now) })
-		}
-		return
-	}
-}
-
-func (c *controller) handlePTB(p *peer, mtu int, spi, seq uint32, now time.Time) {
+func (p *peer) handlePTB(mtu int, spi, seq uint32, now time.Time) {
 	pair := p.sas.current
 	if pair == nil {
 		return
@@ -184,25 +96,6 @@ func (c *controller) handlePTB(p *peer, mtu int, spi, seq uint32, now time.Time)
 		ptb.Validated = ptb.Size > 0
 	}
 	p.discovery.PTB(ptb, now)
-	c.discover(p, now)
-}
-
-// egressChanged looks at the host's own interfaces and routes again.
-func (c *controller) egressChanged(now time.Time) {
-	for _, p := range c.peers {
-		to := p.path
-		if to == nil {
-			continue
-		}
-		mtu, err := c.host.EgressMTU(to.Remote().Addr())
-		if err != nil || mtu == to.egress {
-			continue // without a route there will be another change
-		}
-		c.log.Info("egress MTU", "peer", p.name, "from", to.egress, "to", mtu)
-		p.setPath(to.with(to.plpmtu, to.settled, mtu))
-		p.discovery.EgressMTU(mtu, now)
-		c.discover(p, now)
-	}
 }
 
 // discoveryStatus fills in what `fathom status` shows.

@@ -257,7 +257,11 @@ func (f *forwarder) releaseWaiting(p *peer, now time.Time) {
 	if !to.ready() {
 		return
 	}
-	for _, w := range p.waiting.take(now) {
+	waited := p.waiting.take(now)
+	if len(waited) == 0 {
+		return
+	}
+	for _, w := range waited {
 		if packet, ok := inner.Parse(w.packet); ok {
 			f.forward(to, &packet, w.offload, false)
 		}

@@ -2,7 +2,6 @@ package tunnel
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,62 +9,46 @@ import (
 	"time"
 
 	"fathom/crypto"
-	"fathom/esp"
 	"fathom/tunnel/udp"
 )
 
+// This file acts on what the handshaker says.
+
+// resolveEvery is how many attempts pass between look-ups of the endpoint's
+// name.
+const resolveEvery = 4
+
 // initiate sends an initiation to a peer, or finds out first where it is.
 func (c *controller) initiate(p *peer, now time.Time) {
-	wait := crypto.RetryAfter(p.exchange.attempts, rand.Reader)
-	if p.exchange.attempts%resolveEvery == 0 {
+	if p.initiations.attempts%resolveEvery == 0 {
 		c.resolve(p)
 	}
-	to := p.whereToInitiate()
-	if to == nil {
-		p.exchange.postpone(now, wait)
+	path := p.nextEndpoint()
+	if path == nil {
+		c.handshaker.initiate(p, netip.AddrPort{}, now)
 		return
 	}
-	initiator, err := crypto.NewInitiator(c.private, p.public, p.preshared, rand.Reader)
-	if err != nil {
-		c.log.Error("initiation", "peer", p.name, "error", err)
-		p.exchange.postpone(now, wait)
-		return
+	o := c.handshaker.initiate(p, path.Remote(), now)
+	if o.datagram != nil {
+		if err := c.messenger.plain(o.datagram, path.Destination); err != nil {
+			c.log.Debug("initiation", "peer", p.name, "endpoint", o.to, "error", err)
+		}
 	}
-	offer := c.offer()
-	message, err := initiator.Initiation(esp.AppendMarker(nil), offer, p.exchange.cookie, now)
-	if err == nil {
-		err = c.sender.plain(message, to.Destination)
-	}
-	if err != nil {
-		c.log.Debug("initiation", "peer", p.name, "endpoint", to.Remote(), "error", err)
-	}
-	p.exchange.sent(initiation{initiator, offer.SPI, to.Remote(), now}, wait)
-	if p.exchange.attempts%complainEvery == 0 {
-		c.complain(p, now, "no answer to handshake", "endpoint", to.Remote(), "attempts", p.exchange.attempts,
-			"hint", "is the peer up, the UDP port open, and this host's public key in its configuration?")
-	}
+	c.warn(p, o.err, now)
 }
 
-const (
-	// resolveEvery is how many attempts pass between look-ups of the
-	// endpoint's name.
-	resolveEvery = 4
-	// complainEvery is how many attempts pass between warnings.
-	complainEvery = 5
-)
-
-// whereToInitiate returns the place for the next initiation: where the peer
-// was last, in turn with what its configured endpoint resolves to.
-func (p *peer) whereToInitiate() *path {
+// nextEndpoint returns where the next initiation goes: to where the peer was
+// last, in turn with what its configured endpoint resolves to.
+func (p *peer) nextEndpoint() *path {
 	known := p.path
-	places := len(p.candidates)
+	endpoints := len(p.candidates)
 	if known != nil {
-		places++
+		endpoints++
 	}
-	if places == 0 {
+	if endpoints == 0 {
 		return nil
 	}
-	i := p.exchange.attempts % places
+	i := p.initiations.attempts % endpoints
 	if known != nil {
 		if i == 0 {
 			return known
@@ -75,233 +58,99 @@ func (p *peer) whereToInitiate() *path {
 	return newPath(p.candidates[i], netip.Addr{})
 }
 
-// offer is what this end says of itself in a handshake. Each has an SPI of
-// its own.
-func (c *controller) offer() crypto.Offer {
-	return crypto.Offer{SPI: c.spis.unused(), Suites: c.suites}
-}
-
 // handleHandshake acts on a message behind the non-ESP marker that bears our
 // MAC.
 func (c *controller) handleHandshake(message []byte, from netip.AddrPort, local netip.Addr, now time.Time) {
-	kind, err := crypto.MessageType(message)
-	if err != nil {
-		c.drops.count(dropHandshake)
-		return
+	o := c.handshaker.handle(message, from, now)
+	if o.pair != nil {
+		c.install(o, from, local, now)
 	}
-	switch kind {
-	case crypto.Initiation:
-		err = c.handleInitiation(message, from, local, now)
-	case crypto.Response:
-		err = c.handleResponse(message, from, local, now)
-	case crypto.CookieReply:
-		err = c.handleCookieReply(message)
+	err := o.err
+	if o.datagram != nil {
+		err = errors.Join(err, c.messenger.plain(o.datagram, udp.NewDestination(o.to, local)))
 	}
 	if err != nil {
 		c.drops.count(dropHandshake)
+		kind, _ := crypto.MessageType(message)
 		c.log.Debug("handshake message dropped", "type", kind, "from", from, "error", err)
 	}
+	c.warn(o.peer, o.err, now)
+	if o.peer != nil {
+		c.attend(o.peer, now)
+	}
 }
 
-var (
-	errUnknownPeer  = errors.New("initiation from a public key that is no peer's")
-	errCollision    = errors.New("our own initiation prevails")
-	errUnknownID    = errors.New("answer to nothing that is outstanding")
-	errCookieWanted = errors.New("under load: asked for a cookie")
-)
-
-func (c *controller) handleInitiation(message []byte, from netip.AddrPort, local netip.Addr, now time.Time) error {
-	back := udp.NewDestination(from, local)
-	pending, err := c.responder.Open(message, from, c.load.high(now), now)
-	if errors.Is(err, crypto.ErrCookieRequired) {
-		reply, err := c.responder.CookieReply(esp.AppendMarker(nil), message, from, now)
-		if err == nil {
-			err = c.sender.plain(reply, back)
-		}
-		return errors.Join(errCookieWanted, err)
-	} else if err != nil {
-		return err
+// install puts the SAs of a handshake where they belong. Those that this end
+// has asked for are in use from now on.
+func (c *controller) install(o outcome, from netip.AddrPort, local netip.Addr, now time.Time) {
+	p, pair := o.peer, o.pair
+	if pair.initiator {
+		p.sas.initiated(pair, now.Add(c.lifetime.HardAge()))
+	} else {
+		p.sas.answered(pair, now)
 	}
-	p := c.byKey[pending.Remote()]
-	if p == nil {
-		c.complain(nil, now, "handshake from a stranger", "from", from, "public_key", pending.Remote(),
-			"hint", "to admit it, add a [[peer]] with this public_key")
-		return errUnknownPeer
-	}
-	if p.exchange.prevails(from, c.public.Compare(p.public) > 0, now) {
-		c.schedule(p, now)
-		return errCollision
-	}
-	if err := p.replays.Accept(pending.Timestamp()); err != nil {
-		return err
-	}
-	response, keys, err := pending.Respond(esp.AppendMarker(nil), p.preshared, c.offer())
-	if errors.Is(err, crypto.ErrNoCommonSuite) {
-		c.complain(p, now, "no cipher in common", "hint", "compare tunnel.ciphers of both ends")
-	}
-	if err != nil {
-		return err
-	}
-	pair, err := newSAPair(p, keys, false, now)
-	if err != nil {
-		return err
-	}
-	p.sas.answered(pair, now)
 	c.spis.add(pair.inbound)
-	c.logKeys(keys, local, from.Addr())
-	p.exchange.yield(now.Add(crypto.RetryAfter(0, rand.Reader)))
-	pair.answered = from
-	return c.sender.plain(response, back)
-}
-
-// answered finds the initiation of ours that a message answers.
-func (c *controller) answered(message []byte) (*peer, initiation, error) {
-	id, err := crypto.ReceiverID(message)
-	if err != nil {
-		return nil, initiation{}, err
+	if err := c.keys.add(o.keys, local, from.Addr()); err != nil {
+		c.log.Error("debug_esp_sa_file", "error", err)
 	}
-	for _, p := range c.peers {
-		if i, ok := p.exchange.find(id); ok {
-			return p, i, nil
-		}
+	if pair.initiator {
+		p.liveness.reset(now)
+		c.move(p, from, local, now)
+		c.established(p, from, o.rtt, now)
+		c.messenger.echo(p, now)
 	}
-	return nil, initiation{}, errUnknownID
-}
-
-func (c *controller) handleResponse(message []byte, from netip.AddrPort, local netip.Addr, now time.Time) error {
-	p, i, err := c.answered(message)
-	if err != nil {
-		return err
-	}
-	keys, err := i.initiator.Finish(message)
-	if err != nil {
-		c.complain(p, now, "peer's answer is not authentic", "from", from,
-			"hint", "do both ends have the same preshared_key_file contents, and does public_key name this peer?")
-		return err
-	}
-	return c.complete(p, i, keys, from, local, now)
-}
-
-// complete installs the SAs of a handshake that this end began.
-func (c *controller) complete(p *peer, i initiation, keys crypto.Keys, from netip.AddrPort, local netip.Addr, now time.Time) error {
-	pair, err := newSAPair(p, keys, true, now)
-	if err != nil {
-		return err
-	}
-	p.exchange.done()
-	p.sas.initiated(pair, now.Add(c.lifetime.HardAge()))
-	c.spis.add(pair.inbound)
-	c.logKeys(keys, local, from.Addr())
-	p.liveness.reset(now)
-	c.move(p, from, local, now)
-	c.established(p, pair, from, now.Sub(i.sent), now)
-	c.sendEcho(p, now)
-	return nil
-}
-
-func (c *controller) handleCookieReply(message []byte) error {
-	p, i, err := c.answered(message)
-	if err != nil {
-		return err
-	}
-	p.exchange.cookie, err = i.initiator.ConsumeCookieReply(message)
-	return err
-}
-
-// newSAPair makes the SAs of a completed handshake.
-func newSAPair(p *peer, keys crypto.Keys, initiator bool, now time.Time) (*saPair, error) {
-	out, err := esp.NewOutbound(keys.SendSPI, esp.Suite(keys.Suite), keys.Send[:])
-	if err != nil {
-		return nil, fmt.Errorf("outbound SA: %w", err)
-	}
-	in, err := esp.NewInbound(keys.ReceiveSPI, esp.Suite(keys.Suite), keys.Receive[:])
-	if err != nil {
-		return nil, fmt.Errorf("inbound SA: %w", err)
-	}
-	inbound := &inboundSA{spi: keys.ReceiveSPI, peer: p, in: in}
-	// Add is called under inbound.mu, which guards the window too.
-	inbound.fragments.Arrived = func(seq uint32) bool { return in.Window().Check(seq) == esp.ErrReplay }
-	return &saPair{
-		inbound:     inbound,
-		outbound:    &outboundSA{Outbound: out},
-		initiator:   initiator,
-		established: now,
-	}, nil
 }
 
 // established puts to use a pair that has become the current one. The
 // handshake has proved that the peer receives at the given address, and took
 // the round trip.
-func (c *controller) established(p *peer, pair *saPair, at netip.AddrPort, rtt time.Duration, now time.Time) {
-	first := !p.up
+func (c *controller) established(p *peer, at netip.AddrPort, rtt time.Duration, now time.Time) {
+	pair, first := p.sas.current, !p.up
 	p.handshakes++
 	event, level := "rekeyed", slog.LevelDebug
-	if !p.up {
+	if first {
 		event, level = "peer established", slog.LevelInfo
 	}
 	p.last, p.up = now, true
 	c.log.Log(context.Background(), level, event, "peer", p.name, "cipher", pair.outbound.Suite(), "initiator", pair.initiator,
 		"send_spi", spiString(pair.outbound.SPI()), "receive_spi", spiString(pair.inbound.spi))
 	if first {
-		c.beginDiscovery(p, now)
+		p.beginDiscovery(now)
 	}
 	p.publish()
 	p.discovery.NewSA(&pair.outbound.sizes)
-	c.forwarder.releaseWaiting(p, now)
-	if to := p.path; to != nil && to.Remote() == at {
-		c.validate(p, rtt, now)
+	if p.path != nil && p.path.Remote() == at {
+		p.validate(rtt)
 	}
 }
 
 // validate takes note of a round trip to the peer's endpoint: from now on it
 // may be sent more than it has sent.
-func (c *controller) validate(p *peer, rtt time.Duration, now time.Time) {
+func (p *peer) validate(rtt time.Duration) {
 	p.validated = true
 	p.discovery.SeedRTT(rtt)
-	c.discover(p, now)
-}
-
-// logKeys writes new keys to the key log, if that is on.
-func (c *controller) logKeys(keys crypto.Keys, local, remote netip.Addr) {
-	if err := c.keys.add(keys, local, remote); err != nil {
-		c.log.Error("debug_esp_sa_file", "error", err)
-	}
 }
 
 func spiString(spi uint32) string { return fmt.Sprintf("0x%08x", spi) }
 
-// complain warns about a peer's handshakes, or with nil about strangers', but
-// not often: the network decides how many there are.
-func (c *controller) complain(p *peer, now time.Time, what string, details ...any) {
-	last := &c.complained
-	if p != nil {
-		last = &p.complained
-		details = append([]any{"peer", p.name}, details...)
-	}
-	if !last.IsZero() && now.Sub(*last) < warnEvery {
-		c.log.Debug(what, details...)
+// warn tells the operator of an error that is a *handshakeWarning: of a
+// peer's, or with nil of a stranger's. It does so rarely: the network decides
+// how many there are.
+func (c *controller) warn(p *peer, err error, now time.Time) {
+	var w *handshakeWarning
+	if !errors.As(err, &w) {
 		return
 	}
-	*last = now
-	c.log.Warn(what, details...)
-}
-
-// handshakeLoad tells whether so many initiations arrive that the senders
-// must prove their addresses first.
-type handshakeLoad struct {
-	second time.Time
-	count  int
-}
-
-// maxInitiations is how many initiations a second are answered without a
-// cookie.
-const maxInitiations = 50
-
-// high counts one initiation and reports whether they are too many.
-func (l *handshakeLoad) high(now time.Time) bool {
-	if now.Sub(l.second) >= time.Second {
-		l.second, l.count = now, 0
+	details, limit := w.details, &c.strangers
+	if p != nil {
+		details, limit = append([]any{"peer", p.name}, details...), &p.warnings
 	}
-	l.count++
-	return l.count > maxInitiations
+	if w.hint != "" {
+		details = append(details, "hint", w.hint)
+	}
+	if limit.allow(now) {
+		c.log.Warn(w.what, details...)
+	} else {
+		c.log.Debug(w.what, details...)
+	}
 }

@@ -19,7 +19,8 @@ const (
 // owned by the control goroutine.
 type liveness struct {
 	rx, tx     uint64    // counters at the last look
-	heard      time.Time // when rx was last seen to grow
+	looked     time.Time // the last look
+	heard      time.Time // the peer was last known to answer
 	unanswered time.Time // since when tx has grown without rx; zero if not
 	asked      time.Time // the last echo
 	dead       bool      // the outcome of the last look
@@ -27,7 +28,13 @@ type liveness struct {
 
 // reset begins anew with an SA that was set up now.
 func (l *liveness) reset(now time.Time) {
-	l.heard, l.unanswered, l.asked, l.dead = now, time.Time{}, time.Time{}, false
+	l.looked, l.heard, l.unanswered, l.asked, l.dead = now, now, time.Time{}, time.Time{}, false
+}
+
+// hears notes that a message of the peer's arrived just now. What has been sent
+// until then, tx packets, needs no other answer.
+func (l *liveness) hears(now time.Time, tx uint64) {
+	l.heard, l.unanswered, l.tx = now, time.Time{}, tx
 }
 
 // silent reports whether the last look took the peer for dead.
@@ -35,27 +42,45 @@ func (l *liveness) silent() bool { return l.dead }
 
 // look compares the counters of authenticated packets received and packets
 // sent with those of the look before. It says whether to send an echo, and
-// whether the peer is to be taken for dead.
+// whether the peer is to be taken for dead. An idle peer is looked at rarely:
+// all that is known of packets that have arrived since the last look is that
+// they came after it.
 func (l *liveness) look(now time.Time, rx, tx uint64) (echo, dead bool) {
 	if rx != l.rx {
-		l.heard, l.unanswered = now, time.Time{}
+		if l.looked.After(l.heard) {
+			l.heard = l.looked
+		}
+		l.unanswered = time.Time{}
 	} else if tx != l.tx && l.unanswered.IsZero() {
 		l.unanswered = now
 	}
-	l.rx, l.tx = rx, tx
+	l.rx, l.tx, l.looked = rx, tx, now
 
-	if l.unanswered.IsZero() {
-		echo = now.Sub(l.heard) >= idleEcho
-	} else {
-		echo = now.Sub(l.unanswered) >= echoAfter
-		dead = now.Sub(l.unanswered) >= deadAfter
-	}
-	if echo && now.Sub(l.asked) < echoAfter {
-		echo = false
-	}
+	echo = !now.Before(l.echoAt())
+	dead = !l.unanswered.IsZero() && now.Sub(l.unanswered) >= deadAfter
 	if echo {
 		l.asked = now
 	}
 	l.dead = dead
 	return echo, dead
+}
+
+// echoAt is when the peer is to be asked.
+func (l *liveness) echoAt() time.Time {
+	at := l.heard.Add(idleEcho)
+	if !l.unanswered.IsZero() {
+		at = l.unanswered.Add(echoAfter)
+	}
+	if again := l.asked.Add(echoAfter); again.After(at) {
+		return again
+	}
+	return at
+}
+
+// deadline is when to look again if no packet is sent before.
+func (l *liveness) deadline() time.Time {
+	if l.unanswered.IsZero() || l.dead {
+		return l.echoAt()
+	}
+	return earliest(l.echoAt(), l.unanswered.Add(deadAfter))
 }

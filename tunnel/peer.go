@@ -21,7 +21,6 @@ type peer struct {
 	preshared crypto.PresharedKey
 	endpoint  conf.Endpoint // as configured; zero: the peer must call us
 	allowed   []netip.Prefix
-	keepalive time.Duration // 0: off
 	config    conf.Peer
 
 	// ---- read by the packet loops, replaced by the control goroutine ----
@@ -43,26 +42,26 @@ type peer struct {
 
 	// ---- control goroutine only ----
 
-	sas        saSet
-	path       *path // where the peer is, nil while that is not known
-	discovery  *pmtud.Discovery
-	probes     []pmtud.Action // scratch
-	probeRun   *probeRun      // nil: none is under way
-	probeRuns  uint64         // begun so far
-	validated  bool           // the peer has proved that it receives at its endpoint
-	told       int            // hostMTU of the path that the host was told
-	exchange   exchange
-	liveness   liveness
-	replays    crypto.ReplayGuard
-	candidates []netip.AddrPort // what the endpoint's name resolves to
-	echo       pendingEcho
-	lastSent   uint64    // tx and sent at the last look of the keepalive
-	quietSince time.Time // since when lastSent has not changed
-	handshakes uint64
-	last       time.Time // of the last completed handshake
-	up         bool      // has an SA pair
-	resolving  bool      // a look-up of the endpoint's name is under way
-	complained time.Time // last warning about a handshake with this peer
+	sas            saSet
+	path           *path // where the peer is, nil while that is not known
+	discovery      prober
+	probeRun       *probeRun // nil: none is under way
+	probeRuns      uint64    // begun so far
+	validated      bool      // the peer has proved that it receives at its endpoint
+	appliedHostMTU int       // hostMTU of the path that the host was told
+	initiations    initiations
+	appointment    appointment // when the peer is due in the agenda
+	liveness       liveness
+	keepalive      keepalive
+	pulse          pulse
+	replays        crypto.ReplayGuard
+	candidates     []netip.AddrPort // what the endpoint's name resolves to
+	echo           pendingEcho
+	handshakes     uint64
+	last           time.Time // of the last completed handshake
+	up             bool      // has an SA pair
+	resolving      bool      // a look-up of the endpoint's name is under way
+	warnings       limit     // about handshakes with this peer
 }
 
 // traffic counts inner packets as they are put on the way, those that the kernel
@@ -83,9 +82,6 @@ type pendingEcho struct {
 	sent  time.Time
 }
 
-// allSent is how many packets of any kind have gone to the peer.
-func (p *peer) allSent() uint64 { return p.tx.packets.Load() + p.sent.Load() }
-
 func newPeer(c conf.Peer) *peer {
 	p := &peer{
 		name:      c.Name,
@@ -93,12 +89,13 @@ func newPeer(c conf.Peer) *peer {
 		preshared: crypto.PresharedKey(c.PresharedKey),
 		endpoint:  c.Endpoint,
 		allowed:   c.AllowedIPs,
-		keepalive: c.Keepalive,
+		keepalive: keepalive{interval: c.Keepalive},
 		config:    c,
 	}
 	p.waiting.drops = &p.drops
-	p.quotedPTBs.interval, p.strangePTBs.interval = quotedPTBEvery, strangePTBEvery
-	p.discovery = pmtud.New(discoveryConfig(c))
+	p.appointment.peer = p
+	p.quotedPTBs.interval, p.strangePTBs.interval, p.warnings.interval = quotedPTBEvery, strangePTBEvery, warnEvery
+	p.discovery = prober{Discovery: pmtud.New(discoveryConfig(c)), mask: probeRunToken}
 	return p
 }
 

@@ -9,9 +9,7 @@ import (
 
 	"fathom/esp"
 	"fathom/pmtud"
-	"fathom/tunnel/control"
 	"fathom/tunnel/status"
-	"fathom/tunnel/udp"
 )
 
 // The token of a probe run's probe is its ID with the highest bit set, so that
@@ -20,19 +18,17 @@ import (
 const (
 	probeRunToken = 1 << 63
 	probeRunShift = 48 // the IDs of a run stay below: their generations are few
-	probeRunID    = 1<<probeRunShift - 1
+	probeRunMask  = ^uint64(1<<probeRunShift - 1)
 )
 
 // probeRun is a `fathom probe` under way: a second discovery on the path, which
 // the tunnel does not obey. Owned by the control goroutine.
 type probeRun struct {
-	discovery *pmtud.Discovery
-	token     uint64 // without the ID
-	began     time.Time
-	exactAt   time.Time // when the PLPMTU last grew
-	plpmtu    int
-	actions   []pmtud.Action
-	done      chan *status.ProbeReport
+	prober
+	began   time.Time
+	exactAt time.Time // when the PLPMTU last grew
+	plpmtu  int
+	done    chan *status.ProbeReport
 }
 
 var errBusyProbing = errors.New("another `fathom probe` of this path is under way")
@@ -46,7 +42,10 @@ func (c *controller) probe(ctx context.Context, name string) (*status.ProbeRepor
 	p := c.peers[at]
 	done := make(chan *status.ProbeReport, 1)
 	var refused error
-	err := c.ask(ctx, func(now time.Time) { refused = c.beginProbeRun(p, done, now) })
+	err := c.events.ask(ctx, func(c *controller, now time.Time) {
+		refused = p.beginProbeRun(done, now)
+		c.attend(p, now)
+	})
 	if err == nil && refused != nil {
 		return nil, refused
 	}
@@ -58,10 +57,7 @@ func (c *controller) probe(ctx context.Context, name string) (*status.ProbeRepor
 			err = context.Cause(ctx)
 		}
 	}
-	select {
-	case c.events <- func(time.Time) { p.abandonProbeRun(done) }:
-	case <-c.stopped:
-	}
+	_ = c.events.deliver(context.Background(), func(*controller, time.Time) { p.abandonProbeRun(done) })
 	return nil, err
 }
 
@@ -72,7 +68,7 @@ func (p *peer) abandonProbeRun(done chan *status.ProbeReport) {
 	}
 }
 
-func (c *controller) beginProbeRun(p *peer, done chan *status.ProbeReport, now time.Time) error {
+func (p *peer) beginProbeRun(done chan *status.ProbeReport, now time.Time) error {
 	to := p.path
 	switch {
 	case p.probeRun != nil:
@@ -83,13 +79,13 @@ func (c *controller) beginProbeRun(p *peer, done chan *status.ProbeReport, now t
 	config := discoveryConfig(p.config)
 	config.Mode = pmtud.Fan
 	p.probeRuns++
-	s := &probeRun{discovery: pmtud.New(config), token: probeRunToken | p.probeRuns<<probeRunShift, began: now, done: done}
-	s.discovery.NewEndpoint(pmtud.Endpoint{IPv6: to.IPv6(), EgressMTU: to.egress}, now)
+	s := &probeRun{began: now, done: done}
+	s.prober = prober{Discovery: pmtud.New(config), token: probeRunToken | p.probeRuns<<probeRunShift, mask: probeRunMask}
+	s.NewEndpoint(pmtud.Endpoint{IPv6: to.IPv6(), EgressMTU: to.egress}, now)
 	if rtt, _ := p.discovery.RTT(); rtt > 0 {
-		s.discovery.SeedRTT(rtt)
+		s.SeedRTT(rtt)
 	}
 	p.probeRun = s
-	c.continueProbeRun(p, now)
 	return nil
 }
 
@@ -100,43 +96,23 @@ func (c *controller) continueProbeRun(p *peer, now time.Time) {
 	if s == nil {
 		return
 	}
-	s.actions = s.discovery.Poll(s.actions[:0], now)
-	for _, a := range s.actions {
-		if a.Kind != pmtud.SendProbe {
-			continue
-		}
-		if err := c.sendControl(p, control.AppendToken(nil, control.Probe, s.token|a.ID), a.Size); err != nil {
-			s.discovery.ProbeFailed(a.ID, errors.Is(err, udp.ErrTooBig), now)
-		}
-	}
-	if plpmtu := s.discovery.PLPMTU(); plpmtu != s.plpmtu {
+	s.poll(now, c.messenger.to(p))
+	if plpmtu := s.PLPMTU(); plpmtu != s.plpmtu {
 		s.plpmtu, s.exactAt = plpmtu, now
 	}
-	over := s.discovery.Settled() || now.Sub(s.began) >= status.ProbeTimeout || p.sas.current == nil
-	if at := s.discovery.Deadline(); !over && !at.IsZero() {
-		c.alarm.set(at, now)
-	}
-	if over {
+	if s.Settled() || now.Sub(s.began) >= status.ProbeTimeout || p.sas.current == nil {
 		p.probeRun = nil
 		s.done <- s.result(p, now)
 	}
 }
 
-// ackProbeRun takes in the ack of a probe run's probe. It reports whether the ack
-// is one.
-func (c *controller) ackProbeRun(p *peer, e control.Element, now time.Time) bool {
-	if e.Token()&probeRunToken == 0 {
-		return false
-	}
-	if p.probeRun != nil && p.probeRun.token == e.Token()&^probeRunID {
-		p.probeRun.discovery.Ack(e.Token()&probeRunID, e.Fragmented(), now)
-		c.continueProbeRun(p, now)
-	}
-	return true
+// deadline is when the run is to be continued.
+func (s *probeRun) deadline() time.Time {
+	return earliest(s.Deadline(), s.began.Add(status.ProbeTimeout))
 }
 
 func (s *probeRun) result(p *peer, now time.Time) *status.ProbeReport {
-	d := s.discovery
+	d := s.Discovery
 	rtt, _ := d.RTT()
 	result := &status.ProbeReport{
 		Peer:        p.name,

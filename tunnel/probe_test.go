@@ -21,7 +21,7 @@ func TestAProbeEndsWithItsContext(t *testing.T) {
 	failed := make(chan error, 1)
 	go func() { _, err := left.ctl.probe(ctx, p.name); failed <- err }()
 	running := func() (is bool) {
-		if err := left.ctl.ask(context.Background(), func(time.Time) { is = p.probeRun != nil }); err != nil {
+		if err := left.ctl.events.ask(context.Background(), func(*controller, time.Time) { is = p.probeRun != nil }); err != nil {
 			t.Fatal(err)
 		}
 		return is
@@ -48,25 +48,27 @@ func TestALateAckDoesNotEnterTheNextProbe(t *testing.T) {
 			if err != nil || len(elements) != 1 {
 				t.Fatalf("%v, %v", elements, err)
 			}
-			c.ackProbeRun(p, elements[0], time.Now())
+			p.ack(elements[0], time.Now())
+			c.continueProbeRun(p, time.Now())
 			if p.probeRun == nil {
 				return 0 // its search is over
 			}
 		}
-		return p.probeRun.discovery.PLPMTU()
+		return p.probeRun.PLPMTU()
 	}
-	err := c.ask(context.Background(), func(now time.Time) {
+	err := c.events.ask(context.Background(), func(_ *controller, now time.Time) {
 		var tokens []uint64
 		for range 2 {
 			done := make(chan *status.ProbeReport, 1)
 			p.probeRun = nil
-			if err := c.beginProbeRun(p, done, now); err != nil {
+			if err := p.beginProbeRun(done, now); err != nil {
 				t.Error(err)
 				return
 			}
+			c.continueProbeRun(p, now)
 			tokens = append(tokens, p.probeRun.token)
 		}
-		before := p.probeRun.discovery.PLPMTU()
+		before := p.probeRun.PLPMTU()
 		if got := acked(tokens[0]); got != before {
 			t.Errorf("acks of the former run change the PLPMTU from %d to %d", before, got)
 		}

@@ -44,7 +44,7 @@ type receiver struct {
 }
 
 func newReceiver(in *udp.Inbox, d *tun.Device, clampMSS bool, routes *routes, c *controller) *receiver {
-	r := &receiver{inbox: in, writer: d.NewWriter(), clampMSS: clampMSS, routes: routes, spis: c.spis, drops: c.drops, events: c}
+	r := &receiver{inbox: in, writer: d.NewWriter(), clampMSS: clampMSS, routes: routes, spis: c.spis, drops: c.drops, events: c.events}
 	if features := d.Features(); features.TCP {
 		r.coalescer = &inner.Coalescer{Write: r.write, UDP: features.UDP}
 	}
@@ -71,25 +71,44 @@ type eventSink interface {
 
 // run ends when the socket is closed.
 func (r *receiver) run() {
+	receive(r.batch, func() int { return r.inbox.DrainErrors(r.events.ptb) })
+}
+
+// maxReceivePause bounds how long a socket that returns errors is left alone.
+const maxReceivePause = 100 * time.Millisecond
+
+// receive calls batch until the socket is closed. An error is usually an ICMP
+// message, which drain takes from the error queue; the datagrams in the socket
+// are unharmed. An error that has no message and stays is tried ever less often,
+// until it clears.
+func receive(batch func() (datagrams int, err error), drain func() (messages int)) {
+	var pause time.Duration
 	for {
-		if err := r.batch(); errors.Is(err, net.ErrClosed) {
+		datagrams, err := batch()
+		if errors.Is(err, net.ErrClosed) {
 			return
-		} else if err != nil {
-			// An ICMP error; the datagrams in the socket are unharmed.
-			r.inbox.DrainErrors(r.events.ptb)
 		}
+		if err == nil || datagrams > 0 {
+			pause = 0
+		}
+		if err == nil || drain() > 0 {
+			continue
+		}
+		time.Sleep(pause)
+		pause = min(max(2*pause, time.Millisecond), maxReceivePause)
 	}
 }
 
 // batch waits for a datagram, and takes all that are there behind it, as far as
 // there is room.
-func (r *receiver) batch() error {
+func (r *receiver) batch() (datagrams int, err error) {
 	defer r.flush()
 	defer r.release()
-	for used := 0; used < udp.Slots; {
+	used := 0
+	for used < udp.Slots {
 		n, err := r.inbox.Receive(used, used == 0)
 		if err != nil || n == 0 {
-			return err
+			return used, err
 		}
 		for i := used; i < used+n; i++ {
 			payload, a := r.inbox.Slot(i)
@@ -97,7 +116,7 @@ func (r *receiver) batch() error {
 		}
 		used += n
 	}
-	return nil
+	return used, nil
 }
 
 // hold returns the SA that receives under spi, nil if there is none. It stays

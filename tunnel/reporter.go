@@ -34,7 +34,7 @@ func (r *reporter) Status(ctx context.Context) (*status.Status, error) {
 		Dropped:   r.controller.drops.snapshot(),
 		Peers:     make([]status.Peer, 0, len(r.tunnel.peers)),
 	}
-	err := r.controller.ask(ctx, func(time.Time) {
+	err := r.controller.events.ask(ctx, func(*controller, time.Time) {
 		for _, p := range r.tunnel.peers {
 			s.Peers = append(s.Peers, p.status())
 		}
@@ -64,21 +64,4 @@ func addrStrings(addrs []netip.AddrPort) (list []string) {
 		list = append(list, a.String())
 	}
 	return list
-}
-
-// ask has the control goroutine run a function, and waits for its end. After an
-// error the function may run later, or not at all.
-func (c *controller) ask(ctx context.Context, fn func(now time.Time)) error {
-	done := make(chan struct{})
-	select {
-	case c.events <- func(now time.Time) { fn(now); close(done) }:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"sync"
 	"time"
 )
 
@@ -16,6 +17,37 @@ var _ resolver = (*net.Resolver)(nil)
 
 // resolveTimeout bounds one look-up.
 const resolveTimeout = 10 * time.Second
+
+// lookups are the look-ups that are under way, each in a goroutine of its own.
+type lookups struct {
+	resolver resolver
+	ctx      context.Context // done when no answer is wanted any more
+	cancel   context.CancelFunc
+	running  sync.WaitGroup
+}
+
+func newLookups(r resolver) *lookups {
+	l := &lookups{resolver: r}
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	return l
+}
+
+// start begins a look-up, whose outcome goes to answer, in the goroutine of the
+// look-up.
+func (l *lookups) start(host string, answer func(ctx context.Context, addrs []netip.Addr, err error)) {
+	l.running.Go(func() {
+		ctx, cancel := context.WithTimeout(l.ctx, resolveTimeout)
+		defer cancel()
+		addrs, err := l.resolver.LookupNetIP(ctx, "ip", host)
+		answer(l.ctx, addrs, err)
+	})
+}
+
+// end cancels the look-ups and waits for them.
+func (l *lookups) end() {
+	l.cancel()
+	l.running.Wait()
+}
 
 // resolve looks up a peer's configured endpoint beside the control goroutine
 // and leaves the answer as an event. An address needs no look-up.
@@ -32,22 +64,16 @@ func (c *controller) resolve(p *peer) {
 		return
 	}
 	p.resolving = true
-	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), resolveTimeout)
-		defer cancel()
-		addrs, err := c.resolver.LookupNetIP(ctx, "ip", host)
-		select {
-		case c.events <- func(now time.Time) { c.resolved(p, addrs, err, now) }:
-		case <-c.stopped:
-		}
-	}()
+	c.lookups.start(host, func(ctx context.Context, addrs []netip.Addr, err error) {
+		_ = c.events.deliver(ctx, func(c *controller, now time.Time) { c.resolved(p, addrs, err, now) })
+	})
 }
 
 // resolved takes the outcome of a look-up. A failure keeps what was known.
 func (c *controller) resolved(p *peer, addrs []netip.Addr, err error, now time.Time) {
 	p.resolving = false
 	if err != nil {
-		c.complain(p, now, "endpoint's name does not resolve", "host", p.endpoint.Host, "error", err)
+		c.warn(p, &handshakeWarning{what: "endpoint's name does not resolve", details: []any{"host", p.endpoint.Host, "error", err}}, now)
 		return
 	}
 	first := len(p.candidates) == 0
@@ -55,8 +81,8 @@ func (c *controller) resolved(p *peer, addrs []netip.Addr, err error, now time.T
 	for _, addr := range addrs {
 		p.candidates = append(p.candidates, netip.AddrPortFrom(addr.Unmap(), p.endpoint.Port))
 	}
-	if first && p.exchange.wanted {
-		p.exchange.hurry(now)
-		c.schedule(p, now)
+	if first && p.initiations.wanted {
+		p.initiations.hurry(now)
+		c.attend(p, now)
 	}
 }

@@ -1,11 +1,14 @@
 package tunnel
 
 import (
+	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"fathom/crypto"
 	"fathom/esp"
 	"fathom/pmtud"
 	"fathom/tunnel/inner"
@@ -44,6 +47,41 @@ type saPair struct {
 	// answered is where the response went, when this end has sent it: the
 	// first packet on the pair proves that the peer receives there.
 	answered netip.AddrPort
+}
+
+// newSAPair makes the SAs of a completed handshake.
+func newSAPair(p *peer, keys crypto.Keys, initiator bool, now time.Time) (*saPair, error) {
+	out, err := esp.NewOutbound(keys.SendSPI, esp.Suite(keys.Suite), keys.Send[:])
+	if err != nil {
+		return nil, fmt.Errorf("outbound SA: %w", err)
+	}
+	in, err := esp.NewInbound(keys.ReceiveSPI, esp.Suite(keys.Suite), keys.Receive[:])
+	if err != nil {
+		return nil, fmt.Errorf("inbound SA: %w", err)
+	}
+	inbound := &inboundSA{spi: keys.ReceiveSPI, peer: p, in: in}
+	// Add is called under inbound.mu, which guards the window too.
+	inbound.fragments.Arrived = func(seq uint32) bool { return in.Window().Check(seq) == esp.ErrReplay }
+	return &saPair{
+		inbound:     inbound,
+		outbound:    &outboundSA{Outbound: out},
+		initiator:   initiator,
+		established: now,
+	}, nil
+}
+
+// rekeyAt is when the pair is to be replaced, as far as can be known now: sooner
+// if it sends more packets than it may. The end that has initiated the pair
+// comes first, the other only when that is overdue.
+func (p *saPair) rekeyAt(l crypto.Lifetime) time.Time {
+	age := l.RekeyAge
+	if p.outbound.Packets() >= l.RekeyPackets {
+		age = rekeyPause
+	}
+	if !p.initiator {
+		age += l.RekeyAge / 8
+	}
+	return p.established.Add(age)
 }
 
 const (
@@ -133,20 +171,35 @@ func (s *saSet) expire(now time.Time, maxAge time.Duration) (gone []*saPair) {
 		gone = append(gone, s.current)
 		s.current = nil
 	}
-	s.pending = keep(s.pending, func(p *saPair) bool {
+	s.pending = slices.DeleteFunc(s.pending, func(p *saPair) bool {
 		if old(p) {
 			gone = append(gone, p)
 		}
-		return !old(p)
+		return old(p)
 	})
-	s.retiring = keep(s.retiring, func(r retiringPair) bool {
+	s.retiring = slices.DeleteFunc(s.retiring, func(r retiringPair) bool {
 		over := old(r.pair) || !now.Before(r.until)
 		if over {
 			gone = append(gone, r.pair)
 		}
-		return !over
+		return over
 	})
 	return gone
+}
+
+// expiry is when expire has something to take out, zero if never.
+func (s *saSet) expiry(maxAge time.Duration) time.Time {
+	var first time.Time
+	if s.current != nil {
+		first = s.current.established.Add(maxAge)
+	}
+	for _, p := range s.pending {
+		first = earliest(first, p.established.Add(maxAge))
+	}
+	for _, r := range s.retiring {
+		first = earliest(first, r.until, r.pair.established.Add(maxAge))
+	}
+	return first
 }
 
 // clear empties the set and returns all that was in it.
@@ -193,19 +246,7 @@ func (s *saSet) retire(p *saPair, until time.Time) {
 	s.retiring = append(s.retiring, retiringPair{p, until})
 	if excess := len(s.retiring) - maxRetiring; excess > 0 {
 		for i := range s.retiring[:excess] {
-			s.retiring[i].until = time.Time{}
+			s.retiring[i].until = s.retiring[i].pair.established
 		}
 	}
-}
-
-// keep filters list in place.
-func keep[T any](list []T, wanted func(T) bool) []T {
-	kept := list[:0]
-	for _, item := range list {
-		if wanted(item) {
-			kept = append(kept, item)
-		}
-	}
-	clear(list[len(kept):])
-	return kept
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"maps"
 	"sync/atomic"
+
+	"fathom/esp"
 )
 
 // spiTable finds the inbound SA of an SPI. Readers take no lock: a change
@@ -48,16 +50,12 @@ func (t *spiTable) change(edit func(map[uint32]*inboundSA)) {
 	t.table.Store(&next)
 }
 
-// minSPI is the smallest SPI in use: 0 is for local use and 1 to 255 are
-// reserved by IANA (RFC 4303 section 2.1).
-const minSPI = 256
-
 // unused draws a random SPI under which nothing receives.
 func (t *spiTable) unused() uint32 {
 	for {
 		var b [4]byte
 		rand.Read(b[:])
-		if spi := binary.BigEndian.Uint32(b[:]); spi >= minSPI && t.get(spi) == nil {
+		if spi := binary.BigEndian.Uint32(b[:]); spi >= esp.MinSPI && t.get(spi) == nil {
 			return spi
 		}
 	}

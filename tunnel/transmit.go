@@ -20,7 +20,7 @@ type transmitter struct {
 	routes    *routes
 	drops     *drops
 	forwarder *forwarder
-	queue     standingQueue // of the device
+	queue     codel // of the device
 }
 
 // run ends when the device is closed.

@@ -124,7 +124,7 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 		t.log.Warn("writing the keys of all traffic to a file", "file", t.config.DebugESPSAFile)
 	}
 
-	c, err := t.newController(conn, link, keys)
+	c, err := t.newController(link, keys, t.sending(conn, device))
 	if err != nil {
 		return err
 	}
@@ -153,14 +153,13 @@ func (t *Tunnel) carry(ctx context.Context, c *controller, device *tun.Device, c
 	t.logDevice(device)
 	routes := newRoutes(t.peers)
 	policy := policyOf(t.config)
-	c.forwarder = newForwarder(c.sender, policy, device.NewWriter())
 	var loops sync.WaitGroup
 	readers := device.Readers()
 	for i, reader := range readers {
 		loops.Go(func() {
 			transmit := &transmitter{
 				reader: reader, routes: routes, drops: c.drops,
-				forwarder: newForwarder(newSender(transmitterPlace(i, len(readers)), conn, c), policy, device.NewWriter()),
+				forwarder: newForwarder(newSender(transmitterPlace(i, len(readers)), conn, c.events), policy, device.NewWriter()),
 			}
 			if err := transmit.run(); err != nil {
 				cancel(err)
@@ -211,8 +210,8 @@ func (t *Tunnel) udpConfig() udp.Config {
 	}
 }
 
-// mostQueues bounds the queues where the configuration leaves their number open.
-const mostQueues = 8
+// maxQueues bounds the queues where the configuration leaves their number open.
+const maxQueues = 8
 
 // queues returns how many queues the device is to have, if it can.
 func (t *Tunnel) queues() int {
@@ -222,7 +221,7 @@ func (t *Tunnel) queues() int {
 	case t.config.Queues > 0:
 		return t.config.Queues
 	}
-	return min(runtime.GOMAXPROCS(0), mostQueues)
+	return min(runtime.GOMAXPROCS(0), maxQueues)
 }
 
 // deviceConfig asks for superpackets, unless the configuration refuses them.
@@ -252,44 +251,48 @@ func (t *Tunnel) hostConfig() host.Config {
 	return host.Config{Addresses: t.config.Addresses, MTU: defaultInnerMTU, GSOMaxSize: deviceGSOMaxSize}
 }
 
-func (t *Tunnel) newController(conn *udp.Conn, host hostNetwork, keys *keyLog) (*controller, error) {
-	responder, err := crypto.NewResponder(t.private, rand.Reader)
-	if err != nil {
-		return nil, fmt.Errorf("handshake: %w", err)
+// sending makes what the controller sends with, which tells its events.
+func (t *Tunnel) sending(conn *udp.Conn, device *tun.Device) func(*events) (messageSender, *forwarder) {
+	return func(e *events) (messageSender, *forwarder) {
+		sender := newSender(controllerPlace, conn, e)
+		return sender, newForwarder(sender, policyOf(t.config), device.NewWriter())
 	}
-	places, err := loadPlaces(filepath.Join(filepath.Dir(t.config.StatusSocket), t.config.Name+".peers"))
+}
+
+func (t *Tunnel) newController(network hostNetwork, keys *keyLog, sending func(*events) (messageSender, *forwarder)) (*controller, error) {
+	endpoints, err := loadEndpointCache(filepath.Join(filepath.Dir(t.config.StatusSocket), t.config.Name+".peers"))
 	if err != nil {
 		t.log.Warn("where the peers were is not known", "error", err)
 	}
-	c := &controller{
-		config:    t.config,
-		log:       t.log,
-		private:   t.private,
-		public:    t.public,
-		suites:    t.suites,
-		responder: responder,
-		lifetime:  crypto.Lifetime{RekeyAge: t.config.RekeyAfter, RekeyPackets: t.config.RekeyAfterPackets},
-		peers:     t.peers,
-		byKey:     make(map[crypto.PublicKey]*peer),
-		spis:      new(spiTable),
-		drops:     new(drops),
-		host:      host,
-		keys:      keys,
-		places:    places,
-		resolver:  net.DefaultResolver,
-		events:    make(chan func(time.Time), eventQueue),
-		stopped:   make(chan struct{}),
-		egress:    make(chan struct{}, 1),
-		alarm:     newAlarm(),
-	}
-	c.sender = newSender(controllerPlace, conn, c)
 	for _, p := range t.peers {
-		c.byKey[p.public] = p
-		if at, ok := places.of(p.public); ok && p.endpoint.IsZero() {
-			p.candidates = []netip.AddrPort{at}
+		if endpoint, ok := endpoints.lookup(p.public); ok && p.endpoint.IsZero() {
+			p.candidates = []netip.AddrPort{endpoint}
 		}
 	}
-	return c, nil
+	spis, drops := new(spiTable), new(drops)
+	handshaker, err := newHandshaker(t.private, t.suites, spis.unused, t.peers, rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	events := newEvents(handshaker.recognizes, t.peers, drops, t.log)
+	sender, forwarder := sending(events)
+	return &controller{
+		log:        t.log,
+		peers:      t.peers,
+		events:     events,
+		handshaker: handshaker,
+		messenger:  messenger{sender},
+		forwarder:  forwarder,
+		lookups:    newLookups(net.DefaultResolver),
+		lifetime:   crypto.Lifetime{RekeyAge: t.config.RekeyAfter, RekeyPackets: t.config.RekeyAfterPackets},
+		spis:       spis,
+		drops:      drops,
+		host:       hostMTUs{network: network, routes: t.config.Routes, log: t.log},
+		keys:       keys,
+		endpoints:  endpoints,
+		egress:     make(chan struct{}, 1),
+		strangers:  limit{interval: warnEvery},
+	}, nil
 }
 
 // routeAll leads every allowed prefix into the device, with the MTU that fits

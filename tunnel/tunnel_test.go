@@ -143,18 +143,19 @@ func (e *end) start() {
 	if err != nil {
 		e.t.Fatal(err)
 	}
-	if e.ctl, err = e.tunnel.newController(e.conn, testHost{1500}, nil); err != nil {
+	e.device = tuntest.NewChannelTUN()
+	device := tun.Wrap(e.device.TUN())
+	if e.ctl, err = e.tunnel.newController(testHost{1500}, nil, e.tunnel.sending(e.conn, device)); err != nil {
 		e.t.Fatal(err)
 	}
 	if e.adjust != nil {
 		e.adjust(e.ctl)
 	}
-	e.device = tuntest.NewChannelTUN()
 	ctx, cancel := context.WithCancelCause(context.Background())
 	ended := make(chan error, 1)
 	e.stop, e.ended = cancel, ended
-	device, sockets, ctl, tunnel := e.device, e.conn, e.ctl, e.tunnel
-	go func() { ended <- tunnel.carry(ctx, ctl, tun.Wrap(device.TUN()), sockets, listener) }()
+	conn, ctl, tunnel := e.conn, e.ctl, e.tunnel
+	go func() { ended <- tunnel.carry(ctx, ctl, device, conn, listener) }()
 	e.t.Cleanup(func() { e.shutdown(nil) })
 }
 
@@ -522,7 +523,7 @@ func TestAMoveIsProvedThoughAnEchoIsLost(t *testing.T) {
 	ask := func(f func(now time.Time)) {
 		t.Helper()
 		done := make(chan struct{})
-		left.ctl.post(func(now time.Time) { f(now); close(done) })
+		left.ctl.events.post(func(_ *controller, now time.Time) { f(now); close(done) })
 		select {
 		case <-done:
 		case <-time.After(5 * time.Second):
@@ -727,25 +728,13 @@ func TestHandshakeSurvivesLoss(t *testing.T) {
 func TestUnderLoadAnInitiationNeedsACookie(t *testing.T) {
 	left, right := newPair(t)
 	right.adjust = func(c *controller) {
-		c.load.second, c.load.count = time.Now().Add(time.Hour), maxInitiations // forever too many
+		c.handshaker.load.second, c.handshaker.load.count = time.Now().Add(time.Hour), maxInitiations // forever too many
 	}
 	right.start()
 	left.start()
 	eventually(t, "established by cookie", hanging, func() bool { return left.established() && right.established() })
 	if left.tunnel.peers[0].handshakes != 1 {
 		t.Errorf("%d handshakes", left.tunnel.peers[0].handshakes)
-	}
-}
-
-func TestASilentPeerIsNoticed(t *testing.T) {
-	tier.Select(t) // it takes as long as the peer is given
-	left, right := startPair(t)
-	right.shutdown(errCrash)
-	eventually(t, "the peer to be called unresponsive", idleEcho+deadAfter+hanging, func() bool {
-		return left.status().Peers[0].State == status.PeerUnresponsive
-	})
-	if left.log.count("peer does not answer") != 1 {
-		t.Errorf("%d warnings", left.log.count("peer does not answer"))
 	}
 }
 

@@ -26,8 +26,8 @@ type errorQueue struct {
 const maxDrain = 256
 
 // drain hands every PTB in the queue to f and throws the rest away. It does
-// not wait.
-func (q *errorQueue) drain(s *socket, f func(PTB)) {
+// not wait. It returns how many messages there were.
+func (q *errorQueue) drain(s *socket, f func(PTB)) (messages int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	_ = s.raw.Control(func(fd uintptr) {
@@ -36,11 +36,13 @@ func (q *errorQueue) drain(s *socket, f func(PTB)) {
 			if !ok {
 				return
 			}
+			messages++
 			if isPTB {
 				f(ptb)
 			}
 		}
 	})
+	return messages
 }
 
 // next takes one message out of the queue; not ok means that it is empty.

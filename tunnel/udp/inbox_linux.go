@@ -107,5 +107,5 @@ func (b *Inbox) Slot(i int) (payload []byte, a Arrival) {
 }
 
 // DrainErrors empties the socket's error queue. It hands every PTB in it to f and
-// throws the rest away.
-func (b *Inbox) DrainErrors(f func(PTB)) { b.socket.errors.drain(b.socket, f) }
+// throws the rest away. It returns how many messages there were.
+func (b *Inbox) DrainErrors(f func(PTB)) (messages int) { return b.socket.errors.drain(b.socket, f) }

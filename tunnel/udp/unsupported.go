@@ -31,7 +31,7 @@ func (*Conn) NewOutbox(OutboxConfig) *Outbox { return nil }
 
 func (*Inbox) Receive(int, bool) (int, error) { return 0, errors.ErrUnsupported }
 func (*Inbox) Slot(int) ([]byte, Arrival)     { return nil, Arrival{} }
-func (*Inbox) DrainErrors(func(PTB))          {}
+func (*Inbox) DrainErrors(func(PTB)) int      { return 0 }
 
 func (*Outbox) Free() int                         { return 0 }
 func (*Outbox) Room(int) []byte                   { return nil }

@@ -7,7 +7,7 @@ import (
 
 // stand lets a queue stand, by a socket that is always full, and returns when
 // packets were due.
-func (q *standingQueue) stand(began time.Time, length time.Duration) (due []time.Duration) {
+func (q *codel) stand(began time.Time, length time.Duration) (due []time.Duration) {
 	for at := time.Duration(0); at < length; at += time.Millisecond {
 		q.blocked(began.Add(at))
 		if q.due(began.Add(at)) {
@@ -20,20 +20,20 @@ func (q *standingQueue) stand(began time.Time, length time.Duration) (due []time
 
 // TestAQueueThatEmptiesIsLeftAlone: nobody waits for long.
 func TestAQueueThatEmptiesIsLeftAlone(t *testing.T) {
-	var q standingQueue
+	var q codel
 	now := time.Unix(1, 0)
 	for range 1000 {
-		if due := q.stand(now, standingInterval-time.Millisecond); len(due) > 0 || q.watched() {
+		if due := q.stand(now, codelInterval-time.Millisecond); len(due) > 0 || q.watched() {
 			t.Fatalf("packets are due after %v, watched: %v", due, q.watched())
 		}
-		now = now.Add(2 * standingInterval)
+		now = now.Add(2 * codelInterval)
 	}
 }
 
 // TestAQueueThatNoSocketHoldsUpIsLeftAlone, though the socket was full when it
 // began.
 func TestAQueueThatNoSocketHoldsUpIsLeftAlone(t *testing.T) {
-	var q standingQueue
+	var q codel
 	now := time.Unix(1, 0)
 	q.blocked(now)
 	due := 0
@@ -51,8 +51,8 @@ func TestAQueueThatNoSocketHoldsUpIsLeftAlone(t *testing.T) {
 // TestAStandingQueueLosesPackets after the interval, then after interval/√1,
 // interval/√2, …
 func TestAStandingQueueLosesPackets(t *testing.T) {
-	var q standingQueue
-	due := q.stand(time.Unix(1, 0), 6*standingInterval)
+	var q codel
+	due := q.stand(time.Unix(1, 0), 6*codelInterval)
 	want := []time.Duration{100, 200, 271, 329, 379, 424, 465, 503, 539, 573}
 	if len(due) != len(want) {
 		t.Fatalf("%v", due)
@@ -67,10 +67,10 @@ func TestAStandingQueueLosesPackets(t *testing.T) {
 // TestAQueueThatStandsAgain: soon after, what has helped is gone on with, once;
 // much later, however often the socket was full meanwhile, all begins anew.
 func TestAQueueThatStandsAgain(t *testing.T) {
-	var q standingQueue
+	var q codel
 	now := time.Unix(1, 0)
 	q.stand(now, 10*time.Second)
-	if again := q.stand(now.Add(11*time.Second), 3*standingInterval); len(again) < 10 {
+	if again := q.stand(now.Add(11*time.Second), 3*codelInterval); len(again) < 10 {
 		t.Errorf("soon, only %v", again)
 	}
 	now = now.Add(20 * time.Second)
@@ -78,12 +78,12 @@ func TestAQueueThatStandsAgain(t *testing.T) {
 		q.stand(now, time.Millisecond)
 		now = now.Add(time.Second)
 	}
-	if later := q.stand(now, 2*standingInterval); len(later) != 1 {
+	if later := q.stand(now, 2*codelInterval); len(later) != 1 {
 		t.Errorf("much later, %v", later)
 	}
 	for range 60 {
-		now = now.Add(10 * standingInterval)
-		q.stand(now, 3*standingInterval)
+		now = now.Add(10 * codelInterval)
+		q.stand(now, 3*codelInterval)
 	}
 	if q.count > 10 {
 		t.Errorf("it remembers more with every time: %d", q.count)

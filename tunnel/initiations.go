@@ -2,6 +2,7 @@ package tunnel
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"fathom/crypto"
@@ -12,10 +13,10 @@ import (
 // never completes a handshake.
 const maxOutstanding = 3
 
-// exchange decides when this end sends initiations to a peer and knows those
+// initiations decides when this end sends initiations to a peer and knows those
 // that wait for an answer. The zero value wants nothing. Owned by the control
 // goroutine; pure.
-type exchange struct {
+type initiations struct {
 	wanted      bool
 	next        time.Time // when the next initiation is due
 	attempts    int       // initiations since the exchange was wanted
@@ -27,45 +28,47 @@ type exchange struct {
 // initiation is one that was sent and not answered yet.
 type initiation struct {
 	initiator *crypto.Initiator
-	spi       uint32 // that it offers
 	to        netip.AddrPort
 	sent      time.Time
 }
 
 // want begins an exchange at the given time unless one is under way.
-func (e *exchange) want(at time.Time) {
-	if !e.wanted {
-		e.wanted, e.next, e.attempts, e.collided = true, at, 0, false
+func (s *initiations) want(at time.Time) {
+	if !s.wanted {
+		s.wanted, s.next, s.attempts, s.collided = true, at, 0, false
 	}
 }
 
 // hurry makes the next initiation due now and begins the back-off anew.
-func (e *exchange) hurry(now time.Time) {
-	e.wanted, e.next, e.attempts, e.collided = true, now, 0, false
+func (s *initiations) hurry(now time.Time) {
+	s.wanted, s.next, s.attempts, s.collided = true, now, 0, false
 }
 
 // due reports whether an initiation is to be sent now.
-func (e *exchange) due(now time.Time) bool { return e.wanted && !now.Before(e.next) }
+func (s *initiations) due(now time.Time) bool { return s.wanted && !now.Before(s.next) }
 
-// sent records an initiation; the next one follows after wait.
-func (e *exchange) sent(i initiation, wait time.Duration) {
-	if len(e.outstanding) == maxOutstanding {
-		e.outstanding = append(e.outstanding[:0], e.outstanding[1:]...)
+// sent records an initiation; the next one follows after wait. It returns those
+// that may not be answered any more.
+func (s *initiations) sent(i initiation, wait time.Duration) (void []initiation) {
+	if excess := len(s.outstanding) + 1 - maxOutstanding; excess > 0 {
+		void = slices.Clone(s.outstanding[:excess])
+		s.outstanding = slices.Delete(s.outstanding, 0, excess)
 	}
-	e.outstanding = append(e.outstanding, i)
-	e.postpone(i.sent, wait)
+	s.outstanding = append(s.outstanding, i)
+	s.postpone(i.sent, wait)
+	return void
 }
 
 // postpone counts an attempt that came to nothing, such as one without an
 // address to send to.
-func (e *exchange) postpone(now time.Time, wait time.Duration) {
-	e.attempts++
-	e.next = now.Add(wait)
+func (s *initiations) postpone(now time.Time, wait time.Duration) {
+	s.attempts++
+	s.next = now.Add(wait)
 }
 
 // find returns the outstanding initiation with the given handshake id.
-func (e *exchange) find(id uint32) (initiation, bool) {
-	for _, i := range e.outstanding {
+func (s *initiations) find(id uint32) (initiation, bool) {
+	for _, i := range s.outstanding {
 		if i.initiator.ID() == id {
 			return i, true
 		}
@@ -73,10 +76,12 @@ func (e *exchange) find(id uint32) (initiation, bool) {
 	return initiation{}, false
 }
 
-// done ends the exchange: a handshake is complete. Later answers to what is
-// outstanding are strangers.
-func (e *exchange) done() {
-	e.wanted, e.attempts, e.outstanding = false, 0, nil
+// done ends the exchange: a handshake is complete. It returns the initiations
+// that were outstanding, which may not be answered any more.
+func (s *initiations) done() (void []initiation) {
+	void = s.outstanding
+	s.wanted, s.attempts, s.outstanding = false, 0, nil
+	return void
 }
 
 // collisionWindow is how long an initiation of ours makes us ignore one that
@@ -93,24 +98,24 @@ const collisionRetry = 50 * time.Millisecond
 // went to where the peer no longer is must not keep the peer out. One that was
 // lost because the peer has only now come up is the more likely case of the
 // two: once in an exchange the next initiation therefore follows soon.
-func (e *exchange) prevails(from netip.AddrPort, oursIsGreater bool, now time.Time) bool {
-	if !oursIsGreater || len(e.outstanding) == 0 {
+func (s *initiations) prevails(from netip.AddrPort, oursIsGreater bool, now time.Time) bool {
+	if !oursIsGreater || len(s.outstanding) == 0 {
 		return false
 	}
-	last := e.outstanding[len(e.outstanding)-1]
+	last := s.outstanding[len(s.outstanding)-1]
 	if last.to != from || now.Sub(last.sent) >= collisionWindow {
 		return false
 	}
-	if soon := now.Add(collisionRetry); !e.collided && e.next.After(soon) {
-		e.next = soon
+	if soon := now.Add(collisionRetry); !s.collided && s.next.After(soon) {
+		s.next = soon
 	}
-	e.collided = true
+	s.collided = true
 	return true
 }
 
 // yield puts off our own initiations: the peer's has just been answered.
-func (e *exchange) yield(until time.Time) {
-	if e.wanted && e.next.Before(until) {
-		e.next = until
+func (s *initiations) yield(until time.Time) {
+	if s.wanted && s.next.Before(until) {
+		s.next = until
 	}
 }

@@ -1,0 +1,70 @@
+package tunnel
+
+import (
+	"time"
+
+	"fathom/crypto"
+)
+
+// Each concern of a peer says when it is due next, as far as that can be known.
+// What cannot be known is when packets flow. They are noticed without work on
+// the data path: while they flow the peer is looked at every tick, and the first
+// after a rest raises an event. So an SA is replaced within a tick of the packet
+// that is one too many, and an idle peer costs an echo every idleEcho.
+
+// deadline is when the first of those concerns is due that promise a time, zero
+// if none is.
+func (p *peer) deadline() time.Time {
+	var initiation, discovery, probe time.Time
+	if p.initiations.wanted {
+		initiation = p.initiations.next
+	}
+	if p.probes() {
+		discovery = p.discovery.Deadline()
+	}
+	if p.probeRun != nil {
+		probe = p.probeRun.deadline()
+	}
+	return earliest(initiation, discovery, probe)
+}
+
+// coarseDeadline is when the first of those concerns is due that may be up to a
+// tick late.
+func (p *peer) coarseDeadline(l crypto.Lifetime, now time.Time) time.Time {
+	var rekey, confirmation, liveness, keepalive time.Time
+	if pair := p.sas.current; pair != nil {
+		if p.rekeys() {
+			rekey = pair.rekeyAt(l)
+		}
+		if !p.confirmed() {
+			confirmation = p.echo.sent.Add(confirmEvery)
+		}
+		liveness = p.liveness.deadline()
+	}
+	if p.path != nil {
+		keepalive = p.keepalive.deadline()
+	}
+	return earliest(p.sas.expiry(l.HardAge()), rekey, confirmation, liveness, keepalive, p.pulse.deadline(now))
+}
+
+// numbered counts the packets sent on the current SA, those that have a sequence
+// number but wait to be sent included: a packet that does not raise an event,
+// since it has its number already when the pulse is felt, is in this.
+func (p *peer) numbered() uint64 {
+	if pair := p.sas.current; pair != nil {
+		return uint64(pair.outbound.Packets())
+	}
+	return 0
+}
+
+// feelPulse looks whether packets flow. If not, the next one raises an event.
+func (p *peer) feelPulse(now time.Time) {
+	rx := p.authentic.Load()
+	if p.pulse.look(now, rx, p.numbered()) {
+		return
+	}
+	if pair := p.sas.current; pair != nil {
+		pair.outbound.sizes.Watch()
+		p.pulse.look(now, rx, p.numbered()) // those of a moment ago did not know
+	}
+}

@@ -1,0 +1,179 @@
+package tunnel
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"fathom/esp"
+	"fathom/tunnel/udp"
+)
+
+// eventQueue bounds what may wait for the control goroutine; packet loops drop
+// and count the rest.
+const eventQueue = 512
+
+// event is work for the control goroutine, which calls it. One that changes the
+// state of a peer ends with attend.
+type event func(c *controller, now time.Time)
+
+// events is the way to the control goroutine: the packet loops, the look-ups
+// and the status socket put in, the controller takes out. It sifts what the
+// network sends before that can cost the control goroutine anything. Any
+// goroutine may use it.
+type events struct {
+	queue      chan event
+	closed     chan struct{}               // when the control goroutine has ended
+	recognizes func(handshake []byte) bool // is from a sender that knows our public key
+	peers      []*peer
+	drops      *drops
+	log        *slog.Logger
+}
+
+func newEvents(recognizes func([]byte) bool, peers []*peer, drops *drops, log *slog.Logger) *events {
+	return &events{queue: make(chan event, eventQueue), closed: make(chan struct{}), recognizes: recognizes, peers: peers, drops: drops, log: log}
+}
+
+// post leaves an event; false means that the control goroutine has fallen
+// behind and the event is lost.
+func (e *events) post(what event) bool {
+	select {
+	case e.queue <- what:
+		return true
+	default:
+		return false
+	}
+}
+
+// errStopped: there is no control goroutine any more.
+var errStopped = errors.New("the tunnel has ended")
+
+// deliver leaves an event, and waits for room until ctx is done.
+func (e *events) deliver(ctx context.Context, what event) error {
+	select {
+	case e.queue <- what:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-e.closed:
+		return errStopped
+	}
+}
+
+// ask delivers an event, and waits until the control goroutine is done with it.
+// After an error that may be later, or never.
+func (e *events) ask(ctx context.Context, what event) error {
+	done := make(chan struct{})
+	err := e.deliver(ctx, func(c *controller, now time.Time) { what(c, now); close(done) })
+	if err != nil {
+		return err
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-e.closed:
+		return errStopped
+	}
+}
+
+// close lets nobody wait for the control goroutine, which has ended.
+func (e *events) close() { close(e.closed) }
+
+// The methods below are the eventSink of the receive loops.
+
+func (e *events) handshake(message []byte, from netip.AddrPort, local netip.Addr) bool {
+	if !e.recognizes(message) {
+		e.drops.count(dropHandshake)
+		return true
+	}
+	message = bytes.Clone(message)
+	return e.post(func(c *controller, now time.Time) { c.handleHandshake(message, from, local, now) })
+}
+
+func (e *events) message(sa *inboundSA, payload []byte, fragmented bool) bool {
+	payload = bytes.Clone(payload)
+	return e.post(func(c *controller, now time.Time) {
+		c.handleControl(sa, payload, fragmented, now)
+		c.attend(sa.peer, now)
+	})
+}
+
+func (e *events) firstUse(sa *inboundSA) {
+	if !e.post(func(c *controller, now time.Time) {
+		c.handleFirstUse(sa, now)
+		c.attend(sa.peer, now)
+	}) {
+		sa.used.Store(false) // the next packet tells again
+	}
+}
+
+func (e *events) moved(p *peer, from netip.AddrPort, local netip.Addr) {
+	if !p.moving.CompareAndSwap(false, true) {
+		return
+	}
+	if !e.post(func(c *controller, now time.Time) {
+		p.moving.Store(false)
+		c.move(p, from, local, now)
+		c.attend(p, now)
+	}) {
+		p.moving.Store(false)
+	}
+}
+
+// The methods below are the sendEvents of every sender; ptb serves both.
+
+func (e *events) dataFlows(p *peer) {
+	if e.post(func(c *controller, now time.Time) { c.attend(p, now) }) {
+		return
+	}
+	if to := p.session.Load(); to.ready() {
+		to.sa.sizes.Watch() // the next packet tells again
+	}
+}
+
+func (e *events) tooBig(p *peer, size int) {
+	e.post(func(c *controller, now time.Time) {
+		p.discovery.LocalTooBig(size, now)
+		c.attend(p, now)
+	})
+}
+
+func (e *events) noSegmentation(local netip.AddrPort, why error) {
+	e.log.Info("UDP segmentation offload does not work here and is not used", "socket", local, "error", why)
+}
+
+const (
+	// quotedPTBEvery and strangePTBEvery bound how many PTBs reach the control
+	// goroutine, whatever the network sends.
+	quotedPTBEvery  = time.Millisecond
+	strangePTBEvery = 100 * time.Millisecond
+)
+
+// ptb passes on a PTB that quotes the SPI and the sequence number of a packet
+// sent shortly before, and only a few of all others.
+func (e *events) ptb(m udp.PTB) {
+	spi, seq, _ := esp.ParseQuote(m.Quote)
+	for _, p := range e.peers {
+		s := p.session.Load()
+		if !s.ready() || s.path.Remote() != m.To {
+			continue
+		}
+		limit := &p.strangePTBs
+		if spi == s.sa.SPI() && s.sa.sizes.Size(seq) > 0 {
+			limit = &p.quotedPTBs
+		}
+		if limit.allow(time.Now()) {
+			mtu := m.MTU
+			e.post(func(c *controller, now time.Time) {
+				p.handlePTB(mtu, spi, seq, now)
+				c.attend(p, now)
+			})
+		}
+		return
+	}
+}

@@ -1,0 +1,250 @@
+package tunnel
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"time"
+
+	"fathom/crypto"
+	"fathom/esp"
+)
+
+// handshaker runs the handshakes with all peers: messages and the time go in,
+// outcomes come out. It sends nothing, logs nothing and reads no clock; what it
+// wants done, the controller does. It belongs to the control goroutine, except
+// for recognizes.
+type handshaker struct {
+	private   crypto.PrivateKey
+	public    crypto.PublicKey
+	suites    []uint16      // in order of preference
+	newSPI    func() uint32 // under which nothing receives
+	random    io.Reader
+	responder *crypto.Responder
+	load      handshakeLoad
+	peers     map[crypto.PublicKey]*peer
+	// initiators finds the peer of an outstanding initiation by its handshake id.
+	initiators map[uint32]*peer
+}
+
+// outcome is what a message, or an initiation that was due, leads to.
+type outcome struct {
+	// peer is whom it concerns, nil if that is not known.
+	peer *peer
+	// datagram is to be sent to the endpoint to; nil: nothing.
+	datagram []byte
+	to       netip.AddrPort
+	// pair is the SA pair that was made of keys, nil: none.
+	pair *saPair
+	keys crypto.Keys
+	// rtt is how long the answer to our initiation took, if pair is of one.
+	rtt time.Duration
+	// err says why a message came to nothing. It is a *handshakeWarning if the
+	// operator can do something about it.
+	err error
+}
+
+// handshakeWarning is an error that the operator should hear of.
+type handshakeWarning struct {
+	what    string
+	hint    string // what the operator can do
+	details []any  // for the log, in pairs of key and value
+}
+
+func (w *handshakeWarning) Error() string { return w.what }
+
+var (
+	errCollision    = errors.New("our own initiation prevails")
+	errUnknownID    = errors.New("answer to nothing that is outstanding")
+	errCookieWanted = errors.New("under load: asked for a cookie")
+)
+
+// complainEvery is how many attempts pass between warnings.
+const complainEvery = 5
+
+func newHandshaker(private crypto.PrivateKey, suites []uint16, newSPI func() uint32, peers []*peer, random io.Reader) (*handshaker, error) {
+	public, err := private.Public()
+	if err != nil {
+		return nil, fmt.Errorf("private key: %w", err)
+	}
+	responder, err := crypto.NewResponder(private, random)
+	if err != nil {
+		return nil, fmt.Errorf("handshake: %w", err)
+	}
+	h := &handshaker{
+		private: private, public: public, suites: suites, newSPI: newSPI, random: random, responder: responder,
+		peers: make(map[crypto.PublicKey]*peer), initiators: make(map[uint32]*peer),
+	}
+	for _, p := range peers {
+		h.peers[p.public] = p
+	}
+	return h, nil
+}
+
+// recognizes reports whether a message is worth handling: well formed, and from
+// a sender that knows our public key. Any goroutine may ask.
+func (h *handshaker) recognizes(message []byte) bool { return h.responder.Recognizes(message) }
+
+// offer is what this end says of itself in a handshake. Each has an SPI of its
+// own.
+func (h *handshaker) offer() crypto.Offer {
+	return crypto.Offer{SPI: h.newSPI(), Suites: h.suites}
+}
+
+// initiate makes the initiation that is due. An invalid endpoint says that the
+// peer's is not known; the attempt then counts like one without an answer.
+func (h *handshaker) initiate(p *peer, to netip.AddrPort, now time.Time) outcome {
+	wait := crypto.RetryAfter(p.initiations.attempts, h.random)
+	if !to.IsValid() {
+		p.initiations.postpone(now, wait)
+		return outcome{peer: p}
+	}
+	datagram, initiator, err := h.initiation(p, now)
+	if err != nil {
+		p.initiations.postpone(now, wait)
+		return outcome{peer: p, err: err}
+	}
+	h.initiators[initiator.ID()] = p
+	h.forget(p.initiations.sent(initiation{initiator, to, now}, wait))
+	o := outcome{peer: p, datagram: datagram, to: to}
+	if n := p.initiations.attempts; n%complainEvery == 0 {
+		o.err = &handshakeWarning{
+			what:    "no answer to handshake",
+			hint:    "is the peer up, the UDP port open, and this host's public key in its configuration?",
+			details: []any{"endpoint", to, "attempts", n},
+		}
+	}
+	return o
+}
+
+func (h *handshaker) initiation(p *peer, now time.Time) (datagram []byte, i *crypto.Initiator, err error) {
+	i, err = crypto.NewInitiator(h.private, p.public, p.preshared, h.random)
+	if err != nil {
+		return nil, nil, err
+	}
+	datagram, err = i.Initiation(esp.AppendMarker(nil), h.offer(), p.initiations.cookie, now)
+	return datagram, i, err
+}
+
+// forget makes the answers to initiations answers to nothing.
+func (h *handshaker) forget(list []initiation) {
+	for _, i := range list {
+		delete(h.initiators, i.initiator.ID())
+	}
+}
+
+// done ends the exchange with a peer: a pair is in use.
+func (h *handshaker) done(p *peer) { h.forget(p.initiations.done()) }
+
+// handle takes in a message, without the non-ESP marker, that is recognized.
+func (h *handshaker) handle(message []byte, from netip.AddrPort, now time.Time) outcome {
+	kind, err := crypto.MessageType(message)
+	if err != nil {
+		return outcome{err: err}
+	}
+	if kind == crypto.Initiation {
+		return h.handleInitiation(message, from, now)
+	}
+	p, i, err := h.answered(message)
+	if err != nil {
+		return outcome{err: err}
+	}
+	if kind == crypto.CookieReply {
+		p.initiations.cookie, err = i.initiator.ConsumeCookieReply(message)
+		return outcome{peer: p, err: err}
+	}
+	return h.handleResponse(p, i, message, from, now)
+}
+
+// answered finds the initiation of ours that a message answers.
+func (h *handshaker) answered(message []byte) (*peer, initiation, error) {
+	id, err := crypto.ReceiverID(message)
+	if err != nil {
+		return nil, initiation{}, err
+	}
+	p := h.initiators[id]
+	if p == nil {
+		return nil, initiation{}, errUnknownID
+	}
+	i, _ := p.initiations.find(id)
+	return p, i, nil
+}
+
+func (h *handshaker) handleInitiation(message []byte, from netip.AddrPort, now time.Time) outcome {
+	pending, err := h.responder.Open(message, from, h.load.high(now), now)
+	if errors.Is(err, crypto.ErrCookieRequired) {
+		reply, err := h.responder.CookieReply(esp.AppendMarker(nil), message, from, now)
+		if err != nil {
+			return outcome{err: err}
+		}
+		return outcome{datagram: reply, to: from, err: errCookieWanted}
+	} else if err != nil {
+		return outcome{err: err}
+	}
+	p := h.peers[pending.Remote()]
+	if p == nil {
+		return outcome{err: &handshakeWarning{
+			what:    "handshake from a stranger",
+			hint:    "to admit it, add a [[peer]] with this public_key",
+			details: []any{"from", from, "public_key", pending.Remote()},
+		}}
+	}
+	if p.initiations.prevails(from, h.public.Compare(p.public) > 0, now) {
+		return outcome{peer: p, err: errCollision}
+	}
+	if err := p.replays.Accept(pending.Timestamp()); err != nil {
+		return outcome{peer: p, err: err}
+	}
+	response, keys, err := pending.Respond(esp.AppendMarker(nil), p.preshared, h.offer())
+	if errors.Is(err, crypto.ErrNoCommonSuite) {
+		err = &handshakeWarning{what: "no cipher in common", hint: "compare tunnel.ciphers of both ends"}
+	}
+	if err != nil {
+		return outcome{peer: p, err: err}
+	}
+	pair, err := newSAPair(p, keys, false, now)
+	if err != nil {
+		return outcome{peer: p, err: err}
+	}
+	pair.answered = from
+	p.initiations.yield(now.Add(crypto.RetryAfter(0, h.random)))
+	return outcome{peer: p, datagram: response, to: from, pair: pair, keys: keys}
+}
+
+func (h *handshaker) handleResponse(p *peer, i initiation, message []byte, from netip.AddrPort, now time.Time) outcome {
+	keys, err := i.initiator.Finish(message)
+	if err != nil {
+		return outcome{peer: p, err: &handshakeWarning{
+			what:    "peer's answer is not authentic",
+			hint:    "do both ends have the same preshared_key_file contents, and does public_key name this peer?",
+			details: []any{"from", from},
+		}}
+	}
+	pair, err := newSAPair(p, keys, true, now)
+	if err != nil {
+		return outcome{peer: p, err: err}
+	}
+	h.done(p)
+	return outcome{peer: p, pair: pair, keys: keys, rtt: now.Sub(i.sent)}
+}
+
+// handshakeLoad tells whether so many initiations arrive that the senders
+// must prove their addresses first.
+type handshakeLoad struct {
+	second time.Time
+	count  int
+}
+
+// maxInitiations is how many initiations a second are answered without a
+// cookie.
+const maxInitiations = 50
+
+// high counts one initiation and reports whether they are too many.
+func (l *handshakeLoad) high(now time.Time) bool {
+	if now.Sub(l.second) >= time.Second {
+		l.second, l.count = now, 0
+	}
+	l.count++
+	return l.count > maxInitiations
+}

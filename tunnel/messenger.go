@@ -1,0 +1,96 @@
+package tunnel
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"fathom/tunnel/control"
+	"fathom/tunnel/udp"
+)
+
+// messenger sends what the control goroutine has to say to peers. What is
+// refused is counted; the protocols behind the messages send them again.
+type messenger struct {
+	sender messageSender
+}
+
+// messageSender is what a messenger uses of a sender.
+type messageSender interface {
+	control(to *session, payload []byte, size int) error
+	plain(datagram []byte, to *udp.Destination) error
+	keepalive(to *udp.Destination) error
+	flush() error
+}
+
+var _ messageSender = (*sender)(nil)
+
+// errNoSA: there is nothing to send a control message on.
+var errNoSA = errors.New("no SA")
+
+// control sends a control message on the current SA. With size, in bytes of the
+// outer IP packet, the packet is padded to exactly that. The error has been
+// counted.
+func (m messenger) control(p *peer, message []byte, size int) error {
+	to := p.session.Load()
+	if !to.ready() {
+		return errNoSA
+	}
+	if err := m.sender.control(to, message, size); err != nil {
+		p.drops.count(dropReasonOf(err))
+		return err
+	}
+	p.sent.Add(1)
+	return m.sender.flush()
+}
+
+// to returns the way to send control messages to a peer.
+func (m messenger) to(p *peer) func(message []byte, size int) error {
+	return func(message []byte, size int) error { return m.control(p, message, size) }
+}
+
+// echo asks the peer for an answer.
+func (m messenger) echo(p *peer, now time.Time) {
+	var b [8]byte
+	rand.Read(b[:])
+	p.echo = pendingEcho{binary.BigEndian.Uint64(b[:]), now}
+	_ = m.control(p, control.AppendToken(nil, control.Echo, p.echo.token), 0)
+}
+
+// report tells the peer which of its packets have arrived on an SA.
+func (m messenger) report(sa *inboundSA, token uint64) {
+	var bits [control.MaxReportWords]uint64
+	sa.mu.Lock()
+	highest := sa.in.Window().Report(bits[:])
+	sa.mu.Unlock()
+	_ = m.control(sa.peer, control.AppendReport(nil, token, sa.spi, highest, bits[:sa.reported.words(highest)]), 0)
+}
+
+// close tells the peer that its SAs are of no use any more.
+func (m messenger) close(p *peer) { _ = m.control(p, control.AppendClose(nil), 0) }
+
+// keepalive sends the single byte of RFC 3948 section 2.3 to the peer.
+func (m messenger) keepalive(p *peer) {
+	if err := m.sender.keepalive(p.path.Destination); err != nil {
+		p.drops.count(dropReasonOf(err))
+	}
+}
+
+// plain sends a handshake message.
+func (m messenger) plain(datagram []byte, to *udp.Destination) error {
+	return m.sender.plain(datagram, to)
+}
+
+// reported remembers up to which sequence number the last reports have told,
+// the oldest first: what comes again in each is enough for some to be lost.
+type reported [4]uint32
+
+// words returns how many words of 64 packets the next report needs, whose
+// highest number is given, and takes note of it.
+func (r *reported) words(highest uint32) int {
+	since := highest - min(highest, r[0])
+	copy(r[:], r[1:])
+	r[len(r)-1] = highest
+	return int(min(since/64+1, control.MaxReportWords))
+}

@@ -1,0 +1,63 @@
+package tunnel
+
+import (
+	"context"
+	"net/netip"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"fathom/conf"
+	"fathom/crypto"
+)
+
+// stuckResolver does not answer before it is told to give up.
+type stuckResolver struct{ asked, ended atomic.Int64 }
+
+func (r *stuckResolver) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
+	r.asked.Add(1)
+	<-ctx.Done()
+	time.Sleep(time.Second) // not at once either
+	r.ended.Add(1)
+	return nil, ctx.Err()
+}
+
+// TestLookupsEndWithTheController: run returns when none is under way any more.
+func TestLookupsEndWithTheController(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newWire().newVirtual(t, "192.0.2.1:4500", crypto.PrivateKey{1}, conf.Tunnel{},
+			conf.Peer{PublicKey: conf.Key{8}, Endpoint: conf.Endpoint{Host: "a.example", Port: 1}},
+			conf.Peer{PublicKey: conf.Key{9}, Endpoint: conf.Endpoint{Host: "b.example", Port: 1}})
+		resolver := new(stuckResolver)
+		v.lookups = newLookups(resolver)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		v.run(ctx)
+		if resolver.asked.Load() != 2 || resolver.ended.Load() != 2 {
+			t.Errorf("%d look-ups, %d have ended", resolver.asked.Load(), resolver.ended.Load())
+		}
+	})
+}
+
+// TestAFailedLookupIsTriedAgain, and what it finds is called at once.
+func TestAFailedLookupIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newWire().newVirtual(t, "192.0.2.1:4500", crypto.PrivateKey{1}, conf.Tunnel{},
+			conf.Peer{Name: "peer", PublicKey: conf.Key{9}, Endpoint: conf.Endpoint{Host: "a.example", Port: 7}})
+		resolver := new(stuckResolver)
+		v.lookups = newLookups(resolver)
+		v.start(t)
+		until(t, time.Minute, func() bool { return v.log.count("endpoint's name does not resolve") > 0 })
+		until(t, time.Minute, func() bool { return resolver.asked.Load() == 2 })
+		v.do(func(now time.Time) {
+			v.resolved(v.peer, []netip.Addr{netip.MustParseAddr("::ffff:192.0.2.9")}, nil, now)
+			if len(v.peer.initiations.outstanding) != 1 || v.peer.initiations.outstanding[0].to != netip.MustParseAddrPort("192.0.2.9:7") {
+				t.Errorf("called: %+v", v.peer.initiations.outstanding)
+			}
+		})
+		v.stop()
+		synctest.Wait()
+		time.Sleep(time.Minute)
+	})
+}
