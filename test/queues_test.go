@@ -4,7 +4,6 @@ package test
 
 import (
 	"encoding/binary"
-	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -27,42 +26,34 @@ const severalQueues = "queues = 4"
 // queue a flow belongs to.
 func TestSeveralQueuesKeepTheOrder(t *testing.T) {
 	tier.Select(t, tier.OffloadOnly)
-	const flows, streams, each = 16, 8, 2000
+	const flows, bulk, each = 16, 8, 2000
 	p := newPair(t, overIPv4, severalQueues)
 	up(t, p.a, p.b)
 	if n := status(t, p.a).Offload.Queues; n != 4 {
 		t.Fatalf("%d queues", n)
 	}
-	var floods []*flow
+	var streams []*flow
 	for i := range flows {
 		address := innerB4
 		if i%2 == 1 {
 			address = innerB6
 		}
-		floods = append(floods, startFlood(t, p.A, p.B, address, 100+i*80, 100*time.Microsecond))
+		streams = append(streams, startStream(t, p.A, p.B, address, 100+i*80, 100*time.Microsecond))
 	}
-	var transfers sync.WaitGroup
-	errs := make(chan error, streams)
-	const size = 16 << 20
-	for i := range streams {
+	var transfers []*transfer
+	for i := range bulk {
 		from, to, address := p.A, p.B, innerB4
 		if i%2 == 1 {
 			from, to, address = p.B, p.A, innerA6
 		}
-		client, server := connect(t, from, to, address)
-		transfers.Go(func() {
-			if _, err := sendBulk(client, server, io.LimitReader(randomBytes(), size), new(atomic.Int64)); err != nil {
-				errs <- err
-			}
-		})
+		transfers = append(transfers, transferring(t, from, to, address))
 	}
-	transfers.Wait()
 	results := make([]stream, flows)
 	var stopping sync.WaitGroup
-	for _, f := range floods {
+	for _, f := range streams {
 		f.reach(each)
 	}
-	for i, f := range floods {
+	for i, f := range streams {
 		stopping.Go(func() { results[i] = f.stop() })
 	}
 	stopping.Wait()
@@ -75,9 +66,9 @@ func TestSeveralQueuesKeepTheOrder(t *testing.T) {
 		}
 	}
 	t.Logf("%d datagrams in %d flows", sent, flows)
-	close(errs)
-	for err := range errs {
-		t.Error(err)
+	for _, x := range transfers {
+		x.more(1 << 20)
+		x.stop()
 	}
 	for name, dropped := range map[string]map[string]uint64{"a": status(t, p.a).Peers[0].Dropped, "b": status(t, p.b).Peers[0].Dropped} {
 		if dropped["replay"] > 0 || dropped["malformed"] > 0 {

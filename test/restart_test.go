@@ -4,11 +4,13 @@ package test
 
 import (
 	"net"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"fathom/test/gateway"
 	"fathom/test/tier"
@@ -82,7 +84,7 @@ func TestStop(t *testing.T) {
 	tier.Select(t)
 	p := newPair(t, overIPv4, "")
 	check(t, p.b.Start())
-	before := hostState(t, p)
+	before := settledState(t, p)
 	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		t.Run(signal.String(), func(t *testing.T) {
 			check(t, p.a.Start())
@@ -100,6 +102,22 @@ func TestStop(t *testing.T) {
 	}
 }
 
+// settledState is hostState when the kernel has done what it does by itself with
+// new interfaces and addresses.
+func settledState(t *testing.T, p *pair) string {
+	t.Helper()
+	var last string
+	for deadline := time.Now().Add(within); time.Now().Before(deadline); time.Sleep(settle) {
+		s := hostState(t, p)
+		if s == last && !strings.Contains(s, "tentative") {
+			return s
+		}
+		last = s
+	}
+	t.Fatalf("the host does not settle:\n%s", last)
+	return ""
+}
+
 // hostState lists the interfaces, addresses and routes of host A.
 func hostState(t *testing.T, p *pair) (s string) {
 	t.Helper()
@@ -115,7 +133,11 @@ func hostState(t *testing.T, p *pair) (s string) {
 				return err
 			}
 			for _, a := range addresses {
-				s += "  " + a.IPNet.String() + "\n"
+				s += "  " + a.IPNet.String()
+				if a.Flags&unix.IFA_F_TENTATIVE != 0 {
+					s += " tentative"
+				}
+				s += "\n"
 			}
 		}
 		routes, err := netlink.RouteListFiltered(netlink.FAMILY_ALL, &netlink.Route{Table: 0}, netlink.RT_FILTER_TABLE)

@@ -36,6 +36,7 @@ type flow struct {
 	quit             chan struct{}
 	sending, reading sync.WaitGroup
 	sent, arrived    atomic.Int64 // arrived: without duplicates
+	highest          atomic.Int64 // number that has arrived; -1 before
 
 	// Of the two goroutines, until they have ended.
 	stream stream
@@ -47,6 +48,9 @@ type flow struct {
 // queue of a device, where those that find no room are lost through no fault
 // of the tunnel.
 const underWay = 200
+
+// silence is a time after which nothing is under way any more.
+const silence = 2 * time.Second
 
 // startStream sends datagrams of the given size every interval, or more slowly
 // if the machine is slow, until the flow is stopped.
@@ -70,9 +74,11 @@ func startFlow(t testing.TB, from, to *netlab.Host, address string, size int, in
 	check(t, err)
 	t.Cleanup(func() { receiver.Close(); sender.Close() })
 	f := &flow{t: t, name: fmt.Sprintf("stream from %s to %s", from, to), receiver: receiver, quit: make(chan struct{}), times: make(map[uint64]int)}
+	f.highest.Store(-1)
 	f.reading.Go(f.read)
 	f.sending.Go(func() {
 		b := make([]byte, size)
+		last := time.Now() // time when one was sent
 		tick := time.NewTicker(interval)
 		defer tick.Stop()
 		for {
@@ -82,9 +88,10 @@ func startFlow(t testing.TB, from, to *netlab.Host, address string, size int, in
 				return
 			}
 			n := f.sent.Load()
-			if n-f.arrived.Load() >= underWay {
+			if full := n-f.highest.Load() > underWay; full && time.Since(last) < silence {
 				continue
 			}
+			last = time.Now()
 			binary.BigEndian.PutUint64(b, uint64(n))
 			if _, f.err = sender.Write(b); f.err != nil {
 				return
@@ -97,13 +104,13 @@ func startFlow(t testing.TB, from, to *netlab.Host, address string, size int, in
 
 func (f *flow) read() {
 	b := make([]byte, 65536)
-	highest := uint64(0)
 	for {
 		n, _, err := f.receiver.ReadFrom(b)
 		if err != nil {
 			return
 		}
 		number := binary.BigEndian.Uint64(b[:n])
+		highest := uint64(max(0, f.highest.Load()))
 		if f.times[number]++; f.times[number] == 1 {
 			f.arrived.Add(1)
 		}
@@ -111,7 +118,7 @@ func (f *flow) read() {
 			f.stream.reordered++
 			f.stream.displaced = max(f.stream.displaced, int(highest-number))
 		}
-		highest = max(highest, number)
+		f.highest.Store(int64(max(highest, number)))
 	}
 }
 
@@ -129,7 +136,7 @@ func (f *flow) reach(n int64) *flow {
 // stop ends the flow when nothing of it is under way any more.
 func (f *flow) stop() stream {
 	f.t.Helper()
-	const silence, duplicates = 2 * time.Second, 100 * time.Millisecond
+	const duplicates = 100 * time.Millisecond
 	close(f.quit)
 	f.sending.Wait()
 	for seen, since := int64(-1), time.Now(); f.arrived.Load() < f.sent.Load() && time.Since(since) < silence; time.Sleep(time.Millisecond) {
