@@ -168,6 +168,7 @@ func TestAPTBOfAProbeIsTheNextSearchPoint(t *testing.T) {
 }
 
 func TestAnHourOfCongestionIsNoBlackHole(t *testing.T) {
+	tier.Select(t, tier.Quick, tier.Long, tier.Native)
 	for _, tc := range []struct {
 		name   string
 		loss   float64

@@ -3,9 +3,12 @@ package pmtud
 import (
 	"testing"
 	"time"
+
+	"fathom/test/tier"
 )
 
 func TestProbesAndReportsStayWithinTheirBudget(t *testing.T) {
+	tier.Select(t, tier.Quick, tier.Native)
 	// Outer IP packets: a report has one word of 64 packets, or a few where
 	// there are many.
 	const requestSize, reportSize = 80, 104

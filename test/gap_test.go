@@ -199,7 +199,11 @@ func TestNoGapBehindRoutedNetworks(t *testing.T) {
 					from, to *netlab.Host
 					address  string
 				}{{"from x to y", x, y, "192.168.2.2"}, {"from y to x", y, x, "192.168.1.2"}} {
-					for _, mtu := range []int{1400, 1000} {
+					sizes := []int{1400, 1000}
+					if tier.OneByOne() {
+						sizes = sizes[1:]
+					}
+					for _, mtu := range sizes {
 						exact(t, l.a, 1500)
 						exact(t, l.b, 1500)
 						gap, alive := l.gapAround(t, way.from, way.to, way.address, within, func() { l.middle.SetMTU(mtu) })

@@ -23,6 +23,8 @@ func TestTrafficOfEveryKind(t *testing.T) {
 		t.Run("over "+family.name, func(t *testing.T) {
 			p := newPair(t, family.outer, "")
 			up(t, p.a, p.b)
+			exact(t, p.a, netlab.EthernetMTU)
+			exact(t, p.b, netlab.EthernetMTU)
 			innerMTU := status(t, p.a).Peers[0].PMTUD.InnerMTU
 			if want := netlab.EthernetMTU - family.overhead; innerMTU != want {
 				t.Errorf("inner MTU %d, want %d", innerMTU, want)
