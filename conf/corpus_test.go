@@ -118,3 +118,83 @@ func TestInvalidTOMLIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// FuzzDocument wants every text that the library accepts to be read as it reads
+// it, if that text is TOML, and every place to be one in the text.
+func FuzzDocument(f *testing.F) {
+	for _, folder := range []string{"valid", "invalid"} {
+		for _, text := range corpus(f, folder) {
+			f.Add(text)
+		}
+	}
+	for _, data := range invalidFiles(f) {
+		f.Add(string(data))
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if len(text) > 1<<14 {
+			t.Skip("more of the same")
+		}
+		lines := strings.Split(strings.TrimPrefix(text, string(byteOrderMark)), "\n")
+		inText := func(pos position) {
+			if pos.line < 1 || pos.line > len(lines) || pos.column < 1 || pos.column > len(lines[pos.line-1])+2 {
+				t.Errorf("%+v is not in a text of %d lines", pos, len(lines))
+			}
+		}
+		refused := false
+		root, partial := parseDocument([]byte(text), func(pos position, key, problem, _ string) {
+			refused = true
+			inText(pos)
+			if problem == "" {
+				t.Errorf("no problem of %q", key)
+			}
+		})
+		if partial && !refused {
+			t.Error("something is left out and not reported")
+		}
+		var walk func(v value)
+		walk = func(v value) {
+			inText(v.pos)
+			for _, item := range v.items() {
+				walk(item)
+			}
+			if of, ok := v.data.(*table); ok {
+				for _, e := range of.entries {
+					inText(e.pos)
+					walk(e.value)
+				}
+			}
+		}
+		walk(value{pos: root.pos, data: root})
+		if refused {
+			return
+		}
+		var want map[string]any
+		if _, err := toml.Decode(text, &want); err != nil {
+			if !strings.Contains(err.Error(), "is out of range for int64") {
+				t.Fatalf("accepted, but %v", err)
+			}
+		} else if diff := sameAs(root, want); diff != "" {
+			t.Errorf("-library +ours:\n%s", diff)
+		}
+	})
+}
+
+// TestDeepNestingIsRefused: the library takes time that is quadratic in the
+// depth, a minute for the largest here.
+func TestDeepNestingIsRefused(t *testing.T) {
+	for name, text := range map[string]string{
+		"a dotted key": strings.Repeat("a.", maxFile/4) + "a = 1\n", "a header": "[" + strings.Repeat("a.", maxFile/4) + "a]\n",
+		"an array": "a = " + strings.Repeat("[", maxFile/4), "an inline table": "a = " + strings.Repeat("{a = ", maxFile/8),
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, problems := mistakes(text); len(problems) != 1 || !strings.HasSuffix(problems[0], "is nested too deeply") {
+				t.Errorf("%d problems, such as %.200q", len(problems), problems)
+			}
+		})
+	}
+	allowed := maxDepth
+	text := strings.Repeat("a.", allowed-1) + "a = " + strings.Repeat("[", allowed) + strings.Repeat("]", allowed) + "\n"
+	if _, problems := mistakes(text); len(problems) > 0 {
+		t.Errorf("%q", problems)
+	}
+}

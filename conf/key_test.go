@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"strings"
 	"testing"
 )
@@ -130,5 +131,28 @@ func TestPossible(t *testing.T) {
 		if Key(b).possible() {
 			t.Errorf("%s is no public key", s)
 		}
+	}
+}
+
+// TestNoPublicKeyIsTakenForAPrivateOne draws keys until some look like private
+// ones, as one in 16 does, and uses each as a peer's.
+func TestNoPublicKeyIsTakenForAPrivateOne(t *testing.T) {
+	const keys = 800
+	random, alike := rand.New(rand.NewPCG(3, 4)), 0
+	for range keys {
+		var secret SecretKey
+		for i := range secret {
+			secret[i] = byte(random.Uint32())
+		}
+		public := secret.public()
+		if SecretKey(public).clamped() {
+			alike++
+		}
+		if _, err := Parse("f", []byte(strings.Replace(smallest+smallestPeer, otherPublicKey, public.String(), 1)), keysByName); err != nil {
+			t.Errorf("%s: %v", public, err)
+		}
+	}
+	if alike < keys/32 || alike > keys/8 {
+		t.Errorf("%d of %d public keys look like private ones, not one in 16", alike, keys)
 	}
 }

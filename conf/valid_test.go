@@ -275,6 +275,14 @@ probing = "fan"
 			p.AllowedIPs = prefixes("10.77.0.0/24")
 			c.Peers = []Peer{p}
 		}},
+		{"dotted keys and inline tables say the same as headers", `
+tunnel.private_key_file = "private.key"
+tunnel . "address" = [ # of this end
+  "10.77.0.1/24", ]
+peer = [{ name = 'storage', "public\u005fkey" = """` + otherPublicKey + `""", allowed_ips = ["10.77.0.2/32"] }]
+`, func(c *Config) { c.Peers = []Peer{smallestPeerConfig(t)} }},
+		{"tables may be inline", `tunnel = {private_key_file = "private.key", address = ["10.77.0.1/24"]}`, func(*Config) {}},
+		{"a list of peers may be empty", "peer = []\n" + smallest, func(*Config) {}},
 		{"a size can be fixed whatever probing says", smallest + smallestPeer + "probing = \"fan\"\nplpmtu = 1400\n", func(c *Config) {
 			p := smallestPeerConfig(t)
 			p.PLPMTU = 1400
