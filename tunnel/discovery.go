@@ -99,7 +99,7 @@ func (p *peer) handlePTB(mtu int, spi, seq uint32, now time.Time) {
 }
 
 // discoveryStatus fills in what `fathom status` shows.
-func (p *peer) discoveryStatus(to *path) status.PMTUD {
+func (p *peer) discoveryStatus() status.PMTUD {
 	s := status.PMTUD{
 		State:       p.discovery.State().String(),
 		Source:      "discovery",
@@ -112,8 +112,8 @@ func (p *peer) discoveryStatus(to *path) status.PMTUD {
 	} else if p.config.Probing == conf.ProbingOff {
 		s.Source = "egress"
 	}
-	if to != nil {
-		s.PLPMTU, s.InnerMTU, s.EgressMTU = to.plpmtu, to.innerMTU, to.egress
+	if path := p.path; path != nil {
+		s.PLPMTU, s.InnerMTU, s.EgressMTU = path.plpmtu, path.innerMTU, path.egress
 	}
 	for _, e := range p.discovery.History() {
 		s.History = append(s.History, status.PLPMTUChange{At: e.At, From: e.From, To: e.To, Cause: e.Cause.String()})

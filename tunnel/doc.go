@@ -25,7 +25,7 @@
 //	controller           one a tunnel         all peers' state             the context is done
 //	status server        one, two a client    nothing                      the context is done
 //	egress watch         one a tunnel         its netlink socket           Run returns
-//	name look-up         one a look-up        nothing                      it is answered, or in time
+//	name look-up         one a look-up        nothing                      it is answered, or the controller ends
 //
 // Where the kernel offers superpackets the device has several queues, and each
 // address family has several sockets in any case, so that the loops scale with
@@ -42,11 +42,21 @@
 // controller never does. What transmitters may hold sealed and unsent is bounded
 // so that none falls behind the far end's anti-replay window: sender.go.
 //
+// # Deadlines
+//
+// An event changes the state of a peer; attend then does what is due for that
+// peer, and each of its concerns says when it is due next: deadlines.go. The
+// agenda knows whose turn is first, so a hub costs what is due, not how many
+// peers it has. While packets flow to or from a peer it is looked at every tick. An
+// idle peer is left alone: the next data packet sent to it raises an event. So
+// silence, packets enough for a rekey, and the need of a keepalive are noticed
+// within a tick, without work on the data path.
+//
 // # Sizes
 //
 // A PLPMTU counts bytes of the outer IP packet; an inner MTU counts bytes of
 // the inner packet. Package esp alone converts between them. Package pmtud
-// decides the PLPMTU of each peer; discovery.go feeds it and obeys it, and
+// decides the PLPMTU of each peer; discovery.go feeds it and applies its result, and
 // path.go is where the packet loops read the result. forward.go is the one
 // place that decides what becomes of a packet above the inner MTU.
 package tunnel

@@ -114,11 +114,10 @@ func (p *peer) status() status.Peer {
 		Dropped:    p.drops.snapshot(),
 		Surgery:    p.surgery.status(),
 	}
-	to := p.path
-	if to != nil {
-		s.Endpoint = to.Remote().String()
+	if p.path != nil {
+		s.Endpoint = p.path.Remote().String()
 	}
-	s.PMTUD = p.discoveryStatus(to)
+	s.PMTUD = p.discoveryStatus()
 	if pair := p.sas.current; pair != nil {
 		s.Cipher = pair.outbound.Suite().String()
 		s.SendSPI, s.ReceiveSPI = pair.outbound.SPI(), pair.inbound.spi

@@ -69,11 +69,11 @@ func (p *peer) abandonProbeRun(done chan *status.ProbeReport) {
 }
 
 func (p *peer) beginProbeRun(done chan *status.ProbeReport, now time.Time) error {
-	to := p.path
+	path := p.path
 	switch {
 	case p.probeRun != nil:
 		return errBusyProbing
-	case to == nil || p.sas.current == nil || !p.validated:
+	case path == nil || p.sas.current == nil || !p.validated:
 		return fmt.Errorf("peer %s is not established", p.name)
 	}
 	config := discoveryConfig(p.config)
@@ -81,7 +81,7 @@ func (p *peer) beginProbeRun(done chan *status.ProbeReport, now time.Time) error
 	p.probeRuns++
 	s := &probeRun{began: now, done: done}
 	s.prober = prober{Discovery: pmtud.New(config), token: probeRunToken | p.probeRuns<<probeRunShift, mask: probeRunMask}
-	s.NewEndpoint(pmtud.Endpoint{IPv6: to.IPv6(), EgressMTU: to.egress}, now)
+	s.NewEndpoint(pmtud.Endpoint{IPv6: path.IPv6(), EgressMTU: path.egress}, now)
 	if rtt, _ := p.discovery.RTT(); rtt > 0 {
 		s.SeedRTT(rtt)
 	}
@@ -124,9 +124,9 @@ func (s *probeRun) result(p *peer, now time.Time) *status.ProbeReport {
 		ExactMillis: millis(s.exactAt.Sub(s.began)),
 		ClearsDF:    d.ClearsDF(),
 	}
-	if to := p.path; to != nil {
-		result.Endpoint, result.EgressMTU = to.Remote().String(), to.egress
-		result.InnerMTU = esp.InnerMTU(to.IPv6(), d.PLPMTU())
+	if path := p.path; path != nil {
+		result.Endpoint, result.EgressMTU = path.Remote().String(), path.egress
+		result.InnerMTU = esp.InnerMTU(path.IPv6(), d.PLPMTU())
 	}
 	if rtt > 0 {
 		result.RoundTrips = float64(now.Sub(s.began)) / float64(rtt)

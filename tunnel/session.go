@@ -29,7 +29,7 @@ func (p *peer) publish() {
 }
 
 // setPath replaces the path, and publishes it.
-func (p *peer) setPath(to *path) {
-	p.path = to
+func (p *peer) setPath(path *path) {
+	p.path = path
 	p.publish()
 }
