@@ -69,7 +69,7 @@ func (r *reader) broken(start int, f *fault) {
 		} else {
 			r.table = &table{pos: pos, kind: broken}
 		}
-	} else if m := wordLine.FindStringSubmatch(first); m != nil {
+	} else if m := wordLine.FindStringSubmatch(first); m != nil && strings.Count(m[1], ".") < maxDepth {
 		t, name := r.tableOf(r.table, strings.Split(m[1], "."), pos, dotted)
 		key, hint = t.qualified(name), syntaxHint(t.name, name, first, f.problem)
 		r.add(t, name, pos, value{pos: pos})
