@@ -117,9 +117,10 @@ func parseDocument(data []byte, report func(pos position, key, problem, hint str
 			n++
 		}
 	}
-	// Whether statements go together is for the library to say.
+	// Whether statements go together is for the library to say, and what is
+	// between them.
 	if !r.failed {
-		if _, f := r.decode(string(data), 0); f != nil {
+		if _, f := r.decode(r.text, 0); f != nil {
 			r.fail(r.position(f.at), "", f.problem, f.hint)
 		}
 	}
@@ -176,11 +177,15 @@ func (r *reader) decode(text string, offset int) (data map[string]any, f *fault)
 	}
 	md, err := toml.Decode(text, &data)
 	var syntax toml.ParseError
-	if errors.As(err, &syntax) && strings.Contains(syntax.Message, "is out of range for int64") {
+	for range maxSyntaxErrors {
+		if !errors.As(err, &syntax) || !strings.Contains(syntax.Message, "is out of range for int64") {
+			break
+		}
 		// No key has such a number, so it is refused with the key's own range.
-		r.failed, data = true, nil
-		at := syntax.Position
-		md, err = toml.Decode(text[:at.Start]+"0"+text[at.Start+at.Len:], &data)
+		data = nil
+		at, zero := syntax.Position, "0"+strings.Repeat(" ", syntax.Position.Len-1)
+		text = text[:at.Start] + zero + text[at.Start+at.Len:]
+		md, err = toml.Decode(text, &data)
 	}
 	r.keys = md.Keys()
 	if errors.As(err, &syntax) {
