@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"time"
 
+	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
@@ -34,7 +35,7 @@ type demo struct {
 }
 
 func newDemoCommand() *cobra.Command {
-	d := demo{size: 256 * mebibyte}
+	d := demo{size: 256 * humanize.MiByte}
 	const usualDuration = 12 * time.Second
 	cmd := &cobra.Command{
 		Use:   "demo",

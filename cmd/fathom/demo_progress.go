@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/dustin/go-humanize"
 )
 
 // progressInterval is the time between two lines of progress.
@@ -77,7 +79,7 @@ func rate(bytes uint64, in time.Duration) string {
 		return "-"
 	}
 	perSecond := float64(bytes) / in.Seconds()
-	return fmt.Sprintf("%7.1f MiB/s  %8.1f Mbit/s", perSecond/mebibyte, perSecond*8/1e6)
+	return fmt.Sprintf("%7.1f MiB/s  %8.1f Mbit/s", perSecond/humanize.MiByte, perSecond*8/1e6)
 }
 
 // liveLine prints lines one below the other, or, on a terminal, one over the

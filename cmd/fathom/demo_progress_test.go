@@ -6,20 +6,22 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/dustin/go-humanize"
 )
 
 func TestProgressShowsTheRateOfTheLastStep(t *testing.T) {
 	began := time.Unix(0, 0)
-	p := progress{size: 400 * mebibyte, began: began, lastStep: began, moved: began}
+	p := progress{size: 400 * humanize.MiByte, began: began, lastStep: began, moved: began}
 	for _, step := range []struct {
 		after   time.Duration
 		arrived uint64
 		want    string
 	}{
-		{500 * time.Millisecond, 50 * mebibyte, "   0.5 s   12.5 %       50 MiB    100.0 MiB/s     838.9 Mbit/s"},
-		{time.Second, 200 * mebibyte, "   1.0 s   50.0 %      200 MiB    300.0 MiB/s    2516.6 Mbit/s"},
-		{2 * time.Second, 200 * mebibyte, "   2.0 s   50.0 %      200 MiB      0.0 MiB/s       0.0 Mbit/s"},
-		{3 * time.Second, 400 * mebibyte, "   3.0 s  100.0 %      400 MiB    200.0 MiB/s    1677.7 Mbit/s"},
+		{500 * time.Millisecond, 50 * humanize.MiByte, "   0.5 s   12.5 %       50 MiB    100.0 MiB/s     838.9 Mbit/s"},
+		{time.Second, 200 * humanize.MiByte, "   1.0 s   50.0 %      200 MiB    300.0 MiB/s    2516.6 Mbit/s"},
+		{2 * time.Second, 200 * humanize.MiByte, "   2.0 s   50.0 %      200 MiB      0.0 MiB/s       0.0 Mbit/s"},
+		{3 * time.Second, 400 * humanize.MiByte, "   3.0 s  100.0 %      400 MiB    200.0 MiB/s    1677.7 Mbit/s"},
 	} {
 		moved := p.moved
 		stands := step.arrived == p.last

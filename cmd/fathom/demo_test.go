@@ -20,6 +20,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dustin/go-humanize"
+
 	"fathom/test/netlab"
 	"fathom/test/netlab/labtest"
 	"fathom/test/tier"
@@ -126,7 +128,7 @@ func TestDemo(t *testing.T) {
 				t.Fatal(err)
 			}
 			d.finish(t, exitOK)
-			hash := fmt.Sprintf("%x", hashOf(42, 8*mebibyte))
+			hash := fmt.Sprintf("%x", hashOf(42, 8*humanize.MiByte))
 			for _, want := range []string{
 				"| eth0 eth1 |", "mtu 1500", "10.77.0.1", // the picture
 				"established after ", "plpmtu 1500, inner mtu 1438",
@@ -260,7 +262,7 @@ func TestDemoIsTheProof(t *testing.T) {
 	if err := json.Unmarshal(d.stdout.Bytes(), &r); err != nil {
 		t.Fatalf("%v\n%s", err, &d.stdout)
 	}
-	if r.Bytes != 64*mebibyte || r.SHA256 != r.SHA256Sent || len(r.SHA256) != 64 {
+	if r.Bytes != 64*humanize.MiByte || r.SHA256 != r.SHA256Sent || len(r.SHA256) != 64 {
 		t.Errorf("%+v", r)
 	}
 	seen := make(map[int]bool)

@@ -3,6 +3,8 @@ package main
 import (
 	"os"
 	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
 )
 
 // actAsFathom in the environment makes this test program the command itself.
@@ -14,7 +16,7 @@ var commandEnv = []string{actAsFathom + "=1", "GORACE=atexit_sleep_ms=0"}
 
 func TestMain(m *testing.M) {
 	if os.Getenv(actAsFathom) != "" {
-		os.Exit(run(os.Args[1:]))
+		main()
 	}
-	os.Exit(m.Run())
+	testscript.Main(m, map[string]func(){"fathom": main})
 }

@@ -3,17 +3,15 @@ package main
 import (
 	"bufio"
 	"net"
-	"testing"
 )
 
 // serveStatus answers on a status socket as a tunnel does, with a document
 // that never changes.
-func serveStatus(t *testing.T, path string, document []byte) error {
+func serveStatus(path string, document []byte) (stop func(), err error) {
 	listener, err := net.Listen("unix", path)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	t.Cleanup(func() { listener.Close() })
 	go func() {
 		for {
 			conn, err := listener.Accept()
@@ -26,5 +24,5 @@ func serveStatus(t *testing.T, path string, document []byte) error {
 			conn.Close()
 		}
 	}()
-	return nil
+	return func() { listener.Close() }, nil
 }
