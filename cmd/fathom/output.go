@@ -8,7 +8,7 @@ import (
 	"io/fs"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
+	"golang.org/x/term"
 
 	"fathom/conf"
 	"fathom/tunnel/status"
@@ -131,8 +131,7 @@ func onTerminal(w io.Writer) bool {
 	if !ok {
 		return false
 	}
-	_, err := unix.IoctlGetTermios(int(file.Fd()), unix.TCGETS)
-	return err == nil
+	return term.IsTerminal(int(file.Fd()))
 }
 
 // plural prints a count of things.
