@@ -198,7 +198,7 @@ func TestTheControllerDoesNotWaitForAFullSocket(t *testing.T) {
 	if took[45] > 100*time.Millisecond { // the machine itself may stall now and then
 		t.Errorf("they took %v", took)
 	}
-	if accepted == 0 || uint64(50-accepted) != dropped[dropSendFull.String()] {
+	if accepted == 0 || accepted == 50 || uint64(50-accepted) != dropped[dropSendFull.String()] {
 		t.Errorf("%d of 50 sent, dropped %v", accepted, dropped)
 	}
 	host.Interface("lo").LimitRate(1_000_000_000, 1<<20)
