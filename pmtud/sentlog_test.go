@@ -131,3 +131,26 @@ func TestTopIsBelowEveryQueuedPacket(t *testing.T) {
 		}
 	}
 }
+
+// TestWatchIsForOnePacket of data, and is not the Discovery's own wait.
+func TestWatchIsForOnePacket(t *testing.T) {
+	var l SentLog
+	record := func(data, wake bool) {
+		t.Helper()
+		if l.Record(1, 100, data) != wake {
+			t.Errorf("Record returns %v", !wake)
+		}
+	}
+	record(true, false)
+	l.Watch()
+	record(false, false)
+	record(true, true)
+	record(true, false)
+	l.armed.Store(true)
+	l.Watch()
+	record(true, true)
+	if l.armed.Load() {
+		t.Error("the Discovery still waits")
+	}
+	record(true, false)
+}

@@ -44,14 +44,17 @@ func (l *liveness) silent() bool { return l.dead }
 // sent with those of the look before. It says whether to send an echo, and
 // whether the peer is to be taken for dead. An idle peer is looked at rarely:
 // all that is known of packets that have arrived since the last look is that
-// they came after it.
+// they came after it. The first packet sent after a rest, however, raises an
+// event, so it was sent just now.
 func (l *liveness) look(now time.Time, rx, tx uint64) (echo, dead bool) {
 	if rx != l.rx {
 		if l.looked.After(l.heard) {
 			l.heard = l.looked
 		}
 		l.unanswered = time.Time{}
-	} else if tx != l.tx && l.unanswered.IsZero() {
+	}
+	rested := now.Sub(l.looked) > 2*tick
+	if tx != l.tx && l.unanswered.IsZero() && (rx == l.rx || rested) {
 		l.unanswered = now
 	}
 	l.rx, l.tx, l.looked = rx, tx, now

@@ -31,6 +31,14 @@ func TestLiveness(t *testing.T) {
 			{echoAfter + 1, 0, 10, false, false}, {2 * echoAfter, 0, 10, true, false},
 			{deadAfter, 0, 11, false, true}, {deadAfter + 1, 0, 11, false, true},
 		}},
+		{"what came while the peer was left alone may have come at once", []look{
+			{time.Second, 0, 0, false, false}, {idleEcho, 1, 0, false, false}, {idleEcho + time.Second, 1, 0, true, false},
+		}},
+		{"what is sent after a rest is not answered by what came before", []look{
+			{time.Second, 0, 0, false, false}, {5 * time.Second, 1, 1, false, false},
+			{5*time.Second + tick, 1, 1, false, false}, {5*time.Second + echoAfter, 1, 1, true, false},
+			{5*time.Second + deadAfter, 1, 2, true, true},
+		}},
 		{"an answer ends the doubt", []look{
 			{0, 0, 1, false, false}, {deadAfter, 0, 2, true, true}, {deadAfter + time.Second, 1, 2, false, false},
 			{deadAfter + 2*time.Second, 1, 2, false, false},
@@ -51,5 +59,26 @@ func TestLiveness(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestAnAnswerIsNotUnanswered: who hears a message and answers it expects nothing
+// more.
+func TestAnAnswerIsNotUnanswered(t *testing.T) {
+	start := time.Unix(1000, 0)
+	after := func(d time.Duration) time.Time { return start.Add(d) }
+	var l liveness
+	l.reset(start)
+	l.look(start, 0, 1) // unanswered
+	l.hears(after(time.Second), 2)
+	l.look(after(time.Second), 0, 2) // the message is not counted yet
+	if at := l.deadline(); !at.Equal(after(time.Second + idleEcho)) {
+		t.Errorf("the next look after %v", at.Sub(start))
+	}
+	if echo, dead := l.look(after(deadAfter), 1, 2); echo || dead {
+		t.Errorf("echo %v, dead %v", echo, dead)
+	}
+	if at := l.deadline(); !at.Equal(after(time.Second + idleEcho)) {
+		t.Errorf("then after %v", at.Sub(start))
 	}
 }

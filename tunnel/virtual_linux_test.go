@@ -176,6 +176,9 @@ func virtualPair(t *testing.T, tunnel conf.Tunnel, keepalive time.Duration) (lef
 	}
 	peers[1].Endpoint = conf.Endpoint{Host: "192.0.2.2", Port: 4500}
 	peers[1].Keepalive = keepalive
+	for i := range peers {
+		peers[i].PLPMTU = 1400 // a discovery would also wait for packets
+	}
 	w := newWire()
 	left = w.newVirtual(t, "192.0.2.1:4500", keys[0], tunnel, peers[1])
 	right = w.newVirtual(t, "192.0.2.2:4500", keys[1], tunnel, peers[0])
@@ -223,9 +226,12 @@ func TestASilentPeerIsNoticed(t *testing.T) {
 // TestWhoSendsAndHearsNothingAsks though the peer was idle, and is not looked
 // at, when the first packet is sent.
 func TestWhoSendsAndHearsNothingAsks(t *testing.T) {
-	for _, idle := range []time.Duration{0, 3 * time.Second, 8 * time.Second, time.Minute} {
+	for _, idle := range []time.Duration{time.Second, 3 * time.Second, 8 * time.Second, time.Minute} {
 		synctest.Test(t, func(t *testing.T) {
-			left, _ := virtualPair(t, conf.Tunnel{}, 0)
+			left, right := virtualPair(t, conf.Tunnel{}, 0)
+			left.send(1) // the first on an SA is noticed in any case
+			time.Sleep(tick)
+			right.send(1)
 			time.Sleep(idle)
 			until(t, time.Minute, func() (rests bool) { // not between an echo and its reply
 				left.do(func(now time.Time) { rests = left.peer.pulse.deadline(now).IsZero() })
@@ -247,6 +253,28 @@ func TestWhoSendsAndHearsNothingAsks(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSilenceAmongPacketsIsNoticed as early as after a rest.
+func TestSilenceAmongPacketsIsNoticed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		left, right := virtualPair(t, conf.Tunnel{}, 0)
+		stream := func(from *virtual, d time.Duration) {
+			for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+				from.send(1)
+			}
+		}
+		go stream(right, 10*time.Second)
+		stream(left, 10*time.Second)
+		began := time.Now()
+		left.wire.cut.Store(true)
+		go stream(left, 10*time.Second)
+		until(t, time.Minute, func() bool { return left.state() == status.PeerUnresponsive })
+		if dead := time.Since(began); dead < deadAfter || dead > deadAfter+2*tick {
+			t.Errorf("after %v", dead)
+		}
+		time.Sleep(10 * time.Second)
+	})
 }
 
 // TestTrafficAnswersTheQuestion: no echo is sent while packets come.
@@ -274,15 +302,17 @@ func TestAnSAIsReplacedInTime(t *testing.T) {
 		name   string
 		tunnel conf.Tunnel
 		idle   time.Duration
-		send   int
+		send   []int         // with pauses between them
 		within time.Duration // of the last packet, or of the age
 	}{
-		{"its age", conf.Tunnel{RekeyAfter: time.Minute}, 58 * time.Second, 0, 2*time.Second + tick},
-		{"its packets", conf.Tunnel{RekeyAfterPackets: 1000}, 0, 1000, tick},
-		{"its packets, after a rest", conf.Tunnel{RekeyAfterPackets: 1000}, 57 * time.Second, 1000, tick},
+		{"its age", conf.Tunnel{RekeyAfter: time.Minute}, 58 * time.Second, nil, 2*time.Second + tick},
+		{"its packets", conf.Tunnel{RekeyAfterPackets: 1000}, 0, []int{1000}, tick},
+		{"its packets, after a rest", conf.Tunnel{RekeyAfterPackets: 1000}, 57 * time.Second, []int{1000}, tick},
+		{"its packets, among others", conf.Tunnel{RekeyAfterPackets: 1000}, 0, []int{900, 10, 10, 10, 900}, tick},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			left, _ := virtualPair(t, test.tunnel, 0)
+			left.send(1)
 			time.Sleep(test.idle)
 			handshakes := func() (n uint64) {
 				left.do(func(time.Time) { n = left.peer.handshakes })
@@ -291,7 +321,12 @@ func TestAnSAIsReplacedInTime(t *testing.T) {
 			if handshakes() != 1 {
 				t.Fatalf("%s: %d handshakes", test.name, handshakes())
 			}
-			left.send(test.send)
+			for i, packets := range test.send {
+				if i > 0 {
+					time.Sleep(70 * time.Millisecond)
+				}
+				left.send(packets)
+			}
 			if took := until(t, time.Minute, func() bool { return handshakes() == 2 }); took > test.within+2*left.wire.trip+time.Millisecond {
 				t.Errorf("%s: after %v", test.name, took)
 			}
