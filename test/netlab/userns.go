@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"syscall"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -34,7 +35,23 @@ func Main(m interface{ Run() int }) int {
 			return code
 		}
 	}
+	if Entered() {
+		if err := loopbackUp(); err != nil {
+			fmt.Fprintln(os.Stderr, "netlab: bring up the loopback interface:", err)
+			return 1
+		}
+	}
 	return m.Run()
+}
+
+// loopbackUp brings up the loopback interface of this namespace, on which tests
+// without a laboratory talk to themselves.
+func loopbackUp() error {
+	lo, err := netlink.LinkByName("lo")
+	if err != nil {
+		return err
+	}
+	return netlink.LinkSetUp(lo)
 }
 
 // EnterUserNamespace re-executes this program in a user namespace of its own
