@@ -70,7 +70,7 @@ func (r *reader) broken(start int, f *fault) {
 			r.table = &table{pos: pos, kind: broken}
 		}
 	} else if m := wordLine.FindStringSubmatch(first); m != nil {
-		t, name := r.tableOf(r.table, strings.Split(m[1], "."), pos, dotted)
+		t, name := r.tableOf(r.table, strings.SplitN(m[1], ".", maxDepth+1), pos, dotted)
 		key, hint = t.qualified(name), syntaxHint(t.name, name, first, f.problem)
 		r.add(t, name, pos, value{pos: pos})
 		if m := keyLine.FindStringSubmatch(first); m != nil && f.problem == noLineEnd && !wholeValue.MatchString(m[2]) {
