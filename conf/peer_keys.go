@@ -65,7 +65,7 @@ func (p *Peer) setPublicKey(a at, v value) {
 func (p *Peer) setEndpoint(a at, v value) {
 	host, port, problem := splitHostPort(v.text)
 	if problem == "" && port == 0 {
-		problem = "has port 0, where nobody can be reached"
+		problem = "has port 0, at which no host can be reached"
 	} else if problem == "" {
 		problem = hostProblem(host)
 	}

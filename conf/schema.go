@@ -11,7 +11,7 @@ type field struct {
 	kind     kind
 	required bool
 	// value in TOML: the default, or an example for a required key. Empty: the
-	// zero value, or what is derived from other keys.
+	// zero value, or one that other keys decide.
 	value string
 	// set checks a value of the right kind, or an item of a list, and stores it.
 	set func(a at, v value)
@@ -20,8 +20,8 @@ type field struct {
 // Names of the tables.
 const tunnelTable, peerTable = "tunnel", "peer"
 
-// decodeTable reads a table's keys. What is missing is reported if whole says
-// that nothing has been overlooked.
+// decodeTable reads a table's keys. Missing keys are reported if the whole file
+// could be read.
 func (d *decoder) decodeTable(t *table, fields []field, whole bool) {
 	for _, e := range t.entries {
 		a := at{d, t.qualified(e.key), e.pos}
