@@ -21,7 +21,7 @@ type ownedPrefix struct {
 }
 
 // checker judges values against each other, after all of them have been read.
-// What is zero has a mistake of its own, or is not there, and is passed over.
+// A zero value is missing or has a mistake of its own, and is passed over.
 type checker struct {
 	*decoder
 	config *Config
@@ -98,8 +98,9 @@ func (k *checker) checkNames() {
 
 // checkKeys finds keys that two have, or that are in use as something else.
 //
-// A private key among the public ones is certain only where its public key is
-// known here. Its form alone proves nothing: one in 16 public keys has it.
+// A private key among the public ones is certain only if its public key is in
+// the file, too, or is ours. Its form proves nothing: one in 16 public keys has
+// that form, and none of them may be refused.
 func (k *checker) checkKeys() {
 	keys, holder := make(firsts[Key]), make(map[Key]string)
 	holds := make(map[SecretKey]string) // what a key is, other than preshared
@@ -110,7 +111,7 @@ func (k *checker) checkKeys() {
 	var own Key
 	if private := k.config.Tunnel.PrivateKey; !private.IsZero() {
 		own = private.public()
-		holder[own] = "this end, as " + k.config.Tunnel.PrivateKeyFile + " has it"
+		holder[own] = "this end, the one in " + k.config.Tunnel.PrivateKeyFile
 		holds[private], holds[SecretKey(own)] = "our private key", "our public key"
 	}
 	for i, p := range k.config.Peers {
@@ -118,7 +119,7 @@ func (k *checker) checkKeys() {
 		switch first := keys[p.PublicKey]; {
 		case p.PublicKey == (Key{}):
 		case secret.clamped() && holder[secret.public()] != "":
-			a.fail("is the private key of "+holder[secret.public()]+": it is exposed now and has to be replaced",
+			a.fail("is the private key of "+holder[secret.public()]+"; it is exposed now and has to be replaced",
 				"`fathom genkey` makes a new one; here belongs what `fathom pubkey` prints on the peer")
 		case p.PublicKey == own:
 			a.fail("is our own public key", "the one that `fathom pubkey` prints on the peer")

@@ -16,8 +16,8 @@ type Error struct {
 	Line    int    // from 1
 	Column  int    // from 1, in bytes
 	Key     string // such as "tunnel.address"; empty where there is none
-	Problem string // what is wrong
-	Hint    string // what would be right; may be empty
+	Problem string // the mistake
+	Hint    string // the right form; may be empty
 }
 
 // Error returns FILE:LINE: KEY: PROBLEM (HINT).

@@ -86,7 +86,7 @@ func isHexKey(s string) bool {
 
 // clamped reports whether k has the form of a private key of RFC 7748 section
 // 5, as `fathom genkey` and most other programs make it. One in 16 public keys
-// has it by chance: three bits are 0, one is 1, and the highest is 0 in all.
+// has the same by chance: three bits are 0, one is 1, and the highest is always 0.
 func (k SecretKey) clamped() bool {
 	return k[0]&7 == 0 && k[keySize-1]&0xc0 == 0x40
 }
@@ -97,7 +97,7 @@ func (k SecretKey) public() (public Key) {
 	return public
 }
 
-// possible reports whether k can be the public key of anyone: a canonical
+// possible reports whether k can be a public key at all: the canonical
 // encoding of a point of large order (RFC 7748 section 6.1).
 func (k Key) possible() bool {
 	_, err := curve25519.X25519(curve25519.Basepoint, k[:]) // any scalar shows a low order

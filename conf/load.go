@@ -56,8 +56,8 @@ func Parse(path string, data []byte, readKey func(path string) ([]byte, error)) 
 	return c, nil
 }
 
-// config reads the tables and checks them together. What is missing is reported
-// if they are the whole file.
+// config reads the tables and checks them together. Missing keys are reported
+// if the tables are the whole file.
 func (d *decoder) config(root *table, whole bool) *Config {
 	c := new(Config)
 	var tunnel *table

@@ -3,6 +3,7 @@ package conf
 import (
 	"fmt"
 	"regexp"
+	"strconv"
 	"time"
 )
 
@@ -14,6 +15,7 @@ const (
 	minPLPMTU, maxPLPMTU = 576, 65535
 	// minIPv6PLPMTU is what every IPv6 link must carry (RFC 8200 section 5).
 	minIPv6PLPMTU = 1280
+	maxPeerName   = 63 // bytes
 )
 
 // fields are the keys of [[peer]].
@@ -29,7 +31,7 @@ func (p *Peer) fields() []field {
 		{"endpoint", text, false, "", p.setEndpoint},
 		{"allowed_ips", list, true, `["10.77.0.2/32"]`, p.addAllowedIP},
 		{"keepalive", duration, false, `"0s"`, setDuration(&p.Keepalive, minKeepalive, maxKeepalive, true)},
-		{"probing", text, false, quote(ProbingFan), setChoice(&p.Probing, "a mode of probing", ProbingFan, ProbingSequential, ProbingOff)},
+		{"probing", text, false, strconv.Quote(ProbingFan), setChoice(&p.Probing, "a mode of probing", ProbingFan, ProbingSequential, ProbingOff)},
 		// checkPLPMTUs compares the sizes with others.
 		{"plpmtu", integer, false, "", setNumber(&p.PLPMTU, minPLPMTU, maxPLPMTU)},
 		{"max_plpmtu", integer, false, "", setNumber(&p.MaxPLPMTU, minPLPMTU, maxPLPMTU)},
@@ -37,11 +39,11 @@ func (p *Peer) fields() []field {
 	}
 }
 
-var peerName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,63}$`)
+var peerName = regexp.MustCompile(fmt.Sprintf(`^[A-Za-z0-9._-]{1,%d}$`, maxPeerName))
 
 func (p *Peer) setName(a at, v value) {
 	if !peerName.MatchString(v.text) {
-		a.fail(fmt.Sprintf("%q cannot be the name of a peer", v.text), "1 to 63 letters, digits, dots, hyphens and underscores")
+		a.fail(fmt.Sprintf("%q cannot be the name of a peer", v.text), fmt.Sprintf("1 to %d letters, digits, dots, hyphens and underscores", maxPeerName))
 		return
 	}
 	p.Name = v.text
@@ -63,7 +65,7 @@ func (p *Peer) setPublicKey(a at, v value) {
 func (p *Peer) setEndpoint(a at, v value) {
 	host, port, problem := splitHostPort(v.text)
 	if problem == "" && port == 0 {
-		problem = "has port 0, where nobody can be reached"
+		problem = "has port 0, at which no host can be reached"
 	} else if problem == "" {
 		problem = hostProblem(host)
 	}

@@ -7,10 +7,9 @@ import (
 	"unicode"
 )
 
-// What is shown of a file in errors is for terminals and logs that others may
-// read. A private key that somebody has put in the place of a name, an address
-// or a key of TOML must not get there, nor a control character, nor a text
-// without end.
+// Errors show parts of a file on terminals and in logs that others may read. A
+// private key in the place of a name, an address or a key of TOML must not get
+// there, nor a control character, nor a text without end.
 
 // maxShown bounds each part of an error in bytes.
 const maxShown = 480
@@ -38,7 +37,7 @@ const secretWindow = 32
 var keyLike = regexp.MustCompile(fmt.Sprintf(`[A-Za-z0-9+/_=-]{%d,}`, secretWindow))
 var hexLike = regexp.MustCompile(`[A-Fa-f0-9]{48,}`)
 
-// hideKey returns s, or what is shown instead if it looks random: it ends as the
+// hideKey returns s, or a word in its place if it looks random: it ends as the
 // base64 of 32 bytes does, which is how keys are written, or, for other
 // notations and parts of a key, some secretWindow characters in a row are
 // hexadecimal or mix the classes as words and paths do not: in random base64

@@ -36,10 +36,10 @@ func TestNoErrorHoldsAKey(t *testing.T) {
 	for _, s := range spellings {
 		for _, value := range []string{`"%s"`, `'%s'`, `"""%s"""`, `%s`, `["%s"]`, `[%s]`, `[["%s"]]`, `{x = "%s"}`, `{"%s" = 1}`, `"%s`, `["%s"`, `"%s" # "`, `"%s":4500`, `"%s:4500"`, `"%s/32"`, `"\u%s"`} {
 			value = fmt.Sprintf(value, s)
-			for _, key := range names(new(Tunnel).fields()) {
+			for _, key := range names(tunnelFields) {
 				judge(strings.Replace(smallest, "\n"+key+" =", "\n"+key+"_ =", 1) + key + " = " + value + "\n")
 			}
-			for _, key := range names(new(Peer).fields()) {
+			for _, key := range names(peerFields) {
 				judge(smallest + strings.Replace(smallestPeer, "\n"+key+" =", "\n"+key+"_ =", 1) + key + " = " + value + "\n")
 			}
 			judge(value + "\n" + smallest)

@@ -5,14 +5,13 @@ import (
 	"strings"
 )
 
-// scanner finds where the parts of a TOML document stand, which the library
-// does not tell. It looks for ends alone and leaves it to the library whether
-// what is between them is TOML. Each step moves on or gives up, so the work is
-// linear in the text.
+// scanner finds the places of the parts of a TOML document, which the library
+// does not tell. It looks for ends only, and the library judges the text between
+// them. Each step moves on or gives up, so the work is linear in the text.
 type scanner struct {
 	text  string
 	i     int    // offset of what comes next
-	fault *fault // what the library cannot say of the statement; nil: nothing
+	fault *fault // of the statement, where the library cannot tell; nil: none
 }
 
 // fault is a mistake of syntax.
@@ -21,8 +20,8 @@ type fault struct {
 	problem, hint string
 }
 
-// maxDepth bounds the parts of a key and the nesting of a value: the library
-// takes quadratic time for what is deep. A configuration needs three.
+// maxDepth bounds the parts of a key and the nesting of a value: the library's
+// time is quadratic in both. A configuration needs three.
 const maxDepth = 32
 
 // span is a value and its key, by their offsets. An item of an array has no
@@ -78,7 +77,7 @@ func (s *scanner) part(end byte) (ok bool) {
 	return s.within(strings.Count(s.take(dottedKey), ".")) && s.takeByte(end)
 }
 
-// within reports whether a depth is none that only an attack has.
+// within reports whether a depth is below the bound.
 func (s *scanner) within(depth int) (ok bool) {
 	return depth < maxDepth || s.fails(s.i, "is nested too deeply", "no key of Fathom is below more than one table")
 }

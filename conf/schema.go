@@ -11,20 +11,17 @@ type field struct {
 	kind     kind
 	required bool
 	// value in TOML: the default, or an example for a required key. Empty: the
-	// zero value, or what is derived from other keys.
+	// zero value, or one that other keys decide.
 	value string
 	// set checks a value of the right kind, or an item of a list, and stores it.
 	set func(a at, v value)
 }
 
 // Names of the tables.
-const (
-	tunnelTable = "tunnel"
-	peerTable   = "peer"
-)
+const tunnelTable, peerTable = "tunnel", "peer"
 
-// decodeTable reads a table's keys. What is missing is reported if whole says
-// that nothing has been overlooked.
+// decodeTable reads a table's keys. Missing keys are reported if the whole file
+// could be read.
 func (d *decoder) decodeTable(t *table, fields []field, whole bool) {
 	for _, e := range t.entries {
 		a := at{d, t.qualified(e.key), e.pos}
@@ -74,13 +71,15 @@ func fieldNamed(fields []field, name string) *field {
 	return nil
 }
 
+// What the tables may have, to be looked up.
+var tunnelFields, peerFields = new(Tunnel).fields(), new(Peer).fields()
+
 // fieldsOf returns the fields of a table, and those of the other table.
 func fieldsOf(tableName string) (own, others []field, other string) {
-	tunnel, peer := new(Tunnel).fields(), new(Peer).fields()
 	if tableName == peerTable {
-		return peer, tunnel, "[tunnel]"
+		return peerFields, tunnelFields, "[tunnel]"
 	}
-	return tunnel, peer, "[[peer]]"
+	return tunnelFields, peerFields, "[[peer]]"
 }
 
 func names(fields []field) (list []string) {
@@ -120,11 +119,10 @@ func unknownTableHint(name string) string {
 
 // strayKeyHint says where a key outside of the tables belongs.
 func strayKeyHint(key string) string {
-	tunnel, peer, _ := fieldsOf(tunnelTable)
 	switch {
-	case fieldNamed(tunnel, key) != nil:
+	case fieldNamed(tunnelFields, key) != nil:
 		return "write it below [tunnel]"
-	case fieldNamed(peer, key) != nil:
+	case fieldNamed(peerFields, key) != nil:
 		return "write it below [[peer]]"
 	}
 	return "keys stand below [tunnel] or [[peer]]"

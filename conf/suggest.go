@@ -45,7 +45,7 @@ func plainWord(s string) string {
 	return separators.Replace(strings.ToLower(s))
 }
 
-// didYouMean returns a hint, or what is there to choose from.
+// didYouMean returns a hint: the word nearest to it, or else all of them.
 func didYouMean(word string, known []string) string {
 	if k := suggest(word, known); k != "" {
 		return "did you mean " + k + "?"

@@ -14,7 +14,7 @@ func TestSuggest(t *testing.T) {
 		"cipher": "ciphers", "ciper": "ciphers", "route": "routes", "x": "", "": "", "xyzzy": "", "mss": "mss_clamp",
 		"debug": "debug_esp_sa_file", "df": "", strings.Repeat("name", 1000): "",
 	} {
-		if got := suggest(word, names(new(Tunnel).fields())); got != want {
+		if got := suggest(word, names(tunnelFields)); got != want {
 			t.Errorf("%q: %q, not %q", word, got, want)
 		}
 	}
@@ -22,7 +22,7 @@ func TestSuggest(t *testing.T) {
 		"AllowedIPs": "allowed_ips", "PublicKey": "public_key", "pubkey": "public_key", "psk": "preshared_key_file",
 		"PersistentKeepalive": "keepalive", "mtu": "plpmtu", "maxplpmtu": "max_plpmtu", "Endpoint": "endpoint",
 	} {
-		if got := suggest(word, names(new(Peer).fields())); got != want {
+		if got := suggest(word, names(peerFields)); got != want {
 			t.Errorf("%q: %q, not %q", word, got, want)
 		}
 	}

@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// What lines seem to be, where they are not TOML.
+// Forms of lines that are not TOML.
 var (
 	headerName = regexp.MustCompile(`^\[\[?[ \t]*["']?([A-Za-z_][A-Za-z0-9_+/.-]*)`)
 	headerLine = regexp.MustCompile(`^[ \t]*\[\[?[ \t]*[A-Za-z_][A-Za-z0-9_.-]*[ \t]*\]`)
 	constants  = regexp.MustCompile(`^\[\[?[ \t]*(true|false|inf|nan)\b`) // are no names of tables
 	keyLine    = regexp.MustCompile(`^[ \t]*("[^"]*"|'[^']*'|[A-Za-z0-9_.-]+)[ \t]*=[ \t]*(.*)$`)
 	wordLine   = regexp.MustCompile(`^["']?([A-Za-z0-9_+/.-]+)`)
-	wholeValue = regexp.MustCompile(`^(["'[{]|true\b|false\b)`) // the beginning of what is one if the line should end
+	wholeValue = regexp.MustCompile(`^(["'[{]|true\b|false\b)`) // begins with a value, so that only the rest is wrong
 	bareKey    = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 )
 

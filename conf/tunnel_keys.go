@@ -32,20 +32,20 @@ var cipherNames = []string{"aes-256-gcm", "chacha20-poly1305"}
 func (t *Tunnel) fields() []field {
 	addresses := make(map[netip.Addr]bool)
 	return []field{
-		{"name", text, false, quote(DefaultName), t.setName},
+		{"name", text, false, strconv.Quote(DefaultName), t.setName},
 		{"private_key_file", text, true, `"/etc/fathom/private.key"`, t.setPrivateKey},
-		{"listen", text, false, quote(":" + strconv.Itoa(DefaultPort)), t.setListen},
+		{"listen", text, false, strconv.Quote(":" + strconv.Itoa(DefaultPort)), t.setListen},
 		{"address", list, true, `["10.77.0.1/24"]`, func(a at, v value) { t.addAddress(a, v, addresses) }},
 		{"ciphers", list, false, `["` + strings.Join(cipherNames, `", "`) + `"]`, t.addCipher},
 		{"rekey_after", duration, false, `"120s"`, setDuration(&t.RekeyAfter, minRekeyAfter, maxRekeyAfter, false)},
 		{"rekey_after_packets", integer, false, strconv.Itoa(maxRekeyPackets), setNumber(&t.RekeyAfterPackets, minRekeyPackets, maxRekeyPackets)},
 		{"routes", boolean, false, "true", setBool(&t.Routes)},
-		{"oversize", text, false, quote(OversizeCarry), setChoice(&t.Oversize, "a policy for oversize packets", OversizeCarry, OversizeSignal, OversizeDrop)},
-		{"outer_df", text, false, quote(OuterDFSet), setChoice(&t.OuterDF, "a setting of the DF bit", OuterDFSet, OuterDFClear)},
-		{"dscp", text, false, quote(DSCPCopy), setChoice(&t.DSCP, "a policy for the DSCP", DSCPCopy, DSCPClear)},
-		{"ecn", text, false, quote(ECNNormal), setChoice(&t.ECN, "a mode of ECN", ECNNormal, ECNCompatibility)},
+		{"oversize", text, false, strconv.Quote(OversizeCarry), setChoice(&t.Oversize, "a policy for oversize packets", OversizeCarry, OversizeSignal, OversizeDrop)},
+		{"outer_df", text, false, strconv.Quote(OuterDFSet), setChoice(&t.OuterDF, "a setting of the DF bit", OuterDFSet, OuterDFClear)},
+		{"dscp", text, false, strconv.Quote(DSCPCopy), setChoice(&t.DSCP, "a policy for the DSCP", DSCPCopy, DSCPClear)},
+		{"ecn", text, false, strconv.Quote(ECNNormal), setChoice(&t.ECN, "a mode of ECN", ECNNormal, ECNCompatibility)},
 		{"mss_clamp", boolean, false, "true", setBool(&t.MSSClamp)},
-		{"offload", text, false, quote(OffloadAuto), setChoice(&t.Offload, "a setting of segmentation and receive offload", OffloadAuto, OffloadOff)},
+		{"offload", text, false, strconv.Quote(OffloadAuto), setChoice(&t.Offload, "a setting of segmentation and receive offload", OffloadAuto, OffloadOff)},
 		{"queues", integer, false, "0", setNumber(&t.Queues, 0, maxQueues)},
 		{"status_socket", text, false, "", t.setStatusSocket}, // default: see defaultStatusSocket
 		{"log_level", text, false, `"info"`, func(a at, v value) {

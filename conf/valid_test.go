@@ -336,18 +336,18 @@ func TestEveryCipherAndLevelOfTheDocumentationIsAccepted(t *testing.T) {
 // TestTheSchemaIsWhole wants each key to be decoded into a field of its own:
 // as many keys as there are fields, but for the two that are made of others.
 func TestTheSchemaIsWhole(t *testing.T) {
-	for _, list := range [][]string{names(new(Tunnel).fields()), names(new(Peer).fields())} {
+	for _, list := range [][]string{names(tunnelFields), names(peerFields)} {
 		sorted := slices.Sorted(slices.Values(list))
 		if len(slices.Compact(sorted)) != len(list) {
 			t.Errorf("a key comes twice: %q", list)
 		}
 	}
-	for _, f := range new(Tunnel).fields() {
+	for _, f := range tunnelFields {
 		if v := f.value; v != "" && !f.required {
 			checkDefault(t, smallest, f.name, v)
 		}
 	}
-	for _, f := range new(Peer).fields() {
+	for _, f := range peerFields {
 		if v := f.value; v != "" && !f.required {
 			checkDefault(t, smallest+smallestPeer, f.name, v)
 		}

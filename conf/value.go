@@ -29,7 +29,7 @@ var kinds = [...]struct{ noun, hint string }{
 	list:     {"a list of strings", `strings in brackets: ["…", "…"]`},
 }
 
-// decoder collects what is wrong with one file while its values are read.
+// decoder collects the mistakes of one file while its values are read.
 type decoder struct {
 	file     string
 	dir      string // that relative paths in the file are relative to
@@ -47,7 +47,7 @@ type at struct {
 	pos position
 }
 
-// fail reports a mistake: what is wrong, and what would be right.
+// fail reports a mistake: a problem, and a hint at the right form.
 func (a at) fail(problem, hint string) {
 	a.d.errs = append(a.d.errs, &Error{a.d.file, a.pos.line, a.pos.column, presentable(a.key), presentable(problem), presentable(hint)})
 }
