@@ -27,20 +27,17 @@ type Event struct {
 	Cause    Cause
 }
 
+// history holds the last events, oldest first.
+type history []Event
+
+// add appends an event, in place of the oldest where there are too many.
+func (h *history) add(e Event) {
+	if len(*h) == historyEvents {
+		*h = append((*h)[:0], (*h)[1:]...)
+	}
+	*h = append(*h, e)
+}
+
 // History returns the last changes of the PLPMTU, oldest first. The slice is
 // the caller's.
 func (d *Discovery) History() []Event { return append([]Event(nil), d.history...) }
-
-// setPLPMTU makes size the PLPMTU from now on.
-func (d *Discovery) setPLPMTU(size int, cause Cause, now time.Time) {
-	if size == d.plpmtu {
-		return
-	}
-	if len(d.history) == historyEvents {
-		d.history = append(d.history[:0], d.history[1:]...)
-	}
-	d.history = append(d.history, Event{At: now, From: d.plpmtu, To: size, Cause: cause})
-	d.plpmtu = size
-	d.epoch = d.highestSent() // what was sent before says nothing of this size
-	d.reports.tally = tally{}
-}

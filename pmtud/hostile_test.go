@@ -81,7 +81,7 @@ func FuzzInputs(f *testing.F) {
 					t.Fatalf("%d actions at once", len(actions))
 				}
 				for _, a := range actions {
-					if a.Kind == SendProbe && (a.Size < d.grid.min || a.Size > d.grid.max || a.Size%4 != 0) {
+					if a.Kind == SendProbe && (a.Size < d.search.grid.min || a.Size > d.search.grid.max || a.Size%4 != 0) {
 						t.Fatalf("a probe of %d", a.Size)
 					}
 					if ids = append(ids, a.ID); len(ids) > 100 {
@@ -89,10 +89,10 @@ func FuzzInputs(f *testing.F) {
 					}
 				}
 			}
-			if p := d.PLPMTU(); p%4 != 0 || d.State() != Disabled && (p < d.grid.min || p > d.grid.max) {
-				t.Fatalf("PLPMTU %d outside %+v", p, d.grid)
+			if p := d.PLPMTU(); p%4 != 0 || d.State() != Disabled && (p < d.search.grid.min || p > d.search.grid.max) {
+				t.Fatalf("PLPMTU %d outside %+v", p, d.search.grid)
 			}
-			if len(d.fails) > rememberedFails || len(d.history) > historyEvents {
+			if len(d.search.fails) > rememberedFails || len(d.history) > historyEvents {
 				t.Fatal("memory grows")
 			}
 		}
@@ -103,7 +103,7 @@ func TestAReportIsReadWithinItsBounds(t *testing.T) {
 	m := complete(t, 1500, 1500)
 	m.flowing(time.Millisecond, 100*time.Millisecond)
 	m.mtu = 1500
-	q := &m.d.reports.requests[m.d.reports.counter%rememberedRequests]
+	q := m.d.requests.latest()
 	for _, tc := range []struct {
 		name    string
 		id      uint64

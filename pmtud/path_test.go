@@ -160,7 +160,7 @@ func (m *model) poll() {
 		case SendProbe:
 			fan++
 			bytes += a.Size
-			if a.Size > m.d.grid.max || a.Size < m.d.grid.min || a.Size%4 != 0 {
+			if a.Size > m.d.search.grid.max || a.Size < m.d.search.grid.min || a.Size%4 != 0 {
 				m.fail("a probe of a size that may not be")
 			}
 			if at, ok, frag, _ := m.send(a.Size, false); ok && !m.silent {
@@ -184,17 +184,17 @@ func (m *model) poll() {
 		m.fans++
 		m.probes += fan
 		m.probeBytes += bytes
-		limit := fanBytes + m.d.grid.base
-		if m.d.grid.max > 1500 { // slow start, and at least two packets
-			limit = max(m.d.bytes, 2*m.d.grid.max) + 4*m.d.grid.base
+		limit := fanBytes + m.d.search.grid.base
+		if m.d.search.grid.max > 1500 { // slow start, and at least two packets
+			limit = max(m.d.budget.bytes, 2*m.d.search.grid.max) + 4*m.d.search.grid.base
 		}
 		if fan > fanPackets || bytes > limit {
 			m.fail("a fan beyond its budget")
 		}
-		if m.d.generation == m.lastGen && m.now.Sub(m.lastFan) < m.rtt()*9/10 && m.d.rtt.smoothed > 0 {
+		if m.d.probes.generation == m.lastGen && m.now.Sub(m.lastFan) < m.rtt()*9/10 && m.d.rtt.smoothed > 0 {
 			m.fail("two fans within a round trip")
 		}
-		m.lastFan, m.lastGen = m.now, m.d.generation
+		m.lastFan, m.lastGen = m.now, m.d.probes.generation
 		if m.trace != nil {
 			m.trace("%8.1f ms  fan %v", ms(m.now.Sub(epochStart)), m.d.sizes)
 		}
@@ -274,7 +274,7 @@ func (m *model) run(limit time.Duration, until func() bool) bool {
 			}
 		}
 		if after := m.d.PLPMTU(); after != before {
-			if after < m.d.grid.min || after > m.d.grid.max || after%4 != 0 {
+			if after < m.d.search.grid.min || after > m.d.search.grid.max || after%4 != 0 {
 				m.fail("a PLPMTU that may not be")
 			}
 		}
@@ -293,7 +293,7 @@ func (m *model) fail(what string) {
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
 
 // exact is the largest size that passes.
-func (m *model) exact() int { return m.d.grid.floor(min(m.mtu, m.d.grid.max)) }
+func (m *model) exact() int { return m.d.search.grid.floor(min(m.mtu, m.d.search.grid.max)) }
 
-// doubting reports whether the PLPMTU is that of a suspicion.
-func (d *Discovery) doubting() bool { return d.doubt.size > d.plpmtu }
+// suspects reports whether the PLPMTU is that of a suspicion.
+func (d *Discovery) suspects() bool { return d.suspended.plpmtu > d.plpmtu }

@@ -2,7 +2,7 @@ package pmtud
 
 import "time"
 
-// An Outcome is what became of a probe.
+// An Outcome is the fate of a probe.
 type Outcome uint8
 
 const (
@@ -26,18 +26,65 @@ type ProbeRecord struct {
 	Outcome Outcome
 }
 
+type probe struct {
+	id uint64
+	ProbeRecord
+}
+
+// answer takes in the acknowledgment, and reports whether it counts: the first
+// one does, even after the fan has closed.
+func (p *probe) answer(inFragments bool, now time.Time) bool {
+	if p.Outcome != Waiting && p.Outcome != Lost {
+		return false
+	}
+	p.Outcome, p.After = Passed, now.Sub(p.Sent)
+	if inFragments {
+		p.Outcome = Fragmented
+	}
+	return true
+}
+
+// probes remembers the last probes that were sent. Answers to those of an
+// earlier generation are void.
+type probes struct {
+	generation uint32
+	counter    uint32 // of the next
+	last       [rememberedProbes]probe
+}
+
+// add takes down a probe that is sent now, and returns its id.
+func (p *probes) add(fan, size int, now time.Time) (id uint64) {
+	id = uint64(p.generation)<<32 | uint64(p.counter)
+	p.last[p.counter%rememberedProbes] = probe{id, ProbeRecord{Fan: fan, Size: size, Sent: now}}
+	p.counter++
+	return id
+}
+
+// number returns the probe with a counter that is still remembered.
+func (p *probes) number(counter uint32) *probe { return &p.last[counter%rememberedProbes] }
+
+// find returns the probe of this generation with an id, nil if there is none
+// or it is forgotten.
+func (p *probes) find(id uint64) *probe {
+	found := p.number(uint32(id))
+	if found.id != id || uint32(id>>32) != p.generation || found.Sent.IsZero() {
+		return nil
+	}
+	return found
+}
+
 // ProbeRecords returns the last probes of the present generation, oldest first.
+// The slice is the caller's.
 //
-// For a look at the path without touching the state in use, run a second
-// Discovery without NewSA; it is for the caller to tell the two's ids apart.
+// To measure the path without touching the state in use, run a second Discovery
+// without NewSA. The caller must tell the ids of the two apart.
 func (d *Discovery) ProbeRecords() []ProbeRecord {
 	var all []ProbeRecord
 	for i := range uint32(rememberedProbes) {
-		p := &d.probes[(d.counter+i)%rememberedProbes]
-		if p.sent.IsZero() || uint32(p.id>>32) != d.generation {
-			continue
+		p := d.probes.number(d.probes.counter + i)
+		if !p.Sent.IsZero() && uint32(p.id>>32) == d.probes.generation {
+			all = append(all, p.ProbeRecord)
 		}
-		all = append(all, ProbeRecord{int(p.round), p.size, p.sent, p.after, p.outcome})
 	}
 	return all
 }

@@ -2,33 +2,33 @@ package pmtud
 
 import "time"
 
-// reduced starts the raises again from the shortest: what took the path away
-// may give it back soon.
-func (d *Discovery) reduced() {
-	d.raiseIn, d.keptRaise = min(firstRaise, d.cfg.RaiseTimer), time.Time{}
+// A raiser is PMTU_RAISE_TIMER (RFC 8899, 5.1.1). It is short after a reduction,
+// since the path may soon be as before, and doubles up to its limit.
+type raiser struct {
+	limit time.Duration // PMTU_RAISE_TIMER
+	at    time.Time     // when it expires; zero: it is stopped
+	wait  time.Duration // how long it runs next
+	kept  time.Time     // the expiry that a false alarm has interrupted; zero: none
 }
 
-// complete starts PMTU_RAISE_TIMER, unless nothing is left to be raised.
-func (d *Discovery) complete(now time.Time) {
-	d.raising, d.lossy, d.hint = false, false, 0
-	d.raiseAt = time.Time{}
-	if d.lo < d.grid.max || d.local > 0 {
-		if d.raiseAt = d.keptRaise; d.raiseAt.IsZero() { // a false alarm puts nothing off
-			d.raiseAt = now.Add(d.raiseIn)
-			d.raiseIn = min(2*d.raiseIn, d.cfg.RaiseTimer)
-		}
-		d.keptRaise = time.Time{}
+// shorten has the timer begin with the shortest wait again.
+func (r *raiser) shorten() { r.wait, r.kept = min(firstRaise, r.limit), time.Time{} }
+
+// stop has the timer not expire.
+func (r *raiser) stop() { r.at = time.Time{} }
+
+// start runs the timer, for twice as long as the last time. After a false alarm
+// it goes on as if there had been none.
+func (r *raiser) start(now time.Time) {
+	if r.at = r.kept; r.at.IsZero() {
+		r.runOnce(now)
+		r.wait = min(2*r.wait, r.limit)
 	}
+	r.kept = time.Time{}
 }
 
-// raise is PMTU_RAISE_TIMER's expiry (RFC 8899, 5.2).
-func (d *Discovery) raise(now time.Time) {
-	d.raiseAt = time.Time{}
-	if d.local > 0 { // what the kernel refused once may have been a passing state
-		d.local = 0
-		d.rebound(CauseEgress, now)
-	}
-	if d.state == Error || d.lo < d.grid.max {
-		d.transition(raiseExpired, now)
-	}
-}
+// runOnce runs the timer and leaves the next wait as it is.
+func (r *raiser) runOnce(now time.Time) { r.at = now.Add(r.wait) }
+
+// resume has the next start go on where the timer was before a false alarm.
+func (r *raiser) resume(before raiser) { r.wait, r.kept = before.wait, before.at }

@@ -53,11 +53,11 @@ func TestWhatRaisesSuspicion(t *testing.T) {
 		{"probes lost", "LLpSpSpSpSSSS", nil, SearchComplete},
 		{"nothing lost", "LLLLSSSSLLLLS", nil, SearchComplete},
 		{"three large ones after a false alarm", "LLSLllSlSSSSS", func(d *Discovery, _ *SentLog) {
-			d.reports.widen()
-			d.reports.calm = epochStart.Add(time.Hour)
+			d.detector.widen()
+			d.detector.calm = epochStart.Add(time.Hour)
 		}, SearchComplete},
 		{"what was sent before the PLPMTU changed", "LLSLllSlSSSSS", func(d *Discovery, log *SentLog) {
-			d.epoch = log.highest.Load() + 13
+			d.detector.epoch = log.highest.Load() + 13
 		}, SearchComplete},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -78,8 +78,8 @@ func TestAChangedPLPMTUForgetsWhatWasSentBefore(t *testing.T) {
 	m := complete(t, 1500, 1500)
 	m.flowing(time.Millisecond, 100*time.Millisecond)
 	m.d.EgressMTU(1400, m.now)
-	if m.d.epoch != m.log.highest.Load() || m.d.epoch == 0 {
-		t.Errorf("epoch is %d, sent are %d", m.d.epoch, m.log.highest.Load())
+	if m.d.detector.epoch != m.log.highest.Load() || m.d.detector.epoch == 0 {
+		t.Errorf("epoch is %d, sent are %d", m.d.detector.epoch, m.log.highest.Load())
 	}
 }
 
@@ -112,8 +112,8 @@ func TestNothingBelowMinConfirms(t *testing.T) {
 	m := newPath(1500)
 	m.begin(1500)
 	m.d.acked(572, m.now)
-	if m.d.lo != 0 || m.d.State() != Base {
-		t.Errorf("572 bytes confirm %d in %v", m.d.lo, m.d.State())
+	if m.d.search.lo != 0 || m.d.State() != Base {
+		t.Errorf("572 bytes confirm %d in %v", m.d.search.lo, m.d.State())
 	}
 }
 
@@ -143,15 +143,15 @@ func TestAFalseAlarmAsksForMoreEvidence(t *testing.T) {
 	for _, want := range []int{2, 4, 8, 8} {
 		m.d.blackHole(m.now)
 		m.run(time.Second, func() bool { return m.d.State() == SearchComplete })
-		if m.d.PLPMTU() != 1400 || m.d.reports.factor != want {
-			t.Errorf("PLPMTU is %d, the factor %d, want %d", m.d.PLPMTU(), m.d.reports.factor, want)
+		if m.d.PLPMTU() != 1400 || m.d.detector.factor != want {
+			t.Errorf("PLPMTU is %d, the factor %d, want %d", m.d.PLPMTU(), m.d.detector.factor, want)
 		}
 	}
 	m.mtu = 1300
 	m.d.blackHole(m.now)
 	m.run(time.Second, func() bool { return m.d.State() == SearchComplete })
-	if m.d.PLPMTU() != 1300 || m.d.reports.factor != 1 {
-		t.Errorf("after a true alarm: PLPMTU is %d, the factor %d", m.d.PLPMTU(), m.d.reports.factor)
+	if m.d.PLPMTU() != 1300 || m.d.detector.factor != 1 {
+		t.Errorf("after a true alarm: PLPMTU is %d, the factor %d", m.d.PLPMTU(), m.d.detector.factor)
 	}
 }
 
@@ -159,8 +159,8 @@ func TestALossyPathAsksForMoreFailures(t *testing.T) {
 	m := complete(t, 1400, 1500)
 	m.d.raise(m.now)
 	for count := 1; m.d.State() == Searching; count++ {
-		m.d.lossy = true
-		m.d.addFailure(1404, 1)
+		m.d.search.lossy = true
+		m.d.search.failed(1404)
 		m.d.decide(m.now)
 		if done := m.d.State() == SearchComplete; done != (count == m.d.cfg.MaxProbes+extraProbes) {
 			t.Fatalf("after %d failures: %v", count, m.d.State())
@@ -181,11 +181,11 @@ func TestFansAreARoundTripApart(t *testing.T) {
 
 func TestAFalseAlarmPutsNoRaiseOff(t *testing.T) {
 	m := complete(t, 1400, 1500)
-	due := m.d.raiseAt
+	due := m.d.raiser.at
 	m.run(time.Second, nil)
 	m.d.blackHole(m.now)
 	m.run(time.Second, func() bool { return m.d.State() == SearchComplete })
-	if m.d.PLPMTU() != 1400 || !m.d.raiseAt.Equal(due) || due.IsZero() {
-		t.Errorf("PLPMTU is %d, the raise is put off by %v", m.d.PLPMTU(), m.d.raiseAt.Sub(due))
+	if m.d.PLPMTU() != 1400 || !m.d.raiser.at.Equal(due) || due.IsZero() {
+		t.Errorf("PLPMTU is %d, the raise is put off by %v", m.d.PLPMTU(), m.d.raiser.at.Sub(due))
 	}
 }

@@ -75,7 +75,7 @@ func TestAValidatedPTBLeavesTheBlackHoleInTwoRoundTrips(t *testing.T) {
 			t.Errorf("to %d: PLPMTU is %d after %v", mtu, m.d.PLPMTU(), m.now.Sub(at))
 		}
 		passing := m.now.Sub(at)
-		if !m.run(time.Second, func() bool { return m.d.PLPMTU() == m.exact() && !m.d.doubting() }) {
+		if !m.run(time.Second, func() bool { return m.d.PLPMTU() == m.exact() && !m.d.suspects() }) {
 			t.Errorf("to %d: ends at %d", mtu, m.d.PLPMTU())
 		}
 		t.Logf("to %d: passing after %.2f RTT, exact after %.2f RTT", mtu,
@@ -111,7 +111,7 @@ func TestForgedPTBs(t *testing.T) {
 			m.d.PTB(PTB{MTU: 1300, Size: 1500, Validated: true}, m.now)
 			if m.d.PLPMTU() < 1500 {
 				lowered++
-				if !m.d.doubting() {
+				if !m.d.suspects() {
 					t.Error("a suspicion is not provisional")
 				}
 			}
@@ -126,7 +126,7 @@ func TestForgedPTBs(t *testing.T) {
 		}
 		m.run(ptbIgnored, nil)
 		m.d.PTB(PTB{MTU: 1300, Size: 1500, Validated: true}, m.now)
-		if m.d.PLPMTU() != m.d.grid.base {
+		if m.d.PLPMTU() != m.d.search.grid.base {
 			t.Error("PTBs are ignored for ever")
 		}
 	})
@@ -318,8 +318,8 @@ func TestOurOwnKernelIsBelieved(t *testing.T) {
 				m.d.ProbeFailed(a.ID, true, m.now)
 			}
 		}
-		if m.d.grid.max > 1440 || m.d.grid.max < 1228 {
-			t.Errorf("bound is %d", m.d.grid.max)
+		if m.d.search.grid.max > 1440 || m.d.search.grid.max < 1228 {
+			t.Errorf("bound is %d", m.d.search.grid.max)
 		}
 	})
 	t.Run("a probe that was not sent counts for nothing", func(t *testing.T) {
@@ -374,7 +374,7 @@ func TestALateAnswerOfAnEarlierPathIsHarmless(t *testing.T) {
 	for _, a := range old {
 		m.d.Ack(a.ID, false, m.now)
 	}
-	if m.d.PLPMTU() != m.d.grid.base || m.d.State() != Base {
+	if m.d.PLPMTU() != m.d.search.grid.base || m.d.State() != Base {
 		t.Errorf("PLPMTU %d in %v", m.d.PLPMTU(), m.d.State())
 	}
 	for _, a := range m.d.Poll(nil, m.now) {
@@ -514,10 +514,10 @@ func TestAFailedVerificationIsADoubt(t *testing.T) {
 			m.run(time.Second, nil)
 			m.mtu = 1400
 			m.d.PTB(PTB{MTU: 1400}, m.now) // not validated, so it causes a verification
-			if !m.run(time.Second, m.d.doubting) {
+			if !m.run(time.Second, m.d.suspects) {
 				t.Fatalf("the verification has not failed: %s %v %d %v", m.trouble, m.d.State(), m.d.PLPMTU(), m.d.History())
 			}
-			if m.d.Settled() || m.d.PLPMTU() != m.d.grid.min {
+			if m.d.Settled() || m.d.PLPMTU() != m.d.search.grid.min {
 				t.Errorf("settled %v at %d", m.d.Settled(), m.d.PLPMTU())
 			}
 			m.mtu = tc.mtu
@@ -539,7 +539,7 @@ func TestContradictedPTBsAreForgotten(t *testing.T) {
 	lie := func() {
 		t.Helper()
 		m.d.PTB(PTB{MTU: 1400, Size: 1500, Validated: true}, m.now)
-		if !m.d.doubting() {
+		if !m.d.suspects() {
 			t.Fatal("the PTB counts for nothing")
 		}
 		if !m.run(time.Second, m.d.Settled) || m.d.PLPMTU() != 1500 {
@@ -555,8 +555,8 @@ func TestContradictedPTBsAreForgotten(t *testing.T) {
 	}
 	m.mtu = 1400
 	m.d.PTB(PTB{MTU: 1400, Size: 1500, Validated: true}, m.now) // the truth
-	if !m.run(time.Second, m.d.Settled) || m.d.PLPMTU() != 1400 || m.d.contradicted != 0 {
-		t.Errorf("PLPMTU %d, %d contradicted", m.d.PLPMTU(), m.d.contradicted)
+	if !m.run(time.Second, m.d.Settled) || m.d.PLPMTU() != 1400 || m.d.ptbs.contradicted != 0 {
+		t.Errorf("PLPMTU %d, %d contradicted", m.d.PLPMTU(), m.d.ptbs.contradicted)
 	}
 	m.mtu = 1500
 	m.run(time.Minute, func() bool { return m.d.PLPMTU() == 1500 && m.d.Settled() })
@@ -564,7 +564,7 @@ func TestContradictedPTBsAreForgotten(t *testing.T) {
 		lie()
 	}
 	m.d.PTB(PTB{MTU: 1400, Size: 1500, Validated: true}, m.now)
-	if m.d.doubting() {
+	if m.d.suspects() {
 		t.Error("one more in a row still counts")
 	}
 }

@@ -82,7 +82,7 @@ func live(seed uint64, trace func(string, ...any)) (l life) {
 		return l
 	}
 	exact := func() bool { return m.d.PLPMTU() == m.exact() }
-	proved := func() bool { return exact() && !m.d.doubting() && (m.d.State() == SearchComplete || m.d.settled) }
+	proved := func() bool { return exact() && !m.d.suspects() && (m.d.State() == SearchComplete || m.d.settled) }
 
 	// Birth: from the base size to exact.
 	m.d.NewEndpoint(Endpoint{IPv6: v6, EgressMTU: egress}, m.now)

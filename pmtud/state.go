@@ -99,9 +99,10 @@ func (d *Discovery) transition(e event, now time.Time) bool {
 	return false
 }
 
-// entered does what RFC 8899 asks for on entry of a state, from whichever
-// state and for whatever event.
+// entered does what RFC 8899 asks for on entry of a state, given the former
+// state and the event.
 func (d *Discovery) entered(from State, e event, now time.Time) {
+	s := &d.search
 	d.settled = false
 	switch d.state {
 	case Disabled:
@@ -109,51 +110,31 @@ func (d *Discovery) entered(from State, e event, now time.Time) {
 	case Base: // PROBED_SIZE = BASE_PLPMTU, PROBE_COUNT = 0
 		if e == connected {
 			d.forget()
-			d.setPLPMTU(d.grid.base, CauseStart, now)
+			d.setPLPMTU(s.grid.base, CauseStart, now)
 		} else {
-			d.suspect(e, d.safe(e), now)
+			d.suspend(e, now)
 		}
 	case Searching:
-		if from == SearchComplete && e != baseAcked { // a raise: what failed may pass now
-			d.fails = d.fails[:0]
-			d.raising = true
-			d.packets, d.bytes = fanPackets, fanBytes
+		if from == SearchComplete && e != baseAcked { // a raise
+			s.raise()
+			d.budget = initialBudget
 		}
 	case SearchComplete:
 		d.complete(now)
 	case Error:
 		switch e {
 		case baseFailed:
-			d.fails = d.fails[:0]
-			if d.lo > 0 { // else nothing passes: an outage, which is not about size
-				d.setPLPMTU(d.lo, CauseError, now)
-				d.reduced()
-				d.addFailure(d.grid.base, d.cfg.MaxProbes)
+			s.fails.clear()
+			if s.lo > 0 { // else nothing passes: an outage, which is not about size
+				d.setPLPMTU(s.lo, CauseError, now)
+				d.raiser.shorten()
+				s.fails.add(s.grid.base, s.maxProbes)
 			}
 		case blackHole, validPTB:
-			d.suspect(e, d.grid.min, now)
+			d.suspend(e, now)
 		default: // probe BASE_PLPMTU again
-			d.fails = d.fails[:0]
-			d.packets, d.bytes = fanPackets, fanBytes
+			s.fails.clear()
+			d.budget = initialBudget
 		}
 	}
-}
-
-// safe is the PLPMTU while a reduction is looked into: BASE_PLPMTU, which is
-// what 4.3 and 4.6.2 ask for, or for the round trip that a suspected black
-// hole takes, MIN_PLPMTU. What TCP sends again must not be lost again, or it
-// waits twice as long.
-func (d *Discovery) safe(e event) int {
-	if e == blackHole {
-		return d.grid.min
-	}
-	return d.grid.base
-}
-
-// causeOf names the cause of a reduction.
-func causeOf(e event) Cause {
-	if e == validPTB {
-		return CausePTB
-	}
-	return CauseBlackHole
 }

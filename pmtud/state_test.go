@@ -72,7 +72,7 @@ func TestEveryTransition(t *testing.T) {
 		{"the size after the PLPMTU fails MAX_PROBES times", func(m *model) { m.run(6*m.rtt(), nil) },
 			map[State]State{Disabled: Disabled, Base: SearchComplete, Searching: SearchComplete, SearchComplete: SearchComplete, Error: Error}},
 		{"PMTU_RAISE_TIMER expires", func(m *model) {
-			m.run(6*time.Second, func() bool { return !m.d.raiseAt.IsZero() && m.d.round.open })
+			m.run(6*time.Second, func() bool { return !m.d.raiser.at.IsZero() && m.d.round.open })
 		}, map[State]State{Disabled: Disabled, Base: SearchComplete, Searching: SearchComplete, SearchComplete: SearchComplete, Error: Error}},
 		{"MAX_PLPMTU grows", func(m *model) { m.d.EgressMTU(1600, m.now) },
 			map[State]State{Disabled: Disabled, Base: Base, Searching: Searching, SearchComplete: Searching, Error: Error}},
@@ -98,7 +98,7 @@ func TestEveryTransition(t *testing.T) {
 				if got := m.d.State(); got != want {
 					t.Errorf("from %v to %v, want %v", from, got, want)
 				}
-				if p := m.d.PLPMTU(); p < m.d.grid.min || p > m.d.grid.max {
+				if p := m.d.PLPMTU(); p < m.d.search.grid.min || p > m.d.search.grid.max {
 					t.Errorf("from %v: PLPMTU is %d", from, p)
 				}
 			}

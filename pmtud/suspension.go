@@ -2,57 +2,68 @@ package pmtud
 
 import "time"
 
-// A doubt is what must be known to take a suspicion back.
-type doubt struct {
-	at      time.Time
-	size    int // the PLPMTU in question; 0: no doubt
-	ptb     bool
-	fails   []failure
-	raiseAt time.Time
-	raiseIn time.Duration
+// A suspension is a PLPMTU in question, and what comes back with it if probes
+// prove that it passes. The zero value is none.
+type suspension struct {
+	plpmtu int
+	at     time.Time
+	ptb    bool // a PTB is the cause
+	fails  failures
+	raiser raiser
 }
 
-// suspect goes back to a safe size until probes have answered (RFC 8899, 4.3).
-func (d *Discovery) suspect(e event, safe int, now time.Time) {
-	d.doubt = doubt{now, d.plpmtu, e == validPTB, append([]failure(nil), d.fails...), d.raiseAt, d.raiseIn}
-	d.lo, d.fails = 0, d.fails[:0]
-	if e == validPTB { // which may say that BASE_PLPMTU does not pass either
-		safe = max(min(safe, d.grid.floor(d.hint)), d.grid.min)
+// suspend goes back to a safe size until probes have answered (RFC 8899, 4.3).
+// The safe size is BASE_PLPMTU, which 4.3 and 4.6.2 ask for. For the round trip
+// that a suspected black hole takes it is MIN_PLPMTU: a packet that TCP sends
+// again must not be lost again, or TCP waits twice as long.
+func (d *Discovery) suspend(e event, now time.Time) {
+	s := &d.search
+	d.suspended = suspension{d.plpmtu, now, e == validPTB, append(failures(nil), s.fails...), d.raiser}
+	s.restart()
+	safe, cause := s.grid.base, CausePTB
+	if e == blackHole {
+		cause = CauseBlackHole
 	}
-	d.setPLPMTU(safe, causeOf(e), now)
+	if e == blackHole || d.state == Error {
+		safe = s.grid.min
+	}
+	if e == validPTB { // which may say that BASE_PLPMTU does not pass either
+		safe = max(min(safe, s.grid.floor(s.hint)), s.grid.min)
+	}
+	d.setPLPMTU(safe, cause, now)
 	d.restart(now)
 }
 
 // blackHole is a suspicion that packets of the PLPMTU no longer pass.
 func (d *Discovery) blackHole(now time.Time) {
-	if d.plpmtu > d.grid.min && d.lo > 0 && d.doubt.size == 0 {
+	if d.plpmtu > d.search.grid.min && d.search.lo > 0 && d.suspended.plpmtu == 0 {
 		d.transition(blackHole, now)
 	}
 }
 
-// falseAlarm takes a suspicion back: its size was acknowledged.
-func (d *Discovery) falseAlarm() {
-	for _, f := range d.doubt.fails {
-		if f.size > d.lo {
-			d.addFailure(f.size, f.count)
+// resume ends a suspension whose PLPMTU was acknowledged: a false alarm.
+func (d *Discovery) resume() {
+	before := d.suspended
+	d.suspended = suspension{}
+	for _, f := range before.fails {
+		if f.size > d.search.lo {
+			d.search.fails.add(f.size, f.count)
 		}
 	}
-	d.raiseIn, d.keptRaise = d.doubt.raiseIn, d.doubt.raiseAt
-	if d.doubt.ptb {
-		d.contradicted++
-		d.contradictedAt = d.doubt.at
+	d.raiser.resume(before.raiser)
+	if before.ptb {
+		d.ptbs.contradict(before.at)
 	} else {
-		d.reports.widen()
+		d.detector.widen()
 	}
-	d.doubt = doubt{}
 }
 
-// verdict ends a suspicion whose size was not acknowledged while others were.
-func (d *Discovery) verdict() {
-	if d.doubt.ptb {
-		d.contradicted = 0
+// giveUp ends a suspension whose PLPMTU was not acknowledged while others were.
+func (d *Discovery) giveUp() {
+	if d.suspended.ptb {
+		d.ptbs.confirm()
 	}
-	d.doubt = doubt{}
-	d.reports.factor = 1
-	d.reduced()
+	d.suspended = suspension{}
+	d.detector.factor = 1
+	d.raiser.shorten()
 }

@@ -1,0 +1,169 @@
+package pmtud
+
+import "time"
+
+// This file sends fans, takes in the answers, and draws the conclusions.
+
+// openRound sends a fan.
+func (d *Discovery) openRound(dst []Action, now time.Time) []Action {
+	d.sizes = d.search.plan(d.sizes[:0], task{d.state, d.verify, d.suspended.plpmtu, d.detector.loss, d.budget})
+	d.round.begin(d.probes.counter, len(d.sizes), d.verify, d.round.timeout(d.cfg, d.rtt), now)
+	d.verify, d.search.hint = 0, 0
+	for _, size := range d.sizes {
+		dst = append(dst, Action{Kind: SendProbe, ID: d.probes.add(d.round.number, size, now), Size: size})
+	}
+	return dst
+}
+
+// Ack takes in the peer's acknowledgment of a probe. inFragments says that the
+// probe arrived in fragments: it has not passed. An ack changes nothing if it
+// belongs to no probe or to one of an earlier generation, or comes twice.
+func (d *Discovery) Ack(id uint64, inFragments bool, now time.Time) {
+	p := d.probes.find(id)
+	if p == nil || d.state == Disabled {
+		return
+	}
+	late := p.Outcome == Lost
+	if !p.answer(inFragments, now) {
+		return
+	}
+	d.rtt.sample(p.After)
+	d.reorders = d.reorders || late
+	d.clearsDF = d.clearsDF || inFragments
+	current := d.round.hear(p)
+	if !inFragments {
+		d.acked(p.Size, now)
+	}
+	// acked may have begun another generation or ended the search
+	if current && d.round.open && d.round.over(&d.probes, uint32(id), d.rtt.smoothed, d.reorders, now) {
+		d.closeRound(now)
+	}
+}
+
+// ProbeFailed says that a probe of Poll was not sent. tooBig says that the
+// kernel refused it for its size (EMSGSIZE), which is believed; otherwise the
+// probe counts for nothing.
+func (d *Discovery) ProbeFailed(id uint64, tooBig bool, now time.Time) {
+	p := d.probes.find(id)
+	if p == nil || p.Outcome != Waiting {
+		return
+	}
+	p.Outcome = Unsent
+	if tooBig {
+		d.LocalTooBig(p.Size, now)
+	}
+}
+
+// acked takes in that packets of size bytes pass.
+func (d *Discovery) acked(size int, now time.Time) {
+	s := &d.search
+	if size = min(size, s.grid.max); size < s.grid.min {
+		return // proves nothing of any size that may be used
+	}
+	s.passed(size)
+	if size >= s.grid.base && (d.state == Base || d.state == Error) {
+		d.transition(baseAcked, now)
+	}
+	cause := CauseProbe
+	if d.suspended.plpmtu > 0 && s.lo >= d.suspended.plpmtu {
+		cause = CauseResumed
+		d.resume()
+	}
+	if s.lo > d.plpmtu && d.state != Base {
+		d.setPLPMTU(s.lo, cause, now)
+		if d.state == SearchComplete {
+			d.transition(baseAcked, now)
+		}
+	}
+	if d.state == Searching && s.atMax() {
+		d.transition(maxAcked, now)
+	}
+}
+
+// closeRound draws the conclusions of the fan.
+func (d *Discovery) closeRound(now time.Time) {
+	told := d.round.close(&d.probes, &d.search, d.rtt.smoothed, now)
+	d.budget.adapt(told, d.search.grid.max)
+	if !told.heard {
+		d.unanswered(now)
+		return
+	}
+	suspected := d.suspended.plpmtu > 0
+	if d.round.verify > 0 {
+		d.verified(told.confirmed, now) // which may begin a suspicion, for the next fan to decide
+	}
+	if suspected {
+		d.giveUp()
+	}
+	if lo := d.search.lo; d.state == Error && lo > 0 && lo < d.plpmtu {
+		d.setPLPMTU(lo, CauseError, now)
+		d.raiser.shorten()
+	}
+	d.decide(now)
+}
+
+// decide ends the search if its end is reached.
+func (d *Discovery) decide(now time.Time) {
+	s := &d.search
+	switch d.state {
+	case Base:
+		if s.baseFailed() {
+			d.transition(baseFailed, now)
+		}
+	case Searching:
+		if s.atMax() {
+			d.transition(maxAcked, now)
+		} else if s.nextFailed() {
+			d.transition(sizeFailed, now)
+		}
+	case Error:
+		if s.lo > 0 && s.nextFailed() {
+			if !d.settled {
+				d.complete(now)
+			}
+			d.settled = true
+		}
+	}
+}
+
+// unanswered is a fan without any answer: an outage, which says nothing about
+// sizes until it lasts.
+func (d *Discovery) unanswered(now time.Time) {
+	if d.cfg.Mode == Sequential {
+		d.round.silent = 0
+		d.decide(now)
+		return
+	}
+	d.round.silent++
+	silent := d.round.silent
+	if silent%d.cfg.MaxProbes != 0 {
+		return
+	}
+	if d.state == Base {
+		d.transition(baseFailed, now)
+	} else {
+		d.blackHole(now)
+	}
+	d.round.silent = silent
+}
+
+// complete starts PMTU_RAISE_TIMER, unless nothing is left to be raised.
+func (d *Discovery) complete(now time.Time) {
+	d.search.complete()
+	d.raiser.stop()
+	if !d.search.atMax() || d.local > 0 {
+		d.raiser.start(now)
+	}
+}
+
+// raise is the expiry of PMTU_RAISE_TIMER (RFC 8899, 5.2).
+func (d *Discovery) raise(now time.Time) {
+	d.raiser.stop()
+	if d.local > 0 { // the kernel may have refused a packet in a state that has passed
+		d.local = 0
+		d.rebound(CauseEgress, now)
+	}
+	if d.state == Error || !d.search.atMax() {
+		d.transition(raiseExpired, now)
+	}
+}

@@ -1,0 +1,42 @@
+package pmtud
+
+import "time"
+
+// A ptbTrust says whether validated PTBs count. Probes that prove several in a
+// row wrong suspend them for a while (RFC 8899, 8): someone on the path lies.
+type ptbTrust struct {
+	contradicted   int       // in a row
+	contradictedAt time.Time // when the last of them came
+	ignoredUntil   time.Time
+	verify         backoff // between fans for PTBs that are not validated
+}
+
+func newPTBTrust() ptbTrust {
+	return ptbTrust{verify: backoff{first: verifyInterval, limit: maxVerifyInterval}}
+}
+
+// ignores reports whether PTBs count for nothing now.
+func (t *ptbTrust) ignores(now time.Time) bool { return now.Before(t.ignoredUntil) }
+
+// accepts reports whether a validated PTB may reduce the PLPMTU. Where one too
+// many would, it has all ignored for a while.
+func (t *ptbTrust) accepts(now time.Time) bool {
+	if now.Sub(t.contradictedAt) >= ptbIgnored {
+		t.contradicted = 0
+	}
+	if t.contradicted < ptbContradicted {
+		return true
+	}
+	t.contradicted = 0
+	t.ignoredUntil = now.Add(ptbIgnored)
+	return false
+}
+
+// contradict takes in that probes proved the PTB wrong that came at a time.
+func (t *ptbTrust) contradict(at time.Time) {
+	t.contradicted++
+	t.contradictedAt = at
+}
+
+// confirm takes in that probes agreed with a PTB.
+func (t *ptbTrust) confirm() { t.contradicted = 0 }

@@ -1,0 +1,144 @@
+package pmtud
+
+import "time"
+
+const (
+	rememberedRequests = 8
+	// snapshotSize is how many packets before a request are judged by its
+	// report.
+	snapshotSize = 512
+)
+
+// A request is a report request that was sent, with the sizes of the packets
+// before it: on a fast path the SentLog has forgotten them when the report
+// comes.
+type request struct {
+	id       uint64
+	sent     time.Time
+	answered bool
+	top      uint32 // the highest sequence number that had left by then
+	count    int
+	sizes    [snapshotSize]uint16 // of top, top-1, …; 0: unknown
+}
+
+// requests decides when to ask the peer for a report, and remembers the last
+// requests.
+type requests struct {
+	log      *SentLog // of the outbound SA; nil: none yet
+	sent     [rememberedRequests]request
+	counter  uint32 // requests sent
+	pending  int    // the last ones in a row that have no answer
+	last     time.Time
+	deferred int // intervals that had too little data for a request
+	// unsettled: the last request may have overtaken packets just before it.
+	// Another request, with data or without, will tell.
+	unsettled bool
+}
+
+// newSA begins to ask about the packets of another SA.
+func (r *requests) newSA(log *SentLog) {
+	r.forget()
+	r.latest().top = 0
+	r.log, r.unsettled = log, false
+	log.armed.Store(true)
+}
+
+// forget expects no answers any more.
+func (r *requests) forget() {
+	for i := range r.sent {
+		r.sent[i].answered = true
+	}
+	r.pending = 0
+}
+
+func (r *requests) latest() *request { return &r.sent[r.counter%rememberedRequests] }
+
+// highestSent returns the highest sequence number of the outbound SA.
+func (r *requests) highestSent() uint32 {
+	if r.log == nil {
+		return 0
+	}
+	return r.log.highest.Load()
+}
+
+// dueAt returns when the next request is due, zero while no data flows. A peer
+// that does not answer is asked ever less often.
+func (r *requests) dueAt(srtt time.Duration) time.Time {
+	if r.log == nil || r.log.armed.Load() && !r.unsettled {
+		return time.Time{}
+	}
+	interval := max(srtt/2, requestInterval)
+	return r.last.Add(interval * time.Duration(1+r.deferred) << min(r.pending/rememberedRequests, 8))
+}
+
+// unasked returns how many bytes of data have left since the last request, as
+// far as they may decide about the next, and whether any packet of them is
+// above MIN_PLPMTU: smaller ones cannot be lost for their size.
+func (r *requests) unasked(minPLPMTU int) (bytes int, large bool) {
+	last := r.latest().top
+	for seq := r.log.highest.Load(); seq > last && bytes < dataPerRequest; seq-- {
+		size := r.log.Size(seq)
+		if size == 0 {
+			break
+		}
+		bytes += size
+		large = large || size > minPLPMTU
+	}
+	return bytes, large
+}
+
+// ask appends the request that is due, unless there is too little data to ask
+// about. The id gets the given generation.
+func (r *requests) ask(dst []Action, generation uint32, minPLPMTU int, now time.Time) []Action {
+	if !r.unsettled {
+		switch bytes, large := r.unasked(minPLPMTU); {
+		case bytes >= dataPerRequest:
+		case !large:
+			r.log.armed.Store(true) // the next packet may make it worth asking
+			return dst
+		case r.deferred < maxDeferred:
+			r.deferred++
+			return dst
+		}
+	}
+	r.last, r.deferred, r.unsettled = now, 0, false
+	r.counter++
+	r.pending++
+	q := r.latest()
+	q.id, q.sent, q.answered = uint64(generation)<<32|uint64(r.counter), now, false
+	q.top = r.log.top()
+	q.count = int(min(uint32(snapshotSize), q.top))
+	for i := range q.count {
+		q.sizes[i] = uint16(r.log.Size(q.top - uint32(i)))
+	}
+	r.log.armed.Store(true)
+	return append(dst, Action{Kind: SendReportRequest, ID: q.id})
+}
+
+// answer returns the request that a report answers, nil if there is none or it
+// is answered already.
+func (r *requests) answer(id uint64) *request {
+	q := &r.sent[uint32(id)%rememberedRequests]
+	if q.id != id || q.answered {
+		return nil
+	}
+	q.answered = true
+	r.pending = min(r.pending, int(r.counter-uint32(id)))
+	return q
+}
+
+// silentAt returns when the absence of reports becomes a suspicion: when
+// several requests in a row are each a timeout ago without an answer. Zero if
+// there are too few, given the share of packets lost.
+func (r *requests) silentAt(loss float64, timeout time.Duration) time.Time {
+	both := 1 - (1-loss)*(1-loss) // the request or its report
+	need := min(inARow(both, 1e-5, minUnanswered), rememberedRequests-2)
+	if r.pending < need {
+		return time.Time{}
+	}
+	last := r.counter - uint32(r.pending-need) // of the first ones without an answer
+	if r.counter-last >= rememberedRequests {
+		last = r.counter - rememberedRequests + 1
+	}
+	return r.sent[last%rememberedRequests].sent.Add(timeout)
+}
