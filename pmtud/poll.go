@@ -20,7 +20,9 @@ func (d *Discovery) Deadline() time.Time {
 		earlier(d.round.nextAt)
 	}
 	earlier(d.raiser.at)
-	earlier(d.requestAt())
+	if d.asks() {
+		earlier(d.requests.dueAt(d.rtt.smoothed))
+	}
 	earlier(d.silenceAt())
 	return at
 }
@@ -59,7 +61,7 @@ func (d *Discovery) Poll(dst []Action, now time.Time) []Action {
 	if !d.round.open && d.wantsFan() && !now.Before(d.round.nextAt) {
 		dst = d.openRound(dst, now)
 	}
-	if due(d.requestAt(), now) {
+	if d.asks() && due(d.requests.dueAt(d.rtt.smoothed), now) {
 		dst = d.requests.ask(dst, d.probes.generation, d.search.grid.min, now)
 	}
 	return dst

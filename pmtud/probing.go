@@ -7,21 +7,12 @@ import "time"
 // openRound sends a fan.
 func (d *Discovery) openRound(dst []Action, now time.Time) []Action {
 	d.sizes = d.search.plan(d.sizes[:0], task{d.state, d.verify, d.suspended.plpmtu, d.detector.loss, d.budget})
-	d.round.begin(d.probes.counter, len(d.sizes), d.verify, d.probeTimeout(), now)
+	d.round.begin(d.probes.counter, len(d.sizes), d.verify, d.round.timeout(d.cfg, d.rtt), now)
 	d.verify, d.search.hint = 0, 0
 	for _, size := range d.sizes {
 		dst = append(dst, Action{Kind: SendProbe, ID: d.probes.add(d.round.number, size, now), Size: size})
 	}
 	return dst
-}
-
-// probeTimeout is how long a fan may stay without any answer. PROBE_TIMER
-// (RFC 8899, 5.1.1) bounds it; acknowledgments make it shorter in a fan.
-func (d *Discovery) probeTimeout() time.Duration {
-	if d.cfg.Mode == Sequential {
-		return d.cfg.ProbeTimer
-	}
-	return min(d.rtt.timeout()<<min(d.round.silent, 8), d.cfg.ProbeTimer)
 }
 
 // Ack takes in the peer's acknowledgment of a probe. inFragments says that the

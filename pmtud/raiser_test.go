@@ -1,39 +1,73 @@
 package pmtud
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
 
-// TestRaiser follows PMTU_RAISE_TIMER through searches, reductions and false
-// alarms. Each row says when the timer then expires.
-func TestRaiser(t *testing.T) {
-	begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	r := raiser{limit: time.Minute}
-	r.shorten()
-	var before raiser
-	for _, step := range []struct {
-		name string
-		at   time.Duration
-		do   func(now time.Time)
-		want time.Duration // 0: it is stopped
+func TestARaiserDoublesUpToItsLimit(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		limit time.Duration
+		want  []float64 // seconds
 	}{
-		{"the first search ends", 0, r.start, firstRaise},
-		{"it expires", firstRaise, func(time.Time) { r.stop() }, 0},
-		{"each search that finds nothing doubles the wait", 10 * time.Second, r.start, 10*time.Second + 2*firstRaise},
-		{"and again", 30 * time.Second, r.start, 30*time.Second + 4*firstRaise},
-		{"and again", 60 * time.Second, r.start, 60*time.Second + 8*firstRaise},
-		{"up to the limit", 2 * time.Minute, r.start, 3 * time.Minute},
-		{"an alarm", 150 * time.Second, func(time.Time) { before = r; r.shorten(); r.stop() }, 0},
-		{"that was false puts nothing off", 151 * time.Second, func(now time.Time) { r.resume(before); r.start(now) }, 3 * time.Minute},
-		{"and the wait is as it was", 3 * time.Minute, r.start, 4 * time.Minute},
-		{"a reduction begins anew", 4 * time.Minute, func(now time.Time) { r.shorten(); r.start(now) }, 4*time.Minute + firstRaise},
-		{"once leaves the next wait", 5 * time.Minute, r.runOnce, 5*time.Minute + 2*firstRaise},
-		{"as it is", 6 * time.Minute, r.start, 6*time.Minute + 2*firstRaise},
+		{"by default", defaultRaise, []float64{5, 10, 20, 40, 80, 160, 320, 600, 600}},
+		{"below the shortest wait", 2 * time.Second, []float64{2, 2}},
 	} {
-		step.do(begin.Add(step.at))
-		if got := r.at.Sub(begin); step.want == 0 && !r.at.IsZero() || step.want != 0 && got != step.want {
-			t.Errorf("%s: it expires after %v, want %v", step.name, got, step.want)
-		}
+		t.Run(tc.name, func(t *testing.T) {
+			r := raiser{limit: tc.limit}
+			r.shorten()
+			var got []float64
+			now := epochStart
+			for range tc.want {
+				r.start(now)
+				got = append(got, r.at.Sub(now).Seconds())
+				now = r.at
+				r.stop()
+			}
+			if !slices.Equal(got, tc.want) {
+				t.Errorf("%v s, want %v", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestARaiserIsInterrupted(t *testing.T) {
+	later := epochStart.Add(time.Second)
+	for _, tc := range []struct {
+		name     string
+		do       func(r *raiser)
+		at, next time.Duration // from epochStart; the next wait
+	}{
+		{"by a false alarm, which puts nothing off", func(r *raiser) {
+			before := *r
+			r.stop()
+			r.resume(before)
+			r.start(later)
+		}, 5 * time.Second, 10 * time.Second},
+		{"by a false alarm while it is stopped", func(r *raiser) {
+			r.stop()
+			r.resume(*r)
+			r.start(later)
+		}, 11 * time.Second, 20 * time.Second},
+		{"by a reduction, after which it is short again", func(r *raiser) {
+			before := *r
+			r.stop()
+			r.resume(before)
+			r.shorten()
+			r.start(later)
+		}, 6 * time.Second, 10 * time.Second},
+		{"by a run that does not double the wait", func(r *raiser) { r.runOnce(later) }, 11 * time.Second, 10 * time.Second},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			r := raiser{limit: defaultRaise}
+			r.shorten()
+			r.start(epochStart)
+			tc.do(&r)
+			if at := r.at.Sub(epochStart); at != tc.at || r.wait != tc.next {
+				t.Errorf("expires after %v, then %v, want %v, then %v", at, r.wait, tc.at, tc.next)
+			}
+		})
 	}
 }

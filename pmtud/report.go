@@ -40,14 +40,6 @@ func (d *Discovery) asks() bool {
 	return d.state != Disabled && d.state != Base && d.search.lo > 0
 }
 
-// requestAt returns when the next report request is due, zero if none is.
-func (d *Discovery) requestAt() time.Time {
-	if !d.asks() {
-		return time.Time{}
-	}
-	return d.requests.dueAt(d.rtt.smoothed)
-}
-
 // silenceAt returns when the absence of reports becomes a suspicion, zero if it
 // is none.
 func (d *Discovery) silenceAt() time.Time {

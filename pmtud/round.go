@@ -41,6 +41,15 @@ func (r *round) begin(first uint32, count, verify int, timeout time.Duration, no
 	}
 }
 
+// timeout is how long the next fan may stay without any answer. PROBE_TIMER
+// (RFC 8899, 5.1.1) bounds it; a known round trip makes it shorter in a fan.
+func (r *round) timeout(cfg Config, rtt rtt) time.Duration {
+	if cfg.Mode == Sequential {
+		return cfg.ProbeTimer
+	}
+	return min(rtt.timeout()<<min(r.silent, 8), cfg.ProbeTimer)
+}
+
 // hear takes in that a probe was answered, and reports whether it is one of this
 // round.
 func (r *round) hear(p *probe) bool {

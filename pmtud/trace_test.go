@@ -75,25 +75,3 @@ func TestTraces(t *testing.T) {
 		})
 	}
 }
-
-func TestEachProbeHasARecord(t *testing.T) {
-	m := newPath(1400)
-	m.begin(1500)
-	m.run(time.Second, func() bool { return m.d.State() == SearchComplete })
-	all := m.d.ProbeRecords()
-	if len(all) != m.probes {
-		t.Fatalf("%d records of %d probes", len(all), m.probes)
-	}
-	for i, s := range all {
-		want := ProbeRecord{Fan: s.Fan, Size: s.Size, Sent: s.Sent, Outcome: Lost}
-		if s.Size <= 1400 {
-			want.Outcome, want.After = Passed, m.rtt()
-		}
-		if s != want {
-			t.Errorf("%d: %+v, want %+v", i, s, want)
-		}
-		if i > 0 && (s.Fan < all[i-1].Fan || s.Sent.Before(all[i-1].Sent)) {
-			t.Errorf("%d is out of order", i)
-		}
-	}
-}

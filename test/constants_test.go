@@ -1,3 +1,5 @@
+//go:build linux
+
 package test
 
 import (
@@ -8,11 +10,13 @@ import (
 	"fathom/conf"
 	"fathom/crypto"
 	"fathom/esp"
+	"fathom/test/tier"
 )
 
 // TestPackagesAgreeOnConstants: conf knows neither esp nor crypto, and names
 // their ciphers and the size of their keys itself.
 func TestPackagesAgreeOnConstants(t *testing.T) {
+	tier.Select(t, tier.Quick, tier.EitherWay)
 	private, err := crypto.GeneratePrivateKey(rand.Reader)
 	check(t, err)
 	cfg, err := conf.Parse("f", []byte("[tunnel]\nprivate_key_file = \"k\"\naddress = [\"10.77.0.1/24\"]\n"),
