@@ -8,18 +8,18 @@ type Mode uint8
 const (
 	// Fan sends several probes at once, one fan a round trip.
 	Fan Mode = iota
-	// Sequential keeps one probe in flight, as RFC 8899, 8 has it to the letter.
+	// Sequential keeps one probe in flight, to the letter of RFC 8899, 8.
 	Sequential
 	// Off sends nothing: the PLPMTU is MAX_PLPMTU.
 	Off
 )
 
-// Config is what a person may set about a Discovery. A zero field means its
-// default. Sizes are bytes of the outer IP packet.
+// A Config holds the settings of a Discovery. A zero field means its default.
+// Sizes are bytes of the outer IP packet.
 type Config struct {
 	Mode Mode
 
-	// Sizes that a packet can have are Residue modulo Step. The zero values
+	// A packet can have the sizes that are Residue modulo Step. The zero values
 	// stand for ESP's alignment, which leaves multiples of four.
 	Step, Residue int
 
@@ -32,7 +32,7 @@ type Config struct {
 	RaiseTimer time.Duration // PMTU_RAISE_TIMER (5.1.1)
 }
 
-// An Endpoint is what a Discovery must know of the way to the peer's address.
+// An Endpoint describes the way to the peer's address.
 type Endpoint struct {
 	IPv6      bool // the outer IP version
 	EgressMTU int  // MTU of the interface or route towards the peer, bytes of the outer IP packet
@@ -42,8 +42,8 @@ type Endpoint struct {
 const (
 	defaultStep       = 4    // ESP's alignment (RFC 4303, 2.4)
 	baseIPv4          = 1228 // a UDP payload of 1200 bytes (RFC 8899, 5.1.2)
-	minIPv4           = 576  // what every IPv4 host can reassemble (RFC 1122, 3.3.2)
-	minIPv6           = 1280 // the least MTU of an IPv6 link (RFC 8200, 5)
+	minIPv4           = 576  // every IPv4 host can reassemble it (RFC 1122, 3.3.2)
+	minIPv6           = 1280 // the minimum MTU of an IPv6 link (RFC 8200, 5)
 	defaultMaxProbes  = 3
 	defaultProbeTimer = 15 * time.Second
 	minProbeTimer     = time.Second
@@ -57,18 +57,18 @@ const (
 	minFan     = 3
 
 	extraProbes       = 2                      // beyond MAX_PROBES where probes are lost by chance
-	minCopies         = 2                      // probes of the suspected size in a confirming fan
-	maxCopies         = 4                      // the same, where much is lost by chance
+	minCopies         = 2                      // probes of the size in question in a confirming fan
+	maxCopies         = 4                      // at most, where much is lost by chance
 	firstRaise        = 5 * time.Second        // after a reduction; doubles up to PMTU_RAISE_TIMER
-	verifyInterval    = time.Second            // between verifications of unvalidated PTBs
-	maxVerifyInterval = time.Minute            // the same, after contradicted ones
-	checkInterval     = 100 * time.Millisecond // between verifications of few lost packets
-	maxCheckInterval  = 2 * time.Second        // the same, after contradicted ones
+	verifyInterval    = time.Second            // between verifications for PTBs that are not validated
+	maxVerifyInterval = time.Minute            // at most, after contradicted ones
+	checkInterval     = 100 * time.Millisecond // between verifications for a few lost packets
+	maxCheckInterval  = 2 * time.Second        // at most, after contradicted ones
 	ptbContradicted   = 3                      // contradicted PTBs before all are ignored
 	ptbIgnored        = 10 * time.Minute
-	requestInterval   = 20 * time.Millisecond // the least between report requests
-	dataPerRequest    = 2400                  // bytes of data that are worth a request sooner …
-	maxDeferred       = 3                     // … than after so many more intervals
+	requestInterval   = 20 * time.Millisecond // between report requests, at least
+	dataPerRequest    = 2400                  // bytes of data that are worth a request at once
+	maxDeferred       = 3                     // intervals that a request waits for more data
 	reorderPackets    = 3                     // RFC 9002, 6.1.1
 	minEvidence       = 3                     // lost large packets that raise suspicion
 	maxEvidence       = 24

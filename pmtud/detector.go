@@ -19,7 +19,7 @@ func newDetector() detector {
 	return detector{factor: 1, verify: backoff{first: checkInterval, limit: maxCheckInterval}}
 }
 
-// forget drops all that was learned of a path.
+// forget drops all knowledge of the path.
 func (v *detector) forget() { v.loss, v.factor, v.tally = 0, 1, tally{} }
 
 // newSA begins a new sequence of numbers.
@@ -63,9 +63,8 @@ func (b bitmap) has(seq uint32) (arrived, told bool) {
 	return b.bits[back/64]>>(back%64)&1 == 1, true
 }
 
-// learn takes in what a report says of the packets before its request. It
-// returns whether the last of them may still be on their way, so that another
-// report is needed.
+// learn takes in a report on the packets before its request. It returns whether
+// the last of them may still be on their way, so that another report is needed.
 func (v *detector) learn(q *request, received bitmap, minPLPMTU, plpmtu int) (unsettled bool) {
 	for seq := max(v.judged, v.epoch, q.top-uint32(q.count)) + 1; seq <= q.top; seq++ {
 		size := int(q.sizes[q.top-seq])

@@ -30,7 +30,7 @@ func TestABitmapSaysWhichPacketsHaveArrived(t *testing.T) {
 }
 
 func TestADetectorLearns(t *testing.T) {
-	// Packets 1 to 10, of 1400 bytes but for 3 and 6.
+	// Packets 1 to 10, of 1400 bytes; 3 is small and 6 is a probe.
 	q := &request{top: 10, count: 10}
 	for i := range q.count {
 		q.sizes[i] = 1400
@@ -93,7 +93,7 @@ func TestADetectorAsksForEvidence(t *testing.T) {
 		v.loss, v.factor = tc.loss, tc.factor
 		v.tally.lost(1400)
 		v.tally.passed(600)
-		for !v.suspicious() {
+		for !v.suspicious() && v.tally.count < maxEvidence {
 			v.tally.lost(1400)
 		}
 		if v.tally.count != tc.want {

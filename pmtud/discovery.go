@@ -3,7 +3,7 @@ package pmtud
 import "time"
 
 // A Discovery finds and keeps the PLPMTU of the path to one peer, in one
-// direction. It is a value of its inputs alone: it does no I/O and reads no
+// direction. Its state depends on its inputs alone: it does no I/O and reads no
 // clock. All its methods belong to one goroutine.
 //
 // After any call the caller reads PLPMTU, sends what Poll returns, and calls
@@ -79,8 +79,8 @@ func (d *Discovery) Stop(now time.Time) { d.transition(disconnected, now) }
 // which forgets the former path's.
 func (d *Discovery) SeedRTT(sample time.Duration) { d.rtt.sample(sample) }
 
-// NewSA says that packets leave on another SA from now on, whose sizes log
-// records.
+// NewSA says that packets leave on another SA from now on. log records their
+// sizes.
 func (d *Discovery) NewSA(log *SentLog) {
 	d.requests.newSA(log)
 	d.detector.newSA()
@@ -94,9 +94,9 @@ func (d *Discovery) EgressMTU(mtu int, now time.Time) {
 }
 
 // LocalTooBig says that our own kernel refused a packet of size bytes
-// (EMSGSIZE), which is believed: it lowers the PLPMTU in use, not the search
-// alone. The caller has made sure that the error was not a pending one. The
-// bound holds until EgressMTU, NewEndpoint or the raise timer.
+// (EMSGSIZE). The Discovery believes it: it lowers the PLPMTU in use, not the
+// search alone. The caller has made sure that the error is of this packet, not a
+// pending one. The bound holds until EgressMTU, NewEndpoint or the raise timer.
 func (d *Discovery) LocalTooBig(size int, now time.Time) {
 	if size <= d.search.grid.min || d.local != 0 && size > d.local {
 		return
@@ -184,7 +184,7 @@ func (d *Discovery) restart(now time.Time) {
 	d.budget = initialBudget
 }
 
-// forget drops all that was learned of a path.
+// forget drops all knowledge of the path.
 func (d *Discovery) forget() {
 	d.restart(time.Time{})
 	d.raiser.shorten() // a new path's first search is checked soon, too

@@ -3,34 +3,50 @@
 //
 //	new endpoint, egress MTU, EMSGSIZE ─┐                ┌─▶ PLPMTU
 //	acks, receive reports, PTBs, time ──┼─▶ Discovery ───┼─▶ probes and report requests to send
-//	sizes of what was sent (SentLog) ───┘                └─▶ Deadline, History
+//	sizes of the packets sent (SentLog) ┘                └─▶ Deadline, History
 //
 // A Discovery is one peer's, for the direction to it. All sizes are bytes of
-// the outer IP packet, among the sizes that a packet can have: for ESP those
-// are four apart. The PLPMTU is exact when the next of them does not fit.
+// the outer IP packet, among the sizes that a packet can have (grid.go): for ESP
+// those are four apart. The PLPMTU is exact when the next of them does not fit.
+//
+// # The parts
+//
+// Discovery joins parts that know nothing of it:
+//
+//	search      which sizes passed and failed; plans a fan (fan.go, spread.go, prior.go)
+//	budget      how much a fan may hold
+//	round       the fan in flight, and when it is over
+//	probes      the last probes, by id
+//	requests    when to ask the peer for a report
+//	detector    which large packets vanish, according to reports (tally.go)
+//	suspension  the PLPMTU in question while a suspicion lasts
+//	raiser      PMTU_RAISE_TIMER
+//	ptbTrust    whether validated PTBs count
+//	rtt         the round-trip estimate
 //
 // # The search
 //
 // A fan of probes leaves once a round trip (round.go), largest first, and ends
-// with a sentinel of a size that passes. Its ack tells that what is unanswered
-// was lost, so that no timer has to be guessed. Sizes are chosen (search.go) to
-// part what the path's MTU may be into equally likely pieces, with common MTUs
-// more likely, and sizes above a failed probe unlikely but not impossible.
-// A larger size is used as soon as it is acknowledged. The search ends when
-// the next size has failed MAX_PROBES times, two times more where
-// probes were lost that fit.
+// with a sentinel of a size that passes. The ack of the sentinel tells that the
+// unanswered probes were lost, so that no timer has to be guessed. The sizes
+// divide the possible MTUs of the path into equally likely pieces (spread.go):
+// common MTUs are more likely, and sizes above a failed probe unlikely but not
+// impossible. A larger size is used as soon as it is acknowledged. The search
+// ends when the next size has failed MAX_PROBES times, two times more where
+// fitting probes were lost.
 //
 // # Black holes
 //
-// While data flows, a small report request leaves every half round trip or so
-// (report.go), and its answer says which packets have arrived. The larger
-// sizes all lost while smaller ones arrived, or no answer, is a suspicion:
-// the PLPMTU is MIN_PLPMTU at once, and a fan that holds the former size twice
-// decides one round trip later (suspicion.go). Where only few large packets
-// are missing, and nothing of their size has come since, a fan confirms the
-// PLPMTU in use before anything changes: a flow that has stalled sends one
-// packet a timeout, and does not wait to be told twice. No answer at all is
-// an outage, and ends with whatever its first answers say.
+// While data flows, a small report request leaves about every half round trip
+// (requests.go), and its answer says which packets have arrived. It is a
+// suspicion if the larger sizes are all lost while smaller ones arrive
+// (detector.go), or if no answer comes: the PLPMTU is MIN_PLPMTU at once, and a
+// fan that holds the former size twice decides one round trip later
+// (suspension.go). Where only a few large packets are missing, and nothing of
+// their size has come since, a fan confirms the PLPMTU in use before anything
+// changes (verification.go): a flow that has stalled sends one packet a timeout,
+// and must not wait for a second loss. No answer at all is an outage, and the
+// first answers after it decide.
 //
 // # Traffic
 //
@@ -38,9 +54,10 @@
 // max(14720, 2·M) bytes and a few sentinels (RFC 9002, 7.2), one a round trip;
 // only where sizes beyond Ethernet's are searched, a fan that lost nothing
 // that fits lets the next one have twice the bytes, as slow start would.
-// Half the packets, if most of the small ones were lost. A search up to
-// Ethernet's size takes some 35 kB in all; after it there is one fan, rarely
-// more, at each raise, 5, 10, 20 … 600 s apart: some 350 bit/s over an hour.
+// If half of the small probes were lost, it has half the packets and bytes. A
+// search up to Ethernet's size takes some 35 kB in all. After it there is one
+// fan, rarely more, at each raise, 5, 10, 20 … 600 s apart: some 350 bit/s over
+// an hour.
 // Requests, of some 80 bytes, take at most 640 bit each max(RTT/2, 20 ms): 32 kbit/s.
 // There is no more than one for 2400 bytes of data, or, where packets above
 // MIN_PLPMTU are among them, for four such intervals. A report is of the same
@@ -59,47 +76,47 @@
 //	3 (7)     one round trip between probes   round.go: Sequential to the letter, Fan between fans (below)
 //	4.1       probes are identifiable         Action.ID: generation ‖ counter, inside ESP
 //	4.2       confirmation                    Ack
-//	4.3       black holes, all three signs    ptb.go, suspicion.go, report.go
+//	4.3       black holes, all three signs    ptb.go, detector.go, requests.go
 //	4.4       MPS                             the caller: inner MTU of PLPMTU
 //	4.5       PMTUD off                       the caller's sockets
 //	4.6.1     validation of PTBs              PTB.Validated, by the caller
 //	4.6.2     use of PTBs                     Discovery.PTB, case by case
-//	5.1.1     PROBE_TIMER                     round.probeTimeout, Config.ProbeTimer
+//	5.1.1     PROBE_TIMER                     round.timeout, Config.ProbeTimer
 //	          PMTU_RAISE_TIMER                raise.go, Config.RaiseTimer
 //	          CONFIRMATION_TIMER              none: MUST NOT be used where the peer acknowledges
 //	5.1.2     MAX_PROBES, MIN_, MAX_, BASE_   Config, grid
-//	5.1.3     PROBED_SIZE                     probe.size
+//	5.1.3     PROBED_SIZE                     ProbeRecord.Size
 //	          PROBE_COUNT                     failure.count, for each size
 //	5.1.4     phases                          state.go
 //	5.2       state machine                   state.go, the table
 //	5.3.1     probing for a larger PLPMTU     round.go
-//	5.3.2     selection of sizes              search.go, commonMTUs
+//	5.3.2     selection of sizes              fan.go, spread.go, prior.go: commonMTUs
 //	5.3.3     inconsistent paths              late acks reopen; evidence doubles after false alarms
 //	5.4       below BASE_PLPMTU               Error searches from MIN_PLPMTU up
 //	6.1       application data and acks       the caller's control messages in ESP
-//	8         load, forged PTBs               round.go, ptb.go: contradicted PTBs are ignored for a while
+//	8         load, forged PTBs               budget.go, ptbtrust.go: contradicted PTBs are ignored for a while
 //
 // Where it differs, on purpose:
 //
 //   - 3 (7), 8: a fan holds several probes within one round trip, bounded as
 //     above. Sequential keeps to one probe a round trip.
 //   - 5.1.1: in a fan, acknowledgments tell losses; PROBE_TIMER bounds how long
-//     an unanswered fan is waited for, and is shorter while round trips are.
+//     an unanswered fan is waited for; where round trips are short, so is the wait.
 //   - 5.1.1: after a reduction and after the first search, raises begin at 5 s.
 //   - 5.2: PROBE_COUNT is kept for each size, so that failures of different
 //     sizes do not end a search. Nothing passing at all, not even MIN_PLPMTU, keeps
-//     ERROR and its probes; Stop is for who knows that the peer is gone.
+//     ERROR and its probes; a caller that knows that the peer is gone calls Stop.
 //   - 5.2: a validated PTB below BASE_PLPMTU in BASE does not enter ERROR before
 //     probes have agreed, and one of the PLPMTU itself does not end a search.
 //   - 4.3: while a black hole is suspected, for about a round trip, the PLPMTU is
-//     MIN_PLPMTU, not BASE_PLPMTU, which may not pass either: what TCP sends again
-//     must not be lost again.
+//     MIN_PLPMTU. BASE_PLPMTU may not pass either, and a packet that TCP sends
+//     again must not be lost again.
 //   - 4.6.1: a PTB that is not validated causes at most a rate-limited
 //     verification of the PLPMTU; in Sequential nothing.
 //
-// # What it does not do
+// # Limits
 //
-// It neither sends nor receives, starts no goroutine, reads no clock and logs
-// nothing. Package tunnel does the I/O, validates PTBs, and converts a PLPMTU to
-// an inner MTU with package esp.
+// The package neither sends nor receives, starts no goroutine, reads no clock and
+// logs nothing. Package tunnel does the I/O, validates PTBs, and converts a
+// PLPMTU to an inner MTU with package esp.
 package pmtud

@@ -26,7 +26,7 @@ func (f *fan) take(size int) {
 	f.room.bytes -= size
 }
 
-// add adds probes of a size as far as there is room. The first one after the
+// add adds probes of a size while there is room. The first one after the
 // sentinels may have more bytes than there is room for.
 func (f *fan) add(size, copies int) {
 	size = min(size, f.grid.max)
@@ -132,7 +132,7 @@ func (s *search) addHint(f *fan, high int) {
 	}
 }
 
-// fill adds sizes of the search in (low, high] as far as there is room.
+// fill adds sizes of the search in (low, high] while there is room.
 func (s *search) fill(f *fan, low, high int) {
 	step := s.grid.step
 	if low >= high || f.room.packets <= 0 {
@@ -166,8 +166,7 @@ func (s *search) addRest(f *fan, low, high, bound int) {
 	}
 }
 
-// addSpread adds sizes that divide the possible MTUs, as many as there is room
-// for.
+// addSpread fills the room with sizes that divide the possible MTUs.
 func (s *search) addSpread(f *fan, low, high int) {
 	kept, room := len(f.sizes), f.room
 	// Pieces may share a cut next to a very likely size; ask for more pieces then.

@@ -7,8 +7,8 @@ import (
 )
 
 // FuzzInputs drives a Discovery with any inputs in any order: it never panics,
-// its PLPMTU stays within its bounds, what it sends stays within a fan, and
-// time always gets on.
+// its PLPMTU stays within its bounds, it sends no more than a fan at once, and
+// no deadline stays in the past.
 func FuzzInputs(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte{0, 5, 220, 1, 0, 10, 2, 0, 0, 2, 0, 1, 3, 5, 0, 4, 1, 2, 9, 0, 255})
@@ -113,7 +113,7 @@ func TestAReportIsReadWithinItsBounds(t *testing.T) {
 		{"with no bitmap", q.id, q.top, nil},
 		{"of numbers never sent", q.id, ^uint32(0), make([]uint64, 64)},
 		{"of no number", q.id, 0, make([]uint64, 64)},
-		{"that nobody asked for", q.id + 1<<40, q.top, make([]uint64, 64)},
+		{"that answers no request", q.id + 1<<40, q.top, make([]uint64, 64)},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			q.answered = false

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A model is a path and the peer at its end, in virtual time. Nothing in it
-// happens by itself: run executes what is due.
+// A model is a path and the peer at its end, in virtual time: run executes the
+// events that are due.
 type model struct {
 	d   *Discovery
 	rng *rand.Rand
@@ -18,9 +18,9 @@ type model struct {
 	delay     time.Duration // one way
 	loss      float64       // of any packet, either way
 	reorder   float64       // share of packets that are late
-	lateness  time.Duration // by at most so much
+	lateness  time.Duration // at most
 	ptb       bool          // routers answer with PTBs
-	ptbOffset int           // and lie by so many bytes
+	ptbOffset int           // and lie by this many bytes
 	ptbDelay  time.Duration
 	clearsDF  bool
 	silent    bool // the peer answers nothing
@@ -43,7 +43,7 @@ type model struct {
 	order   int
 	trouble string // the first broken invariant
 
-	// what was counted
+	// counters
 	fans, probes, probeBytes, requests, polls int
 	lastFan                                   time.Time
 	lastGen                                   uint32
@@ -150,7 +150,7 @@ func (m *model) flow() (wake bool) {
 	return wake
 }
 
-// poll does what a tunnel does with the actions.
+// poll acts on the actions as a tunnel would.
 func (m *model) poll() {
 	m.polls++
 	m.actions = m.d.Poll(m.actions[:0], m.now)
@@ -201,7 +201,7 @@ func (m *model) poll() {
 	}
 }
 
-// report has the peer answer a request with what has arrived by now.
+// report has the peer answer a request with the packets that have arrived by now.
 func (m *model) report(id uint64) {
 	var highest uint32
 	for s := m.seq; s > 0 && s+uint32(len(m.arrival)) > m.seq; s-- {

@@ -2,8 +2,8 @@ package pmtud
 
 import "time"
 
-// Deadline returns when Poll must be called at the latest, zero if nothing is
-// to be done.
+// Deadline returns when Poll must be called at the latest, zero if nothing will
+// become due.
 func (d *Discovery) Deadline() time.Time {
 	var at time.Time
 	earlier := func(t time.Time) {
@@ -42,8 +42,9 @@ type Action struct {
 	Size int    // of a probe
 }
 
-// Poll does what has become due and appends to dst what is to be sent now, in
-// this order.
+// Poll does the work that is due, and appends to dst the messages to be sent
+// now, in this order. It allocates nothing if dst has room, once the Discovery's
+// own buffers have grown.
 func (d *Discovery) Poll(dst []Action, now time.Time) []Action {
 	if d.state == Disabled || d.cfg.Mode == Off {
 		return dst

@@ -41,8 +41,8 @@ func (d *Discovery) Ack(id uint64, inFragments bool, now time.Time) {
 }
 
 // ProbeFailed says that a probe of Poll was not sent. tooBig says that the
-// kernel refused it for its size (EMSGSIZE), which is believed; otherwise the
-// probe counts for nothing.
+// kernel refused it for its size (EMSGSIZE): then it is taken as LocalTooBig.
+// Otherwise the probe counts for nothing.
 func (d *Discovery) ProbeFailed(id uint64, tooBig bool, now time.Time) {
 	p := d.probes.find(id)
 	if p == nil || p.Outcome != Waiting {
@@ -126,8 +126,8 @@ func (d *Discovery) decide(now time.Time) {
 	}
 }
 
-// unanswered is a fan without any answer: an outage, which says nothing about
-// sizes until it lasts.
+// unanswered takes in that a fan had no answer at all: an outage, which says
+// nothing about sizes until it lasts.
 func (d *Discovery) unanswered(now time.Time) {
 	if d.cfg.Mode == Sequential {
 		d.round.silent = 0

@@ -8,8 +8,8 @@ type PTB struct {
 	// MTU is the offered one, in bytes of the outer IP packet.
 	MTU int
 	// Validated says that the message quotes the addresses and ports of this
-	// path, and the SPI and a sequence number of a packet that was lately sent
-	// on it (RFC 8899, 4.6.1).
+	// path, and the SPI and a sequence number of a packet that was recently
+	// sent on it (RFC 8899, 4.6.1).
 	Validated bool
 	// Size is the size of that packet as it was sent, in bytes of the outer IP
 	// packet, from SentLog or the caller's own knowledge, not from the quoted
@@ -26,7 +26,7 @@ func (d *Discovery) PTB(m PTB, now time.Time) {
 	offered := s.grid.floor(m.MTU)
 	switch {
 	case d.state == Disabled || d.cfg.Mode == Off:
-	case d.ptbs.ignores(now): // section 8: suspended after contradicting probes
+	case d.ptbs.ignores(now): // section 8: probes have contradicted several
 	case offered < s.grid.min: // PL_PTB_SIZE < MIN_PLPMTU
 	case !m.Validated:
 		if offered < d.plpmtu {

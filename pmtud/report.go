@@ -5,8 +5,8 @@ import "time"
 // Report takes in a receive report for the current outbound SA: the answer to
 // the request id, the highest sequence number the peer has received, and its
 // bitmap, where bit i of bits[k] stands for the number highest-64k-i. Work is
-// bounded whatever the report says. It changes nothing if nobody asked for it
-// or it comes twice.
+// bounded whatever the report says. A report that answers no request, or comes
+// twice, changes nothing.
 func (d *Discovery) Report(id uint64, highest uint32, bits []uint64, now time.Time) {
 	if d.state == Disabled || d.cfg.Mode == Off {
 		return

@@ -36,7 +36,7 @@ func reported(d *Discovery, log *SentLog, drawn string, now time.Time) {
 	d.Report(id, request, bits[:], now.Add(20*time.Millisecond))
 }
 
-func TestWhatRaisesSuspicion(t *testing.T) {
+func TestLostPacketsRaiseSuspicion(t *testing.T) {
 	for _, tc := range []struct {
 		name, drawn string
 		prepare     func(d *Discovery, log *SentLog)
@@ -56,7 +56,7 @@ func TestWhatRaisesSuspicion(t *testing.T) {
 			d.detector.widen()
 			d.detector.calm = epochStart.Add(time.Hour)
 		}, SearchComplete},
-		{"what was sent before the PLPMTU changed", "LLSLllSlSSSSS", func(d *Discovery, log *SentLog) {
+		{"large packets lost that were sent before the PLPMTU changed", "LLSLllSlSSSSS", func(d *Discovery, log *SentLog) {
 			d.detector.epoch = log.highest.Load() + 13
 		}, SearchComplete},
 	} {
@@ -74,7 +74,7 @@ func TestWhatRaisesSuspicion(t *testing.T) {
 	}
 }
 
-func TestAChangedPLPMTUForgetsWhatWasSentBefore(t *testing.T) {
+func TestAChangedPLPMTUDropsEarlierEvidence(t *testing.T) {
 	m := complete(t, 1500, 1500)
 	m.flowing(time.Millisecond, 100*time.Millisecond)
 	m.d.EgressMTU(1400, m.now)

@@ -71,9 +71,9 @@ func (r *requests) dueAt(srtt time.Duration) time.Time {
 	return r.last.Add(interval * time.Duration(1+r.deferred) << min(r.pending/rememberedRequests, 8))
 }
 
-// unasked returns how many bytes of data have left since the last request, as
-// far as they may decide about the next, and whether any packet of them is
-// above MIN_PLPMTU: smaller ones cannot be lost for their size.
+// unasked returns how many bytes of data have left since the last request,
+// counted up to dataPerRequest, and whether any of these packets is above
+// MIN_PLPMTU: smaller ones cannot be lost for their size.
 func (r *requests) unasked(minPLPMTU int) (bytes int, large bool) {
 	last := r.latest().top
 	for seq := r.log.highest.Load(); seq > last && bytes < dataPerRequest; seq-- {

@@ -23,8 +23,7 @@ type round struct {
 	nextAt  time.Time // once it is closed: when the next may leave
 }
 
-// A result is the lesson of a round, beside the failures that the search has
-// counted.
+// A result sums up a round. The search has counted its failures already.
 type result struct {
 	heard       bool // any probe was answered
 	confirmed   bool // one of the size to be verified passed

@@ -2,7 +2,7 @@ package pmtud
 
 import "time"
 
-// An RTT is the round-trip estimate of RFC 6298, section 2. The zero value has
+// An rtt is the round-trip estimate of RFC 6298, section 2. The zero value has
 // no sample. Samples come from probes and report requests, which are each sent
 // once, so Karn's rule is met by construction.
 type rtt struct {
@@ -11,7 +11,7 @@ type rtt struct {
 
 const (
 	initialTimeout = time.Second           // RFC 6298, 2.1
-	granularity    = 10 * time.Millisecond // least allowance for a busy peer
+	granularity    = 10 * time.Millisecond // minimum allowance for a busy peer
 	maxRTT         = time.Minute
 )
 
@@ -28,7 +28,7 @@ func (r *rtt) sample(d time.Duration) {
 	r.smoothed += (d - r.smoothed) / 8
 }
 
-// timeout is SRTT + 4 RTTVAR (RFC 6298, 2.3), and a second before any sample.
+// timeout returns SRTT + 4 RTTVAR (RFC 6298, 2.3), a second before any sample.
 func (r *rtt) timeout() time.Duration {
 	if r.smoothed == 0 {
 		return initialTimeout

@@ -501,12 +501,12 @@ func TestTheHistoryIsBounded(t *testing.T) {
 	}
 }
 
-// TestAFailedVerificationIsADoubt has a fan that verifies the PLPMTU lost by
+// TestAFailedVerificationIsASuspicion has a fan that verifies the PLPMTU lost by
 // chance: nothing is settled before a fan for the purpose has decided.
-func TestAFailedVerificationIsADoubt(t *testing.T) {
+func TestAFailedVerificationIsASuspicion(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
-		mtu   int // when the doubt is decided
+		mtu   int // when the suspicion is decided
 		cause Cause
 	}{
 		{"that is taken back", 1500, CauseResumed},

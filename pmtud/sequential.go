@@ -12,7 +12,7 @@ func (s *search) nextSize(t task) int {
 		return g.min
 	}
 	for _, f := range s.fails { // the same size until it has failed MAX_PROBES times
-		if f.count < s.maxProbes {
+		if f.count < s.maxProbes && f.size <= g.max {
 			return f.size
 		}
 	}

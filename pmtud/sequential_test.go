@@ -3,6 +3,7 @@ package pmtud
 import (
 	"slices"
 	"testing"
+	"time"
 )
 
 func TestTheSequentialModeSendsOneProbe(t *testing.T) {
@@ -29,5 +30,18 @@ func TestTheSequentialModeSendsOneProbe(t *testing.T) {
 				t.Errorf("%v, want %d", got, tc.want)
 			}
 		})
+	}
+}
+
+// TestAShrunkenEgressMTUBoundsTheSequentialMode: a size that has failed is not
+// probed again once it is above MAX_PLPMTU, and the search ends.
+func TestAShrunkenEgressMTUBoundsTheSequentialMode(t *testing.T) {
+	m := newPath(1400)
+	m.d = New(Config{Mode: Sequential})
+	m.begin(9000)
+	m.run(time.Minute, func() bool { return m.d.search.fails.count(9000) == 1 })
+	m.d.EgressMTU(1500, m.now)
+	if !m.run(time.Hour, func() bool { return m.d.State() == SearchComplete }) || m.d.PLPMTU() != 1400 {
+		t.Errorf("PLPMTU %d in %v: %s", m.d.PLPMTU(), m.d.State(), m.trouble)
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"fathom/test/tier"
 )
 
-// A life is what one random path has told.
+// A life holds the measurements of one random path.
 type life struct {
 	trouble            string
 	mtu, then          int

@@ -17,7 +17,7 @@ var stateNames = [...]string{"disabled", "base", "searching", "search_complete",
 
 func (s State) String() string { return stateNames[s] }
 
-// An event is what a state may be left for.
+// An event may cause a transition.
 type event uint8
 
 const (
@@ -86,8 +86,8 @@ var transitions = []struct {
 	{Error, validPTB, Error, "5.4: search again below BASE_PLPMTU"},
 }
 
-// transition moves the machine and reports whether the event has a line in the
-// table.
+// transition moves the machine as the table says. It reports whether the event
+// has a line there.
 func (d *Discovery) transition(e event, now time.Time) bool {
 	for _, t := range transitions {
 		if t.from == d.state && t.on == e {
