@@ -117,9 +117,10 @@ func parseDocument(data []byte, report func(pos position, key, problem, hint str
 			n++
 		}
 	}
-	// Whether statements go together is for the library to say.
+	// Whether statements go together is for the library to say. The newline keeps
+	// it from dropping a second byte order mark.
 	if !r.failed {
-		if _, f := r.decode(string(data), 0); f != nil {
+		if _, f := r.decode("\n"+r.text, -1); f != nil {
 			r.fail(r.position(f.at), "", f.problem, f.hint)
 		}
 	}
@@ -184,7 +185,7 @@ func (r *reader) decode(text string, offset int) (data map[string]any, f *fault)
 	}
 	r.keys = md.Keys()
 	if errors.As(err, &syntax) {
-		at := offset + max(0, min(syntax.Position.Start, len(text)-1))
+		at := max(0, offset+min(syntax.Position.Start, len(text)-1))
 		return nil, &fault{at, plainMessage(syntax.Message), ""}
 	}
 	return data, nil
