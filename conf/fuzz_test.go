@@ -24,6 +24,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(smallest + smallestPeer))
 	f.Add(Template(DefaultName, "private.key", ownPublicKey))
 	f.Add([]byte(smallest + smallestPeer + "endpoint = \"[2001:db8::1]:4500\"\nkeepalive = \"25s\"\npreshared_key_file = \"psk.key\"\nmax_plpmtu = 9000\n"))
+	f.Add([]byte("# \xff\n# no text\n"))
 	f.Add([]byte("[[peer]]\nname.a = '''\r\n\"\n" + strings.Repeat("[", 100)))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) > maxFile {

@@ -36,6 +36,7 @@ var keyFiles = []struct {
 	mode          fs.FileMode
 }{
 	{"private.key", privateKey + "\n", 0o600},
+	{"misplaced.key", misplacedKey + "\n", 0o600},
 	{"psk.key", presharedKey + "\n", 0o400},
 	{"own-public.key", ownPublicKey + "\n", 0o600},
 	{"other-public.key", otherPublicKey + "\n", 0o600},

@@ -156,3 +156,30 @@ func TestPresentableIsShortAndPrintable(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// TestKeysAloneOnALineAreHidden pastes keys as keys and headers of TOML, which
+// they are not if they have a plus sign or a slash.
+func TestKeysAloneOnALineAreHidden(t *testing.T) {
+	const keys = 300
+	random, shown := rand.New(rand.NewPCG(5, 6)), 0
+	for range keys {
+		var secret [keySize]byte
+		for i := range secret {
+			secret[i] = byte(random.Uint32())
+		}
+		s := base64.StdEncoding.EncodeToString(secret[:])
+		_, err := Parse("f", []byte(s+"\n"+s+" = 1\n["+s+"]\n[["+s+"\n"+s[:43]+"\n"), keysByName)
+		if err == nil {
+			t.Fatal("no mistake")
+		}
+		for i := 0; i+11 <= len(s); i++ {
+			if strings.Contains(err.Error(), s[i:i+11]) {
+				shown++
+				break
+			}
+		}
+	}
+	if most := keys / 50; shown > most { // without its padding a key is a guess
+		t.Errorf("%d of %d keys are shown", shown, keys)
+	}
+}

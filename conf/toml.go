@@ -117,10 +117,10 @@ func parseDocument(data []byte, report func(pos position, key, problem, hint str
 			n++
 		}
 	}
-	// Whether statements go together is for the library to say, and what is
-	// between them.
+	// Whether statements go together, and what is between them, is for the
+	// library to say. The newline keeps it from dropping a second byte order mark.
 	if !r.failed {
-		if _, f := r.decode(r.text, 0); f != nil {
+		if _, f := r.decode("\n"+r.text, -1); f != nil {
 			r.fail(r.position(f.at), "", f.problem, f.hint)
 		}
 	}
@@ -189,7 +189,7 @@ func (r *reader) decode(text string, offset int) (data map[string]any, f *fault)
 	}
 	r.keys = md.Keys()
 	if errors.As(err, &syntax) {
-		at := offset + max(0, min(syntax.Position.Start, len(text)-1))
+		at := max(0, offset+min(syntax.Position.Start, len(text)-1))
 		return nil, &fault{at, plainMessage(syntax.Message), ""}
 	}
 	return data, nil
