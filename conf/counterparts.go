@@ -10,8 +10,7 @@ import (
 //go:embed counterparts.toml
 var counterpartsFile string
 
-// counterparts are the answers to words of other programs, as plainWord has
-// them.
+// counterparts are the answers to words of other programs, by plainWord.
 var counterparts = sync.OnceValue(func() map[string]string {
 	var file map[string][]struct {
 		To []string

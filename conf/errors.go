@@ -45,10 +45,9 @@ func (list Errors) Error() string {
 }
 
 // Unwrap gives errors.Is and errors.As access to each mistake.
-func (list Errors) Unwrap() []error {
-	errs := make([]error, len(list))
-	for i, e := range list {
-		errs[i] = e
+func (list Errors) Unwrap() (errs []error) {
+	for _, e := range list {
+		errs = append(errs, e)
 	}
 	return errs
 }

@@ -29,10 +29,8 @@ func readKeyFile(path string) ([]byte, error) {
 	case !info.Mode().IsRegular():
 		return nil, &Error{Problem: path + " is not a regular file", Hint: "name the file that holds the key"}
 	case info.Mode()&0o077 != 0:
-		return nil, &Error{
-			Problem: fmt.Sprintf("%s can be read or written by others (mode %04o)", path, info.Mode().Perm()),
-			Hint:    "chmod 600 " + path + ", and make a new key if others have had access",
-		}
+		return nil, &Error{Problem: fmt.Sprintf("%s can be read or written by others (mode %04o)", path, info.Mode().Perm()),
+			Hint: "chmod 600 " + path + ", and make a new key if others have had access"}
 	}
 	return io.ReadAll(io.LimitReader(f, maxKeyFile+1))
 }

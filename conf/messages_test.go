@@ -20,7 +20,6 @@ var notOfMistakes = map[string]string{
 	"no configuration file":                          "there is no file that could have a mistake: TestLoad",
 	"read configuration: %w":                         "an error of the file system: TestLoad",
 	"read configuration: %s is larger than %d bytes": "the file is not looked at: TestLoad",
-	"conf: the schema's value ":                      "a panic for whoever changes the schema",
 	`"the peer's, as fathom pubkey prints it"`:       "an example in the schema, which `is missing` shows",
 	`["aes-256-gcm", "chacha20-poly1305"]`:           "a default",
 	"is out of range for int64":                      "is in a message of the library",

@@ -42,11 +42,11 @@ func (p *Peer) fields() []field {
 var peerName = regexp.MustCompile(fmt.Sprintf(`^[A-Za-z0-9._-]{1,%d}$`, maxPeerName))
 
 func (p *Peer) setName(a at, v value) {
-	if !peerName.MatchString(v.text) {
+	if peerName.MatchString(v.text) {
+		p.Name = v.text
+	} else {
 		a.fail(fmt.Sprintf("%q cannot be the name of a peer", v.text), fmt.Sprintf("1 to %d letters, digits, dots, hyphens and underscores", maxPeerName))
-		return
 	}
-	p.Name = v.text
 }
 
 func (p *Peer) setPublicKey(a at, v value) {
@@ -71,9 +71,9 @@ func (p *Peer) setEndpoint(a at, v value) {
 	}
 	if problem != "" {
 		a.fail(fmt.Sprintf("%q %s", v.text, problem), `"host.example.org:4500", "192.0.2.1:4500" or "[2001:db8::1]:4500"`)
-		return
+	} else {
+		p.Endpoint = Endpoint{host, port}
 	}
-	p.Endpoint = Endpoint{host, port}
 }
 
 // addAllowedIP leaves the comparison with other prefixes to checkPrefixes,

@@ -29,8 +29,7 @@ func presentable(s string) string {
 	return s
 }
 
-// secretWindow is the length in characters at which what looks random is taken
-// for a key, or for most of one.
+// secretWindow is the least length in characters of what may be most of a key.
 const secretWindow = 32
 
 // keyLike may be a key in base64, the variant for URLs included, or hexadecimal.

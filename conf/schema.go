@@ -3,6 +3,7 @@ package conf
 import (
 	"slices"
 	"strings"
+	"sync"
 )
 
 // field is one key that a table may have.
@@ -56,12 +57,17 @@ func (f *field) store(a at, v value) {
 	}
 }
 
-// parseValue reads a value of the schema's own.
+// parsed are values of the schema, by their text.
+var parsed sync.Map
+
+// parseValue reads a value of the schema, which is TOML, once.
 func parseValue(toml string) value {
-	root, _ := parseDocument([]byte("x = "+toml), func(_ position, _, problem, _ string) {
-		panic("conf: the schema's value " + toml + ": " + problem)
-	})
-	return root.entry("x").value
+	v, ok := parsed.Load(toml)
+	if !ok {
+		root, _ := parseDocument([]byte("x = "+toml), nil)
+		v, _ = parsed.LoadOrStore(toml, root.entry("x").value)
+	}
+	return v.(value)
 }
 
 func fieldNamed(fields []field, name string) *field {

@@ -109,9 +109,9 @@ func (t *Tunnel) setListen(a at, v value) {
 	}
 	if problem != "" {
 		a.fail(problem, `":4500" for all addresses, "192.0.2.1:4500" or "[2001:db8::1]:4500" for one`)
-		return
+	} else {
+		t.ListenHost, t.ListenPort = addr.Unmap(), port
 	}
-	t.ListenHost, t.ListenPort = addr.Unmap(), port
 }
 
 // addAddress accepts addresses that a host can have in a network that is not

@@ -123,9 +123,9 @@ func setChoice(into *string, what string, known ...string) func(at, value) {
 	return func(a at, v value) {
 		if !slices.Contains(known, v.text) {
 			a.fail(fmt.Sprintf("%q is not %s", v.text, what), didYouMean(v.text, known))
-			return
+		} else {
+			*into = v.text
 		}
-		*into = v.text
 	}
 }
 
@@ -140,9 +140,9 @@ func setNumber[N int | uint32](into *N, low, high int64) func(at, value) {
 		n, err := strconv.ParseInt(strings.ReplaceAll(v.text, "_", ""), 0, 64)
 		if err != nil || n < low || n > high {
 			a.fail(v.text+" is out of range", fmt.Sprintf("from %d to %d", low, high))
-			return
+		} else {
+			*into = N(n)
 		}
-		*into = N(n)
 	}
 }
 
