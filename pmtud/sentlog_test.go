@@ -1,6 +1,7 @@
 package pmtud
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -48,6 +49,7 @@ func TestASentLogIsWrittenByManyAtOnce(t *testing.T) {
 	for range writers {
 		done.Go(func() {
 			for range each {
+				runtime.Gosched() // where a runtime does not preempt, as under an emulator
 				seq := next.Add(1)
 				if l.Record(seq, 500+int(seq%1000), true) {
 					wakes.Add(1)
@@ -59,6 +61,7 @@ func TestASentLogIsWrittenByManyAtOnce(t *testing.T) {
 	go func() {
 		defer close(reader)
 		for next.Load() < writers*each {
+			runtime.Gosched()
 			h := l.highest.Load()
 			for back := range uint32(64) {
 				if s := l.Size(h - back); s != 0 && s != 500+int((h-back)%1000) {

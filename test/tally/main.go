@@ -70,6 +70,7 @@ func (c *count) read(in io.Reader, out io.Writer, verbose bool) error {
 	type test struct{ pkg, name string }
 	held := make(map[test]*strings.Builder) // output of tests that have not ended
 	leftOut := make(map[test]bool)
+	failedIn := make(map[string]bool) // packages
 	show := func(of test) {
 		if text := held[of]; text != nil {
 			io.WriteString(out, text.String())
@@ -105,7 +106,10 @@ func (c *count) read(in io.Reader, out io.Writer, verbose bool) error {
 		case e.Action == "output" && e.Test == "" && e.Output == "PASS\n":
 		case e.Action == "output" || e.Action == "build-output":
 			io.WriteString(out, e.Output)
-		case e.Test == "" && e.Action == "fail": // it may have ended amid its tests
+		case e.Test == "" && e.Action == "fail":
+			if !failedIn[e.Package] { // it was not built, or ended amid its tests
+				c.Failed++
+			}
 			for of := range held {
 				if of.pkg == e.Package {
 					show(of)
@@ -123,6 +127,7 @@ func (c *count) read(in io.Reader, out io.Writer, verbose bool) error {
 			show(of)
 		case e.Action == "fail":
 			c.Failed++
+			failedIn[e.Package] = true
 			show(of)
 		}
 	}

@@ -60,3 +60,15 @@ func TestAPassWithoutTestsFails(t *testing.T) {
 		}
 	}
 }
+
+// TestAPackageThatEndsAmidItsTests counts as one that failed.
+func TestAPackageThatEndsAmidItsTests(t *testing.T) {
+	const in = `{"Action":"pass","Package":"p","Test":"TestGood"}
+{"Action":"run","Package":"p","Test":"TestHung"}
+{"Action":"fail","Package":"p"}
+`
+	var out strings.Builder
+	if err := tallyPass(strings.NewReader(in), &out, "race", os.DevNull, false); err != nil || !strings.Contains(out.String(), "1 passed, 1 failed, 0 skipped") {
+		t.Errorf("%v, %s", err, &out)
+	}
+}
