@@ -8,11 +8,15 @@ import (
 )
 
 // actAsFathom in the environment makes this test program the command itself.
+// The demo's tests need it: the demo starts its tunnels as /proc/self/exe, a
+// name by which package testscript does not know the command.
 const actAsFathom = "FATHOM_TEST_COMMAND"
 
-// commandEnv is what to add to the environment of this program as the command.
-// The race detector otherwise makes every exit wait for a second.
-var commandEnv = []string{actAsFathom + "=1", "GORACE=atexit_sleep_ms=0"}
+// noRaceDelay keeps the race detector from delaying every exit by a second.
+const noRaceDelay = "GORACE=atexit_sleep_ms=0"
+
+// commandEnv is the environment in which this test program acts as the command.
+var commandEnv = []string{actAsFathom + "=1", noRaceDelay}
 
 func TestMain(m *testing.M) {
 	if os.Getenv(actAsFathom) != "" {

@@ -15,25 +15,17 @@ import (
 )
 
 // TestScripts runs testdata/script/*.txtar: the commands as a user types them.
-// The language is that of package testscript, with these commands:
+// Package testscript documents the language. These commands are added:
 //
-//	exits CODE PROGRAM [ARGUMENT…]  run it; it must exit with the code
-//	mode FILE OCTAL                 look at its permissions
-//	replace FILE OLD NEW            edit
-//	serve-status SOCKET FILE        be a tunnel whose status is the file
+//	exits CODE PROGRAM [ARGUMENT...]  run a program, which must exit with the code
+//	mode FILE OCTAL                   check the permissions of a file
+//	replace FILE OLD NEW              replace text that the file contains
+//	serve-status SOCKET FILE          answer on a status socket with the file
 func TestScripts(t *testing.T) {
-	// Not t.TempDir, whose path may be too long for a Unix socket.
-	root, err := os.MkdirTemp("", "fathom")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(root) })
 	testscript.Run(t, testscript.Params{
-		Dir:         "testdata/script",
-		WorkdirRoot: root,
+		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
-			env.Setenv("GORACE", "atexit_sleep_ms=0")
-			env.Setenv("HOME", env.WorkDir)
+			env.Vars = append(env.Vars, noRaceDelay)
 			return ownerOnly(env.WorkDir)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -44,7 +36,8 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// ownerOnly takes the files of a script from all but their owner, as keys want it.
+// ownerOnly sets mode 0600 on the files of a script: Fathom refuses a key file
+// that others can read.
 func ownerOnly(dir string) error {
 	return filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
@@ -54,15 +47,15 @@ func ownerOnly(dir string) error {
 	})
 }
 
-// scriptArguments ends a script whose command has other words than it takes.
-func scriptArguments(ts *testscript.TestScript, neg bool, args []string, atLeast, atMost int) {
-	if neg || len(args) < atLeast || len(args) > atMost {
-		ts.Fatalf("! has no meaning here, or there are too few or too many words")
+// usage ends a script that uses a command wrongly.
+func usage(ts *testscript.TestScript, right bool, form string) {
+	if !right {
+		ts.Fatalf("usage: %s", form)
 	}
 }
 
 func scriptExits(ts *testscript.TestScript, neg bool, args []string) {
-	scriptArguments(ts, neg, args, 2, 1000)
+	usage(ts, !neg && len(args) >= 2, "exits CODE PROGRAM [ARGUMENT...]")
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
 	code := 0
@@ -78,7 +71,7 @@ func scriptExits(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func scriptMode(ts *testscript.TestScript, neg bool, args []string) {
-	scriptArguments(ts, neg, args, 2, 2)
+	usage(ts, !neg && len(args) == 2, "mode FILE OCTAL")
 	info, err := os.Stat(ts.MkAbs(args[0]))
 	ts.Check(err)
 	if mode := fmt.Sprintf("%04o", info.Mode().Perm()); mode != args[1] {
@@ -87,7 +80,7 @@ func scriptMode(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func scriptReplace(ts *testscript.TestScript, neg bool, args []string) {
-	scriptArguments(ts, neg, args, 3, 3)
+	usage(ts, !neg && len(args) == 3, "replace FILE OLD NEW")
 	text := ts.ReadFile(args[0])
 	if !strings.Contains(text, args[1]) {
 		ts.Fatalf("%q is not in %s", args[1], args[0])
@@ -96,7 +89,7 @@ func scriptReplace(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func scriptServeStatus(ts *testscript.TestScript, neg bool, args []string) {
-	scriptArguments(ts, neg, args, 2, 2)
+	usage(ts, !neg && len(args) == 2, "serve-status SOCKET FILE")
 	stop, err := serveStatus(ts.MkAbs(args[0]), []byte(ts.ReadFile(args[1])))
 	ts.Check(err)
 	ts.Defer(stop)
