@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"strings"
+	"unicode"
 
 	"github.com/dustin/go-humanize"
 )
@@ -10,15 +11,20 @@ import (
 // byteSize is a number of bytes that people read and write with a unit.
 type byteSize uint64
 
-var errByteSize = errors.New("want a number of bytes, such as 256MiB, 1.5GB or 1000000")
+var errByteSize = errors.New("want a number of bytes, such as 256MiB, 1.5GiB or 1000000")
 
 // String prints the number with a binary unit: "2.5 MiB", "256 MiB".
 func (b byteSize) String() string { return strings.Replace(humanize.IBytes(uint64(b)), ".0 ", " ", 1) }
 
-// Set and Type make it a flag: "256MiB" and "268MB" are about the same.
+// Set reads the value of a flag. The units are those of the GNU core utilities,
+// in upper or lower case: M and MiB are 2^20 bytes, MB is 10^6 bytes. To the
+// library M alone is MB, a comma separates thousands, and half a byte is none.
 func (b *byteSize) Set(s string) error {
+	if i := len(s) - 1; i >= 0 && strings.ContainsRune("KMGTPE", unicode.ToUpper(rune(s[i]))) {
+		s += "iB"
+	}
 	n, err := humanize.ParseBytes(s)
-	if err != nil {
+	if err != nil || strings.Contains(s, ",") || n == 0 && strings.ContainsAny(s, "123456789") {
 		return errByteSize
 	}
 	*b = byteSize(n)
