@@ -12,8 +12,9 @@ func newCheckCommand() *cobra.Command {
 		Short: "Report every mistake in the configuration with its line",
 		Long: `Report every mistake in the configuration with its line.
 
-It reads the key files too, and changes nothing. Exit code: 0 when there is no
-mistake, else 1.`,
+The key files are checked as well. Nothing is changed.
+
+Exit code: 0 for no mistake, 1 for any, 2 for a mistake on the command line.`,
 		Args: noArguments,
 	}
 	path := configFlag(cmd)

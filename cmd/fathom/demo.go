@@ -20,13 +20,13 @@ import (
 	"fathom/tunnel/status"
 )
 
-// demo is what the flags of `fathom demo` ask for, and where it prints.
+// demo is the settings of `fathom demo` and its outputs.
 type demo struct {
 	size    byteSize
 	seed    uint64
 	verbose bool
-	// duration is how long the transfer is spread over at least; 0: as fast as
-	// can be, and the path stays as it is.
+	// duration is the least time that the transfer takes. 0 sends at full speed
+	// and leaves the path unchanged.
 	duration    time.Duration
 	noDiscovery bool
 	asJSON      bool
@@ -39,26 +39,28 @@ func newDemoCommand() *cobra.Command {
 	const usualDuration = 12 * time.Second
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Two hosts, two routers and a tunnel, on this machine and without root",
-		Long: `Build two hosts with two routers between them, on this machine; start a tunnel
-on each host, as ` + "`fathom up`" + ` with a configuration file of its own; send a file's
-worth of bytes through the tunnel over TCP, and compare the hashes. In the
-middle of the transfer the link between the routers shrinks from 1500 bytes to
-1400 and to 1000, without a word from any router, and grows back.
+		Short: "Send data through a tunnel on this machine while the path MTU changes",
+		Long: `Send data through a tunnel on this machine while the path MTU changes.
 
-It needs no root and no configuration: the hosts are network namespaces, inside
-a user namespace when it is not run as root. Nothing on this machine is changed,
-and nothing is left behind.
+The demo builds two hosts with two routers between them, and runs ` + "`fathom up`" + ` on
+each host with its own configuration file. It sends pseudo-random bytes through
+the tunnel over TCP and compares the hashes. During the transfer the link
+between the routers shrinks from 1500 bytes to 1400 and to 1000, and grows back.
+No router reports it.
 
-Exit code: 0 when all bytes have arrived unchanged, else 1; 130 when interrupted.`,
+The demo needs no root and no configuration. The hosts are network namespaces,
+inside a user namespace unless root runs the demo. The machine stays unchanged.
+
+Exit code: 0 when all bytes arrive unchanged, 1 for an error, 2 for a mistake on
+the command line, 130 when interrupted.`,
 		Args: noArguments,
 	}
-	cmd.Flags().Var(&d.size, "size", "how much to send, such as 8MiB or 2GiB")
-	cmd.Flags().Uint64Var(&d.seed, "seed", 1, "what the pseudo-random bytes are made from, a `number`")
-	cmd.Flags().DurationVar(&d.duration, "duration", usualDuration, "spread the transfer over this `time`; 0s sends as fast as it goes, and the path stays as it is")
-	cmd.Flags().BoolVar(&d.noDiscovery, "no-discovery", false, "switch off what Fathom is for, and see the transfer stall")
-	cmd.Flags().BoolVar(&d.asJSON, "json", false, "print nothing but the result, as JSON")
-	cmd.Flags().BoolVarP(&d.verbose, "verbose", "v", false, "show what the tunnels log")
+	cmd.Flags().Var(&d.size, "size", "bytes to send, such as 8MiB or 2GiB")
+	cmd.Flags().Uint64Var(&d.seed, "seed", 1, "`number` that seeds the pseudo-random bytes")
+	cmd.Flags().DurationVar(&d.duration, "duration", usualDuration, "spread the transfer over this `time`; 0s sends at full speed and leaves the path unchanged")
+	cmd.Flags().BoolVar(&d.noDiscovery, "no-discovery", false, "show the stall without path MTU discovery")
+	cmd.Flags().BoolVar(&d.asJSON, "json", false, "print only the result, as JSON")
+	cmd.Flags().BoolVarP(&d.verbose, "verbose", "v", false, "show the logs of both tunnels")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		d.out, d.log = cmd.OutOrStdout(), cmd.ErrOrStderr()
 		if !netlab.Entered() && netlab.Available(netlab.Namespaces) != nil {
@@ -76,7 +78,7 @@ Exit code: 0 when all bytes have arrived unchanged, else 1; 130 when interrupted
 		defer stop()
 		err := d.run(ctx)
 		if ctx.Err() != nil {
-			note(cmd, "fathom: interrupted, and tidied up")
+			note(cmd, "fathom: interrupted; nothing is left behind")
 			return exitCode(exitInterrupted)
 		}
 		return err
@@ -84,13 +86,14 @@ Exit code: 0 when all bytes have arrived unchanged, else 1; 130 when interrupted
 	return cmd
 }
 
-// explainMissing words what the machine does not grant.
+// explainMissing turns each thing that the machine lacks into an error with a
+// hint.
 func explainMissing(err error) error {
 	var list []error
 	for _, err := range separate(err) {
 		var missing *netlab.MissingError
 		if errors.As(err, &missing) {
-			err = withHint(fmt.Errorf("the demo needs what this machine does not grant: %s: %w", missing.What, missing.Err), "%s", missing.Hint)
+			err = withHint(fmt.Errorf("the demo cannot run here: %s: %w", missing.What, missing.Err), "%s", missing.Hint)
 		}
 		list = append(list, err)
 	}
@@ -103,7 +106,7 @@ const (
 	stopWithin      = 5 * time.Second
 )
 
-// run is the demo itself, in a place where namespaces can be made.
+// run is the demo itself. The process must be allowed to make namespaces.
 func (d *demo) run(ctx context.Context) (err error) {
 	defer netlab.Catch(&err)
 	lab, err := netlab.New()
@@ -142,7 +145,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	return nil
 }
 
-// converse is what the demo does while both tunnels run.
+// converse awaits both tunnels, transfers, prints the result and stops them.
 func (d *demo) converse(ctx context.Context, path *labPath, a, b *end, began time.Time) error {
 	for _, e := range []*end{a, b} {
 		peer, err := e.awaitEstablished(ctx)
@@ -172,7 +175,7 @@ func (d *demo) converse(ctx context.Context, path *labPath, a, b *end, began tim
 	return nil
 }
 
-// conclude prints what was measured, and judges it.
+// conclude prints the measurements and returns an error if the transfer failed.
 func (d *demo) conclude(ctx context.Context, r *transferResult, a, b *end, packets uint64) error {
 	sent, err := a.peer(ctx)
 	if err != nil {
@@ -214,27 +217,27 @@ func (d *demo) conclude(ctx context.Context, r *transferResult, a, b *end, packe
 	return nil
 }
 
-// explain prints the end of both logs, and returns the cause of a failure.
+// explain prints the last lines of both logs and returns the cause of a failure.
 func (d *demo) explain(ctx context.Context, err error, ends ...*end) error {
-	// The death of a tunnel is noticed a moment after what it entails.
+	// A tunnel that dies breaks the transfer before its own exit is noticed.
 	select {
 	case <-ctx.Done():
 		err = context.Cause(ctx)
 	case <-time.After(100 * time.Millisecond):
 	}
 	if errors.Is(err, context.Canceled) {
-		return err // by the user, who wants no explanation
+		return err // the user has interrupted the demo
 	}
 	for _, e := range ends {
 		if tail := e.log.String(); tail != "" && !d.verbose {
 			fmt.Fprintf(d.log, "the log of the tunnel on host %s ends with\n%s", e.name, tail)
 		}
 	}
-	return withHint(err, "`fathom demo --verbose` shows all that the tunnels log")
+	return withHint(err, "`fathom demo --verbose` shows the whole logs of both tunnels")
 }
 
-// patience is how long nothing may arrive: not long, where a stall is what the
-// demo is to show.
+// patience returns how long the transfer may stand still. Without discovery the
+// stall is expected, and is reported sooner.
 func (d *demo) patience() time.Duration {
 	if d.noDiscovery {
 		return stallAfter / 4
@@ -242,7 +245,7 @@ func (d *demo) patience() time.Duration {
 	return stallAfter
 }
 
-// demoResult is what --json prints.
+// demoResult is the output of --json.
 type demoResult struct {
 	Bytes         uint64                `json:"bytes"`
 	Seconds       float64               `json:"seconds"`
@@ -267,7 +270,7 @@ func (d *demo) printJSON(r *transferResult, a *status.Peer, packets uint64) erro
 	return err
 }
 
-// say prints a line for people.
+// say prints a line, except with --json.
 func (d *demo) say(format string, args ...any) {
 	if d.asJSON {
 		return

@@ -21,7 +21,7 @@ import (
 	"fathom/tunnel/status"
 )
 
-// end is one of the two hosts with a tunnel: its files, and the process.
+// end is one of the two hosts with a tunnel: its files and its process.
 type end struct {
 	name   string
 	host   *netlab.Host
@@ -31,16 +31,16 @@ type end struct {
 
 	process  *netlab.Cmd
 	log      tail
-	stopping atomic.Bool   // it is being told to end
+	stopping atomic.Bool   // set before it is told to end
 	ended    chan struct{} // closed when the process has ended
-	exit     error         // how; set before that
+	exit     error         // of the process; set before ended is closed
 }
 
 // maxSocketPath is the longest path of a Unix socket in bytes (unix(7)).
 const maxSocketPath = 107
 
-// shortTempDir makes a directory in which a status socket's path is not too
-// long, wherever TMPDIR leads.
+// shortTempDir makes a directory in which the paths of status sockets are short
+// enough, even if TMPDIR is long.
 func shortTempDir() (string, error) {
 	const pattern = "fathom-demo-*"
 	dir, err := os.MkdirTemp("", pattern)
@@ -57,8 +57,8 @@ func shortTempDir() (string, error) {
 // statusSocket is the name of each end's status socket.
 const statusSocket = "status.sock"
 
-// configureEnds writes two configurations, with fresh keys, that name each
-// other. Each is a directory like /etc/fathom.
+// configureEnds makes a directory like /etc/fathom for each end: a new key, and
+// a configuration whose peer is the other end.
 func configureEnds(dir string, path *labPath, discovery bool) (a, b *end, err error) {
 	var public [2]crypto.PublicKey
 	ends := [2]*end{
@@ -110,11 +110,11 @@ allowed_ips = [%q]
 	return ends[0], ends[1], nil
 }
 
-// start runs `fathom up` on the host. failed is called when it ends without
-// having been told to.
+// start runs `fathom up` on the host. It calls failed if the tunnel ends before
+// stop is called.
 func (e *end) start(log io.Writer, failed context.CancelCauseFunc) error {
 	e.process = e.host.Command("/proc/self/exe", "up", "-c", e.config)
-	// Ctrl-C on a terminal is for the demo, which then ends the tunnels.
+	// Ctrl-C on a terminal reaches the demo alone, which then stops the tunnels.
 	e.process.SysProcAttr.Setpgid = true
 	e.log.also = log
 	e.process.Stderr, e.process.Stdout = &e.log, &e.log
@@ -132,7 +132,7 @@ func (e *end) start(log io.Writer, failed context.CancelCauseFunc) error {
 	return nil
 }
 
-// stop ends the tunnel as an operator does, and waits for it.
+// stop ends the tunnel with SIGTERM, as an operator does, and waits for it.
 func (e *end) stop() error {
 	e.stopping.Store(true)
 	e.process.Process.Signal(unix.SIGTERM)
@@ -142,13 +142,13 @@ func (e *end) stop() error {
 		return fmt.Errorf("the tunnel on host %s does not end within %v of SIGTERM", e.name, stopWithin)
 	}
 	if e.exit != nil {
-		return fmt.Errorf("the tunnel on host %s did not end well: %w", e.name, e.exit)
+		return fmt.Errorf("the tunnel on host %s failed: %w", e.name, e.exit)
 	}
 	return nil
 }
 
-// kill ends the tunnel if it still runs: gently, for it may have something to
-// tidy up, but not for long.
+// kill ends the tunnel if it still runs. The tunnel first gets the time to undo
+// its changes to the host.
 func (e *end) kill() {
 	if e.stop() != nil {
 		e.process.Process.Kill()
@@ -168,8 +168,8 @@ func (e *end) peer(ctx context.Context) (*status.Peer, error) {
 	return &s.Peers[0], nil
 }
 
-// awaitEstablished waits until the tunnel says that its peer is up, and that it
-// knows how large a packet the path carries.
+// awaitEstablished waits until the tunnel has a peer that is up and has measured
+// the path MTU to it.
 func (e *end) awaitEstablished(ctx context.Context) (*status.Peer, error) {
 	const interval = 20 * time.Millisecond
 	limit := time.After(establishWithin)
@@ -179,7 +179,7 @@ func (e *end) awaitEstablished(ctx context.Context) (*status.Peer, error) {
 			return peer, nil
 		}
 		if err == nil {
-			err = fmt.Errorf("its peer is %s, its discovery %s", peer.State, peer.PMTUD.State)
+			err = fmt.Errorf("its peer is %s, its path MTU discovery is in state %s", peer.State, peer.PMTUD.State)
 		}
 		select {
 		case <-time.After(interval):

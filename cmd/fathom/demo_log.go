@@ -10,20 +10,20 @@ import (
 	"sync"
 )
 
-// tailLines is how much of a log is kept.
+// tailLines is the number of lines that a tail keeps.
 const tailLines = 12
 
-// tail keeps the last lines that were written to it, for the case that
-// something goes wrong. It may be used concurrently.
+// tail keeps the last lines of a log, to be shown after a failure. It is safe
+// for concurrent use.
 type tail struct {
-	also io.Writer // gets every line as well; may be nil
+	also io.Writer // also receives every line; may be nil
 
 	mu      sync.Mutex // guards what follows
 	lines   []string
 	partial []byte
 }
 
-// maxLine bounds a line that does not end, in bytes.
+// maxLine is the length in bytes at which a line without an end is discarded.
 const maxLine = 64 << 10
 
 func (t *tail) Write(p []byte) (int, error) {
@@ -60,7 +60,7 @@ func (t *tail) String() string {
 	return b.String()
 }
 
-// tunnelLog is where an end's log is shown as it is written: nowhere, unless
+// tunnelLog returns where an end's log is shown while it is written: nil unless
 // the demo is verbose.
 func (d *demo) tunnelLog(e *end) io.Writer {
 	if !d.verbose {
@@ -69,7 +69,7 @@ func (d *demo) tunnelLog(e *end) io.Writer {
 	return prefixed{d.log, e.name + ": "}
 }
 
-// prefixed says in front of each line, which is one Write, whose it is.
+// prefixed puts a prefix before each line. Each Write is a line.
 type prefixed struct {
 	io.Writer
 	prefix string

@@ -12,9 +12,9 @@ import (
 func newDemoCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "demo",
-		Short: "Show a transfer through a tunnel while the path changes (Linux only)",
+		Short: "Send data through a tunnel on this machine while the path MTU changes (Linux only)",
 		RunE: func(*cobra.Command, []string) error {
-			return fmt.Errorf("the demo is made of Linux's network namespaces: %w", errors.ErrUnsupported)
+			return fmt.Errorf("the demo needs the network namespaces of Linux: %w", errors.ErrUnsupported)
 		},
 	}
 }

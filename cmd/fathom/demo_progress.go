@@ -16,8 +16,8 @@ import (
 // progressInterval is the time between two lines of progress.
 const progressInterval = 500 * time.Millisecond
 
-// watch prints how many bytes have arrived, and more, until the returned
-// function is called, and calls stalled once when none has for long.
+// watch prints a progress line at each interval, with more at its end, until
+// stop is called. If no byte arrives for too long it calls stalled once.
 func (d *demo) watch(arrived *atomic.Uint64, more func() string, stalled func()) (stop func()) {
 	began := time.Now()
 	p := progress{size: uint64(d.size), line: newLiveLine(d.progressOut()), began: began, lastStep: began, moved: began, patience: d.patience()}
@@ -48,18 +48,18 @@ func (d *demo) watch(arrived *atomic.Uint64, more func() string, stalled func())
 	}
 }
 
-// progress makes a line out of each step.
+// progress turns counts of received bytes into lines.
 type progress struct {
-	size     uint64 // bytes to come
+	size     uint64 // bytes of the whole transfer
 	line     *liveLine
 	began    time.Time
-	last     uint64    // bytes at the last step
-	lastStep time.Time // or began
-	moved    time.Time // when a byte was last seen to have arrived
+	last     uint64    // bytes received at the last step
+	lastStep time.Time // at first began
+	moved    time.Time // the last step at which more bytes had arrived
 	patience time.Duration
 }
 
-// step returns the line for the bytes that have arrived by now.
+// step returns the line for the bytes that have arrived until now.
 func (p *progress) step(arrived uint64, now time.Time) string {
 	if arrived > p.last {
 		p.moved = now
@@ -70,10 +70,10 @@ func (p *progress) step(arrived uint64, now time.Time) string {
 	return line
 }
 
-// stalled reports whether nothing has arrived for too long.
+// stalled reports whether no byte has arrived for too long.
 func (p *progress) stalled(now time.Time) bool { return now.Sub(p.moved) >= p.patience }
 
-// rate prints bytes in a time as throughput.
+// rate returns the throughput of bytes in a time, as text.
 func rate(bytes uint64, in time.Duration) string {
 	if in <= 0 {
 		return "-"
@@ -82,12 +82,11 @@ func rate(bytes uint64, in time.Duration) string {
 	return fmt.Sprintf("%7.1f MiB/s  %8.1f Mbit/s", perSecond/humanize.MiByte, perSecond*8/1e6)
 }
 
-// liveLine prints lines one below the other, or, on a terminal, one over the
-// other.
+// liveLine prints lines. On a terminal each line replaces the one before.
 type liveLine struct {
 	out   io.Writer
 	live  bool
-	width int // of the line that stands there
+	width int // of the line on the terminal, in columns
 }
 
 func newLiveLine(out io.Writer) *liveLine {
@@ -104,7 +103,7 @@ func (l *liveLine) print(line string) {
 	l.width = len(line)
 }
 
-// end lets what comes next begin on a line of its own.
+// end ends the line on the terminal, so that other output begins a new one.
 func (l *liveLine) end() {
 	if l.live && l.width > 0 {
 		fmt.Fprintln(l.out)
@@ -112,7 +111,7 @@ func (l *liveLine) end() {
 	l.width = 0
 }
 
-// progressOut is where progress goes: nowhere with --json.
+// progressOut returns where progress is printed: nowhere with --json.
 func (d *demo) progressOut() io.Writer {
 	if d.asJSON {
 		return io.Discard

@@ -30,11 +30,11 @@ import (
 // demoRun is `fathom demo` as a process of its own.
 type demoRun struct {
 	*exec.Cmd
-	tmp            string // what it has as TMPDIR, and nobody else
+	tmp            string // its TMPDIR, used by no other process
 	stdout, stderr bytes.Buffer
 }
 
-// demoWithin is far more than a demo with few bytes takes.
+// demoWithin is far longer than a demo with few bytes takes.
 const demoWithin = 5 * time.Minute
 
 func newDemo(t *testing.T, args ...string) *demoRun {
@@ -47,8 +47,8 @@ func newDemo(t *testing.T, args ...string) *demoRun {
 	if err := os.Chmod(tmp, 0o777); err != nil { // for any user
 		t.Fatal(err)
 	}
-	// This program acts as the command. An ordinary user may not enter the
-	// folder that it is in, but through here he may execute it.
+	// This program acts as the command. An ordinary user may not enter its
+	// folder, but may execute it by this path.
 	d := &demoRun{Cmd: exec.Command("/proc/self/exe", append([]string{"demo"}, args...)...), tmp: tmp}
 	d.Dir = "/"
 	d.Env = append(append(os.Environ(), "TMPDIR="+tmp), commandEnv...)
@@ -58,7 +58,8 @@ func newDemo(t *testing.T, args ...string) *demoRun {
 	return d
 }
 
-// finish waits for the demo, which must exit with the code and tidy up.
+// finish waits for the demo, which must exit with the code and leave nothing
+// behind.
 func (d *demoRun) finish(t *testing.T, code int) {
 	t.Helper()
 	limit := time.AfterFunc(demoWithin, func() { d.Process.Kill() })
@@ -92,16 +93,16 @@ func (d *demoRun) tunnels() map[string]int {
 	return found
 }
 
-// skipIfMissing skips when the demo, which has ended, says that this user lacks
-// something, and explains that well.
+// skipIfMissing skips the test if the demo has ended because this user lacks
+// something. The demo must have printed a hint.
 func (d *demoRun) skipIfMissing(t *testing.T) {
 	t.Helper()
-	const missing = "fathom: error: the demo needs what this machine does not grant: "
+	const missing = "fathom: error: the demo cannot run here: "
 	if !strings.HasPrefix(d.stderr.String(), missing) {
 		return
 	}
 	if !strings.Contains(d.stderr.String(), "\nfathom: hint: ") {
-		t.Errorf("it says what is missing, but not how to get it:\n%s", &d.stderr)
+		t.Errorf("the error has no hint:\n%s", &d.stderr)
 	}
 	labtest.Missing(t, errors.New(d.stderr.String()))
 }
@@ -165,8 +166,8 @@ func TestDemoShowsTheLogs(t *testing.T) {
 	}
 }
 
-// startEndless starts a demo with more bytes than anybody waits for, and waits
-// until some have arrived.
+// startEndless starts a demo that does not end by itself and waits until bytes
+// have arrived.
 func startEndless(t *testing.T) *demoRun {
 	t.Helper()
 	d := newDemo(t, "--size", "1000GiB", "--duration", "0s")
@@ -222,7 +223,7 @@ func TestDemoTidiesUpWhenInterrupted(t *testing.T) {
 			}
 			syscall.Kill(whom, test.signal)
 			d.finish(t, exitInterrupted)
-			if got, want := d.stderr.String(), "fathom: interrupted, and tidied up\n"; got != want {
+			if got, want := d.stderr.String(), "fathom: interrupted; nothing is left behind\n"; got != want {
 				t.Errorf("stderr %q, want %q", got, want)
 			}
 		})
@@ -249,8 +250,8 @@ func TestDemoExplainsTheDeathOfATunnel(t *testing.T) {
 	}
 }
 
-// TestDemoIsTheProof lets the path shrink twice and grow back, without a word
-// from any router: the transfer goes on.
+// TestDemoIsTheProof lets the path shrink twice and grow back without a report
+// from any router. The transfer continues.
 func TestDemoIsTheProof(t *testing.T) {
 	tier.Select(t)
 	d := newDemo(t, "--size", "64MiB", "--duration", "16s", "--json")
@@ -295,9 +296,9 @@ func TestWhatTheMachineLacksIsExplained(t *testing.T) {
 		&netlab.MissingError{What: "/dev/net/tun", Err: fs.ErrNotExist, Hint: "modprobe tun"},
 		&netlab.MissingError{What: "veth pair", Err: errors.ErrUnsupported, Hint: "modprobe veth"},
 	)
-	const want = `fathom: error: the demo needs what this machine does not grant: /dev/net/tun: file does not exist
+	const want = `fathom: error: the demo cannot run here: /dev/net/tun: file does not exist
 fathom: hint: modprobe tun
-fathom: error: the demo needs what this machine does not grant: veth pair: unsupported operation
+fathom: error: the demo cannot run here: veth pair: unsupported operation
 fathom: hint: modprobe veth
 `
 	var b strings.Builder

@@ -9,13 +9,13 @@ import (
 	"fathom/test/netlab"
 )
 
-// labPath is the network of the demo: four machines in a row.
+// labPath is the network of the demo: two hosts with two routers between them.
 type labPath struct {
 	a, r1, r2, b        *netlab.Host
-	left, middle, right *netlab.Link // each with A on its left
+	left, middle, right *netlab.Link // A is the left end of each
 }
 
-// buildPath makes the machines, lays the cables and sets the routes.
+// buildPath makes the hosts and routers, the links and the routes.
 func buildPath(lab *netlab.Lab) *labPath {
 	p := &labPath{a: lab.Host("a"), r1: lab.Host("r1"), r2: lab.Host("r2"), b: lab.Host("b")}
 	cable := func(from, to *netlab.Host, left, right string) *netlab.Link {
@@ -40,7 +40,7 @@ var (
 	innerB = netip.MustParsePrefix("10.77.0.2/24")
 )
 
-// picture draws the path with the addresses and MTUs that it has.
+// picture draws the path with its present addresses and MTUs.
 func (p *labPath) picture() string {
 	const boxes = `
      host a             router r1              router r2              host b

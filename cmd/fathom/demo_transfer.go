@@ -16,22 +16,22 @@ import (
 	"time"
 )
 
-// transferResult is what both ends of a transfer know at its end.
+// transferResult is the result of a transfer, measured at both ends.
 type transferResult struct {
-	elapsed                time.Duration // from the first byte until the far end's answer
-	received               uint64        // bytes, counted by the far end
+	elapsed                time.Duration // from the first byte to the receipt
+	received               uint64        // bytes, counted by the receiver
 	gap                    time.Duration // the longest time in which no byte arrived
 	sentHash, receivedHash [sha256.Size]byte
 }
 
-// judge returns nil when size bytes have arrived unchanged, through a tunnel
-// that has counted so many bytes at its far end.
+// judge returns nil if size bytes have arrived unchanged and the receiver's
+// tunnel has counted at least as many, tunnelled.
 func (r *transferResult) judge(size, tunnelled uint64) error {
 	switch {
 	case r.received != size:
 		return fmt.Errorf("host b has received %d bytes of %d", r.received, size)
 	case r.receivedHash != r.sentHash:
-		return errors.New("the hashes differ: what host b has received is not what host a has sent")
+		return errors.New("the hashes differ: host b has not received the bytes that host a has sent")
 	case tunnelled < size:
 		return fmt.Errorf("only %d bytes of %d went through the tunnel", tunnelled, size)
 	}
@@ -41,25 +41,25 @@ func (r *transferResult) judge(size, tunnelled uint64) error {
 const (
 	transferPort = 7077
 	chunkSize    = 256 << 10 // bytes of one write
-	// receiptSize is that of what the far end answers, through the tunnel, to
-	// the bytes that it got: their hash and their number. In bytes.
+	// receiptSize is the length in bytes of the receiver's answer through the
+	// tunnel: the hash of the received bytes, and their number.
 	receiptSize = sha256.Size + 8
-	// stallAfter is how long nothing may arrive before the transfer counts
-	// as failed. TCP alone would wait for a quarter of an hour.
+	// stallAfter is how long the transfer may stand still before it counts as
+	// failed. TCP alone would wait for a quarter of an hour.
 	stallAfter = 30 * time.Second
 )
 
-var errStalled = errors.New("the transfer has stalled: no byte has arrived for long")
+var errStalled = errors.New("the transfer has stalled: no more bytes arrive")
 
-// transfer sends the bytes from a to b, prints how it goes, and meanwhile lets
-// the path change.
+// transfer sends the bytes from a to b, prints its progress and changes the path
+// meanwhile.
 func (d *demo) transfer(ctx context.Context, path *labPath, a, b *end) (*transferResult, error) {
 	at := netip.AddrPortFrom(b.inner, transferPort).String()
 	listener, err := b.host.Listen("tcp", at)
 	if err != nil {
 		return nil, fmt.Errorf("listen on host b: %w", err)
 	}
-	// Whatever ends the demo ends both ends of the transfer.
+	// The end of the demo closes both connections, whatever its cause.
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	closeWith(ctx, listener)
@@ -97,7 +97,7 @@ func (d *demo) transfer(ctx context.Context, path *labPath, a, b *end) (*transfe
 	return result, nil
 }
 
-// arrivals is what the receiver tells while it receives.
+// arrivals are the receiver's measurements, updated while it receives.
 type arrivals struct {
 	bytes atomic.Uint64
 	gap   atomic.Int64 // nanoseconds: the longest time between two reads
@@ -108,8 +108,8 @@ func closeWith(ctx context.Context, c io.Closer) {
 	context.AfterFunc(ctx, func() { c.Close() })
 }
 
-// send writes pseudo-random bytes, evenly over the given time at least, and
-// reads the receipt.
+// send writes pseudo-random bytes, spread evenly over at least the given time,
+// and reads the receipt.
 func send(conn *net.TCPConn, seed, size uint64, atLeast time.Duration) (*transferResult, error) {
 	var key [32]byte
 	binary.LittleEndian.PutUint64(key[:], seed)
@@ -142,7 +142,8 @@ func send(conn *net.TCPConn, seed, size uint64, atLeast time.Duration) (*transfe
 	return r, nil
 }
 
-// receive hashes what comes until its end, and answers with the receipt.
+// receive hashes the bytes of a connection to their end and answers with the
+// receipt.
 func receive(conn *net.TCPConn, arrived *arrivals) error {
 	hash := sha256.New()
 	chunk := make([]byte, chunkSize)

@@ -76,7 +76,7 @@ func TestTransferNoticesWhatHappensOnTheWay(t *testing.T) {
 		want string
 	}{
 		{"a flipped bit", func(data []byte) []byte { data[chunkSize] ^= 1; return data },
-			"the hashes differ: what host b has received is not what host a has sent"},
+			"the hashes differ: host b has not received the bytes that host a has sent"},
 		{"a missing end", func(data []byte) []byte { return data[:size-1] }, "host b has received 524292 bytes of 524293"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

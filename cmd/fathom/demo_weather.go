@@ -9,15 +9,16 @@ import (
 	"time"
 )
 
-// weather is what happens to the path during a transfer: at a share of its
-// bytes the link between the routers gets another MTU, and no router says so.
+// weather is how the path changes during a transfer. When a share of the bytes
+// has arrived, the link between the routers gets another MTU. No router reports
+// it.
 var weather = []struct {
 	share float64
 	mtu   int
 }{{0.15, 1400}, {0.35, 1000}, {0.5, 1500}}
 
-// changeWeather lets it happen until the returned function is called. A
-// transfer that is not spread over time has none.
+// changeWeather changes the path until stop is called. The path of a transfer at
+// full speed stays unchanged.
 func (d *demo) changeWeather(path *labPath, arrived *arrivals) (stop func()) {
 	if d.duration == 0 {
 		return func() {}
@@ -41,8 +42,8 @@ func (d *demo) changeWeather(path *labPath, arrived *arrivals) (stop func()) {
 	return func() { close(quit); done.Wait() }
 }
 
-// sizes says for a line of progress how large packets may be: on the path, and
-// by what the tunnel has found.
+// sizes returns the end of a progress line: the MTU of the path, and the PLPMTU
+// that the tunnel has found.
 func (d *demo) sizes(ctx context.Context, path *labPath, a *end) string {
 	if d.duration == 0 {
 		return ""

@@ -22,12 +22,12 @@ func newInitCommand() *cobra.Command {
 		Short: "Write a private key and a commented configuration",
 		Long: `Write a private key and a commented configuration, and print the public key.
 
-Files that exist are never overwritten.`,
+An existing file is never overwritten.`,
 		Args: noArguments,
 	}
-	dir := cmd.Flags().StringP("dir", "d", filepath.Dir(defaultConfig), "`directory` to write them to")
+	dir := cmd.Flags().StringP("dir", "d", filepath.Dir(defaultConfig), "`directory` for both files")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		// The configuration names the key by its whole path.
+		// The configuration names the key file by its absolute path.
 		dir, err := filepath.Abs(*dir)
 		if err != nil {
 			return err
@@ -42,7 +42,7 @@ Files that exist are never overwritten.`,
 			return err
 		}
 		note(cmd, `
-what is next:
+next steps:
   1. do the same on the other host
   2. give each host the public key of the other: fill in [[peer]] in
      %s
@@ -76,7 +76,7 @@ func initialize(dir string) (config string, public crypto.PublicKey, err error) 
 		return "", public, err
 	}
 	if err := writeNew(config, conf.Template(conf.DefaultName, keyFile, public.String()), 0o644); err != nil {
-		os.Remove(keyFile) // of no use, and in the way of the next attempt
+		os.Remove(keyFile) // it would stop the next attempt
 		return "", public, err
 	}
 	return config, public, nil

@@ -12,7 +12,7 @@ import (
 	"fathom/crypto"
 )
 
-// Keys are 32 bytes in base64 on a line, as WireGuard's are.
+// A key is a line of base64 that encodes 32 bytes, as in WireGuard.
 
 func newGenkeyCommand() *cobra.Command {
 	return &cobra.Command{
@@ -33,7 +33,7 @@ func newGenkeyCommand() *cobra.Command {
 func newGenpskCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "genpsk",
-		Short:   "Print a new preshared key, for both ends of a pair",
+		Short:   "Print a new preshared key for two peers",
 		Example: "  umask 077; fathom genpsk > peer.psk",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -46,13 +46,13 @@ func newGenpskCommand() *cobra.Command {
 	}
 }
 
-// printSecret prints a key, and warns when that goes to a file for all to read.
+// printSecret prints a key. It warns if stdout is a file that others can read.
 func printSecret(cmd *cobra.Command, key string) error {
 	if file, ok := cmd.OutOrStdout().(fs.File); ok {
 		info, err := file.Stat()
 		if err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
 			note(cmd, "fathom: warning: others can read the file that this key is written to (mode %04o)", info.Mode().Perm())
-			note(cmd, "fathom: hint: `chmod 600` it, and `umask 077` before making the next")
+			note(cmd, "fathom: hint: `chmod 600` it, and `umask 077` before the next one")
 		}
 	}
 	return printf(cmd, "%s\n", key)
@@ -65,14 +65,14 @@ func newPubkeyCommand() *cobra.Command {
 		Example: "  fathom pubkey < /etc/fathom/private.key",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			const maxInput = 4096 // bytes; a key and a stray line or two
+			const maxInput = 4096 // bytes, far more than a key
 			data, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), maxInput))
 			if err != nil {
 				return fmt.Errorf("read private key: %w", err)
 			}
 			key, err := crypto.ParsePrivateKey(strings.TrimSpace(string(data)))
 			if err != nil {
-				return withHint(fmt.Errorf("read private key: %w", err), "give it on standard input, as `fathom genkey` printed it")
+				return withHint(fmt.Errorf("read private key: %w", err), "give it the output of `fathom genkey` on standard input")
 			}
 			public, err := key.Public()
 			if err != nil {

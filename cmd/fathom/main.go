@@ -30,12 +30,12 @@ See it work:  fathom demo
 Set it up:    fathom init, then fathom check, then fathom up
 
 Exit code: 0 for success, 1 for an error, 2 for a mistake on the command line.`,
-		// Errors and hints are printed by report, in one form.
+		// report prints all errors and hints.
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          knownCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		// knownCommand suggests.
+		// knownCommand makes the suggestion itself.
 		DisableSuggestions:         true,
 		SuggestionsMinimumDistance: 2,
 	}
@@ -51,7 +51,8 @@ Exit code: 0 for success, 1 for an error, 2 for a mistake on the command line.`,
 	return root
 }
 
-// knownCommand is reached with arguments only when the first is no subcommand.
+// knownCommand is the Args of the root. cobra calls it with arguments only if
+// the first of them is no subcommand.
 func knownCommand(root *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -63,12 +64,12 @@ func knownCommand(root *cobra.Command, args []string) error {
 	return usageError(err, "`fathom --help` lists the commands")
 }
 
-// noArguments is the Args of every subcommand.
+// noArguments is the Args of a subcommand without arguments.
 func noArguments(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return usageError(fmt.Errorf("unexpected argument %q", args[0]), "`%s --help` shows what it takes", cmd.CommandPath())
+	return usageError(fmt.Errorf("unexpected argument %q", args[0]), "`%s --help` shows the usage", cmd.CommandPath())
 }
 
 // configFlag adds the -c flag.

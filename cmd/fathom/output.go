@@ -14,30 +14,29 @@ import (
 	"fathom/tunnel/status"
 )
 
-// What a person sees. What was asked for goes to stdout, all else to stderr.
-// An error is one line in lower case, "fathom: error: …", followed by
-// "fathom: hint: …" where there is something to do about it. The mistakes of a
-// configuration file are a line each with FILE:LINE: first, as compilers print
-// them. The tunnel of `fathom up` speaks through log/slog. Nothing is
-// coloured; the demo's progress line is the one thing that looks different on
-// a terminal.
+// Rules for output. Results go to stdout, everything else to stderr. An error
+// is one line in lower case, "fathom: error: …". A line "fathom: hint: …"
+// follows if the user can do something about it. Each mistake in a
+// configuration file is a line that begins with FILE:LINE:, as compilers print
+// them. `fathom up` logs through log/slog. No output is coloured. Only the
+// demo's progress line differs on a terminal.
 
 // Exit codes.
 const (
 	exitOK          = 0
 	exitError       = 1
 	exitUsage       = 2
-	exitPeerDown    = 3   // status: the tunnel runs, but not every peer is up
-	exitNotRunning  = 4   // status: there is no tunnel
-	exitInterrupted = 130 // demo: by SIGINT, as a shell has it
+	exitPeerDown    = 3   // status: a peer is not up; probe: the exact size was not found
+	exitNotRunning  = 4   // status, probe: no tunnel is running
+	exitInterrupted = 130 // demo: by a signal; shells return 130 for SIGINT
 )
 
-// exitCode is an error that says nothing but the exit code.
+// exitCode is an error that sets the exit code and prints nothing.
 type exitCode int
 
 func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
-// hintedError is an error with what to do about it.
+// hintedError is an error with a hint for the user and an exit code.
 type hintedError struct {
 	error
 	hint string
@@ -46,17 +45,18 @@ type hintedError struct {
 
 func (e *hintedError) Unwrap() error { return e.error }
 
+// withHint adds a hint to an error.
 func withHint(err error, format string, args ...any) error {
 	return &hintedError{err, fmt.Sprintf(format, args...), exitError}
 }
 
-// usageError is a mistake on the command line.
+// usageError returns the error for a mistake on the command line.
 func usageError(err error, format string, args ...any) error {
 	return &hintedError{err, fmt.Sprintf(format, args...), exitUsage}
 }
 
-// printf prints what the user has asked for. Its error matters: the output may
-// be a key that is written to a full disk.
+// printf prints a result. Its error matters: the result may be a key on its way
+// to a full disk.
 func printf(cmd *cobra.Command, format string, args ...any) error {
 	if _, err := fmt.Fprintf(cmd.OutOrStdout(), format, args...); err != nil {
 		return fmt.Errorf("print: %w", err)
@@ -64,12 +64,12 @@ func printf(cmd *cobra.Command, format string, args ...any) error {
 	return nil
 }
 
-// note prints what goes with it, on stderr.
+// note prints a remark to stderr.
 func note(cmd *cobra.Command, format string, args ...any) {
 	fmt.Fprintf(cmd.ErrOrStderr(), format+"\n", args...)
 }
 
-// report prints an error and returns the exit code for it.
+// report prints an error and returns its exit code.
 func report(w io.Writer, err error) int {
 	var code exitCode
 	var mistakes conf.Errors
@@ -101,7 +101,7 @@ func report(w io.Writer, err error) int {
 	return exitError
 }
 
-// separate takes errors.Join apart.
+// separate returns the errors that errors.Join has joined.
 func separate(err error) []error {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		return joined.Unwrap()
@@ -109,7 +109,7 @@ func separate(err error) []error {
 	return []error{err}
 }
 
-// hintFor knows what to do about errors of other packages.
+// hintFor returns the hint of an error, which may come from another package.
 func hintFor(err error) string {
 	var hinted *hintedError
 	switch {
@@ -134,7 +134,7 @@ func onTerminal(w io.Writer) bool {
 	return term.IsTerminal(int(file.Fd()))
 }
 
-// plural prints a count of things.
+// plural returns a count and its noun: "1 peer", "2 peers".
 func plural(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
@@ -142,7 +142,7 @@ func plural(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// printEither prints a value as JSON, or as the text for people.
+// printEither prints a value as JSON, or its text.
 func printEither(cmd *cobra.Command, asJSON bool, value any, text string) error {
 	if asJSON {
 		data, err := json.MarshalIndent(value, "", "  ")

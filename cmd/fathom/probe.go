@@ -12,13 +12,13 @@ import (
 func newProbeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "probe PEER",
-		Short: "Measure now how large a packet the path to a peer carries",
-		Long: `Measure now how large a packet the path to a peer carries.
+		Short: "Measure the path MTU to a peer now",
+		Long: `Measure the path MTU to a peer now.
 
-The running tunnel sends authenticated probes of several sizes at once, a fan,
-and waits for their acks, until it knows the largest size that passes. Traffic
-goes on meanwhile, at the size that the tunnel goes by. Sizes count the outer
-IP header.
+The running tunnel sends fans of authenticated probes: several sizes at once. It
+repeats this until it knows the largest size whose probe is acknowledged.
+Traffic continues meanwhile at the PLPMTU in use. Sizes include the outer IP
+header.
 
 Exit code: 0 when the exact size was found, 3 when it was not, 4 when no tunnel
 is running, 1 for any other error, 2 for a mistake on the command line.`,
@@ -51,7 +51,7 @@ is running, 1 for any other error, 2 for a mistake on the command line.`,
 	return cmd
 }
 
-// probeText returns a probe report for people: a line for each probe, and the
+// probeText returns a probe report as text: a line for each probe, then the
 // result.
 func probeText(r *status.ProbeReport) string {
 	var b strings.Builder

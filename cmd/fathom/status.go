@@ -16,9 +16,10 @@ func newStatusCommand() *cobra.Command {
 		Short: "Show the state of the running tunnel and its peers",
 		Long: `Show the state of the running tunnel and its peers.
 
-Sizes: the PLPMTU is the largest packet that goes to the peer, counted with its
-outer IP header; the inner MTU is the largest packet inside the tunnel that
-fits one such packet. Transfer counts bytes of packets inside the tunnel.
+The PLPMTU is the size of the largest packet sent to the peer, with its outer IP
+header. The inner MTU is the size of the largest packet inside the tunnel that
+fits into one such packet. The transfer counts packets inside the tunnel and
+their bytes.
 
 Exit code: 0 when every peer is up, 3 when one is not, 4 when no tunnel is
 running, 1 for any other error, 2 for a mistake on the command line.`,
@@ -46,14 +47,14 @@ running, 1 for any other error, 2 for a mistake on the command line.`,
 	return cmd
 }
 
-// statusSocketFlags adds the flags that say where the running tunnel answers.
-// The returned function says where.
+// statusSocketFlags adds the flags that locate the status socket of the running
+// tunnel. The returned function returns its path.
 func statusSocketFlags(cmd *cobra.Command) func() (string, error) {
 	path := configFlag(cmd)
-	socket := cmd.Flags().String("socket", "", "status socket of the tunnel, a `path`; instead of -c")
+	socket := cmd.Flags().String("socket", "", "`path` of the tunnel's status socket, instead of -c")
 	return func() (string, error) {
 		if *socket != "" && cmd.Flags().Changed("config") {
-			return "", usageError(errors.New("-c and --socket both say where to ask"), "leave one of them out")
+			return "", usageError(errors.New("-c and --socket exclude each other"), "omit one of them")
 		}
 		if *socket != "" {
 			return *socket, nil

@@ -10,8 +10,8 @@ import (
 	"fathom/tunnel/status"
 )
 
-// statusText returns a status for people, in the manner of `wg show`. What is
-// not known or has not happened has no line.
+// statusText returns a status as text, in the manner of `wg show`. Facts that
+// are unknown and events that have not happened have no line.
 func statusText(s *status.Status, now time.Time) string {
 	var b strings.Builder
 	line := func(indent, name, format string, args ...any) {
@@ -47,7 +47,7 @@ func statusText(s *status.Status, now time.Time) string {
 			line("  ", "plpmtu discovery", "%s", discoveryText(p.PMTUD))
 		}
 		if p.PMTUD.ClearsDF {
-			line("  ", "warning", "something on the path clears DF: probes arrive in fragments, and are not counted")
+			line("  ", "warning", "something on the path clears DF: probes arrive in fragments and are not counted")
 		}
 		history := p.PMTUD.History
 		for _, c := range history[max(0, len(history)-shownChanges):] {
@@ -68,7 +68,7 @@ func statusText(s *status.Status, now time.Time) string {
 	return b.String()
 }
 
-// offloadText words what the kernel does for the tunnel.
+// offloadText describes the kernel's offloads that the tunnel uses.
 func offloadText(o status.Offload) string {
 	var missing []string
 	for _, f := range []struct {
@@ -87,10 +87,10 @@ func offloadText(o status.Offload) string {
 		text, plural(o.Queues, "queue"), byteSize(uint64(o.ReceiveBuffer)), byteSize(uint64(o.SendBuffer)))
 }
 
-// shownChanges is how many changes of the PLPMTU are shown; JSON has more.
+// shownChanges is the number of PLPMTU changes in the text. JSON has more.
 const shownChanges = 5
 
-// discoveryText words the state of the discovery.
+// discoveryText describes the state of path MTU discovery.
 func discoveryText(s status.PMTUD) string {
 	if s.Source == "configuration" {
 		return "off, fixed by the configuration"
@@ -98,7 +98,7 @@ func discoveryText(s status.PMTUD) string {
 	return strings.ReplaceAll(s.State, "_", " ")
 }
 
-// surgeryText lists what was done to inner packets, as far as something was.
+// surgeryText lists how many inner packets were changed, by kind of change.
 func surgeryText(s status.Surgery) string {
 	var list []string
 	for _, item := range []struct {
@@ -123,8 +123,8 @@ func join[T fmt.Stringer](list []T) string {
 	return strings.Join(words, ", ")
 }
 
-// counters prints "reason 3, other 1" in alphabetical order, with the reasons
-// as they are in JSON.
+// counters returns "other 1, reason 3" in alphabetical order, with the names
+// that JSON has.
 func counters(m map[string]uint64) string {
 	var list []string
 	for _, name := range slices.Sorted(maps.Keys(m)) {
@@ -133,7 +133,7 @@ func counters(m map[string]uint64) string {
 	return strings.Join(list, ", ")
 }
 
-// age prints the time since then in its two largest units: "2 days 3 hours".
+// age returns the time since then in its two largest units: "2 days 3 hours".
 func age(now, then time.Time) string {
 	seconds := int(now.Sub(then) / time.Second)
 	units := []struct {
@@ -153,7 +153,7 @@ func age(now, then time.Time) string {
 		}
 	}
 	if len(parts) == 0 {
-		return "0 seconds" // or a clock that was set back
+		return "0 seconds" // also if the clock was set back
 	}
 	return strings.Join(parts, " ")
 }

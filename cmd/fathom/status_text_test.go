@@ -78,7 +78,7 @@ peer: storage
   cipher: aes-256-gcm, spi 0x1a2b3c4d out, 0x000000ff in
   plpmtu: 1480 bytes, inner mtu 1418, egress mtu 1500
   plpmtu discovery: search complete
-  warning: something on the path clears DF: probes arrive in fragments, and are not counted
+  warning: something on the path clears DF: probes arrive in fragments and are not counted
   plpmtu change: 1 hour ago from 0 to 1228: start
   plpmtu change: 1 minute ago from 1228 to 1480: probe
   rtt: 12.3 ms, 0.2 % loss

@@ -19,12 +19,15 @@ func newUpCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Run the tunnel in the foreground",
-		Long: `Run the tunnel in the foreground until SIGINT or SIGTERM, and log to standard
-error. A second signal ends it at once, without a word to the peers.`,
+		Long: `Run the tunnel in the foreground until SIGINT or SIGTERM. It logs to standard
+error. A second signal ends it at once: the peers are not told, and changes to
+the host may remain.
+
+Exit code: 0 after one signal, 1 for an error, 2 for a mistake on the command line.`,
 		Args: noArguments,
 	}
 	path := configFlag(cmd)
-	levelName := cmd.Flags().String("log-level", "", "debug, info, warn or error, instead of the configuration's `level`")
+	levelName := cmd.Flags().String("log-level", "", "log `level`: debug, info, warn or error; overrides the configuration")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		var level slog.Level
 		if err := level.UnmarshalText([]byte(*levelName)); err != nil && *levelName != "" {
@@ -43,14 +46,15 @@ error. A second signal ends it at once, without a word to the peers.`,
 		}
 		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, unix.SIGTERM)
 		defer stop()
-		// The second signal is not caught, and kills.
+		// The first signal restores the default, so that the second one kills.
 		context.AfterFunc(ctx, stop)
 		return t.Run(ctx)
 	}
 	return cmd
 }
 
-// newLogger writes text lines; the journal has its own time stamps.
+// newLogger returns a logger of text lines. Lines for the systemd journal, which
+// adds the time itself, have none.
 func newLogger(w io.Writer, level slog.Level) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level}
 	if os.Getenv("JOURNAL_STREAM") != "" {

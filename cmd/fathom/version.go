@@ -27,8 +27,8 @@ func version() string {
 	return describeBuild(info)
 }
 
-// describeBuild returns the module's version, and in parentheses the commit,
-// the compiler and the platform.
+// describeBuild returns the module's version, followed by the commit, the Go
+// version and the platform in parentheses.
 func describeBuild(info *debug.BuildInfo) string {
 	setting := make(map[string]string)
 	for _, s := range info.Settings {
