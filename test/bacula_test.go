@@ -278,7 +278,7 @@ func TestBacula(t *testing.T) {
 	log, ended := s.awaitJob("Backup", 5*time.Minute)
 	took, longest, during := time.Since(began), gap(), changed()
 	if !ended || !strings.Contains(log, "Backup OK") {
-		t.Fatalf("the backup did not end well\n%s\n%+v", s.logs(), status(t, l.a).Peers[0])
+		t.Fatalf("the backup did not end well\n%s\n%+v", s.logs(), statusOf(t, l.a).Peers[0])
 	}
 	if during < 2 {
 		t.Errorf("the path changed %d times during the backup, which took %v", during, took)
@@ -318,7 +318,7 @@ func TestBaculaWithoutDiscovery(t *testing.T) {
 	if log, ended := s.awaitJob("Backup", 20*time.Second); ended && strings.Contains(log, "Backup OK") {
 		t.Errorf("the backup ends well without discovery\n%s", s.logs())
 	}
-	if sent := status(t, l.a).Peers[0].TxBytes; sent > 32<<20 {
+	if sent := statusOf(t, l.a).Peers[0].TxBytes; sent > 32<<20 {
 		t.Errorf("%d bytes got through", sent)
 	}
 }

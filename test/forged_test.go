@@ -24,7 +24,7 @@ func TestForgedPTBs(t *testing.T) {
 	l := newLongPath(t, overIPv4, "")
 	up(t, l.a, l.b)
 	exact(t, l.a, 1500)
-	s := status(t, l.a).Peers[0]
+	s := statusOf(t, l.a).Peers[0]
 	for _, test := range []struct {
 		name string
 		spi  uint32
@@ -35,7 +35,7 @@ func TestForgedPTBs(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			wire := labtest.Capture(t, l.left.A)
-			before := status(t, l.a).Peers[0]
+			before := statusOf(t, l.a).Peers[0]
 			const (
 				each, rounds = 1000, 10
 				interval     = 100 * time.Millisecond
@@ -62,7 +62,7 @@ func TestForgedPTBs(t *testing.T) {
 			}))
 			seconds := time.Since(began).Seconds()
 			wire.Stop()
-			after := status(t, l.a).Peers[0]
+			after := statusOf(t, l.a).Peers[0]
 			if after.PMTUD.PLPMTU != 1500 || len(after.PMTUD.History) != len(before.PMTUD.History) {
 				t.Errorf("the PLPMTU has moved: %+v", after.PMTUD)
 			}

@@ -153,7 +153,7 @@ func TestGapAroundAShrink(t *testing.T) {
 				exact(t, l.b, 1500)
 				gap, alive := l.gapAround(t, l.A, l.B, innerB4, within, func() { l.middle.SetMTU(test.mtu) })
 				if !alive {
-					t.Fatalf("the transfer has stalled: %+v", status(t, l.a).Peers[0])
+					t.Fatalf("the transfer has stalled: %+v", statusOf(t, l.a).Peers[0])
 				}
 				gaps = append(gaps, gap)
 				l.middle.SetMTU(1500)

@@ -18,7 +18,7 @@ import (
 	"fathom/test/gateway"
 	"fathom/test/netlab/labtest"
 	"fathom/test/tier"
-	tunnel "fathom/tunnel/status"
+	"fathom/tunnel/status"
 )
 
 // settle is a time in which an answer would have come. A slower machine notices
@@ -36,7 +36,7 @@ func TestReplay(t *testing.T) {
 	bulk(t, p.A, p.B, innerB4, 1<<20)
 	startStream(t, p.A, p.B, innerB4, 100, time.Millisecond).reach(300).stop()
 
-	before := status(t, p.b).Peers[0]
+	before := statusOf(t, p.b).Peers[0]
 	replayed := 0
 	answers := p.Right.B.Stats().TxPackets
 	check(t, p.R.Do(func() error {
@@ -59,11 +59,11 @@ func TestReplay(t *testing.T) {
 	if replayed < 1000 {
 		t.Fatalf("only %d packets were replayed", replayed)
 	}
-	await(t, p.b, func(s *tunnel.Status) bool {
+	await(t, p.b, func(s *status.Status) bool {
 		return s.Peers[0].Dropped["replay"]-before.Dropped["replay"] >= uint64(replayed)*9/10
 	})
 	time.Sleep(settle)
-	after := status(t, p.b).Peers[0]
+	after := statusOf(t, p.b).Peers[0]
 	if after.RxPackets != before.RxPackets || after.Handshakes != before.Handshakes || after.SendSPI != before.SendSPI {
 		t.Errorf("before %+v, after %+v", before, after)
 	}
@@ -107,8 +107,8 @@ func TestInitiationsReplayedAfterARestart(t *testing.T) {
 		t.Fatal("no initiation was recorded")
 	}
 	time.Sleep(settle)
-	s := status(t, p.b).Peers[0]
-	if want := fmt.Sprintf("%s:%d", p.Left.A.Addr4(), gateway.Port); s.State != tunnel.PeerEstablished || s.Endpoint != want {
+	s := statusOf(t, p.b).Peers[0]
+	if want := fmt.Sprintf("%s:%d", p.Left.A.Addr4(), gateway.Port); s.State != status.PeerEstablished || s.Endpoint != want {
 		t.Errorf("state %s, endpoint %s; want it established at %s", s.State, s.Endpoint, want)
 	}
 	pinger(t, p.A, innerB4)
@@ -124,19 +124,19 @@ func TestStrangersGetNoAnswer(t *testing.T) {
 	stranger, err := p.R.Dial("udp", fmt.Sprintf("%s:%d", p.Right.B.Addr4(), gateway.Port))
 	check(t, err)
 	defer stranger.Close()
-	before := status(t, p.b)
+	before := statusOf(t, p.b)
 
 	random := mrand.NewChaCha8([32]byte{2})
 	sent := 0
-	dropped := func(s *tunnel.Status) (n uint64) {
+	dropped := func(s *status.Status) (n uint64) {
 		for _, count := range s.Dropped {
 			n += count
 		}
 		return n + s.Peers[0].Dropped["auth"]
 	}
 	const few = 10 // may get lost
-	counted := func() *tunnel.Status {
-		return await(t, p.b, func(s *tunnel.Status) bool { return dropped(s)-dropped(before)+few >= uint64(sent) })
+	counted := func() *status.Status {
+		return await(t, p.b, func(s *status.Status) bool { return dropped(s)-dropped(before)+few >= uint64(sent) })
 	}
 	send := func(b []byte) {
 		_, err := stranger.Write(b)
@@ -192,7 +192,7 @@ func TestStrangersGetNoAnswer(t *testing.T) {
 	if n := dropped(after) - dropped(before); n > uint64(sent)+few {
 		t.Errorf("%d datagrams are counted as dropped, %d were sent", n, sent)
 	}
-	if after.Peers[0].State != tunnel.PeerEstablished || after.Peers[0].Endpoint != before.Peers[0].Endpoint {
+	if after.Peers[0].State != status.PeerEstablished || after.Peers[0].Endpoint != before.Peers[0].Endpoint {
 		t.Errorf("before %+v, after %+v", before.Peers[0], after.Peers[0])
 	}
 	pinger(t, p.A, innerB4)
@@ -205,7 +205,7 @@ func TestFloodOfInitiations(t *testing.T) {
 	tier.Select(t, tier.EitherWay)
 	p := newPair(t, overIPv4, "")
 	check(t, p.b.Start())
-	status(t, p.b)
+	statusOf(t, p.b)
 	stranger, err := p.R.Dial("udp", fmt.Sprintf("%s:%d", p.Right.B.Addr4(), gateway.Port))
 	check(t, err)
 	defer stranger.Close()
@@ -234,7 +234,7 @@ func TestFloodOfInitiations(t *testing.T) {
 		}
 	}()
 	// The flood is there, and has not been drained when the tunnel comes up.
-	await(t, p.b, func(s *tunnel.Status) bool { return flooded.Load() > 2000 && s.Dropped["handshake"] > 0 })
+	await(t, p.b, func(s *status.Status) bool { return flooded.Load() > 2000 && s.Dropped["handshake"] > 0 })
 	began := time.Now()
 	up(t, p.a)
 	pinger(t, p.A, innerB4)

@@ -84,7 +84,7 @@ func TestHub(t *testing.T) {
 		if out, err := east.Command(program(t, "ping", "iputils-ping"), "-c", "2", "-i", "0.05", "-W", "1", "-I", "10.77.0.2", "10.77.0.1").CombinedOutput(); err == nil {
 			t.Errorf("a forged source is answered:\n%s", out)
 		}
-		for _, p := range status(t, h).Peers {
+		for _, p := range statusOf(t, h).Peers {
 			if n := p.Dropped["source_address"]; (n > 0) != (p.Name == "east") {
 				t.Errorf("%s: %d packets with a foreign source", p.Name, n)
 			}

@@ -25,7 +25,7 @@ func TestTrafficOfEveryKind(t *testing.T) {
 			up(t, p.a, p.b)
 			exact(t, p.a, netlab.EthernetMTU)
 			exact(t, p.b, netlab.EthernetMTU)
-			innerMTU := status(t, p.a).Peers[0].PMTUD.InnerMTU
+			innerMTU := statusOf(t, p.a).Peers[0].PMTUD.InnerMTU
 			if want := netlab.EthernetMTU - family.overhead; innerMTU != want {
 				t.Errorf("inner MTU %d, want %d", innerMTU, want)
 			}
@@ -58,7 +58,7 @@ func TestTrafficOfEveryKind(t *testing.T) {
 			for _, g := range []*struct {
 				name  string
 				drops map[string]uint64
-			}{{"a", status(t, p.a).Peers[0].Dropped}, {"b", status(t, p.b).Peers[0].Dropped}} {
+			}{{"a", statusOf(t, p.a).Peers[0].Dropped}, {"b", statusOf(t, p.b).Peers[0].Dropped}} {
 				if len(g.drops) > 0 {
 					t.Errorf("%s dropped packets: %v", g.name, g.drops)
 				}

@@ -13,7 +13,7 @@ import (
 	"fathom/crypto"
 	"fathom/test/gateway"
 	"fathom/test/tier"
-	tunnel "fathom/tunnel/status"
+	"fathom/tunnel/status"
 )
 
 // TestPresharedKey comes up when both ends have the same one.
@@ -62,8 +62,8 @@ func TestKeysThatDoNotMatch(t *testing.T) {
 				}
 			}
 			for _, g := range []*gateway.Gateway{p.a, p.b} {
-				s := status(t, g)
-				if s.Up() || s.Peers[0].State != tunnel.PeerConnecting || s.Peers[0].Handshakes != 0 {
+				s := statusOf(t, g)
+				if s.Up() || s.Peers[0].State != status.PeerConnecting || s.Peers[0].Handshakes != 0 {
 					t.Errorf("%s: %+v", g.Name, s.Peers[0])
 				}
 				show := g.Command("status", "-c", g.Config())

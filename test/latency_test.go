@@ -40,7 +40,7 @@ func TestATransferKeepsNobodyWaiting(t *testing.T) {
 		t.Errorf("the transfer reached %.0f Mbit/s", reached/1e6)
 	}
 	idle := echoes(t, l.A, l.B, innerB4, 20, 10*time.Millisecond)[10]
-	median, dropped := took[len(took)/2], status(t, l.a).Peers[0].Dropped
+	median, dropped := took[len(took)/2], statusOf(t, l.a).Peers[0].Dropped
 	tier.Figure(t, "an echo takes %v beside the transfer, %v alone; %d bytes in %v; dropped %v", median, idle, r.bytes, r.elapsed.Round(time.Millisecond), dropped)
 	if median-idle > most {
 		t.Errorf("an echo takes %v beside the transfer, %v alone", median, idle)
@@ -48,7 +48,7 @@ func TestATransferKeepsNobodyWaiting(t *testing.T) {
 	if dropped["send_queue_full"] > 0 {
 		t.Error("packets were read off the device that nobody had room for")
 	}
-	if n := len(status(t, l.a).Peers[0].PMTUD.History); n > 1 {
+	if n := len(statusOf(t, l.a).Peers[0].PMTUD.History); n > 1 {
 		t.Errorf("the path was taken for another %d times", n-1)
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"fathom/test/gateway"
 	"fathom/test/netlab"
 	"fathom/test/netlab/labtest"
-	tunnel "fathom/tunnel/status"
+	"fathom/tunnel/status"
 )
 
 // longPath has two routers, so that the link between them is neither end's:
@@ -112,9 +112,9 @@ func (l *longPath) searchNow(t testing.TB) {
 		g *gateway.Gateway
 	}{{l.left.A, l.a}, {l.right.B, l.b}} {
 		end.i.SetMTU(1300)
-		await(t, end.g, func(s *tunnel.Status) bool { return s.Peers[0].PMTUD.EgressMTU == 1300 })
+		await(t, end.g, func(s *status.Status) bool { return s.Peers[0].PMTUD.EgressMTU == 1300 })
 		end.i.SetMTU(1500)
-		await(t, end.g, func(s *tunnel.Status) bool { return s.Peers[0].PMTUD.EgressMTU == 1500 })
+		await(t, end.g, func(s *status.Status) bool { return s.Peers[0].PMTUD.EgressMTU == 1500 })
 	}
 }
 

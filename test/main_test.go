@@ -16,7 +16,7 @@ import (
 	"fathom/test/netlab"
 	"fathom/test/netlab/labtest"
 	"fathom/test/tier"
-	tunnel "fathom/tunnel/status"
+	"fathom/tunnel/status"
 )
 
 // fathom is the path of the command, which is built once for all tests.
@@ -100,7 +100,7 @@ func up(t testing.TB, gateways ...*gateway.Gateway) {
 }
 
 // await waits until a condition of the gateway's status holds.
-func await(t testing.TB, g *gateway.Gateway, condition func(*tunnel.Status) bool) *tunnel.Status {
+func await(t testing.TB, g *gateway.Gateway, condition func(*status.Status) bool) *status.Status {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), within)
 	defer cancel()
@@ -109,10 +109,10 @@ func await(t testing.TB, g *gateway.Gateway, condition func(*tunnel.Status) bool
 	return s
 }
 
-// status asks a gateway.
-func status(t testing.TB, g *gateway.Gateway) *tunnel.Status {
+// statusOf asks a gateway for its status.
+func statusOf(t testing.TB, g *gateway.Gateway) *status.Status {
 	t.Helper()
-	return await(t, g, func(*tunnel.Status) bool { return true })
+	return await(t, g, func(*status.Status) bool { return true })
 }
 
 // pair is the standard topology with a gateway on hosts A and B, configured

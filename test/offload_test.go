@@ -15,7 +15,7 @@ import (
 	"fathom/test/netlab"
 	"fathom/test/netlab/labtest"
 	"fathom/test/tier"
-	tunnel "fathom/tunnel/status"
+	"fathom/tunnel/status"
 )
 
 // TestSuperpacketsOnTheLink: where links carry what their ends have not cut yet,
@@ -82,7 +82,7 @@ func TestAWrongChecksumStaysWrong(t *testing.T) {
 	inside := labtest.Capture(t, l.B.Interface(gateway.Device))
 	outside := labtest.Capture(t, nearY.A)
 
-	before := status(t, l.b).Peers[0].RxPackets
+	before := statusOf(t, l.b).Peers[0].RxPackets
 	sent := make(map[string]bool) // all of TCP or UDP; whether it is damaged
 	check(t, x.Do(func() error {
 		raw, err := rawSocket()
@@ -103,7 +103,7 @@ func TestAWrongChecksumStaysWrong(t *testing.T) {
 				}
 				if i%100 == 99 { // and not more than fits a queue
 					want := before + uint64(len(sent))
-					await(t, l.b, func(s *tunnel.Status) bool { return s.Peers[0].RxPackets >= want })
+					await(t, l.b, func(s *status.Status) bool { return s.Peers[0].RxPackets >= want })
 				}
 			}
 		}
@@ -200,7 +200,7 @@ func checksumRight(b []byte) bool { return sumOf(b) == 0xffff }
 // comes up, says what it does without, and carries everything all the same.
 func TestKernelsThatOfferLess(t *testing.T) {
 	tier.Select(t, tier.OffloadOnly)
-	var all tunnel.Offload // what this kernel offers
+	var all status.Offload // what this kernel offers
 	for _, test := range []struct {
 		name string
 		what netlab.Refusal
@@ -216,7 +216,7 @@ func TestKernelsThatOfferLess(t *testing.T) {
 			l.a.Host, l.b.Host = l.A.Refusing(test.what), l.B.Refusing(test.what)
 			l.configure(t, overIPv4, "routes = false", "")
 			up(t, l.a, l.b)
-			got := status(t, l.a).Offload
+			got := statusOf(t, l.a).Offload
 			if test.what == 0 {
 				all = got
 			}

@@ -57,7 +57,7 @@ func TestUDPWithDFLearnsTheMTU(t *testing.T) {
 					check(t, err)
 				}
 			}
-			if n := status(t, l.a).Peers[0].Surgery.PTBs; n == 0 {
+			if n := statusOf(t, l.a).Peers[0].Surgery.PTBs; n == 0 {
 				t.Error("no PTB is counted")
 			}
 			bulk(t, l.A, l.B, innerB4, 4<<20)
@@ -91,7 +91,7 @@ func TestEverySizeArrives(t *testing.T) {
 					t.Errorf("UDP of %d bytes: %v", size, got)
 				}
 			}
-			a, b := status(t, l.a).Peers[0], status(t, l.b).Peers[0]
+			a, b := statusOf(t, l.a).Peers[0], statusOf(t, l.b).Peers[0]
 			t.Logf("a %+v, b %+v", a.Surgery, b.Surgery)
 			if a.Surgery.TunnelFragments == 0 || b.Surgery.Reassembled == 0 || a.Surgery.Fragmented+a.Surgery.TunnelFragments == 0 {
 				t.Errorf("nothing was carried in pieces: a %+v, b %+v", a.Surgery, b.Surgery)
@@ -115,7 +115,7 @@ func TestPingReportsTheInnerMTU(t *testing.T) {
 			t.Errorf("ping %s says, with %v:\n%s", address, err, out)
 		}
 	}
-	if n := status(t, l.a).Peers[0].Surgery.PTBs; n < 2 {
+	if n := statusOf(t, l.a).Peers[0].Surgery.PTBs; n < 2 {
 		t.Errorf("%d PTBs are counted", n)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"fathom/test/gateway"
 	"fathom/test/netlab"
 	"fathom/test/tier"
-	tunnel "fathom/tunnel/status"
+	"fathom/tunnel/status"
 )
 
 // exact waits until the discovery has ended at the size, and returns how long
@@ -22,12 +22,12 @@ func exact(t *testing.T, g *gateway.Gateway, plpmtu int) time.Duration {
 	t.Helper()
 	began := time.Now()
 	for time.Since(began) < within {
-		if p := status(t, g).Peers[0].PMTUD; p.PLPMTU == plpmtu && (p.State == "search_complete" || p.State == "error" && plpmtu < 1228) {
+		if p := statusOf(t, g).Peers[0].PMTUD; p.PLPMTU == plpmtu && (p.State == "search_complete" || p.State == "error" && plpmtu < 1228) {
 			return time.Since(began)
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	t.Fatalf("%s: the discovery does not end at %d: %+v", g.Name, plpmtu, status(t, g).Peers[0].PMTUD)
+	t.Fatalf("%s: the discovery does not end at %d: %+v", g.Name, plpmtu, statusOf(t, g).Peers[0].PMTUD)
 	return 0
 }
 
@@ -69,7 +69,7 @@ func TestPathMTUChangesInMidTransfer(t *testing.T) {
 			forth.stop()
 			back.stop()
 			for _, g := range []*gateway.Gateway{l.a, l.b} {
-				byPTB := slices.ContainsFunc(status(t, g).Peers[0].PMTUD.History, func(c tunnel.PLPMTUChange) bool { return c.Cause == pmtud.CausePTB.String() })
+				byPTB := slices.ContainsFunc(statusOf(t, g).Peers[0].PMTUD.History, func(c status.PLPMTUChange) bool { return c.Cause == pmtud.CausePTB.String() })
 				// The router that shrinks answers a, and where it comes to that
 				// first, b.
 				if g == l.a && byPTB == test.cut || test.cut && byPTB {
@@ -104,7 +104,7 @@ func TestTheOwnInterfaceShrinks(t *testing.T) {
 		data.more(1 << 20)
 		l.left.A.SetMTU(mtu)
 		t.Logf("%d: exact after %v", mtu, exact(t, l.a, mtu).Round(time.Millisecond))
-		if got := status(t, l.a).Peers[0].PMTUD.EgressMTU; got != mtu {
+		if got := statusOf(t, l.a).Peers[0].PMTUD.EgressMTU; got != mtu {
 			t.Errorf("egress MTU %d, want %d", got, mtu)
 		}
 	}
@@ -139,7 +139,7 @@ func TestSomethingClearsDF(t *testing.T) {
 	up(t, l.a, l.b)
 	exact(t, l.a, 1300)
 	exact(t, l.b, 1300)
-	if s := status(t, l.a).Peers[0]; !s.PMTUD.ClearsDF {
+	if s := statusOf(t, l.a).Peers[0]; !s.PMTUD.ClearsDF {
 		t.Errorf("status does not say that something clears DF: %+v", s.PMTUD)
 	}
 	bulk(t, l.A, l.B, innerB4, 8<<20)
@@ -158,7 +158,7 @@ func TestLossIsNoSmallerPath(t *testing.T) {
 	data := transferring(t, l.A, l.B, innerB4)
 	low := 0
 	for range looks {
-		if status(t, l.a).Peers[0].PMTUD.PLPMTU != 1400 {
+		if statusOf(t, l.a).Peers[0].PMTUD.PLPMTU != 1400 {
 			low++
 		}
 		time.Sleep(20 * time.Millisecond)
@@ -192,12 +192,12 @@ func TestConfiguredBounds(t *testing.T) {
 			l.configure(t, overIPv4, "", test.extra)
 			l.R.DropLonger(test.path)
 			up(t, l.a, l.b)
-			await(t, l.a, func(s *tunnel.Status) bool {
+			await(t, l.a, func(s *status.Status) bool {
 				p := s.Peers[0].PMTUD
 				return p.PLPMTU == test.want && p.State == test.state
 			})
 			time.Sleep(settle) // and it stays so
-			if p := status(t, l.a).Peers[0].PMTUD; p.PLPMTU != test.want || p.State != test.state || p.Source != test.source {
+			if p := statusOf(t, l.a).Peers[0].PMTUD; p.PLPMTU != test.want || p.State != test.state || p.Source != test.source {
 				t.Errorf("%+v", p)
 			}
 		})
@@ -230,13 +230,13 @@ func TestBlackHoleAtTwentyMilliseconds(t *testing.T) {
 		trips = append(trips, echoes(t, l.A, l.B, innerB4, 5, time.Millisecond)...)
 		began := time.Now()
 		l.link.Update(func(c *conditions) { c.MTU = mtu })
-		await(t, l.a, func(s *tunnel.Status) bool { return s.Peers[0].PMTUD.PLPMTU <= mtu })
+		await(t, l.a, func(s *status.Status) bool { return s.Peers[0].PMTUD.PLPMTU <= mtu })
 		took = append(took, time.Since(began))
 		exact(t, l.a, mtu)
 		l.link.Update(func(c *conditions) { c.MTU = 1500 })
 		// A change of the own interface makes the search begin at once.
 		l.link.A.SetMTU(1300)
-		await(t, l.a, func(s *tunnel.Status) bool { return s.Peers[0].PMTUD.EgressMTU == 1300 })
+		await(t, l.a, func(s *status.Status) bool { return s.Peers[0].PMTUD.EgressMTU == 1300 })
 		l.link.A.SetMTU(1500)
 		exact(t, l.a, 1500)
 	}
@@ -263,7 +263,7 @@ func TestSounding(t *testing.T) {
 		l.link.Update(func(c *conditions) { c.MTU = mtu })
 		out, err := l.a.Command("probe", "-c", l.a.Config(), "--json", "b").Output()
 		check(t, err)
-		var s tunnel.ProbeReport
+		var s status.ProbeReport
 		check(t, json.Unmarshal(out, &s))
 		if want := mtu &^ 3; s.PLPMTU != want || !s.Exact {
 			t.Errorf("path of %d: %+v", mtu, s)

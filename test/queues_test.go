@@ -29,7 +29,7 @@ func TestSeveralQueuesKeepTheOrder(t *testing.T) {
 	const flows, bulk, each = 16, 8, 2000
 	p := newPair(t, overIPv4, severalQueues)
 	up(t, p.a, p.b)
-	if n := status(t, p.a).Offload.Queues; n != 4 {
+	if n := statusOf(t, p.a).Offload.Queues; n != 4 {
 		t.Fatalf("%d queues", n)
 	}
 	var streams []*flow
@@ -70,7 +70,7 @@ func TestSeveralQueuesKeepTheOrder(t *testing.T) {
 		x.more(1 << 20)
 		x.stop()
 	}
-	for name, dropped := range map[string]map[string]uint64{"a": status(t, p.a).Peers[0].Dropped, "b": status(t, p.b).Peers[0].Dropped} {
+	for name, dropped := range map[string]map[string]uint64{"a": statusOf(t, p.a).Peers[0].Dropped, "b": statusOf(t, p.b).Peers[0].Dropped} {
 		if dropped["replay"] > 0 || dropped["malformed"] > 0 {
 			t.Errorf("%s dropped %v", name, dropped)
 		}
@@ -114,7 +114,7 @@ func TestPiecesAmongSeveralQueues(t *testing.T) {
 		x.more(1 << 20)
 		x.stop()
 	}
-	a, b := status(t, l.a).Peers[0], status(t, l.b).Peers[0]
+	a, b := statusOf(t, l.a).Peers[0], statusOf(t, l.b).Peers[0]
 	t.Logf("%d datagrams; a %+v, b %+v", sent, a.Surgery, b.Surgery)
 	// What a slow machine's device has no room for never comes to the tunnel.
 	carried := int(a.Surgery.TunnelFragments)

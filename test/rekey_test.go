@@ -9,7 +9,7 @@ import (
 	"fathom/esp"
 	"fathom/test/netlab/labtest"
 	"fathom/test/tier"
-	tunnel "fathom/tunnel/status"
+	"fathom/tunnel/status"
 )
 
 // TestRekeyUnderLoad replaces the SAs many times while datagrams and bulk data
@@ -21,14 +21,14 @@ func TestRekeyUnderLoad(t *testing.T) {
 	// kinds of limit come into play.
 	p := newPair(t, overIPv4, "rekey_after_packets = 1000\nrekey_after = \"1s\"")
 	up(t, p.a, p.b)
-	before := status(t, p.a).Peers[0].Handshakes
+	before := statusOf(t, p.a).Peers[0].Handshakes
 	forth := startStream(t, p.A, p.B, innerB4, 300, 400*time.Microsecond)
 	back := startStream(t, p.B, p.A, innerA6, 300, 400*time.Microsecond)
 	// Packets that a host drops for want of room prove nothing.
 	client, server := connectWithin(t, p.A, p.B, innerB4, 128<<10)
 	data := transferOver(t, paced{client, 8 << 20}, server)
 	began := time.Now()
-	s := await(t, p.a, func(s *tunnel.Status) bool { return s.Peers[0].Handshakes >= before+rekeys })
+	s := await(t, p.a, func(s *status.Status) bool { return s.Peers[0].Handshakes >= before+rekeys })
 	data.stop()
 	for name, stream := range map[string]*flow{"from a to b": forth, "from b to a": back} {
 		got := stream.stop()
@@ -37,7 +37,7 @@ func TestRekeyUnderLoad(t *testing.T) {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
-	for name, g := range map[string]*tunnel.Status{"a": status(t, p.a), "b": status(t, p.b)} {
+	for name, g := range map[string]*status.Status{"a": statusOf(t, p.a), "b": statusOf(t, p.b)} {
 		for _, drops := range []map[string]uint64{g.Dropped, g.Peers[0].Dropped} {
 			for reason, n := range drops {
 				if reason == "handshake" {
@@ -55,10 +55,10 @@ func TestRekeyOverALossyPath(t *testing.T) {
 	tier.Select(t)
 	l := newUserPair(t, "rekey_after = \"1s\"", 5*time.Millisecond)
 	up(t, l.a, l.b)
-	before := status(t, l.a).Peers[0].Handshakes
+	before := statusOf(t, l.a).Peers[0].Handshakes
 	l.link.SetFilter(loseHandshakes(4))
 	data := startStream(t, l.A, l.B, innerB4, 200, 2*time.Millisecond)
-	await(t, l.a, func(s *tunnel.Status) bool { return s.Peers[0].Handshakes >= before+4 })
+	await(t, l.a, func(s *status.Status) bool { return s.Peers[0].Handshakes >= before+4 })
 	if got := data.stop(); got.lost > 0 || got.duplicated > 0 {
 		t.Errorf("%v", got)
 	}
@@ -103,10 +103,10 @@ func TestHandshakeBehindTheFirstLoss(t *testing.T) {
 			l := newUserPair(t, "", 5*time.Millisecond)
 			l.link.SetFilter(loseFirst(test.kind))
 			check(t, l.b.Start())
-			status(t, l.b)
+			statusOf(t, l.b)
 			began := time.Now()
 			check(t, l.a.Start())
-			await(t, l.a, func(s *tunnel.Status) bool { return s.Up() })
+			await(t, l.a, func(s *status.Status) bool { return s.Up() })
 			if took := time.Since(began); took > 5*time.Second {
 				t.Errorf("established after %v", took)
 			}

@@ -14,7 +14,7 @@ import (
 
 	"fathom/test/gateway"
 	"fathom/test/tier"
-	tunnel "fathom/tunnel/status"
+	"fathom/tunnel/status"
 )
 
 // recoverWithin is how much longer than its first start a gateway's restart may
@@ -94,7 +94,7 @@ func TestStop(t *testing.T) {
 				t.Error("an established tunnel does not show on the host: the test looks at the wrong things")
 			}
 			check(t, p.a.StopBy(signal))
-			await(t, p.b, func(s *tunnel.Status) bool { return !s.Up() })
+			await(t, p.b, func(s *status.Status) bool { return !s.Up() })
 			if after := hostState(t, p); after != before {
 				t.Errorf("before:\n%s\nafter:\n%s", before, after)
 			}

@@ -8,7 +8,7 @@ import (
 
 	"fathom/test/gateway"
 	"fathom/test/tier"
-	tunnel "fathom/tunnel/status"
+	"fathom/tunnel/status"
 )
 
 // TestInterfacesGoDownAndUp takes the own interface, and then the tunnel's
@@ -45,11 +45,11 @@ func TestAFullQueue(t *testing.T) {
 	exact(t, l.a, 1500)
 	l.left.A.LimitRate(20_000_000, 100_000) // a superpacket, and a little more
 	bulk(t, l.A, l.B, innerB4, 4<<20)
-	before := status(t, l.a).Peers[0].Dropped["send_queue_full"]
+	before := statusOf(t, l.a).Peers[0].Dropped["send_queue_full"]
 	data := startFlood(t, l.A, l.B, innerB4, 1200, 50*time.Microsecond) // up to ten times as much
-	await(t, l.a, func(s *tunnel.Status) bool { return s.Peers[0].Dropped["send_queue_full"] > before })
+	await(t, l.a, func(s *status.Status) bool { return s.Peers[0].Dropped["send_queue_full"] > before })
 	got := data.reach(data.sent.Load() + 1000).stop()
-	s := status(t, l.a).Peers[0]
+	s := statusOf(t, l.a).Peers[0]
 	t.Logf("of %v; dropped %v, history %v", got, s.Dropped, s.PMTUD.History)
 	if s.Dropped["send_too_large"] > 0 {
 		t.Error("a full queue was taken for a small MTU")

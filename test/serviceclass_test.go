@@ -70,7 +70,7 @@ func TestServiceClass(t *testing.T) {
 					}
 				}
 			}
-			dropped := status(t, l.b).Peers[0].Dropped["congestion"]
+			dropped := statusOf(t, l.b).Peers[0].Dropped["congestion"]
 			if test.inner == 0 && (out != 0 || dropped != counted) || test.inner != 0 && (out != counted || dropped != 0) {
 				t.Errorf("%d packets left the tunnel, %d were dropped", out, dropped)
 			}

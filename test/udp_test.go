@@ -38,7 +38,7 @@ func TestUDPThatMustNotBeFragmented(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%+v", status(t, l.a).Peers[0].Surgery)
+	t.Logf("%+v", statusOf(t, l.a).Peers[0].Surgery)
 }
 
 // sendTrains sends trains of datagrams with DF, and counts what has arrived.

@@ -50,7 +50,7 @@ func upRecorded(t *testing.T, p *pair, extra string, family outer) *netlab.Captu
 	check(t, p.a.Configure(extra, gateway.Peer{Gateway: p.b, Endpoint: p.endpoint(p.Right.B, family)}))
 	check(t, p.b.Configure(extra, gateway.Peer{Gateway: p.a}))
 	check(t, p.b.Start())
-	status(t, p.b)
+	statusOf(t, p.b)
 	wire := labtest.Capture(t, p.Right.A)
 	up(t, p.a)
 	await(t, p.b, gateway.Established)
