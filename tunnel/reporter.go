@@ -10,8 +10,8 @@ import (
 	"fathom/tunnel/udp"
 )
 
-// reporter is the status.Source of a running tunnel. It has the control
-// goroutine read the state that this goroutine owns.
+// reporter is the status.Source of a running tunnel. The control
+// goroutine reads what it owns itself: the state of the peers.
 type reporter struct {
 	tunnel     *Tunnel
 	controller *controller

@@ -187,16 +187,13 @@ func (t *Tunnel) carry(ctx context.Context, c *controller, device *tun.Device, c
 	return nil
 }
 
-// smallReceiveBuffer is so small that bursts are likely to be lost, in bytes.
-const smallReceiveBuffer = 2 << 20
-
 // tellOfSockets logs what the kernel has granted.
 func (t *Tunnel) tellOfSockets(conn *udp.Conn) {
 	o := conn.Offloads()
 	t.log.Debug("sockets", "addresses", conn.Addrs(), "receive_buffer", o.ReceiveBuffer, "send_buffer", o.SendBuffer, "gso", o.Segment, "gro", o.GRO)
-	if o.ReceiveBuffer < smallReceiveBuffer {
+	if o.ReceiveBuffer < udp.DefaultReceiveBuffer/2 {
 		t.log.Warn("small receive buffer of the sockets: bursts may be lost", "receive_buffer", o.ReceiveBuffer, "hint",
-			fmt.Sprintf("run with CAP_NET_ADMIN, or set net.core.rmem_max to %d", 2*smallReceiveBuffer))
+			fmt.Sprintf("run with CAP_NET_ADMIN, or set net.core.rmem_max to %d", udp.DefaultReceiveBuffer))
 	}
 }
 

@@ -648,13 +648,21 @@ func (e *end) through(p *tap) {
 	e.config.Peers[0].Endpoint.Port = uint16(p.conn.LocalAddr().(*net.UDPAddr).Port)
 }
 
-func TestReplayedPacketsAreDropped(t *testing.T) {
-	left, right := newPair(t)
-	tap := newTap(t, right.addr(), nil)
-	left.through(tap)
+// startThroughTap starts a pair whose left end calls by way of a tap, and waits
+// until both ends are established.
+func startThroughTap(t *testing.T) (left, right *end, p *tap) {
+	t.Helper()
+	left, right = newPair(t)
+	p = newTap(t, right.addr(), nil)
+	left.through(p)
 	right.start()
 	left.start()
 	eventually(t, "established", hanging, func() bool { return left.established() && right.established() })
+	return left, right, p
+}
+
+func TestReplayedPacketsAreDropped(t *testing.T) {
+	left, right, tap := startThroughTap(t)
 	packet := ipv4Packet(leftIP, rightIP, 100)
 	left.send(packet)
 	right.receives(packet)
@@ -676,12 +684,7 @@ func TestReplayedPacketsAreDropped(t *testing.T) {
 }
 
 func TestStrangersGetNoAnswer(t *testing.T) {
-	left, right := newPair(t)
-	tap := newTap(t, right.addr(), nil)
-	left.through(tap)
-	right.start()
-	left.start()
-	eventually(t, "established", hanging, func() bool { return left.established() && right.established() })
+	_, right, tap := startThroughTap(t)
 
 	stranger, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(right.addr()))
 	if err != nil {

@@ -6,9 +6,9 @@ import (
 )
 
 const (
-	// defaultReceiveBuffer is room for what arrives while the receiver does not
+	// DefaultReceiveBuffer is room for what arrives while the receiver does not
 	// get to run, in bytes.
-	defaultReceiveBuffer = 4 << 20
+	DefaultReceiveBuffer = 4 << 20
 	// defaultSendBuffer bounds what waits in the queues of the host's own
 	// interface, in bytes: large enough to keep that busy while the sender does
 	// not get to run, and small enough that nothing waits for long. The kernel
@@ -27,7 +27,7 @@ type Config struct {
 	// Sockets is how many sockets each address family gets, at least 1.
 	Sockets int
 	// ReceiveBuffer and SendBuffer are asked for each socket, in bytes; 0 is a
-	// good default. The kernel may grant less (net.core.rmem_max, wmem_max) to
+	// good default (DefaultReceiveBuffer). The kernel may grant less (net.core.rmem_max, wmem_max) to
 	// a process without CAP_NET_ADMIN.
 	ReceiveBuffer, SendBuffer int
 }
@@ -35,7 +35,7 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	c.Sockets = max(c.Sockets, 1)
 	if c.ReceiveBuffer == 0 {
-		c.ReceiveBuffer = defaultReceiveBuffer
+		c.ReceiveBuffer = DefaultReceiveBuffer
 	}
 	if c.SendBuffer == 0 {
 		c.SendBuffer = defaultSendBuffer

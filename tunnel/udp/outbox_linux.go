@@ -10,10 +10,10 @@ const (
 	// BufferSize is the room in an Outbox for datagrams that wait to be sent
 	// together, in bytes.
 	BufferSize = 4 << 16
-	// MaxRun is the largest run that the kernel cuts, in bytes: what fits one IP
+	// maxRun is the largest run that the kernel cuts, in bytes: what fits one IP
 	// packet. maxSegments is UDP_MAX_SEGMENTS of the oldest kernels that have
 	// UDP_SEGMENT.
-	MaxRun      = 65000
+	maxRun      = 65000
 	maxSegments = 64
 	// batchSize is how many messages one sendmmsg takes, and how many runs an
 	// Outbox holds.
@@ -112,7 +112,7 @@ func (o *Outbox) Put(n int, to *Destination, tos uint8, owner any) {
 // takes reports whether a datagram of n bytes may go on with the run.
 func (r *run) takes(n int, to *Destination, tos uint8, owner any) bool {
 	return !r.closed && r.to == to && r.tos == tos && r.owner == owner &&
-		n <= r.segment && r.end+n-r.start <= MaxRun && r.segments() < maxSegments
+		n <= r.segment && r.end+n-r.start <= maxRun && r.segments() < maxSegments
 }
 
 // Waited reports whether Flush has waited for a full socket since Waited was last

@@ -17,8 +17,8 @@ type (
 
 func nativeOf(netip.AddrPort, netip.Addr) native { return native{} }
 
-// Slots, BufferSize and MaxRun have no meaning here.
-const Slots, BufferSize, MaxRun = 1, 0, 0
+// Slots and BufferSize have no meaning here.
+const Slots, BufferSize = 1, 0
 
 // Listen returns errors.ErrUnsupported.
 func Listen(netip.Addr, uint16, Config) (*Conn, error) { return nil, errors.ErrUnsupported }
