@@ -3,11 +3,13 @@ package tunnel
 import (
 	"log/slog"
 	"net/netip"
+
+	"fathom/tunnel/host"
 )
 
 // hostNetwork is what the controller asks of the host: see host.Link.
 type hostNetwork interface {
-	EgressMTU(to netip.Addr) (int, error)
+	Egress(flow host.Flow) (host.Egress, error)
 	SetMTU(mtu int) error
 	Route(prefix netip.Prefix, mtu int) error
 }
@@ -15,7 +17,8 @@ type hostNetwork interface {
 // hostMTUs gives the device and the routes the MTUs of the peers' paths.
 type hostMTUs struct {
 	network hostNetwork
-	routes  bool // are the tunnel's business
+	port    uint16 // of our sockets
+	routes  bool   // are the tunnel's business
 	log     *slog.Logger
 }
 

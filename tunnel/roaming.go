@@ -3,6 +3,8 @@ package tunnel
 import (
 	"net/netip"
 	"time"
+
+	"fathom/tunnel/host"
 )
 
 // move takes the peer to a new place. Only an authentic packet from there, or
@@ -12,7 +14,7 @@ func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time
 	if old != nil && old.Matches(to, local) {
 		return
 	}
-	mtu, err := c.host.network.EgressMTU(to.Addr())
+	mtu, err := c.egressMTU(to, local)
 	if err != nil {
 		c.log.Warn("no way to peer", "peer", p.name, "endpoint", to, "error", err)
 		return
@@ -40,6 +42,13 @@ func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time
 	}
 }
 
+// egressMTU asks the host for the way to an endpoint from an address of ours,
+// which may be invalid, and returns its MTU.
+func (c *controller) egressMTU(to netip.AddrPort, local netip.Addr) (int, error) {
+	e, err := c.host.network.Egress(host.Flow{Remote: to, Local: netip.AddrPortFrom(local, c.host.port)})
+	return e.MTU, err
+}
+
 // egressChanged looks at the host's own interfaces and routes again.
 func (c *controller) egressChanged(now time.Time) {
 	for _, p := range c.peers {
@@ -47,7 +56,7 @@ func (c *controller) egressChanged(now time.Time) {
 		if path == nil {
 			continue
 		}
-		mtu, err := c.host.network.EgressMTU(path.Remote().Addr())
+		mtu, err := c.egressMTU(path.Remote(), path.Local())
 		if err != nil || mtu == path.egress {
 			continue // without a route there will be another change
 		}

@@ -63,10 +63,17 @@ func TestWatchTellsOfChanges(t *testing.T) {
 	route := func(t *testing.T, prefix string) error {
 		return netlink.RouteAdd(&netlink.Route{LinkIndex: loopback(t).Attrs().Index, Dst: ipNet(netip.MustParsePrefix(prefix))})
 	}
+	rule := func(family int) error {
+		r := netlink.NewRule()
+		r.Family, r.Table = family, unix.RT_TABLE_MAIN
+		return netlink.RuleAdd(r)
+	}
 	for of, change := range map[string]func(*testing.T) error{
 		"an MTU":        func(t *testing.T) error { return netlink.LinkSetMTU(loopback(t), 9000) },
 		"an IPv4 route": func(t *testing.T) error { return route(t, "192.0.2.0/24") },
 		"an IPv6 route": func(t *testing.T) error { return route(t, "2001:db8::/64") },
+		"an IPv4 rule":  func(t *testing.T) error { return rule(unix.AF_INET) },
+		"an IPv6 rule":  func(t *testing.T) error { return rule(unix.AF_INET6) },
 	} {
 		t.Run(of, func(t *testing.T) {
 			inHost(t, func() error {
