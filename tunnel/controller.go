@@ -34,8 +34,9 @@ type controller struct {
 	host       hostMTUs
 	keys       *keyLog
 	endpoints  *endpointCache
-	egress     chan struct{} // the host's interfaces or routes have changed
-	strangers  limit         // of warnings about strangers' handshakes
+	egress     chan struct{} // the host's interfaces, routes or rules have changed
+	returns    *returns
+	strangers  limit // of warnings about strangers' handshakes
 }
 
 // run ends when ctx is done; it then tells the peers.
@@ -89,7 +90,7 @@ func (c *controller) attend(p *peer, now time.Time) {
 	c.forwarder.releaseWaiting(p, now)
 	c.pollDiscovery(p, now)
 	c.continueProbeRun(p, now)
-	if p.path != nil && p.keepalive.look(now, p.numbered()) {
+	if p.path != nil && !p.looped() && p.keepalive.look(now, p.numbered()) {
 		c.messenger.keepalive(p)
 	}
 	p.feelPulse(now)

@@ -24,7 +24,7 @@ func (c *controller) initiate(p *peer, now time.Time) {
 		c.resolve(p)
 	}
 	path := p.nextEndpoint()
-	if path == nil {
+	if path == nil || c.wouldLoop(p, path) {
 		c.handshaker.initiate(p, netip.AddrPort{}, now)
 		return
 	}
@@ -66,7 +66,8 @@ func (c *controller) handleHandshake(message []byte, from netip.AddrPort, local 
 		c.install(o, from, local, now)
 	}
 	err := o.err
-	if o.datagram != nil {
+	// What strangers may cause costs no look-up.
+	if o.datagram != nil && !(o.peer != nil && c.wouldLoop(o.peer, newPath(o.to, local))) {
 		err = errors.Join(err, c.messenger.plain(o.datagram, udp.NewDestination(o.to, local)))
 	}
 	if err != nil {

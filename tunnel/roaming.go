@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"errors"
 	"net/netip"
 	"time"
 
@@ -16,9 +17,15 @@ func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time
 	}
 	mtu, err := c.egressMTU(to, local)
 	if err != nil {
-		c.log.Warn("no way to peer", "peer", p.name, "endpoint", to, "error", err)
+		if old == nil {
+			c.noteWay(p, to, err)
+			return
+		}
+		// Every packet from there leads here.
+		c.warn(p, &handshakeWarning{what: "no way to where the peer has moved", details: []any{"endpoint", to, "error", err}}, now)
 		return
 	}
+	c.noteWay(p, to, nil)
 	path := newPath(to, local)
 	if old != nil && old.Remote() == to {
 		// The same way back; only our own address on it is another.
@@ -28,6 +35,11 @@ func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time
 		}
 		return
 	}
+	var from netip.AddrPort
+	if old != nil {
+		from = old.Remote()
+	}
+	c.returns.moved(p, from, to)
 	p.validated = false
 	p.setPath(path.with(0, mtu, mtu))
 	p.beginDiscovery(now)
@@ -49,20 +61,60 @@ func (c *controller) egressMTU(to netip.AddrPort, local netip.Addr) (int, error)
 	return e.MTU, err
 }
 
-// egressChanged looks at the host's own interfaces and routes again.
+// noteWay takes note of why the host cannot send to the peer; nil: it can. A
+// change is told once. While the reason is a loop the peer has no session.
+func (c *controller) noteWay(p *peer, to netip.AddrPort, err error) {
+	was, looped := p.noWay, p.looped()
+	p.noWay = err
+	switch {
+	case err == nil && was != nil:
+		c.log.Info("there is a way to the peer again", "peer", p.name, "endpoint", to)
+	case err != nil && was == nil, err != nil && p.looped() != looped:
+		c.log.Warn("no way to peer", "peer", p.name, "endpoint", to, "error", err)
+	}
+	if p.looped() != looped {
+		p.publish()
+	}
+}
+
+// looped reports whether packets to the peer would enter the tunnel again.
+func (p *peer) looped() bool { return errors.Is(p.noWay, host.ErrLoop) }
+
+// wouldLoop reports whether a handshake message to an endpoint of a peer would enter
+// the tunnel, and takes note of that. Another error is the kernel's to tell, when the
+// message is sent: an endpoint's name may have addresses of a family that the
+// host has no route for.
+func (c *controller) wouldLoop(p *peer, path *path) bool {
+	_, err := c.egressMTU(path.Remote(), path.Local())
+	loops := errors.Is(err, host.ErrLoop)
+	if p.path == path || p.path == nil && loops {
+		c.noteWay(p, path.Remote(), err)
+	}
+	return loops
+}
+
+// egressChanged looks at the ways to the peers again.
 func (c *controller) egressChanged(now time.Time) {
 	for _, p := range c.peers {
 		path := p.path
 		if path == nil {
+			if p.looped() && p.initiations.wanted {
+				p.initiations.hurry(now)
+				c.attend(p, now)
+			}
 			continue
 		}
+		looped := p.looped()
 		mtu, err := c.egressMTU(path.Remote(), path.Local())
-		if err != nil || mtu == path.egress {
-			continue // without a route there will be another change
+		c.noteWay(p, path.Remote(), err)
+		if err != nil || mtu == path.egress && !looped {
+			continue // without a way there will be another change
 		}
-		c.log.Info("egress MTU", "peer", p.name, "from", path.egress, "to", mtu)
-		p.setPath(path.with(path.plpmtu, path.settled, mtu))
-		p.discovery.EgressMTU(mtu, now)
+		if mtu != path.egress {
+			c.log.Info("egress MTU", "peer", p.name, "from", path.egress, "to", mtu)
+			p.setPath(path.with(path.plpmtu, path.settled, mtu))
+			p.discovery.EgressMTU(mtu, now)
+		}
 		c.attend(p, now)
 	}
 }

@@ -30,7 +30,10 @@ func statusText(s *status.Status, now time.Time) string {
 	for _, p := range s.Peers {
 		b.WriteByte('\n')
 		line("", "peer", "%s", p.Name)
-		line("  ", "state", "%s", p.State)
+		line("  ", "state", "%s", strings.ReplaceAll(string(p.State), "_", " "))
+		if p.Problem != "" {
+			line("  ", "warning", "%s", p.Problem)
+		}
 		line("  ", "public key", "%s", p.PublicKey)
 		if p.Endpoint != "" {
 			line("  ", "endpoint", "%s", p.Endpoint)
