@@ -9,8 +9,8 @@ import (
 )
 
 // dropReason names why a packet went nowhere. Every packet that is dropped is
-// counted under exactly one reason: a peer's where the peer is known, else the
-// tunnel's.
+// counted under exactly one reason: a peer's where its SA names the peer, else
+// the tunnel's. Handshake messages count as the tunnel's.
 type dropReason uint8
 
 const (
