@@ -40,7 +40,7 @@ func (d *decoder) check(c *Config, tunnel *table, peers []*table) {
 	k.checkLoops()
 }
 
-// place is that of a key's value, or of the table if the key is not there.
+// place returns where a key's value stands, or the table if the key is missing.
 func (k *checker) place(t *table, key string) at {
 	a := at{k.decoder, t.qualified(key), t.pos}
 	if e := t.entry(key); e != nil {
@@ -76,7 +76,7 @@ func (k *checker) checkFiles() {
 	}
 }
 
-// firsts knows, of those that are equal, the first.
+// firsts maps each value to the index of the first item that had it.
 type firsts[K comparable] map[K]int
 
 func (f firsts[K]) of(k K, i int) int {
@@ -96,11 +96,11 @@ func (k *checker) checkNames() {
 	}
 }
 
-// checkKeys finds keys that two have, or that are in use as something else.
+// checkKeys finds keys that two peers share, and keys used in the wrong place.
 //
 // A private key among the public ones is certain only if its public key is in
 // the file, too, or is ours. Its form proves nothing: one in 16 public keys has
-// that form, and none of them may be refused.
+// that form, and must not be refused.
 func (k *checker) checkKeys() {
 	keys, holder := make(firsts[Key]), make(map[Key]string)
 	holds := make(map[SecretKey]string) // what a key is, other than preshared
