@@ -27,7 +27,7 @@ type Direction struct {
 
 	mu sync.Mutex // makes Update one step
 
-	pipe pipe // of the goroutine in run, but for its counters
+	pipe pipe // of the goroutine in run, except its counters
 }
 
 func newDirection(dir Dir, from, to, wake int, seed uint64) *Direction {
