@@ -15,8 +15,8 @@ import (
 )
 
 // datapath is the packet loops of two ends without anything beside them: no
-// device, no handshake, no controller. What is between them is a real socket
-// pair, by default of the loopback interface.
+// device, no handshake, no controller. Between them is a real pair of sockets, by
+// default of the loopback interface.
 type datapath struct {
 	peer     *peer
 	from, to *udp.Conn
@@ -259,7 +259,7 @@ func sum16(b []byte) uint16 {
 	return uint16(sum)
 }
 
-// tcpSuper returns a TCP superpacket with so many bytes of payload.
+// tcpSuper returns a TCP superpacket with payload bytes of payload.
 func tcpSuper(payload, segment int) ([]byte, inner.Offload) {
 	return load{payload: payload, segment: segment}.packet()
 }

@@ -22,7 +22,7 @@ func TestTheWaitingRoomKeepsTheNewest(t *testing.T) {
 		kept  int
 	}{
 		{"as many as there are", sizes(3, 1000), 3},
-		{"so many small ones", sizes(maxWaiting, 100), maxWaiting},
+		{"as many small ones as fit", sizes(maxWaiting, 100), maxWaiting},
 		{"one more", sizes(maxWaiting+1, 100), maxWaiting},
 		{"many more", sizes(10*maxWaiting, 100), maxWaiting},
 		{"superpackets that fill the room exactly", sizes(4, 64<<10), 4},
@@ -72,7 +72,7 @@ func TestTheWaitingRoomKeepsTheNewest(t *testing.T) {
 }
 
 // TestTheWaitingRoomDoesNotHoldWhatItDropped: the array behind the slice is
-// larger than what is in use.
+// larger than the part in use.
 func TestTheWaitingRoomDoesNotHoldWhatItDropped(t *testing.T) {
 	w := waitingRoom{drops: new(drops)}
 	now := time.Now()
