@@ -57,7 +57,8 @@ func (k *checker) peer(i int) string {
 	return fmt.Sprintf("the peer on line %d", k.peers[i].pos.line)
 }
 
-// checkFiles keeps what the tunnel writes and removes from what it reads.
+// checkFiles finds files that the tunnel would overwrite although they have another
+// use: the configuration itself, and the files of other keys.
 func (k *checker) checkFiles() {
 	first := make(map[string]at)
 	for _, f := range slices.Backward(k.reads) {

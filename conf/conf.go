@@ -65,7 +65,7 @@ const (
 	// Tunnel.Oversize.
 	OversizeCarry  = "carry"  // across in pieces, whatever the path's MTU
 	OversizeSignal = "signal" // as a router: fragment where DF allows it, else drop and send a PTB
-	OversizeDrop   = "drop"   // without a word: a black hole, to demonstrate what others do
+	OversizeDrop   = "drop"   // silently: a black hole, for demonstrations
 
 	// Tunnel.OuterDF. IPv6 has no such bit and behaves as if it were set.
 	OuterDFSet   = "set"

@@ -35,7 +35,7 @@ func (c Cookie) at(now time.Time) Cookie {
 type cookieJar struct {
 	random            io.Reader
 	current, previous [32]byte
-	since             time.Time // of current; zero: there is none yet
+	since             time.Time // of current; zero: no secret has been made yet
 	hasPrevious       bool
 }
 

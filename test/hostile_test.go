@@ -67,13 +67,13 @@ func TestReplay(t *testing.T) {
 	if after.RxPackets != before.RxPackets || after.Handshakes != before.Handshakes || after.SendSPI != before.SendSPI {
 		t.Errorf("before %+v, after %+v", before, after)
 	}
-	if n := p.Right.B.Stats().TxPackets - answers; n > 10 { // echoes of its own accord
+	if n := p.Right.B.Stats().TxPackets - answers; n > 10 { // the gateway's own echoes
 		t.Errorf("%d packets in answer to %d replayed ones", n, replayed)
 	}
 	pinger(t, p.A, innerB4)
 }
 
-// rawSocket sends whole IP packets, with whatever source address they have.
+// rawSocket sends whole IP packets, with any source address.
 func rawSocket() (int, error) {
 	return unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
 }

@@ -41,7 +41,7 @@ func TestUDPThatMustNotBeFragmented(t *testing.T) {
 	t.Logf("%+v", statusOf(t, l.a).Peers[0].Surgery)
 }
 
-// sendTrains sends trains of datagrams with DF, and counts what has arrived.
+// sendTrains sends trains of datagrams with DF, and counts the losses and errors.
 func sendTrains(t *testing.T, from, to *netlab.Host, address string, size, train, times int) (lost, wrong int) {
 	t.Helper()
 	receiver, err := to.ListenPacket("udp", net.JoinHostPort(address, "0"))

@@ -212,7 +212,7 @@ func TestNothingWaits(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		loads []load
-		want  []int // payload bytes of what the host gets
+		want  []int // payload bytes of each packet that the host gets
 	}{
 		{"one packet", []load{{payload: 1000, segment: 1386}}, []int{1000}},
 		{"one datagram", []load{{payload: 1000, segment: 1386, udp: true}}, []int{1000}},

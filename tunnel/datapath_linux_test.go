@@ -151,13 +151,13 @@ func (e ends) join(t testing.TB) *datapath {
 	return d
 }
 
-// send is what the transmitter does with a packet that it has read.
+// send does the transmitter's work on a packet that it has read.
 func (d *datapath) send(packet []byte, o inner.Offload) error {
 	d.transmit.packet(packet, o)
 	return d.flush()
 }
 
-// flush sends what has been gathered.
+// flush sends the gathered datagrams.
 func (d *datapath) flush() error { return d.transmit.forwarder.sender.flush() }
 
 // load is a packet of a flow as the host hands it over: a superpacket if the

@@ -185,7 +185,7 @@ func (t *Tunnel) carry(ctx context.Context, c *controller, device *tun.Device, c
 	return nil
 }
 
-// tellOfSockets logs what the kernel has granted.
+// tellOfSockets logs the buffers and offloads that the kernel has granted.
 func (t *Tunnel) tellOfSockets(conn *udp.Conn) {
 	o := conn.Offloads()
 	t.log.Debug("sockets", "addresses", conn.Addrs(), "receive_buffer", o.ReceiveBuffer, "send_buffer", o.SendBuffer, "gso", o.Segment, "gro", o.GRO)
@@ -224,7 +224,7 @@ func (t *Tunnel) deviceConfig() tun.Config {
 	return tun.Config{Offload: t.config.Offload != conf.OffloadOff, Queues: t.queues()}
 }
 
-// logDevice logs what the kernel has not granted.
+// logDevice logs the features that the kernel has not granted.
 func (t *Tunnel) logDevice(d *tun.Device) {
 	switch {
 	case t.config.Offload == conf.OffloadOff:

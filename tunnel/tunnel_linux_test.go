@@ -486,7 +486,7 @@ func sealTo(from *udp.Conn, p *peer, sa *outboundSA, to netip.AddrPort, packet [
 	return s.flush()
 }
 
-// noSendEvents ignores what an outbox tells.
+// noSendEvents ignores a sender's events.
 type noSendEvents struct{}
 
 func (noSendEvents) dataFlows(*peer)                      {}

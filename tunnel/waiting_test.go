@@ -38,7 +38,7 @@ func TestTheWaitingRoomKeepsTheNewest(t *testing.T) {
 			for i, size := range test.sizes {
 				packet := bytes.Repeat([]byte{byte(i)}, size)
 				w.put(packet, inner.Offload{SegmentSize: uint16(i)}, now)
-				packet[0]++ // it is not the room's
+				packet[0]++ // the room must keep a copy
 			}
 			got := w.take(now)
 			if len(got) != test.kept {

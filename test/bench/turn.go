@@ -114,7 +114,7 @@ func (r *results) measure(place *place, p *part, l *load, v **variant, programs 
 }
 
 // forget makes the hosts forget what ICMP has told them of the path, and keeps
-// TCP from taking what it has learnt from one contender to the next.
+// TCP from carrying its measurements over from one contender to the next.
 func (p *place) forget() {
 	for _, h := range []*netlab.Host{p.a, p.b} {
 		h.Sysctl("net.ipv4.route.flush", "1")

@@ -169,8 +169,8 @@ func (c *Capture) Stop() { c.stop() }
 // Close is Stop, for Lab.Close.
 func (c *Capture) Close() error { return c.stop() }
 
-// Packets returns what has been recorded so far, in order. The caller must not
-// change the bytes.
+// Packets returns the packets recorded so far, in order. The caller must not change
+// the bytes.
 func (c *Capture) Packets() []Packet {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -211,7 +211,7 @@ func (c *Capture) Await(atMost time.Duration, match func(Packet) bool) (p Packet
 	}
 }
 
-// WriteFile writes what has been recorded as a pcap file; see WritePcap.
+// WriteFile writes the recorded packets as a pcap file; see WritePcap.
 func (c *Capture) WriteFile(name string) error {
 	f, err := os.Create(name)
 	if err != nil {

@@ -67,7 +67,7 @@ func (d *Direction) SetFilter(f Filter) {
 	d.filter.Store(&f)
 }
 
-// Counters returns what has happened so far.
+// Counters returns the counts so far.
 func (d *Direction) Counters() Counters { return d.pipe.counters() }
 
 // readBatch is how many packets are read before those due are written.

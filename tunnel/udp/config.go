@@ -77,12 +77,12 @@ type PTB struct {
 	Quote []byte
 }
 
-// OutboxConfig says what an Outbox is like, and whom it tells.
+// OutboxConfig holds the settings of an Outbox and the functions that it calls.
 type OutboxConfig struct {
-	// Wait makes Flush wait while the socket is full. Without it, what has no
-	// room is refused with ErrFull. Those that wait share the first socket of an
-	// address family; the others use the last, which has room when the first is
-	// full of data.
+	// Wait makes Flush wait while the socket is full. Without it, datagrams
+	// without room are refused with ErrFull. Outboxes that wait share the first
+	// socket of an address family; the others use the last, which has room when
+	// the first is full of data.
 	Wait bool
 	// Max bounds the datagrams in the outbox; 0 is a good default.
 	Max int

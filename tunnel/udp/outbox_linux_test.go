@@ -77,8 +77,8 @@ func receive(t testing.TB, in *Inbox, wanted int) (sizes []int) {
 	return sizes
 }
 
-// TestRunsArriveAsDatagrams, whatever the kernel does for them: runs end with a
-// shorter datagram, and where the destination, the TOS octet or the owner changes.
+// TestRunsArriveAsDatagrams, with offloads or without: runs end with a shorter
+// datagram, and where the destination, the TOS octet or the owner changes.
 func TestRunsArriveAsDatagrams(t *testing.T) {
 	for _, offload := range []bool{true, false} {
 		cfg := Config{DontFragment: true, Offload: offload}
