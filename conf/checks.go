@@ -98,9 +98,10 @@ func (k *checker) checkNames() {
 
 // checkKeys finds keys that two have, or that are in use as something else.
 //
-// A private key among the public ones is certain only if its public key is in
-// the file, too, or is ours. Its form proves nothing: one in 16 public keys has
-// that form, and none of them may be refused.
+// A private key among the public ones is certain if its public key is in the
+// file, too, or is ours. Its form alone proves nothing: one in 16 public keys has
+// that form, and none of them may be refused. But one in 16 private keys alone
+// can be a public key, and the others are found by that.
 func (k *checker) checkKeys() {
 	keys, holder := make(firsts[Key]), make(map[Key]string)
 	holds := make(map[SecretKey]string) // what a key is, other than preshared
@@ -114,13 +115,17 @@ func (k *checker) checkKeys() {
 		holder[own] = "this end, the one in " + k.config.Tunnel.PrivateKeyFile
 		holds[private], holds[SecretKey(own)] = "our private key", "our public key"
 	}
+	const misplacedHint = "`fathom genkey` makes a new one; here belongs what `fathom pubkey` prints on the peer"
 	for i, p := range k.config.Peers {
 		a, secret := k.place(k.peers[i], "public_key"), SecretKey(p.PublicKey)
 		switch first := keys[p.PublicKey]; {
 		case p.PublicKey == (Key{}):
 		case secret.clamped() && holder[secret.public()] != "":
-			a.fail("is the private key of "+holder[secret.public()]+"; it is exposed now and has to be replaced",
-				"`fathom genkey` makes a new one; here belongs what `fathom pubkey` prints on the peer")
+			a.fail("is the private key of "+holder[secret.public()]+"; it is exposed now and has to be replaced", misplacedHint)
+		case secret.clamped() && !p.PublicKey.possible():
+			a.fail("is a private key, unless it is mistyped; it is exposed now and has to be replaced", misplacedHint)
+		case !p.PublicKey.possible():
+			a.fail("is not a key: no private key has this public key", publicKeyHint)
 		case p.PublicKey == own:
 			a.fail("is our own public key", "the one that `fathom pubkey` prints on the peer")
 		case first != i:
