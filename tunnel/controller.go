@@ -26,6 +26,7 @@ type controller struct {
 	lookups    *lookups
 	lifetime   crypto.Lifetime
 	spis       *spiTable
+	places     *places
 	drops      *drops
 	host       hostMTUs
 	keys       *keyLog
