@@ -6,7 +6,7 @@
 //	              │ the place of     │ the type of      │ values against
 //	              │ every value      │ each, defaults   │ each other
 //	              v                  v                  v
-//	              not TOML,          unknown keys,      checks.go, loops.go:
+//	              not TOML,          unknown keys,      checks.go:
 //	              keys that          wrong types,       duplicates, overlaps,
 //	              come twice         bad values         routing loops
 //	              └──────────────────┴──────────────────┘

@@ -43,11 +43,3 @@ func (list Errors) Error() string {
 	}
 	return strings.Join(lines, "\n")
 }
-
-// Unwrap gives errors.Is and errors.As access to each mistake.
-func (list Errors) Unwrap() (errs []error) {
-	for _, e := range list {
-		errs = append(errs, e)
-	}
-	return errs
-}

@@ -2,7 +2,6 @@ package conf
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -28,7 +27,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte("[[peer]]\nname.a = '''\r\n\"\n" + strings.Repeat("[", 100)))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) > maxFile {
-			t.Skip("Load does not hand on so much")
+			return // Load does not hand on so much
 		}
 		before := bytes.Clone(data)
 		reads := 0
@@ -85,9 +84,6 @@ func checkErrors(t *testing.T, c *Config, err error, data []byte) {
 	// The fuzzer cannot guess a key of the key files, so data cannot bring one
 	// into an error.
 	checkHidden(t, err.Error(), decoded(t, privateKey), decoded(t, presharedKey))
-	if !errors.Is(err, list[len(list)-1]) {
-		t.Error("errors.Is does not find a mistake")
-	}
 }
 
 // checkConfig checks the promises that other packages rely on.

@@ -66,9 +66,6 @@ func TestLoad(t *testing.T) {
 		if want := (Error{"bad.toml", 5, 2, "tunnel.nam", "unknown key", "did you mean name?"}); !ok || len(list) != 1 || *list[0] != want {
 			t.Errorf("%v instead of %v", err, want)
 		}
-		if e, ok := errors.AsType[*Error](err); !ok || e != list[0] {
-			t.Errorf("errors.As found %v", e)
-		}
 	})
 }
 

@@ -8,10 +8,6 @@ import (
 	"fathom/crypto"
 )
 
-// warnEvery limits the warnings about one peer's, or all strangers', handshakes,
-// since the network can cause them.
-const warnEvery = 30 * time.Second
-
 // controller is the goroutine that decides: it has handshakes made, replaces
 // SAs, follows peers that move, and watches whether they live. It owns the state
 // of all peers; the packet loops see what it publishes through atomics.
@@ -30,6 +26,7 @@ type controller struct {
 	lookups    *lookups
 	lifetime   crypto.Lifetime
 	spis       *spiTable
+	places     *places
 	drops      *drops
 	host       hostMTUs
 	keys       *keyLog

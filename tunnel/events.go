@@ -28,13 +28,13 @@ type events struct {
 	queue      chan event
 	closed     chan struct{}               // when the control goroutine has ended
 	recognizes func(handshake []byte) bool // is from a sender that knows our public key
-	peers      []*peer
+	places     *places
 	drops      *drops
 	log        *slog.Logger
 }
 
-func newEvents(recognizes func([]byte) bool, peers []*peer, drops *drops, log *slog.Logger) *events {
-	return &events{queue: make(chan event, eventQueue), closed: make(chan struct{}), recognizes: recognizes, peers: peers, drops: drops, log: log}
+func newEvents(recognizes func([]byte) bool, places *places, drops *drops, log *slog.Logger) *events {
+	return &events{queue: make(chan event, eventQueue), closed: make(chan struct{}), recognizes: recognizes, places: places, drops: drops, log: log}
 }
 
 // post leaves an event; false means that the control goroutine has fallen
@@ -157,23 +157,24 @@ const (
 // ptb passes on a PTB that quotes the SPI and the sequence number of a packet
 // sent shortly before, and only a few of all others.
 func (e *events) ptb(m udp.PTB) {
-	spi, seq, _ := esp.ParseQuote(m.Quote)
-	for _, p := range e.peers {
-		s := p.session.Load()
-		if !s.ready() || s.path.Remote() != m.To {
-			continue
-		}
-		limit := &p.strangePTBs
-		if spi == s.sa.SPI() && s.sa.sizes.Size(seq) > 0 {
-			limit = &p.quotedPTBs
-		}
-		if limit.allow(time.Now()) {
-			mtu := m.MTU
-			e.post(func(c *controller, now time.Time) {
-				p.handlePTB(mtu, spi, seq, now)
-				c.attend(p, now)
-			})
-		}
+	p := e.places.at(m.To)
+	if p == nil {
 		return
+	}
+	s := p.session.Load()
+	if !s.ready() {
+		return
+	}
+	spi, seq, _ := esp.ParseQuote(m.Quote)
+	limit := &p.strangePTBs
+	if spi == s.sa.SPI() && s.sa.sizes.Size(seq) > 0 {
+		limit = &p.quotedPTBs
+	}
+	if limit.allow(time.Now()) {
+		mtu := m.MTU
+		e.post(func(c *controller, now time.Time) {
+			p.handlePTB(mtu, spi, seq, now)
+			c.attend(p, now)
+		})
 	}
 }

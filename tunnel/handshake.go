@@ -132,25 +132,3 @@ func (p *peer) validate(rtt time.Duration) {
 }
 
 func spiString(spi uint32) string { return fmt.Sprintf("0x%08x", spi) }
-
-// warn tells the operator of an error that is a *handshakeWarning, about a peer's
-// handshake or, with nil, about a stranger's. It does so rarely, since the network
-// can cause any number of them.
-func (c *controller) warn(p *peer, err error, now time.Time) {
-	var w *handshakeWarning
-	if !errors.As(err, &w) {
-		return
-	}
-	details, limit := w.details, &c.strangers
-	if p != nil {
-		details, limit = append([]any{"peer", p.name}, details...), &p.warnings
-	}
-	if w.hint != "" {
-		details = append(details, "hint", w.hint)
-	}
-	if limit.allow(now) {
-		c.log.Warn(w.what, details...)
-	} else {
-		c.log.Debug(w.what, details...)
-	}
-}

@@ -40,19 +40,10 @@ type outcome struct {
 	keys crypto.Keys
 	// rtt is how long the answer to our initiation took, if pair is of one.
 	rtt time.Duration
-	// err says why a message came to nothing. It is a *handshakeWarning if the
-	// operator can do something about it.
+	// err says why a message, or an initiation, came to nothing. It is a *warning
+	// if the operator should hear of it.
 	err error
 }
-
-// handshakeWarning is an error that the operator should hear of.
-type handshakeWarning struct {
-	what    string
-	hint    string // what the operator can do
-	details []any  // for the log, in pairs of key and value
-}
-
-func (w *handshakeWarning) Error() string { return w.what }
 
 var (
 	errCollision    = errors.New("our own initiation prevails")
@@ -102,13 +93,13 @@ func (h *handshaker) initiate(p *peer, to netip.AddrPort, now time.Time) outcome
 	datagram, initiator, err := h.initiation(p, now)
 	if err != nil {
 		p.initiations.postpone(now, wait)
-		return outcome{peer: p, err: err}
+		return outcome{peer: p, err: &warning{what: "cannot make a handshake", cause: err}}
 	}
 	h.initiators[initiator.ID()] = p
 	h.forget(p.initiations.sent(initiation{initiator, to, now}, wait))
 	o := outcome{peer: p, datagram: datagram, to: to}
 	if n := p.initiations.attempts; n%complainEvery == 0 {
-		o.err = &handshakeWarning{
+		o.err = &warning{
 			what:    "no answer to handshake",
 			hint:    "is the peer up, the UDP port open, and this host's public key in its configuration?",
 			details: []any{"endpoint", to, "attempts", n},
@@ -166,7 +157,10 @@ func (h *handshaker) answered(message []byte) (*peer, initiation, error) {
 	if p == nil {
 		return nil, initiation{}, errUnknownID
 	}
-	i, _ := p.initiations.find(id)
+	i, ok := p.initiations.find(id)
+	if !ok {
+		return nil, initiation{}, errUnknownID
+	}
 	return p, i, nil
 }
 
@@ -183,7 +177,7 @@ func (h *handshaker) handleInitiation(message []byte, from netip.AddrPort, now t
 	}
 	p := h.peers[pending.Remote()]
 	if p == nil {
-		return outcome{err: &handshakeWarning{
+		return outcome{err: &warning{
 			what:    "handshake from a stranger",
 			hint:    "to admit it, add a [[peer]] with this public_key",
 			details: []any{"from", from, "public_key", pending.Remote()},
@@ -197,7 +191,7 @@ func (h *handshaker) handleInitiation(message []byte, from netip.AddrPort, now t
 	}
 	response, keys, err := pending.Respond(esp.AppendMarker(nil), p.preshared, h.offer())
 	if errors.Is(err, crypto.ErrNoCommonSuite) {
-		err = &handshakeWarning{what: "no cipher in common", hint: "compare tunnel.ciphers of both ends"}
+		err = &warning{what: "no cipher in common", cause: err, hint: "compare tunnel.ciphers of both ends"}
 	}
 	if err != nil {
 		return outcome{peer: p, err: err}
@@ -214,9 +208,10 @@ func (h *handshaker) handleInitiation(message []byte, from netip.AddrPort, now t
 func (h *handshaker) handleResponse(p *peer, i initiation, message []byte, from netip.AddrPort, now time.Time) outcome {
 	keys, err := i.initiator.Finish(message)
 	if err != nil {
-		return outcome{peer: p, err: &handshakeWarning{
+		return outcome{peer: p, err: &warning{
 			what:    "peer's answer is not authentic",
 			hint:    "do both ends have the same preshared_key_file contents, and does public_key name this peer?",
+			cause:   err,
 			details: []any{"from", from},
 		}}
 	}

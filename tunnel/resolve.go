@@ -74,7 +74,7 @@ func (c *controller) resolve(p *peer) {
 func (c *controller) resolved(p *peer, addrs []netip.Addr, err error, now time.Time) {
 	p.resolving = false
 	if err != nil {
-		c.warn(p, &handshakeWarning{what: "endpoint's name does not resolve", details: []any{"host", p.endpoint.Host, "error", err}}, now)
+		c.warn(p, &warning{what: "endpoint's name does not resolve", cause: err, details: []any{"host", p.endpoint.Host}}, now)
 		return
 	}
 	first := len(p.candidates) == 0

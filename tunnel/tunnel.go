@@ -264,12 +264,12 @@ func (t *Tunnel) newController(network hostNetwork, keys *keyLog, sending func(*
 			p.candidates = []netip.AddrPort{endpoint}
 		}
 	}
-	spis, drops := new(spiTable), new(drops)
+	spis, places, drops := new(spiTable), new(places), new(drops)
 	handshaker, err := newHandshaker(t.private, t.suites, spis.unused, t.peers, rand.Reader)
 	if err != nil {
 		return nil, err
 	}
-	events := newEvents(handshaker.recognizes, t.peers, drops, t.log)
+	events := newEvents(handshaker.recognizes, places, drops, t.log)
 	sender, forwarder := sending(events)
 	return &controller{
 		log:        t.log,
@@ -281,6 +281,7 @@ func (t *Tunnel) newController(network hostNetwork, keys *keyLog, sending func(*
 		lookups:    newLookups(net.DefaultResolver),
 		lifetime:   crypto.Lifetime{RekeyAge: t.config.RekeyAfter, RekeyPackets: t.config.RekeyAfterPackets},
 		spis:       spis,
+		places:     places,
 		drops:      drops,
 		host:       hostMTUs{network: network, routes: t.config.Routes, log: t.log},
 		keys:       keys,
