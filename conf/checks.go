@@ -40,7 +40,7 @@ func (d *decoder) check(c *Config, tunnel *table, peers []*table) {
 	k.checkLoops()
 }
 
-// place is that of a key's value, or of the table if the key is not there.
+// place returns where a key's value stands, or the table if the key is missing.
 func (k *checker) place(t *table, key string) at {
 	a := at{k.decoder, t.qualified(key), t.pos}
 	if e := t.entry(key); e != nil {
@@ -57,7 +57,8 @@ func (k *checker) peer(i int) string {
 	return fmt.Sprintf("the peer on line %d", k.peers[i].pos.line)
 }
 
-// checkFiles keeps what the tunnel writes and removes from what it reads.
+// checkFiles finds files that the tunnel would overwrite although they have another
+// use: the configuration itself, and the files of other keys.
 func (k *checker) checkFiles() {
 	first := make(map[string]at)
 	for _, f := range slices.Backward(k.reads) {
@@ -76,7 +77,7 @@ func (k *checker) checkFiles() {
 	}
 }
 
-// firsts knows, of those that are equal, the first.
+// firsts maps each value to the index of the first item that had it.
 type firsts[K comparable] map[K]int
 
 func (f firsts[K]) of(k K, i int) int {
@@ -96,7 +97,7 @@ func (k *checker) checkNames() {
 	}
 }
 
-// checkKeys finds keys that two have, or that are in use as something else.
+// checkKeys finds keys that two peers share, and keys used in the wrong place.
 //
 // A private key among the public ones is certain if its public key is in the
 // file, too, or is ours. Its form alone proves nothing: one in 16 public keys has

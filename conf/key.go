@@ -22,14 +22,14 @@ const (
 )
 
 type (
-	// Key is an X25519 public key (RFC 7748). The zero Key is none.
+	// Key is an X25519 public key (RFC 7748). The zero Key means no key.
 	Key [keySize]byte
-	// SecretKey is a private or preshared key. The zero SecretKey is none.
+	// SecretKey is a private or preshared key. The zero SecretKey means no key.
 	//
 	// It prints itself as "(hidden)" through fmt, log/slog and encoders of
-	// text such as encoding/json. What fmt cannot call methods on it prints
-	// as bytes, so keep secrets in exported fields or behind a pointer; and the
-	// verb %p, which go vet finds, calls no method.
+	// text such as encoding/json. fmt calls no methods of an unexported field
+	// and would print its bytes, so keep secrets in exported fields or behind a
+	// pointer. The verb %p calls no method either; go vet finds it.
 	SecretKey [keySize]byte
 )
 
