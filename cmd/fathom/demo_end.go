@@ -111,6 +111,7 @@ allowed_ips = [%q]
 // stop is called.
 func (e *end) start(log io.Writer, failed context.CancelCauseFunc) error {
 	e.process = e.host.Command("/proc/self/exe", "up", "-c", e.config)
+	e.process.Args[0] = os.Args[0] // as ps shows it
 	// Ctrl-C on a terminal reaches the demo alone, which then stops the tunnels.
 	e.process.SysProcAttr.Setpgid = true
 	e.log.also = log
