@@ -32,7 +32,6 @@ type controller struct {
 	keys       *keyLog
 	endpoints  *endpointCache
 	egress     chan struct{} // the host's interfaces, routes or rules have changed
-	returns    *returns
 	strangers  limit // of warnings about strangers' handshakes
 }
 

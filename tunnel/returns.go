@@ -2,7 +2,6 @@ package tunnel
 
 import (
 	"net/netip"
-	"sync"
 
 	"fathom/esp"
 	"fathom/tunnel/inner"
@@ -17,28 +16,12 @@ import (
 // The SPI tells it from those of other hosts behind this end, which may talk to the
 // same peer by the same port.
 type returns struct {
-	port  uint16 // of our sockets
-	mu    sync.RWMutex
-	peers map[netip.AddrPort]*peer // guarded by mu; by their endpoints
-}
-
-func newReturns(port uint16) *returns {
-	return &returns{port: port, peers: make(map[netip.AddrPort]*peer)}
-}
-
-// moved takes note of a peer's new endpoint, and of the old one, which may be
-// invalid.
-func (r *returns) moved(p *peer, from, to netip.AddrPort) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.peers[from] == p {
-		delete(r.peers, from)
-	}
-	r.peers[to] = p
+	port   uint16 // of our sockets
+	places *places
 }
 
 // sentTo returns the peer that the tunnel has sent an inner packet to, as an outer
-// one; nil: it is no packet of ours. It takes a lock for packets from our port alone.
+// one; nil: it is no packet of ours. Only those from our port cost a look-up.
 func (r *returns) sentTo(packet *inner.Packet) *peer {
 	source, destination, payload, ok := packet.UDP()
 	if !ok || source != r.port {
@@ -48,9 +31,7 @@ func (r *returns) sentTo(packet *inner.Packet) *peer {
 	if err != nil {
 		return nil
 	}
-	r.mu.RLock()
-	p := r.peers[netip.AddrPortFrom(packet.Destination, destination)]
-	r.mu.RUnlock()
+	p := r.places.at(netip.AddrPortFrom(packet.Destination, destination))
 	if p == nil || p.sendSPI.Load() != spi {
 		return nil
 	}

@@ -28,17 +28,19 @@ func outerPacket(to string, source, destination uint16, spi uint32) []byte {
 
 func TestOurOwnPacketsAreKnown(t *testing.T) {
 	const port, spi = 4500, 0x1234567
-	r := newReturns(port)
+	r := &returns{port, new(places)}
 	place := func(endpoint string, spi uint32) *peer {
 		p := newPeer(conf.Peer{})
 		p.sendSPI.Store(spi)
-		r.moved(p, netip.AddrPort{}, netip.MustParseAddrPort(endpoint))
+		at := netip.MustParseAddrPort(endpoint)
+		r.places.move(p, at)
+		p.path = newPath(at, netip.Addr{})
 		return p
 	}
 	p4 := place("192.0.2.2:4501", spi)
 	p6 := place("[2001:db8::2]:4502", spi)
 	moved := place("192.0.2.3:4503", spi)
-	r.moved(moved, netip.MustParseAddrPort("192.0.2.3:4503"), netip.MustParseAddrPort("192.0.2.4:4504"))
+	r.places.move(moved, netip.MustParseAddrPort("192.0.2.4:4504"))
 
 	tcp, fragment := outerPacket("192.0.2.2", port, 4501, spi), outerPacket("192.0.2.2", port, 4501, spi)
 	tcp[9], fragment[7] = 6, 1

@@ -22,7 +22,7 @@ func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time
 			return
 		}
 		// Every packet from there leads here.
-		c.warn(p, &handshakeWarning{what: "no way to where the peer has moved", details: []any{"endpoint", to, "error", err}}, now)
+		c.warn(p, &warning{what: "no way to where the peer has moved", cause: err, details: []any{"endpoint", to}}, now)
 		return
 	}
 	c.noteWay(p, to, nil)
@@ -35,11 +35,6 @@ func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time
 		}
 		return
 	}
-	var from netip.AddrPort
-	if old != nil {
-		from = old.Remote()
-	}
-	c.returns.moved(p, from, to)
 	p.validated = false
 	c.places.move(p, to)
 	p.setPath(path.with(0, mtu, mtu))

@@ -156,7 +156,7 @@ func (t *Tunnel) carry(ctx context.Context, c *controller, device *tun.Device, c
 	for i, reader := range readers {
 		loops.Go(func() {
 			transmit := &transmitter{
-				reader: reader, routes: routes, returns: c.returns, drops: c.drops,
+				reader: reader, routes: routes, returns: &returns{c.host.port, c.places}, drops: c.drops,
 				forwarder: newForwarder(newSender(transmitterPlace(i, len(readers)), conn, c.events), policy, device.NewWriter()),
 			}
 			if err := transmit.run(); err != nil {
@@ -287,7 +287,6 @@ func (t *Tunnel) newController(network hostNetwork, port uint16, keys *keyLog, s
 		keys:       keys,
 		endpoints:  endpoints,
 		egress:     make(chan struct{}, 1),
-		returns:    newReturns(port),
 		strangers:  limit{interval: warnEvery},
 	}, nil
 }
