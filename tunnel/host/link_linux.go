@@ -16,18 +16,28 @@ import (
 // is persistent. One goroutine uses it.
 type Link struct {
 	handle  *netlink.Handle
+	dumps   *netlink.Handle  // for requests whose answers the kernel filters
 	lookups *nl.SocketHandle // for what handle cannot ask
 	link    netlink.Link
 	mtu     int
 	mark    uint32               // of our sockets
+	table   int                  // of the routes, 0: main
+	policy  policy               // of the default routes
+	saved   string               // see Config.Saved
 	routes  map[netip.Prefix]int // MTU of each route that was added
+	// oldValidMark is the value to give back of a sysctl, empty: none.
+	oldValidMark string
 }
 
 // Attach finds the interface of a TUN device that is open, gives it its MTU and
 // its addresses, and sets it up.
 func Attach(name string, config Config) (_ *Link, err error) {
-	l := &Link{mark: config.Mark, routes: make(map[netip.Prefix]int)}
+	l := &Link{saved: config.Saved, routes: make(map[netip.Prefix]int)}
 	if l.handle, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
+		return nil, fmt.Errorf("netlink: %w", err)
+	}
+	if l.dumps, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
+		l.handle.Close()
 		return nil, fmt.Errorf("netlink: %w", err)
 	}
 	l.lookups = new(nl.SocketHandle)
@@ -39,8 +49,13 @@ func Attach(name string, config Config) (_ *Link, err error) {
 	if l.lookups.Socket, err = nl.Subscribe(unix.NETLINK_ROUTE); err != nil {
 		return nil, fmt.Errorf("netlink: %w", err)
 	}
+	// Before Linux 4.20 the kernel does not filter, and package netlink does alone.
+	_ = l.dumps.SetStrictCheck(true)
 	if l.link, err = l.handle.LinkByName(name); err != nil {
 		return nil, fmt.Errorf("find %s: %w", name, err)
+	}
+	if err = l.choose(config); err != nil {
+		return nil, err
 	}
 	if err = l.SetMTU(config.MTU); err != nil {
 		return nil, err
@@ -65,10 +80,12 @@ func Attach(name string, config Config) (_ *Link, err error) {
 	return l, nil
 }
 
-// Close gives up the connection to the kernel. It leaves the interface, its
-// addresses and its routes alone: they end with the device.
+// Close takes back the rules and gives up the connection to the kernel. It leaves
+// the interface, its addresses and its routes alone: they end with the device.
 func (l *Link) Close() {
+	l.undivert()
 	l.handle.Close()
+	l.dumps.Close()
 	l.lookups.Close()
 }
 
@@ -93,7 +110,7 @@ func (l *Link) Route(prefix netip.Prefix, mtu int) error {
 	if known && old == mtu {
 		return nil
 	}
-	r := &netlink.Route{LinkIndex: l.link.Attrs().Index, Dst: ipNet(prefix), MTU: mtu, Protocol: unix.RTPROT_STATIC}
+	r := &netlink.Route{LinkIndex: l.link.Attrs().Index, Dst: ipNet(prefix), Table: l.tableOf(prefix), MTU: mtu, Protocol: unix.RTPROT_STATIC}
 	if prefix.Addr().Is4() {
 		r.Scope = netlink.SCOPE_LINK
 	}
@@ -116,14 +133,13 @@ func (l *Link) Route(prefix netip.Prefix, mtu int) error {
 	return nil
 }
 
-// owns reports whether the main table's route to r's prefix leads into the
-// device: the kernel adds one for each address of the device.
+// owns reports whether the route to r's prefix in its table leads into the device: the kernel adds one for each address of the device.
 func (l *Link) owns(r *netlink.Route) bool {
 	family := netlink.FAMILY_V4
 	if r.Dst.IP.To4() == nil {
 		family = netlink.FAMILY_V6
 	}
-	found, err := l.handle.RouteListFiltered(family, &netlink.Route{Dst: r.Dst, Table: unix.RT_TABLE_MAIN}, netlink.RT_FILTER_DST|netlink.RT_FILTER_TABLE)
+	found, err := l.handle.RouteListFiltered(family, &netlink.Route{Dst: r.Dst, Table: r.Table}, netlink.RT_FILTER_DST|netlink.RT_FILTER_TABLE)
 	if err != nil {
 		return false
 	}

@@ -1,0 +1,301 @@
+package host
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// A default route into the tunnel must not catch the tunnel's own packets, and not
+// those for which the host has a better route. So it stands in a table of its own,
+// and rules say who looks there, for each family in this order:
+//
+//	from LISTEN iif lo ipproto udp sport PORT lookup main
+//	lookup main suppress_prefixlength 0
+//	not fwmark MARK lookup TABLE
+//
+// The second takes all routes of the main table but its default route, and the
+// third sends the rest into the tunnel, except packets with the mark of our
+// sockets. The first is for IPv4 alone: a strict rp_filter asks by which way an
+// answer to what it receives would leave, and knows the ports of that answer but no
+// mark.
+//
+// They stand right before the rule for the main table: rules of the administrator
+// go before them, as they go before the main table.
+
+// RuleProtocol is the protocol of our rules (FRA_PROTOCOL), by which an
+// administrator can tell them, and a Link those that a killed process has left.
+const RuleProtocol = 70
+
+const (
+	// firstTable is the number of the first table that is tried, and of the mark
+	// that goes with it: that of the port, which is easy to remember.
+	firstTable = 4500
+	// mainPriority is that of the kernel's own rule for the main table.
+	mainPriority = 32766
+)
+
+// policy is what leads a default route into the device. Without default routes it
+// is empty.
+type policy struct {
+	table    int
+	families []*ruleSet
+}
+
+// ruleSet is the rules of one family, in the order of their priorities.
+type ruleSet struct {
+	family int
+	rules  []*netlink.Rule
+}
+
+// choose finds a table and a mark for the default routes, and removes the rules that
+// a killed process has left.
+func (l *Link) choose(config Config) error {
+	l.mark, l.table = config.Mark, config.Table
+	if len(config.Defaults) == 0 {
+		return nil
+	}
+	rules, err := l.rules()
+	if err != nil {
+		return err
+	}
+	if rules, err = l.clean(rules); err != nil {
+		return err
+	}
+	number := firstTable
+	if config.Mark > 0 && config.Mark < 1<<31 {
+		number = int(config.Mark)
+	}
+	for ; ; number++ {
+		used := number >= unix.RT_TABLE_COMPAT && number <= unix.RT_TABLE_LOCAL ||
+			slices.ContainsFunc(rules, func(r netlink.Rule) bool {
+				return r.Table == number || config.Mark == 0 && r.Mark == uint32(number)
+			})
+		if used {
+			continue
+		}
+		if routes, err := l.routesIn(number); err != nil {
+			return err
+		} else if len(routes) == 0 {
+			break
+		}
+	}
+	l.policy.table = number
+	if l.mark == 0 {
+		l.mark = uint32(number)
+	}
+	for _, prefix := range config.Defaults {
+		l.policy.families = append(l.policy.families, &ruleSet{family: int(family(prefix.Addr()))})
+	}
+	return nil
+}
+
+// tableOf returns the table of the routes to a prefix.
+func (l *Link) tableOf(prefix netip.Prefix) int {
+	switch {
+	case prefix.Bits() == 0 && l.policy.table != 0:
+		return l.policy.table
+	case l.table != 0:
+		return l.table
+	}
+	return unix.RT_TABLE_MAIN
+}
+
+// Mark returns the fwmark that our sockets are to have, 0 if they need none.
+func (l *Link) Mark() uint32 { return l.mark }
+
+// DefaultTable returns the table of the default routes, 0 if there are none.
+func (l *Link) DefaultTable() int { return l.policy.table }
+
+// Divert adds the rules by which the default routes, which are there already, take
+// effect. listen is where our sockets are.
+func (l *Link) Divert(listen []netip.AddrPort) error {
+	if len(l.policy.families) == 0 {
+		return nil
+	}
+	all, err := l.rules()
+	if err != nil {
+		return err
+	}
+	for _, set := range l.policy.families {
+		set.rules = l.rulesOf(set.family, listen)
+		first := priorities(all, set.family, len(set.rules))
+		for i, r := range set.rules {
+			r.Priority = first + i
+		}
+	}
+	if _, err := l.RestoreRules(); err != nil {
+		return err
+	}
+	return l.validateMark()
+}
+
+// rulesOf returns the rules of a family, without their priorities.
+func (l *Link) rulesOf(family int, listen []netip.AddrPort) (list []*netlink.Rule) {
+	rule := func(table int) *netlink.Rule {
+		r := netlink.NewRule()
+		r.Family, r.Table, r.Protocol = family, table, RuleProtocol
+		list = append(list, r)
+		return r
+	}
+	for _, at := range listen {
+		if family == unix.AF_INET && at.Addr().Is4() {
+			r := rule(unix.RT_TABLE_MAIN)
+			r.IifName, r.IPProto, r.Sport = "lo", unix.IPPROTO_UDP, netlink.NewRulePortRange(at.Port(), at.Port())
+			if !at.Addr().IsUnspecified() {
+				r.Src = ipNet(netip.PrefixFrom(at.Addr(), at.Addr().BitLen()))
+			}
+		}
+	}
+	rule(unix.RT_TABLE_MAIN).SuppressPrefixlen = 0
+	r := rule(l.policy.table)
+	r.Invert, r.Mark = true, l.mark
+	return list
+}
+
+// priorities returns the first of n free ones in a row, the last before that of the
+// main table.
+func priorities(rules []netlink.Rule, family, n int) (first int) {
+	used := make(map[int]bool)
+	for _, r := range rules {
+		if r.Family == family {
+			used[r.Priority] = true
+		}
+	}
+	for first = mainPriority - n; first > 0; first-- {
+		free := true
+		for p := first; p < first+n; p++ {
+			free = free && !used[p]
+		}
+		if free {
+			break
+		}
+	}
+	return first
+}
+
+// RestoreRules adds those of our rules that the host does not have, and returns how
+// many there were.
+func (l *Link) RestoreRules() (restored int, err error) {
+	if len(l.policy.families) == 0 {
+		return 0, nil
+	}
+	has, err := l.rules()
+	if err != nil {
+		return 0, err
+	}
+	for _, set := range l.policy.families {
+		for _, r := range set.rules {
+			if slices.ContainsFunc(has, func(h netlink.Rule) bool { return sameRule(&h, r) }) {
+				continue
+			}
+			if err := l.handle.RuleAdd(r); err != nil && !errors.Is(err, unix.EEXIST) {
+				return restored, fmt.Errorf("add rule %d for %s: %w", r.Priority, ipVersion(set.family), err)
+			}
+			restored++
+		}
+	}
+	return restored, nil
+}
+
+// sameRule reports whether a rule of the host is one of ours.
+func sameRule(h, r *netlink.Rule) bool {
+	return h.Family == r.Family && h.Priority == r.Priority && h.Table == r.Table && h.Protocol == r.Protocol &&
+		h.Invert == r.Invert && h.Mark == r.Mark && h.SuppressPrefixlen == r.SuppressPrefixlen && h.IPProto == r.IPProto
+}
+
+// undivert takes back what Divert has done, and the routes of the default table: on
+// a persistent device they would stay.
+func (l *Link) undivert() {
+	for _, set := range l.policy.families {
+		for _, r := range slices.Backward(set.rules) {
+			_ = l.handle.RuleDel(r)
+		}
+	}
+	l.revalidateMark()
+	if l.policy.table != 0 {
+		l.flush(l.policy.table)
+	}
+}
+
+// rules returns those of the host, of both families.
+func (l *Link) rules() (list []netlink.Rule, err error) {
+	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
+		of, err := l.handle.RuleListFiltered(family, nil, 0)
+		if errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EOPNOTSUPP) {
+			continue // the host lacks the family
+		} else if err != nil {
+			return nil, fmt.Errorf("rules of the host: %w", err)
+		}
+		list = append(list, of...)
+	}
+	return list, nil
+}
+
+// clean removes rules of ours that lead nowhere, since the process that added them
+// was killed and its device is gone, and what is left in their table. It returns the
+// others.
+func (l *Link) clean(rules []netlink.Rule) (rest []netlink.Rule, err error) {
+	type place struct{ family, priority int }
+	alive := make(map[place]bool)
+	for _, r := range rules {
+		if r.Protocol != RuleProtocol || !r.Invert {
+			continue
+		}
+		routes, err := l.routesIn(r.Table)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(routes, func(to netlink.Route) bool { return to.Type == unix.RTN_UNICAST }) {
+			l.flush(r.Table)
+			continue
+		}
+		for before := range 3 {
+			alive[place{r.Family, r.Priority - before}] = true
+		}
+	}
+	for _, r := range rules {
+		if r.Protocol != RuleProtocol || alive[place{r.Family, r.Priority}] {
+			rest = append(rest, r)
+		} else if err := l.handle.RuleDel(&r); err != nil && !errors.Is(err, unix.ENOENT) {
+			return nil, fmt.Errorf("remove rule %d, which a killed process has left: %w", r.Priority, err)
+		}
+	}
+	return rest, nil
+}
+
+// routesIn returns the routes in a table, of both families.
+func (l *Link) routesIn(table int) (list []netlink.Route, err error) {
+	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
+		err := l.dumps.RouteListFilteredIter(family, &netlink.Route{Table: table}, netlink.RT_FILTER_TABLE, func(r netlink.Route) bool {
+			list = append(list, r)
+			return true
+		})
+		switch {
+		case errors.Is(err, unix.EAFNOSUPPORT), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOENT):
+			// The host lacks the family, or has no such table yet.
+		case err != nil:
+			return nil, fmt.Errorf("routes in table %d: %w", table, err)
+		}
+	}
+	return list, nil
+}
+
+// flush removes the routes of a table.
+func (l *Link) flush(table int) {
+	routes, _ := l.routesIn(table)
+	for _, r := range routes {
+		_ = l.handle.RouteDel(&r)
+	}
+}
+
+func ipVersion(family int) string {
+	if family == unix.AF_INET6 {
+		return "IPv6"
+	}
+	return "IPv4"
+}
