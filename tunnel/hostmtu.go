@@ -12,6 +12,8 @@ type hostNetwork interface {
 	Egress(flow host.Flow) (host.Egress, error)
 	SetMTU(mtu int) error
 	Route(prefix netip.Prefix, mtu int) error
+	RestoreRules() (restored int, err error)
+	Mark() uint32
 }
 
 // hostMTUs gives the device and the routes the MTUs of the peers' paths.

@@ -89,8 +89,14 @@ func (c *controller) wouldLoop(p *peer, path *path) bool {
 	return loops
 }
 
-// egressChanged looks at the ways to the peers again.
+// egressChanged puts back rules that somebody has removed, and looks at the ways to
+// the peers again.
 func (c *controller) egressChanged(now time.Time) {
+	if n, err := c.host.network.RestoreRules(); err != nil {
+		c.log.Error("rules of the default route", "error", err)
+	} else if n > 0 {
+		c.log.Warn("rules of the default route were gone and are back", "rules", n)
+	}
 	for _, p := range c.peers {
 		path := p.path
 		if path == nil {

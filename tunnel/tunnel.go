@@ -34,22 +34,25 @@ type Options struct {
 // Tunnel is one tunnel: a TUN device, a UDP port and the peers behind it. It
 // wires the parts together and owns their lifetimes; the work is theirs.
 type Tunnel struct {
-	config  conf.Tunnel
-	log     *slog.Logger
-	version string
-	private crypto.PrivateKey
-	public  crypto.PublicKey
-	suites  []uint16
-	peers   []*peer
+	config conf.Tunnel
+	// defaults are the default routes: see conf.Config.DefaultRoutes.
+	defaults []netip.Prefix
+	log      *slog.Logger
+	version  string
+	private  crypto.PrivateKey
+	public   crypto.PublicKey
+	suites   []uint16
+	peers    []*peer
 }
 
 // New prepares a tunnel. It takes nothing from the host before Run.
 func New(cfg *conf.Config, opts Options) (*Tunnel, error) {
 	t := &Tunnel{
-		config:  cfg.Tunnel,
-		log:     opts.Logger,
-		version: opts.Version,
-		private: crypto.PrivateKey(cfg.Tunnel.PrivateKey),
+		config:   cfg.Tunnel,
+		defaults: cfg.DefaultRoutes(),
+		log:      opts.Logger,
+		version:  opts.Version,
+		private:  crypto.PrivateKey(cfg.Tunnel.PrivateKey),
 	}
 	if t.log == nil {
 		t.log = slog.Default()
@@ -101,7 +104,7 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 	}
 	cleanup = append(cleanup, link.Close)
 
-	conn, err := udp.Listen(t.config.ListenHost, t.config.ListenPort, t.udpConfig())
+	conn, err := udp.Listen(t.config.ListenHost, t.config.ListenPort, t.udpConfig(link.Mark()))
 	if err != nil {
 		return err
 	}
@@ -135,6 +138,12 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 		if err := routeAll(link, t.peers); err != nil {
 			return err
 		}
+		if err := link.Divert(conn.Addrs()); err != nil {
+			return err
+		}
+	}
+	if table := link.DefaultTable(); table != 0 {
+		t.log.Info("default route", "prefixes", t.defaults, "table", table, "fwmark", link.Mark())
 	}
 	t.tellOfSockets(conn)
 	t.log.Info("tunnel up", "name", t.config.Name, "public_key", t.public, "listen", conn.Addrs(), "peers", len(t.peers))
@@ -197,8 +206,9 @@ func (t *Tunnel) tellOfSockets(conn *udp.Conn) {
 
 // udpConfig asks for as many sockets as the device has queues, and for one that
 // the controller has to itself: see udp.OutboxConfig.Wait.
-func (t *Tunnel) udpConfig() udp.Config {
+func (t *Tunnel) udpConfig(mark uint32) udp.Config {
 	return udp.Config{
+		Mark:         mark,
 		DontFragment: t.config.OuterDF != conf.OuterDFClear,
 		Offload:      t.config.Offload != conf.OffloadOff,
 		Sockets:      max(2, t.queues()),
@@ -243,7 +253,11 @@ const deviceGSOMaxSize = 60000
 
 // hostConfig is the state of the host before the paths of the peers are known.
 func (t *Tunnel) hostConfig() host.Config {
-	return host.Config{Addresses: t.config.Addresses, MTU: defaultInnerMTU, GSOMaxSize: deviceGSOMaxSize}
+	return host.Config{
+		Addresses: t.config.Addresses, MTU: defaultInnerMTU, GSOMaxSize: deviceGSOMaxSize,
+		Mark: t.config.FwMark, Table: t.config.Table, Defaults: t.defaults,
+		Saved: filepath.Join(filepath.Dir(t.config.StatusSocket), t.config.Name+".src_valid_mark"),
+	}
 }
 
 // sending makes the controller's sender and forwarder, which report to its events.
@@ -278,7 +292,7 @@ func (t *Tunnel) newController(network hostNetwork, port uint16, keys *keyLog, s
 		handshaker: handshaker,
 		messenger:  messenger{sender},
 		forwarder:  forwarder,
-		lookups:    newLookups(net.DefaultResolver),
+		lookups:    newLookups(host.Resolver(network.Mark())),
 		lifetime:   crypto.Lifetime{RekeyAge: t.config.RekeyAfter, RekeyPackets: t.config.RekeyAfterPackets},
 		spis:       spis,
 		places:     places,

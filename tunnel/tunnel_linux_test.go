@@ -35,6 +35,8 @@ type testHost struct{ mtu int }
 func (h testHost) Egress(host.Flow) (host.Egress, error) { return host.Egress{MTU: h.mtu}, nil }
 func (testHost) SetMTU(int) error                        { return nil }
 func (testHost) Route(netip.Prefix, int) error           { return nil }
+func (testHost) RestoreRules() (int, error)              { return 0, nil }
+func (testHost) Mark() uint32                            { return 0 }
 
 // end is one end of a test tunnel.
 type end struct {

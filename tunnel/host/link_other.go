@@ -4,6 +4,7 @@ package host
 
 import (
 	"errors"
+	"net"
 	"net/netip"
 )
 
@@ -21,6 +22,21 @@ func (*Link) Route(netip.Prefix, int) error { return errors.ErrUnsupported }
 
 // Egress returns errors.ErrUnsupported.
 func (*Link) Egress(Flow) (Egress, error) { return Egress{}, errors.ErrUnsupported }
+
+// Mark returns 0.
+func (*Link) Mark() uint32 { return 0 }
+
+// DefaultTable returns 0.
+func (*Link) DefaultTable() int { return 0 }
+
+// Divert returns errors.ErrUnsupported.
+func (*Link) Divert([]netip.AddrPort) error { return errors.ErrUnsupported }
+
+// RestoreRules returns errors.ErrUnsupported.
+func (*Link) RestoreRules() (int, error) { return 0, errors.ErrUnsupported }
+
+// Resolver returns net.DefaultResolver.
+func Resolver(uint32) *net.Resolver { return net.DefaultResolver }
 
 // Close does nothing.
 func (*Link) Close() {}
