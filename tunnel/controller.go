@@ -32,7 +32,7 @@ type controller struct {
 	keys       *keyLog
 	endpoints  *endpointCache
 	egress     chan struct{} // the host's interfaces, routes or rules have changed
-	strangers  limit // of warnings about strangers' handshakes
+	strangers  limit         // of warnings about strangers' handshakes
 }
 
 // run ends when ctx is done; it then tells the peers.

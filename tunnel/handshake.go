@@ -51,6 +51,11 @@ func (p *peer) nextEndpoint() *path {
 	i := p.initiations.attempts % endpoints
 	if known != nil {
 		if i == 0 {
+			if p.initiations.attempts/endpoints%2 == 1 {
+				// The address that it knows us by may belong to an uplink that
+				// is not in use any more: the kernel chooses another.
+				return newPath(known.Remote(), netip.Addr{})
+			}
 			return known
 		}
 		i--

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
@@ -14,15 +15,20 @@ import (
 // those for which the host has a better route. So it stands in a table of its own,
 // and rules say who looks there, for each family in this order:
 //
+//	from LISTEN ipproto udp sport PORT nop
 //	from LISTEN iif lo ipproto udp sport PORT lookup main
 //	lookup main suppress_prefixlength 0
 //	not fwmark MARK lookup TABLE
 //
-// The second takes all routes of the main table but its default route, and the
-// third sends the rest into the tunnel, except packets with the mark of our
-// sockets. The first is for IPv4 alone: a strict rp_filter asks by which way an
-// answer to what it receives would leave, and knows the ports of that answer but no
-// mark.
+// The last sends all packets into the tunnel except those with the mark of our
+// sockets, and the one before it takes out those for which the main table has
+// another route than its default route.
+//
+// The first two are for IPv4 alone. A strict rp_filter asks by which way an answer
+// to what it receives would leave, and knows the ports of that answer but no mark.
+// iif lo keeps packets of other hosts, which happen to come from the same port, from
+// leaving beside the tunnel. With it in all rules the kernel would not look at the
+// ports of what it receives at all; for the first rule, which does nothing, it does.
 //
 // They stand right before the rule for the main table: rules of the administrator
 // go before them, as they go before the main table.
@@ -37,6 +43,8 @@ const (
 	firstTable = 4500
 	// mainPriority is that of the kernel's own rule for the main table.
 	mainPriority = 32766
+	// mostRules is how many rules a family has at most.
+	mostRules = 4
 )
 
 // policy is what leads a default route into the device. Without default routes it
@@ -144,10 +152,13 @@ func (l *Link) rulesOf(family int, listen []netip.AddrPort) (list []*netlink.Rul
 	}
 	for _, at := range listen {
 		if family == unix.AF_INET && at.Addr().Is4() {
-			r := rule(unix.RT_TABLE_MAIN)
-			r.IifName, r.IPProto, r.Sport = "lo", unix.IPPROTO_UDP, netlink.NewRulePortRange(at.Port(), at.Port())
-			if !at.Addr().IsUnspecified() {
-				r.Src = ipNet(netip.PrefixFrom(at.Addr(), at.Addr().BitLen()))
+			look, pass := rule(unix.RT_TABLE_UNSPEC), rule(unix.RT_TABLE_MAIN)
+			look.Type, pass.IifName = nl.FR_ACT_NOP, "lo"
+			for _, r := range []*netlink.Rule{look, pass} {
+				r.IPProto, r.Sport = unix.IPPROTO_UDP, netlink.NewRulePortRange(at.Port(), at.Port())
+				if !at.Addr().IsUnspecified() {
+					r.Src = ipNet(netip.PrefixFrom(at.Addr(), at.Addr().BitLen()))
+				}
 			}
 		}
 	}
@@ -254,7 +265,7 @@ func (l *Link) clean(rules []netlink.Rule) (rest []netlink.Rule, err error) {
 			l.flush(r.Table)
 			continue
 		}
-		for before := range 3 {
+		for before := range mostRules {
 			alive[place{r.Family, r.Priority - before}] = true
 		}
 	}

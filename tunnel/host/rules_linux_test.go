@@ -56,7 +56,10 @@ func rulesNow(t *testing.T) (list []string) {
 				text += fmt.Sprintf("from %s ", r.Src)
 			}
 			if r.IifName != "" {
-				text += fmt.Sprintf("iif %s proto %d sport %d ", r.IifName, r.IPProto, r.Sport.Start)
+				text += fmt.Sprintf("iif %s ", r.IifName)
+			}
+			if r.Sport != nil {
+				text += fmt.Sprintf("proto %d sport %d ", r.IPProto, r.Sport.Start)
 			}
 			if r.Mark != 0 {
 				text += fmt.Sprintf("mark %d ", r.Mark)
@@ -108,22 +111,22 @@ func TestDivert(t *testing.T) {
 		want   []string
 	}{
 		"by itself": {listen: listening, want: []string{
-			"32763: iif lo proto 17 sport 4500 table 254", "32764: table 254 suppress 0", "32765: not mark 4500 table 4500",
+			"32762: proto 17 sport 4500 table 0", "32763: iif lo proto 17 sport 4500 table 254", "32764: table 254 suppress 0", "32765: not mark 4500 table 4500",
 			"32764: table 254 suppress 0", "32765: not mark 4500 table 4500",
 		}},
 		"with a mark": {listen: listening, config: Config{Mark: 77}, want: []string{
-			"32763: iif lo proto 17 sport 4500 table 254", "32764: table 254 suppress 0", "32765: not mark 77 table 77",
+			"32762: proto 17 sport 4500 table 0", "32763: iif lo proto 17 sport 4500 table 254", "32764: table 254 suppress 0", "32765: not mark 77 table 77",
 			"32764: table 254 suppress 0", "32765: not mark 77 table 77",
 		}},
 		"on one address": {listen: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:4501")}, want: []string{
-			"32763: from 192.0.2.1/32 iif lo proto 17 sport 4501 table 254", "32764: table 254 suppress 0", "32765: not mark 4500 table 4500",
+			"32762: from 192.0.2.1/32 proto 17 sport 4501 table 0", "32763: from 192.0.2.1/32 iif lo proto 17 sport 4501 table 254", "32764: table 254 suppress 0", "32765: not mark 4500 table 4500",
 			"32764: table 254 suppress 0", "32765: not mark 4500 table 4500",
 		}},
 		"beside a rule that has the table": {
 			listen: listening,
 			before: func(r *netlink.Rule) { r.Priority, r.Table, r.Mark = 32764, 4500, 4501 },
 			want: []string{
-				"32761: iif lo proto 17 sport 4500 table 254", "32762: table 254 suppress 0", "32763: not mark 4502 table 4502", "32764: mark 4501 table 4500",
+				"32760: proto 17 sport 4500 table 0", "32761: iif lo proto 17 sport 4500 table 254", "32762: table 254 suppress 0", "32763: not mark 4502 table 4502", "32764: mark 4501 table 4500",
 				"32764: table 254 suppress 0", "32765: not mark 4502 table 4502",
 			}},
 	} {
