@@ -75,10 +75,6 @@ func New(cfg *conf.Config, opts Options) (*Tunnel, error) {
 	return t, nil
 }
 
-// defaultInnerMTU is the device's MTU while no peer's path is known: what an
-// Ethernet path carries over either address family.
-var defaultInnerMTU = esp.InnerMTU(true, 1500)
-
 // Run makes the device, opens the port and carries packets until ctx is done
 // or the device fails. Before it returns it tells the peers and removes all
 // that it has added to the host, but for what is on a persistent device. It may
@@ -133,10 +129,8 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 		return err
 	}
 	cleanup = append(cleanup, watcher.Close)
-	if t.config.Routes {
-		if err := routeAll(link, t.peers); err != nil {
-			return err
-		}
+	if err := c.host.begin(t.peers); err != nil {
+		return err
 	}
 	t.tellOfSockets(conn)
 	t.log.Info("tunnel up", "name", t.config.Name, "public_key", t.public, "listen", conn.Addrs(), "peers", len(t.peers))
@@ -245,7 +239,7 @@ const deviceGSOMaxSize = 60000
 
 // hostConfig is the state of the host before the paths of the peers are known.
 func (t *Tunnel) hostConfig() host.Config {
-	return host.Config{Addresses: t.config.Addresses, MTU: defaultInnerMTU, GSOMaxSize: deviceGSOMaxSize}
+	return host.Config{Addresses: t.config.Addresses, MTU: firstDeviceMTU(t.config), GSOMaxSize: deviceGSOMaxSize}
 }
 
 // sending makes what the controller sends with, which tells its events.
@@ -284,23 +278,10 @@ func (t *Tunnel) newController(network hostNetwork, keys *keyLog, sending func(*
 		lifetime:   crypto.Lifetime{RekeyAge: t.config.RekeyAfter, RekeyPackets: t.config.RekeyAfterPackets},
 		spis:       spis,
 		drops:      drops,
-		host:       hostMTUs{network: network, routes: t.config.Routes, log: t.log},
+		host:       newHostMTUs(t.config, network, t.log),
 		keys:       keys,
 		endpoints:  endpoints,
 		egress:     make(chan struct{}, 1),
 		strangers:  limit{interval: warnEvery},
 	}, nil
-}
-
-// routeAll leads every allowed prefix into the device, with the MTU that fits
-// until the peers' paths are known.
-func routeAll(link *host.Link, peers []*peer) error {
-	for _, p := range peers {
-		for _, prefix := range p.allowed {
-			if err := link.Route(prefix, defaultInnerMTU); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }

@@ -58,6 +58,9 @@ func (p *Packet) NextHeader() uint8 {
 	return 4
 }
 
+// IsUDP reports whether the payload is UDP.
+func (p *Packet) IsUDP() bool { return p.Protocol == protoUDP }
+
 // Parse looks at the header of an IP packet. Bytes behind the end that the
 // header names are cut off. The packet is not ok if it is neither IPv4 nor
 // IPv6, or if it is shorter than its header says. Checksums are not looked
