@@ -78,8 +78,9 @@ func (l *Link) SetMTU(mtu int) error {
 }
 
 // LargestMTU returns the largest MTU of the host's other interfaces that are
-// up, loopback left out, in bytes: what the host can be given to forward. It is
-// 0 if there is none.
+// up, in bytes: what the host can be given to forward. It is 0 if there is none.
+// Loopback and the interfaces that stand for a VRF, which bring nothing of their
+// own, are left out: their MTUs are those of no wire.
 func (l *Link) LargestMTU() (largest int, err error) {
 	links, err := l.handle.LinkList()
 	if err != nil {
@@ -87,7 +88,7 @@ func (l *Link) LargestMTU() (largest int, err error) {
 	}
 	for _, other := range links {
 		a := other.Attrs()
-		if a.Index != l.link.Attrs().Index && a.Flags&net.FlagUp != 0 && a.Flags&net.FlagLoopback == 0 {
+		if a.Index != l.link.Attrs().Index && a.Flags&net.FlagUp != 0 && a.Flags&net.FlagLoopback == 0 && other.Type() != "vrf" {
 			largest = max(largest, min(a.MTU, maxPacket))
 		}
 	}
