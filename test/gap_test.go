@@ -21,8 +21,9 @@ const never = time.Second
 
 // gapAround sends at a steady rate, lets changes happen amid the transfer, one
 // after the other, and returns the longest time that the receiver was without a
-// byte from the first on: each until as much has arrived as is sent in half a
-// second, which is alive, or nothing has for so long as patience.
+// byte from the first on. The next change comes, or the end, when as much has
+// arrived as is sent in half a second (alive). It also ends when nothing has
+// arrived for as long as patience.
 //
 // Datagrams beside the tunnel, which no change concerns, tell how long the
 // machine itself stalled within a gap. That is deducted.
