@@ -56,8 +56,8 @@ type way struct {
 // during one transfer between hosts behind the two ends.
 func TestNoGapBetweenNetworks(t *testing.T) {
 	tier.Select(t, tier.Measures, tier.Long)
-	// What the gap is meant to be. A run in which TCP has to wait for its timer,
-	// 200 ms and a round trip, is not the rule.
+	// The gaps are meant to be no longer than that. A run in which TCP has to wait
+	// for its timer, 200 ms and a round trip, is not the rule.
 	const median, worst = 250 * time.Millisecond, 500 * time.Millisecond
 	runs := 1
 	if tier.Full() {
@@ -66,7 +66,10 @@ func TestNoGapBetweenNetworks(t *testing.T) {
 	for _, offload := range []bool{true, false} {
 		l, x, y := newLANs(t, offload, 20*time.Millisecond)
 		up(t, l.a, l.b)
-		for _, way := range ways(l, x, y) {
+		for i, way := range ways(l, x, y) {
+			if half := i == 0 || i == 3; !tier.Full() && half != offload {
+				continue // each of the two ways by each family, once
+			}
 			t.Run(fmt.Sprintf("offload %v, %s", offload, way.name), func(t *testing.T) {
 				var gaps []time.Duration
 				for range runs {
