@@ -101,7 +101,7 @@ func unknownKeyHint(tableName, key string) string {
 	mine, theirs, answer := suggest(key, own), suggest(key, others), counterparts()[plain]
 	switch {
 	case slices.Contains(others, key):
-		return "it belongs into " + other
+		return "it belongs in " + other
 	case answer != "" && plain != plainWord(mine) && plain != plainWord(theirs):
 		return answer
 	case mine != "":

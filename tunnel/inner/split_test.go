@@ -76,7 +76,7 @@ func TestSplitPacketsArriveWhole(t *testing.T) {
 		arrived := make(map[uint32]bool)
 		r := Reassembler{Arrived: func(seq uint32) bool { return arrived[seq] }}
 		got := make([]int, len(packets))
-		last := make([]sent, len(packets)) // what came last of those that make up a packet
+		last := make([]sent, len(packets)) // the last to arrive of those around a packet
 		whole := make([]bool, len(packets))
 		for i := range whole {
 			whole[i] = true
@@ -117,7 +117,7 @@ func TestSplitPacketsArriveWhole(t *testing.T) {
 }
 
 // TestALossNeverJoinsTwoPackets of one size: the end of the first and the
-// beginning of the second are lost, and what remains would fit.
+// beginning of the second are lost, and the remaining parts would fit.
 func TestALossNeverJoinsTwoPackets(t *testing.T) {
 	payloads := func(fill byte) [][]byte {
 		return splitAll(t, udpPacket(t, ip4(layers.IPProtocolUDP), bytes.Repeat([]byte{fill}, 2000)), 1200)
