@@ -259,7 +259,7 @@ func (t *Tunnel) sending(conn *udp.Conn, device *tun.Device) func(*events) (mess
 func (t *Tunnel) newController(network hostNetwork, keys *keyLog, sending func(*events) (messageSender, *forwarder)) (*controller, error) {
 	endpoints, err := loadEndpointCache(filepath.Join(filepath.Dir(t.config.StatusSocket), t.config.Name+".peers"))
 	if err != nil {
-		t.log.Warn("where the peers were is not known", "error", err)
+		t.log.Warn("cannot read the peers' former endpoints", "error", err)
 	}
 	for _, p := range t.peers {
 		if endpoint, ok := endpoints.lookup(p.public); ok && p.endpoint.IsZero() {
