@@ -18,7 +18,7 @@ import (
 
 // TestUDPThatMustNotBeFragmented sends datagrams with DF, of sizes that fit the
 // path and that do not, and trains of datagrams as QUIC sends them (UDP_SEGMENT),
-// over a path that shrinks: every one arrives, with the size it was sent with.
+// over a path that shrinks: every one arrives in its original size.
 func TestUDPThatMustNotBeFragmented(t *testing.T) {
 	tier.Select(t, tier.Superlinks)
 	l := newLongPath(t, overIPv4, "routes = false")

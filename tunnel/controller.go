@@ -13,7 +13,7 @@ import (
 // of all peers; the packet loops see what it publishes through atomics.
 //
 // It works in one way only: an event changes the state of a peer, then attend
-// does what is due for that peer and asks each of its concerns when it is due
+// does the due work for that peer and asks each of its concerns when it is due
 // next. So no event has to know which deadlines it moves.
 type controller struct {
 	log        *slog.Logger
@@ -76,7 +76,7 @@ func (c *controller) attendDue(now time.Time) {
 	}
 }
 
-// attend does what is due for a peer and notes when something is next.
+// attend does the due work for a peer and notes when it is due next.
 func (c *controller) attend(p *peer, now time.Time) {
 	c.renewSAs(p, now)
 	c.checkLiveness(p, now)

@@ -28,8 +28,8 @@ func TestASilentPeerIsNoticed(t *testing.T) {
 	})
 }
 
-// TestWhoSendsAndHearsNothingAsks though the peer was idle, and is not looked
-// at, when the first packet is sent.
+// TestWhoSendsAndHearsNothingAsks even if the peer was idle, and so not looked at,
+// when the first packet is sent.
 func TestWhoSendsAndHearsNothingAsks(t *testing.T) {
 	for _, idle := range []time.Duration{time.Second, 3 * time.Second, 8 * time.Second, time.Minute} {
 		synctest.Test(t, func(t *testing.T) {

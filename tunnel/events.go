@@ -21,8 +21,8 @@ const eventQueue = 512
 type event func(c *controller, now time.Time)
 
 // events is the way to the control goroutine: the packet loops, the look-ups
-// and the status socket put in, the controller takes out. It sifts what the
-// network sends before that can cost the control goroutine anything. Any
+// and the status socket put in, the controller takes out. It limits the input
+// from the network before that can cost the control goroutine anything. Any
 // goroutine may use it.
 type events struct {
 	queue      chan event
@@ -48,7 +48,7 @@ func (e *events) post(what event) bool {
 	}
 }
 
-// errStopped: there is no control goroutine any more.
+// errStopped: the control goroutine has ended.
 var errStopped = errors.New("the tunnel has ended")
 
 // deliver leaves an event, and waits for room until ctx is done.
@@ -64,7 +64,7 @@ func (e *events) deliver(ctx context.Context, what event) error {
 }
 
 // ask delivers an event, and waits until the control goroutine is done with it.
-// After an error that may be later, or never.
+// After an error the event may still run later, or never.
 func (e *events) ask(ctx context.Context, what event) error {
 	done := make(chan struct{})
 	err := e.deliver(ctx, func(c *controller, now time.Time) { what(c, now); close(done) })
@@ -81,7 +81,7 @@ func (e *events) ask(ctx context.Context, what event) error {
 	}
 }
 
-// close lets nobody wait for the control goroutine, which has ended.
+// close releases all callers that wait for the control goroutine, which has ended.
 func (e *events) close() { close(e.closed) }
 
 // The methods below are the eventSink of the receive loops.

@@ -12,7 +12,7 @@ import (
 	"fathom/tunnel/udp"
 )
 
-// This file acts on what the handshaker says.
+// This file acts on the handshaker's outcomes.
 
 // resolveEvery is how many attempts pass between look-ups of the endpoint's
 // name.
@@ -37,8 +37,8 @@ func (c *controller) initiate(p *peer, now time.Time) {
 	c.warn(p, o.err, now)
 }
 
-// nextEndpoint returns where the next initiation goes: to where the peer was
-// last, in turn with what its configured endpoint resolves to.
+// nextEndpoint returns where the next initiation goes: to the peer's last place,
+// in turn with the addresses of its configured endpoint.
 func (p *peer) nextEndpoint() *path {
 	known := p.path
 	endpoints := len(p.candidates)

@@ -12,8 +12,8 @@ import (
 )
 
 // handshaker runs the handshakes with all peers: messages and the time go in,
-// outcomes come out. It sends nothing, logs nothing and reads no clock; what it
-// wants done, the controller does. It belongs to the control goroutine, except
+// outcomes come out. It sends nothing, logs nothing and reads no clock; the
+// controller acts on the outcomes. It belongs to the control goroutine, except
 // for recognizes.
 type handshaker struct {
 	private   crypto.PrivateKey
@@ -28,7 +28,7 @@ type handshaker struct {
 	initiators map[uint32]*peer
 }
 
-// outcome is what a message, or an initiation that was due, leads to.
+// outcome is the result of a message, or of an initiation that was due.
 type outcome struct {
 	// peer is whom it concerns, nil if that is not known.
 	peer *peer
@@ -73,14 +73,13 @@ func newHandshaker(private crypto.PrivateKey, public crypto.PublicKey, suites []
 // a sender that knows our public key. Any goroutine may ask.
 func (h *handshaker) recognizes(message []byte) bool { return h.responder.Recognizes(message) }
 
-// offer is what this end says of itself in a handshake. Each has an SPI of its
-// own.
+// offer returns this end's part in a handshake. Each offer has an SPI of its own.
 func (h *handshaker) offer() crypto.Offer {
 	return crypto.Offer{SPI: h.newSPI(), Suites: h.suites}
 }
 
-// initiate makes the initiation that is due. An invalid endpoint says that the
-// peer's is not known; the attempt then counts like one without an answer.
+// initiate makes the initiation that is due. An invalid endpoint means that the
+// peer's is unknown; the attempt then counts like one without an answer.
 func (h *handshaker) initiate(p *peer, to netip.AddrPort, now time.Time) outcome {
 	wait := crypto.RetryAfter(p.initiations.attempts, h.random)
 	if !to.IsValid() {
@@ -114,7 +113,7 @@ func (h *handshaker) initiation(p *peer, now time.Time) (datagram []byte, i *cry
 	return datagram, i, err
 }
 
-// forget makes the answers to initiations answers to nothing.
+// forget voids the answers to initiations.
 func (h *handshaker) forget(list []initiation) {
 	for _, i := range list {
 		delete(h.initiators, i.initiator.ID())
@@ -220,8 +219,8 @@ func (h *handshaker) handleResponse(p *peer, i initiation, message []byte, from 
 	return outcome{peer: p, pair: pair, keys: keys, rtt: now.Sub(i.sent)}
 }
 
-// handshakeLoad tells whether so many initiations arrive that the senders
-// must prove their addresses first.
+// handshakeLoad counts initiations and tells whether there are too many: then
+// senders must prove their addresses first.
 type handshakeLoad struct {
 	second time.Time
 	count  int
@@ -231,7 +230,7 @@ type handshakeLoad struct {
 // cookie.
 const maxInitiations = 50
 
-// high counts one initiation and reports whether they are too many.
+// high counts one initiation and reports whether there are too many.
 func (l *handshakeLoad) high(now time.Time) bool {
 	if now.Sub(l.second) >= time.Second {
 		l.second, l.count = now, 0

@@ -49,7 +49,7 @@ func parties(t *testing.T) (a, b *party) {
 	return newParty(0, "192.0.2.1:4500"), newParty(1, "192.0.2.2:4500")
 }
 
-// receive is what happens to a datagram of the other party's.
+// receive takes in a datagram of the other party's.
 func (p *party) receive(datagram []byte, from *party, now time.Time) outcome {
 	return p.handle(datagram[esp.MarkerSize:], from.at, now)
 }

@@ -69,7 +69,8 @@ func (c *controller) resolve(p *peer) {
 	})
 }
 
-// resolved takes the outcome of a look-up. A failure keeps what was known.
+// resolved takes the outcome of a look-up. After a failure the known addresses
+// stay.
 func (c *controller) resolved(p *peer, addrs []netip.Addr, err error, now time.Time) {
 	p.resolving = false
 	if err != nil {

@@ -19,7 +19,7 @@ type tap struct {
 	drop func(datagram []byte) bool
 }
 
-// newTap returns a relay: what comes from "to" goes to whoever sent last.
+// newTap returns a relay: datagrams from "to" go to the last other sender.
 func newTap(t *testing.T, to netip.AddrPort, drop func([]byte) bool) *tap {
 	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {

@@ -167,7 +167,7 @@ func (e *end) shutdown(cause error) {
 	if errors.Is(cause, errCrash) {
 		e.conn.Close()
 	}
-	// Whoever still writes to the device must not wait for a reader.
+	// A goroutine that still writes to the device must not wait for a reader.
 	go func(device *tuntest.ChannelTUN) {
 		for range device.Inbound {
 		}
@@ -349,7 +349,7 @@ func sealTo(from *udp.Conn, p *peer, sa *outboundSA, to netip.AddrPort, packet [
 	return s.flush()
 }
 
-// noSendEvents ignores what an outbox tells.
+// noSendEvents ignores a sender's events.
 type noSendEvents struct{}
 
 func (noSendEvents) dataFlows(*peer)                      {}

@@ -21,8 +21,8 @@ import (
 )
 
 // virtual is a controller without sockets, device and clock: messages go to others
-// through memory, and time is that of package synctest. What the packet loops do
-// about traffic, a test does by hand.
+// through memory, and time is that of package synctest. The tests do the work of
+// the packet loops themselves.
 type virtual struct {
 	*controller
 	at     netip.AddrPort
@@ -137,8 +137,7 @@ func (v *virtual) control(to *session, payload []byte, size int) error {
 	return nil
 }
 
-// receive is what a packet loop does with an ESP packet. One without payload is
-// data.
+// receive does a packet loop's work on an ESP packet. One without payload is data.
 func (v *virtual) receive(spi uint32, payload []byte, from netip.AddrPort) {
 	sa := v.spis.get(spi)
 	if sa == nil {
@@ -156,7 +155,7 @@ func (v *virtual) receive(spi uint32, payload []byte, from netip.AddrPort) {
 	}
 }
 
-// send is what a packet loop does with packets of data; of them the last arrives.
+// send does a packet loop's work on packets of data. Only the last arrives.
 func (v *virtual) send(packets int) {
 	to := v.peer.session.Load()
 	for range packets {
