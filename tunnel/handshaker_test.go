@@ -39,7 +39,7 @@ func parties(t *testing.T) (a, b *party) {
 	}
 	newParty := func(i int, at string) *party {
 		p := newPeer(conf.Peer{PublicKey: conf.Key(public[1-i])})
-		h, err := newHandshaker(keys[i], []uint16{uint16(esp.AES256GCM), uint16(esp.ChaCha20Poly1305)}, new(spiTable).unused, []*peer{p}, rand.Reader)
+		h, err := newHandshaker(keys[i], public[i], []uint16{uint16(esp.AES256GCM), uint16(esp.ChaCha20Poly1305)}, new(spiTable).unused, []*peer{p}, rand.Reader)
 		if err != nil {
 			t.Fatal(err)
 		}
