@@ -97,7 +97,7 @@ func (h *hostMTUs) apply(p *peer, peers []*peer) {
 	}
 	for _, prefix := range p.allowed {
 		if err := h.network.Route(h.route(prefix, p.path.hostMTU, p.path.linkMTU(prefix.Addr().Is6()))); err != nil {
-			h.log.Error("route", "peer", p.name, "error", err)
+			h.log.Error("cannot set a route", "peer", p.name, "error", err)
 		}
 	}
 }
@@ -110,7 +110,7 @@ func (h *hostMTUs) lookAround() {
 	}
 	largest, err := h.network.LargestMTU()
 	if err != nil {
-		h.log.Warn("MTUs of the host's interfaces", "error", err)
+		h.log.Warn("cannot look at the MTUs of the host's interfaces", "error", err)
 		return
 	}
 	h.grow(largest)
@@ -126,7 +126,7 @@ func (h *hostMTUs) setDevice(mtu int) {
 	}
 	h.device = mtu
 	if err := h.network.SetMTU(mtu); err != nil {
-		h.log.Error("TUN device", "error", err)
+		h.log.Error("cannot set the MTU of the TUN device", "error", err)
 	}
 }
 
