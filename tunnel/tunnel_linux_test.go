@@ -16,6 +16,7 @@ import (
 
 	"fathom/conf"
 	"fathom/crypto"
+	"fathom/tunnel/host"
 	"fathom/tunnel/status"
 	"fathom/tunnel/tun"
 	"fathom/tunnel/udp"
@@ -30,7 +31,8 @@ type testHost struct{ mtu int }
 
 func (h testHost) EgressMTU(netip.Addr) (int, error) { return h.mtu, nil }
 func (testHost) SetMTU(int) error                    { return nil }
-func (testHost) Route(netip.Prefix, int) error       { return nil }
+func (testHost) Route(host.Route) error              { return nil }
+func (testHost) LargestMTU() (int, error)            { return 1500, nil }
 
 // end is one end of a test tunnel.
 type end struct {

@@ -2,7 +2,8 @@
 // opened, and tells how the host reaches the peers.
 //
 //	Attach     the interface: MTU, addresses, up
-//	Route      prefix ─▶ the interface, with an MTU of its own
+//	Route      prefix ─▶ the interface, with an MTU or an MSS of its own
+//	LargestMTU the other interfaces: what the host may be given to forward
 //	EgressMTU  endpoint ─▶ MTU of the way out (route, else interface)
 //	Watch      an interface or a route of the host has changed
 //

@@ -17,7 +17,10 @@ func Attach(string, Config) (*Link, error) { return nil, errors.ErrUnsupported }
 func (*Link) SetMTU(int) error { return errors.ErrUnsupported }
 
 // Route returns errors.ErrUnsupported.
-func (*Link) Route(netip.Prefix, int) error { return errors.ErrUnsupported }
+func (*Link) Route(Route) error { return errors.ErrUnsupported }
+
+// LargestMTU returns errors.ErrUnsupported.
+func (*Link) LargestMTU() (int, error) { return 0, errors.ErrUnsupported }
 
 // EgressMTU returns errors.ErrUnsupported.
 func (*Link) EgressMTU(netip.Addr) (int, error) { return 0, errors.ErrUnsupported }
