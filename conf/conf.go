@@ -34,6 +34,7 @@ type Tunnel struct {
 	// Table is the routing table of the routes. 0: the main table, and for
 	// DefaultRoutes one that the tunnel chooses.
 	Table          int
+	MTU            int    // of the network interface, in bytes of an inner packet; 0: what the tunnel chooses
 	Oversize       string // what becomes of inner packets above the inner MTU: OversizeCarry, OversizeSignal or OversizeDrop
 	OuterDF        string // the DF bit of outer IPv4 packets: OuterDFSet or OuterDFClear
 	DSCP           string // of outer packets: DSCPCopy or DSCPClear

@@ -27,6 +27,9 @@ const (
 	minRekeyPackets, maxRekeyPackets = 1000, 1 << 30
 	maxInterfaceName                 = 15 // bytes; IFNAMSIZ with its zero byte
 	maxQueues                        = 16
+	// minMTU is that of an IPv6 link (RFC 8200 section 5), in bytes: below it
+	// Linux takes IPv6 away from an interface. maxMTU is the largest IP packet.
+	minMTU, maxMTU = 1280, 65535
 )
 
 // cipherNames are what tunnel.ciphers may hold, the preferred one first.
@@ -46,6 +49,7 @@ func (t *Tunnel) fields() []field {
 		{"routes", boolean, false, "true", setBool(&t.Routes)},
 		{"fwmark", size, false, strconv.Quote(autoSize), t.setFwMark},
 		{"table", size, false, strconv.Quote(autoSize), setSize(&t.Table, 1, math.MaxInt32)},
+		{"mtu", size, false, strconv.Quote(autoSize), setSize(&t.MTU, minMTU, maxMTU)},
 		{"oversize", text, false, strconv.Quote(OversizeCarry), setChoice(&t.Oversize, "a policy for oversize packets", OversizeCarry, OversizeSignal, OversizeDrop)},
 		{"outer_df", text, false, strconv.Quote(OuterDFSet), setChoice(&t.OuterDF, "a setting of the DF bit", OuterDFSet, OuterDFClear)},
 		{"dscp", text, false, strconv.Quote(DSCPCopy), setChoice(&t.DSCP, "a policy for the DSCP", DSCPCopy, DSCPClear)},

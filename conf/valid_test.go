@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-// decoded reads a key of the tests, without parseKey.
+// decoded reads a key of the tests, without ParseKey.
 func decoded(t testing.TB, s string) (k [keySize]byte) {
 	t.Helper()
 	b, err := base64.StdEncoding.DecodeString(s)
@@ -132,6 +132,7 @@ rekey_after_packets = 1_000
 routes = false
 fwmark = 0xffff_ffff
 table = 51
+mtu = 9_000
 oversize = "signal"
 outer_df = "clear"
 dscp = "clear"
@@ -161,6 +162,7 @@ plpmtu = 1280`, func(c *Config) {
 				RekeyAfterPackets: 1000,
 				FwMark:            0xffff_ffff,
 				Table:             51,
+				MTU:               9000,
 				Oversize:          "signal",
 				OuterDF:           "clear",
 				DSCP:              "clear",

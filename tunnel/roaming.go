@@ -27,6 +27,7 @@ func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time
 	}
 	c.noteWay(p, to, nil)
 	path := newPath(to, local)
+	path.deviceMTU = c.host.fixed
 	if old != nil && old.Remote() == to {
 		// The same way back; only our own address on it is another.
 		p.setPath(path.with(old.plpmtu, old.settled, mtu))
@@ -43,7 +44,7 @@ func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time
 	path = p.path
 	c.log.Info("endpoint", "peer", p.name, "endpoint", to, "plpmtu", path.plpmtu, "inner_mtu", path.innerMTU)
 	if err := c.endpoints.remember(p.public, to); err != nil {
-		c.log.Debug("where the peer is was not saved", "error", err)
+		c.log.Debug("cannot save the peer's endpoint", "error", err)
 	}
 	if p.up {
 		c.messenger.echo(p, now) // the answer proves that the peer receives there
@@ -97,6 +98,7 @@ func (c *controller) egressChanged(now time.Time) {
 	} else if n > 0 {
 		c.log.Warn("rules of the default route were gone and are back", "rules", n)
 	}
+	c.host.lookAround()
 	for _, p := range c.peers {
 		path := p.path
 		if path == nil {

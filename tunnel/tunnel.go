@@ -77,10 +77,6 @@ func New(cfg *conf.Config, opts Options) (*Tunnel, error) {
 	return t, nil
 }
 
-// defaultInnerMTU is the device's MTU while no peer's path is known: what an
-// Ethernet path carries over either address family.
-var defaultInnerMTU = esp.InnerMTU(true, 1500)
-
 // Run makes the device, opens the port and carries packets until ctx is done
 // or the device fails. Before returning it sends Close to every peer and undoes
 // its changes to the host, except on a persistent device. It may be called once.
@@ -134,13 +130,11 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 		return err
 	}
 	cleanup = append(cleanup, watcher.Close)
-	if t.config.Routes {
-		if err := routeAll(link, t.peers); err != nil {
-			return err
-		}
-		if err := link.Divert(conn.Addrs()); err != nil {
-			return err
-		}
+	if err := c.host.begin(t.peers); err != nil {
+		return err
+	}
+	if err := link.Divert(conn.Addrs()); err != nil {
+		return err
 	}
 	if table := link.DefaultTable(); table != 0 {
 		t.log.Info("default route", "prefixes", t.defaults, "table", table, "fwmark", link.Mark())
@@ -254,7 +248,7 @@ const deviceGSOMaxSize = 60000
 // hostConfig is the state of the host before the paths of the peers are known.
 func (t *Tunnel) hostConfig() host.Config {
 	return host.Config{
-		Addresses: t.config.Addresses, MTU: defaultInnerMTU, GSOMaxSize: deviceGSOMaxSize,
+		Addresses: t.config.Addresses, MTU: firstDeviceMTU(t.config), GSOMaxSize: deviceGSOMaxSize,
 		Mark: t.config.FwMark, Table: t.config.Table, Defaults: t.defaults,
 		Saved: filepath.Join(filepath.Dir(t.config.StatusSocket), t.config.Name+".src_valid_mark"),
 	}
@@ -279,7 +273,7 @@ func (t *Tunnel) newController(network hostNetwork, port uint16, keys *keyLog, s
 		}
 	}
 	spis, places, drops := new(spiTable), new(places), new(drops)
-	handshaker, err := newHandshaker(t.private, t.suites, spis.unused, t.peers, rand.Reader)
+	handshaker, err := newHandshaker(t.private, t.public, t.suites, spis.unused, t.peers, rand.Reader)
 	if err != nil {
 		return nil, err
 	}
@@ -297,23 +291,10 @@ func (t *Tunnel) newController(network hostNetwork, port uint16, keys *keyLog, s
 		spis:       spis,
 		places:     places,
 		drops:      drops,
-		host:       hostMTUs{network: network, port: port, routes: t.config.Routes, log: t.log},
+		host:       newHostMTUs(t.config, network, port, t.log),
 		keys:       keys,
 		endpoints:  endpoints,
 		egress:     make(chan struct{}, 1),
 		strangers:  limit{interval: warnEvery},
 	}, nil
-}
-
-// routeAll leads every allowed prefix into the device, with the MTU that fits
-// until the peers' paths are known.
-func routeAll(link *host.Link, peers []*peer) error {
-	for _, p := range peers {
-		for _, prefix := range p.allowed {
-			if err := link.Route(prefix, defaultInnerMTU); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }

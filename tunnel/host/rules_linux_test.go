@@ -81,7 +81,7 @@ func divert(t *testing.T, name string, config Config) *Link {
 	l, err := Attach(name, config)
 	check(t, err)
 	for _, prefix := range everything {
-		check(t, l.Route(prefix, 1438))
+		check(t, l.Route(Route{Prefix: prefix, MTU: 1438}))
 	}
 	check(t, l.Divert(listening))
 	return l
@@ -144,7 +144,7 @@ func TestDivert(t *testing.T) {
 				l, err := Attach("fathom0", test.config)
 				check(t, err)
 				for _, prefix := range everything {
-					check(t, l.Route(prefix, 1438))
+					check(t, l.Route(Route{Prefix: prefix, MTU: 1438}))
 				}
 				check(t, l.Divert(test.listen))
 				if got := rulesNow(t); !slices.Equal(got, test.want) {
@@ -256,7 +256,7 @@ func TestATableOfTheAdministrator(t *testing.T) {
 		l := attach(t, "fathom0", Config{MTU: 1438, Table: 51})
 		for _, prefix := range append(netlab.Prefixes("10.77.0.0/24"), everything...) {
 			for _, mtu := range []int{1438, 1400} {
-				check(t, l.Route(prefix, mtu))
+				check(t, l.Route(Route{Prefix: prefix, MTU: mtu}))
 			}
 		}
 		check(t, l.Divert(listening))
