@@ -18,6 +18,7 @@ type hostNetwork interface {
 	Route(host.Route) error
 	RestoreRules() (restored int, err error)
 	Mark() uint32
+	DefaultTable() int
 }
 
 // hostMTUs tells the host what the peers' paths carry. By what means depends on

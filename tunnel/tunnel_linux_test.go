@@ -35,6 +35,7 @@ func (testHost) Route(host.Route) error                  { return nil }
 func (testHost) LargestMTU() (int, error)                { return 1500, nil }
 func (testHost) RestoreRules() (int, error)              { return 0, nil }
 func (testHost) Mark() uint32                            { return 0 }
+func (testHost) DefaultTable() int                       { return 0 }
 
 // end is one end of a test tunnel.
 type end struct {
