@@ -45,8 +45,12 @@ type peer struct {
 
 	// ---- control goroutine only ----
 
-	sas            saSet
-	path           *path // where the peer is, nil while that is not known
+	sas     saSet
+	path    *path    // where the peer is, nil while that is not known
+	refused struct { // where the peer has moved though there was no way
+		place netip.AddrPort
+		until time.Time
+	}
 	noWay          error // why the host cannot send there, nil: it can
 	discovery      prober
 	probeRun       *probeRun // nil: none is under way

@@ -8,11 +8,14 @@ import (
 	"fathom/tunnel/host"
 )
 
+// refusedFor is how long a place to which there was no way is not looked up again.
+const refusedFor = time.Second
+
 // move takes the peer to a new place. Only an authentic packet from there, or
 // our own configuration, leads here.
 func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time.Time) {
 	old := p.path
-	if old != nil && old.Matches(to, local) {
+	if old != nil && old.Matches(to, local) || p.refused.place == to && now.Before(p.refused.until) {
 		return
 	}
 	mtu, err := c.egressMTU(to, local)
@@ -22,6 +25,7 @@ func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time
 			return
 		}
 		// Every packet from there leads here.
+		p.refused.place, p.refused.until = to, now.Add(refusedFor)
 		c.warn(p, &warning{what: "no way to where the peer has moved", cause: err, details: []any{"endpoint", to}}, now)
 		return
 	}

@@ -2,6 +2,7 @@ package tunnel
 
 import (
 	"errors"
+	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,10 +15,12 @@ import (
 // routedHost is a testHost with an answer to look-ups that changes.
 type routedHost struct {
 	testHost
-	err error
+	err   error
+	asked int
 }
 
 func (h *routedHost) Egress(flow host.Flow) (host.Egress, error) {
+	h.asked++
 	if h.err != nil {
 		return host.Egress{}, h.err
 	}
@@ -63,7 +66,7 @@ func TestALoopIsNotUsed(t *testing.T) {
 func TestALoopFromTheStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		left, right := virtualPair(t, conf.Tunnel{}, 0)
-		h := &routedHost{testHost{1500}, host.ErrLoop}
+		h := &routedHost{testHost: testHost{1500}, err: host.ErrLoop}
 		left.do(func(now time.Time) {
 			left.host.network = h
 			left.spis.remove(left.peer.sas.clear())
@@ -104,4 +107,46 @@ func TestAPeerWithoutARoute(t *testing.T) {
 			t.Errorf("state %s", state)
 		}
 	})
+}
+
+// TestAPlaceWithoutAWayIsNotLookedUpForEveryPacket from there.
+func TestAPlaceWithoutAWayIsNotLookedUpForEveryPacket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		left, _ := virtualPair(t, conf.Tunnel{}, 0)
+		h := &routedHost{testHost: testHost{1500}}
+		left.do(func(time.Time) { left.host.network, h.err = h, host.ErrLoop })
+		place := netip.MustParseAddrPort("192.0.2.77:4500")
+		for range 100 {
+			left.do(func(now time.Time) { left.move(left.peer, place, netip.Addr{}, now) })
+		}
+		if h.asked != 1 || left.state() != status.PeerEstablished {
+			t.Errorf("asked %d times; the peer is %s", h.asked, left.state())
+		}
+		time.Sleep(refusedFor)
+		left.do(func(now time.Time) {
+			h.err = nil
+			left.move(left.peer, place, netip.Addr{}, now)
+		})
+		if at := left.peer.path.Remote(); at != place {
+			t.Errorf("the peer is at %v", at)
+		}
+	})
+}
+
+// TestAPeerIsCalledFromAnotherAddressToo: the one that it knows may be of no use any
+// more.
+func TestAPeerIsCalledFromAnotherAddressToo(t *testing.T) {
+	p := newPeer(conf.Peer{})
+	known, ours := netip.MustParseAddrPort("192.0.2.2:4500"), netip.MustParseAddr("192.0.2.1")
+	other := netip.MustParseAddrPort("[2001:db8::2]:4500")
+	p.path, p.candidates = newPath(known, ours), []netip.AddrPort{other}
+	for i, want := range []struct {
+		to   netip.AddrPort
+		from netip.Addr
+	}{{known, ours}, {other, netip.Addr{}}, {known, netip.Addr{}}, {other, netip.Addr{}}, {known, ours}} {
+		p.initiations.attempts = i
+		if got := p.nextEndpoint(); !got.Matches(want.to, want.from) {
+			t.Errorf("attempt %d goes to %v from %v", i, got.Remote(), got.Local())
+		}
+	}
 }

@@ -95,3 +95,20 @@ func TestTheSmallestBufferCounts(t *testing.T) {
 		}
 	}
 }
+
+// TestSocketsBearTheMark by which the host's rules tell their packets from others.
+func TestSocketsBearTheMark(t *testing.T) {
+	const mark = 0xffff_1194
+	s, err := Listen(loopback, 0, Config{DontFragment: true, Sockets: 2, Mark: mark})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	s.each(func(s *socket) {
+		_ = s.raw.Control(func(fd uintptr) {
+			if got, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_MARK); uint32(got) != mark || err != nil {
+				t.Errorf("mark %#x, %v", got, err)
+			}
+		})
+	})
+}
