@@ -43,12 +43,14 @@ func (c *controller) run(ctx context.Context) {
 	defer c.events.close()
 	defer c.lookups.end()
 	c.begin(time.Now())
-	alarm := newAlarm()
+	alarm, saving := newAlarm(), newAlarm()
 	for {
 		alarm.set(c.agenda.next())
+		saving.set(c.endpoints.saveAt)
 		select {
 		case <-ctx.Done():
 			c.farewell()
+			c.saveEndpoints()
 			return
 		case event := <-c.events.queue:
 			event(c, time.Now())
@@ -57,25 +59,49 @@ func (c *controller) run(ctx context.Context) {
 		case <-alarm.timer.C:
 			alarm.rung()
 			c.attendDue(time.Now())
+			c.catchUp()
+		case <-saving.timer.C:
+			saving.rung()
+			c.saveEndpoints()
 		}
 	}
 }
 
-// begin calls the peers whose endpoints are known.
+// begin calls the peers whose endpoints are known, as soon as it is their turn.
 func (c *controller) begin(now time.Time) {
 	c.agenda.epoch = now
 	for _, p := range c.peers {
 		if !p.endpoint.IsZero() || len(p.candidates) > 0 {
 			p.initiations.want(now)
 		}
+		c.agenda.set(&p.appointment, now)
+	}
+}
+
+// dueAtOnce bounds how many peers are attended to before the events that this
+// leads to are looked at. Where thousands are due, as at the start, the queue of
+// events so has room for all the answers.
+const dueAtOnce = 32
+
+// attendDue attends to peers that are due.
+func (c *controller) attendDue(now time.Time) {
+	for _, p := range c.agenda.take(now, dueAtOnce) {
 		c.attend(p, now)
 	}
 }
 
-// attendDue attends to the peers that are due.
-func (c *controller) attendDue(now time.Time) {
-	for _, p := range c.agenda.take(now) {
-		c.attend(p, now)
+// catchUp takes the events that wait, but none that come meanwhile.
+func (c *controller) catchUp() {
+	for range len(c.events.queue) {
+		event := <-c.events.queue
+		event(c, time.Now())
+	}
+}
+
+// saveEndpoints writes down where the peers are.
+func (c *controller) saveEndpoints() {
+	if err := c.endpoints.save(); err != nil {
+		c.log.Debug("where the peers are was not saved", "error", err)
 	}
 }
 

@@ -73,7 +73,7 @@ func (h *hub) pass(d time.Duration) {
 		}
 		h.now = at
 		h.wakes++
-		due := h.agenda.take(h.now)
+		due := h.agenda.take(h.now, len(h.peers))
 		h.looks += len(due)
 		for _, p := range due {
 			h.attend(p, h.now)

@@ -32,9 +32,7 @@ func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time
 	c.applyPLPMTU(p)
 	path = p.path
 	c.log.Info("endpoint", "peer", p.name, "endpoint", to, "plpmtu", path.plpmtu, "inner_mtu", path.innerMTU)
-	if err := c.endpoints.remember(p.public, to); err != nil {
-		c.log.Debug("where the peer is was not saved", "error", err)
-	}
+	c.endpoints.remember(p.public, to, now)
 	if p.up {
 		c.messenger.echo(p, now) // the answer proves that the peer receives there
 	}
