@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"fathom/crypto"
+	"fathom/tunnel/host"
 )
 
 // warnEvery limits the warnings about one peer's, or all strangers', handshakes,
@@ -34,7 +35,8 @@ type controller struct {
 	host       hostMTUs
 	keys       *keyLog
 	endpoints  *endpointCache
-	egress     chan struct{} // the host's interfaces or routes have changed
+	changes    *host.Changes // of the host's interfaces and routes
+	lookout    lookout       // for them
 	strangers  limit         // of warnings about strangers' handshakes
 }
 
@@ -43,9 +45,10 @@ func (c *controller) run(ctx context.Context) {
 	defer c.events.close()
 	defer c.lookups.end()
 	c.begin(time.Now())
-	alarm, saving := newAlarm(), newAlarm()
+	alarm, looking, saving := newAlarm(), newAlarm(), newAlarm()
 	for {
 		alarm.set(c.agenda.next())
+		looking.set(c.lookout.at)
 		saving.set(c.endpoints.saveAt)
 		select {
 		case <-ctx.Done():
@@ -54,8 +57,11 @@ func (c *controller) run(ctx context.Context) {
 			return
 		case event := <-c.events.queue:
 			event(c, time.Now())
-		case <-c.egress:
-			c.egressChanged(time.Now())
+		case <-c.changes.Told():
+			c.lookout.told(time.Now())
+		case <-looking.timer.C:
+			looking.rung()
+			c.hostChanged(c.changes.Take(), time.Now())
 		case <-alarm.timer.C:
 			alarm.rung()
 			c.attendDue(time.Now())
@@ -107,6 +113,7 @@ func (c *controller) saveEndpoints() {
 
 // attend does what is due for a peer and notes when something is next.
 func (c *controller) attend(p *peer, now time.Time) {
+	c.lookForEgress(p, now)
 	c.renewSAs(p, now)
 	c.checkLiveness(p, now)
 	if p.initiations.due(now) {

@@ -8,6 +8,7 @@ import (
 // hostNetwork is what the controller asks of the host: see host.Link.
 type hostNetwork interface {
 	EgressMTU(to netip.Addr) (int, error)
+	Forget() // what EgressMTU has learnt of interfaces: they may have changed
 	SetMTU(mtu int) error
 	Route(prefix netip.Prefix, mtu int) error
 }

@@ -37,21 +37,3 @@ func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time
 		c.messenger.echo(p, now) // the answer proves that the peer receives there
 	}
 }
-
-// egressChanged looks at the host's own interfaces and routes again.
-func (c *controller) egressChanged(now time.Time) {
-	for _, p := range c.peers {
-		path := p.path
-		if path == nil {
-			continue
-		}
-		mtu, err := c.host.network.EgressMTU(path.Remote().Addr())
-		if err != nil || mtu == path.egress {
-			continue // without a route there will be another change
-		}
-		c.log.Info("egress MTU", "peer", p.name, "from", path.egress, "to", mtu)
-		p.setPath(path.with(path.plpmtu, path.settled, mtu))
-		p.discovery.EgressMTU(mtu, now)
-		c.attend(p, now)
-	}
-}

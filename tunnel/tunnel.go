@@ -128,7 +128,7 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	watcher, err := host.Watch(c.egress)
+	watcher, err := host.Watch(c.changes)
 	if err != nil {
 		return err
 	}
@@ -287,7 +287,7 @@ func (t *Tunnel) newController(network hostNetwork, keys *keyLog, sending func(*
 		host:       hostMTUs{network: network, routes: t.config.Routes, log: t.log},
 		keys:       keys,
 		endpoints:  endpoints,
-		egress:     make(chan struct{}, 1),
+		changes:    host.NewChanges(),
 		strangers:  limit{interval: warnEvery},
 	}, nil
 }

@@ -32,6 +32,7 @@ import (
 type testHost struct{ mtu int }
 
 func (h testHost) EgressMTU(netip.Addr) (int, error) { return h.mtu, nil }
+func (testHost) Forget()                             {}
 func (testHost) SetMTU(int) error                    { return nil }
 func (testHost) Route(netip.Prefix, int) error       { return nil }
 
