@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"net/netip"
 	"time"
 
 	"fathom/tunnel/host"
@@ -8,6 +9,13 @@ import (
 
 // This file follows changes of the host's own interfaces and routes: the ways
 // out to the peers may be others.
+
+// egressMTU asks the host for the way to an endpoint from an address of ours,
+// which may be invalid, and returns its MTU.
+func (c *controller) egressMTU(to netip.AddrPort, local netip.Addr) (int, error) {
+	e, err := c.host.network.Egress(host.Flow{Remote: to, Local: netip.AddrPortFrom(local, c.host.port)})
+	return e.MTU, err
+}
 
 // hostChanged makes the peers look for their ways out again that a change may
 // concern. Each does so when it is its turn.
@@ -31,7 +39,7 @@ func (c *controller) lookForEgress(p *peer, now time.Time) {
 	}
 	p.egressStale = false
 	path := p.path
-	mtu, err := c.host.network.EgressMTU(path.Remote().Addr())
+	mtu, err := c.egressMTU(path.Remote(), path.Local())
 	if err != nil || mtu == path.egress {
 		return // without a route there will be another change
 	}

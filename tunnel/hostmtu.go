@@ -3,12 +3,14 @@ package tunnel
 import (
 	"log/slog"
 	"net/netip"
+
+	"fathom/tunnel/host"
 )
 
 // hostNetwork is what the controller asks of the host: see host.Link.
 type hostNetwork interface {
-	EgressMTU(to netip.Addr) (int, error)
-	Forget() // what EgressMTU has learnt of interfaces: they may have changed
+	Egress(flow host.Flow) (host.Egress, error)
+	Forget() // what Egress has learnt of the host: it may have changed
 	SetMTU(mtu int) error
 	Route(prefix netip.Prefix, mtu int) error
 }
@@ -16,7 +18,8 @@ type hostNetwork interface {
 // hostMTUs gives the device and the routes the MTUs of the peers' paths.
 type hostMTUs struct {
 	network hostNetwork
-	routes  bool // are the tunnel's business
+	port    uint16 // of our sockets
+	routes  bool   // are the tunnel's business
 	log     *slog.Logger
 }
 

@@ -12,7 +12,7 @@ func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time
 	if old != nil && old.Matches(to, local) {
 		return
 	}
-	mtu, err := c.host.network.EgressMTU(to.Addr())
+	mtu, err := c.egressMTU(to, local)
 	if err != nil {
 		c.log.Warn("no way to peer", "peer", p.name, "endpoint", to, "error", err)
 		return

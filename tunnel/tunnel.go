@@ -124,7 +124,7 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 		t.log.Warn("writing the keys of all traffic to a file", "file", t.config.DebugESPSAFile)
 	}
 
-	c, err := t.newController(link, keys, t.sending(conn, device))
+	c, err := t.newController(link, conn.Addrs()[0].Port(), keys, t.sending(conn, device))
 	if err != nil {
 		return err
 	}
@@ -256,7 +256,7 @@ func (t *Tunnel) sending(conn *udp.Conn, device *tun.Device) func(*events) (mess
 	}
 }
 
-func (t *Tunnel) newController(network hostNetwork, keys *keyLog, sending func(*events) (messageSender, *forwarder)) (*controller, error) {
+func (t *Tunnel) newController(network hostNetwork, port uint16, keys *keyLog, sending func(*events) (messageSender, *forwarder)) (*controller, error) {
 	endpoints, err := loadEndpointCache(filepath.Join(filepath.Dir(t.config.StatusSocket), t.config.Name+".peers"), t.peers)
 	if err != nil {
 		t.log.Warn("where the peers were is not known", "error", err)
@@ -284,7 +284,7 @@ func (t *Tunnel) newController(network hostNetwork, keys *keyLog, sending func(*
 		lifetime:   crypto.Lifetime{RekeyAge: t.config.RekeyAfter, RekeyPackets: t.config.RekeyAfterPackets},
 		spis:       spis,
 		drops:      drops,
-		host:       hostMTUs{network: network, routes: t.config.Routes, log: t.log},
+		host:       hostMTUs{network: network, port: port, routes: t.config.Routes, log: t.log},
 		keys:       keys,
 		endpoints:  endpoints,
 		changes:    host.NewChanges(),

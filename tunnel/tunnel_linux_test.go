@@ -19,6 +19,7 @@ import (
 	"fathom/conf"
 	"fathom/crypto"
 	"fathom/test/tier"
+	"fathom/tunnel/host"
 	"fathom/tunnel/status"
 	"fathom/tunnel/tun"
 	"fathom/tunnel/udp"
@@ -31,10 +32,10 @@ import (
 // testHost stands for the host's addresses and routes.
 type testHost struct{ mtu int }
 
-func (h testHost) EgressMTU(netip.Addr) (int, error) { return h.mtu, nil }
-func (testHost) Forget()                             {}
-func (testHost) SetMTU(int) error                    { return nil }
-func (testHost) Route(netip.Prefix, int) error       { return nil }
+func (h testHost) Egress(host.Flow) (host.Egress, error) { return host.Egress{MTU: h.mtu}, nil }
+func (testHost) Forget()                                 {}
+func (testHost) SetMTU(int) error                        { return nil }
+func (testHost) Route(netip.Prefix, int) error           { return nil }
 
 // end is one end of a test tunnel.
 type end struct {
@@ -146,7 +147,7 @@ func (e *end) start() {
 	}
 	e.device = tuntest.NewChannelTUN()
 	device := tun.Wrap(e.device.TUN())
-	if e.ctl, err = e.tunnel.newController(testHost{1500}, nil, e.tunnel.sending(e.conn, device)); err != nil {
+	if e.ctl, err = e.tunnel.newController(testHost{1500}, e.conn.Addrs()[0].Port(), nil, e.tunnel.sending(e.conn, device)); err != nil {
 		e.t.Fatal(err)
 	}
 	if e.adjust != nil {

@@ -19,8 +19,11 @@ func (*Link) SetMTU(int) error { return errors.ErrUnsupported }
 // Route returns errors.ErrUnsupported.
 func (*Link) Route(netip.Prefix, int) error { return errors.ErrUnsupported }
 
-// EgressMTU returns errors.ErrUnsupported.
-func (*Link) EgressMTU(netip.Addr) (int, error) { return 0, errors.ErrUnsupported }
+// Egress returns errors.ErrUnsupported.
+func (*Link) Egress(Flow) (Egress, error) { return Egress{}, errors.ErrUnsupported }
+
+// Forget does nothing.
+func (*Link) Forget() {}
 
 // Close does nothing.
 func (*Link) Close() {}

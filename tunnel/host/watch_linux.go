@@ -15,25 +15,26 @@ import (
 // not keep a CPU busy.
 const retryAfter = time.Second
 
-// Watcher watches the host's interfaces and routes.
+// Watcher watches the host's interfaces, routes and rules.
 type Watcher struct {
 	socket *nl.NetlinkSocket
 	done   chan struct{} // closed by Close
 	ended  chan struct{} // closed when the goroutine has ended
 }
 
-// Watch adds to changes whenever an interface or a route of the host may have
-// changed.
+// Watch adds to changes whenever an interface, a route or a rule of the host may
+// have changed.
 func Watch(changes *Changes) (*Watcher, error) {
 	socket, err := subscribe()
 	if err != nil {
-		return nil, fmt.Errorf("watch interfaces and routes: %w", err)
+		return nil, fmt.Errorf("watch interfaces, routes and rules: %w", err)
 	}
 	return watch(socket, changes), nil
 }
 
 func subscribe() (*nl.NetlinkSocket, error) {
-	return nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE)
+	return nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE,
+		unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_IPV6_RULE)
 }
 
 // watch begins to read a socket, which then belongs to the Watcher.
