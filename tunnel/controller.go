@@ -87,7 +87,7 @@ func (c *controller) begin(now time.Time) {
 // dueAtOnce bounds how many peers are attended to before the events that this
 // leads to are looked at. Where thousands are due, as at the start, the queue of
 // events so has room for all the answers.
-const dueAtOnce = 32
+const dueAtOnce = 16
 
 // attendDue attends to peers that are due.
 func (c *controller) attendDue(now time.Time) {

@@ -86,10 +86,18 @@ func (e *events) close() { close(e.closed) }
 
 // The methods below are the eventSink of the receive loops.
 
+// maxHandshakes is how full the queue may be for one more handshake message. They
+// are the dear ones, and anybody who has seen our public key can send some: the
+// rest of the queue is for peers that are up.
+const maxHandshakes = eventQueue / 2
+
 func (e *events) handshake(message []byte, from netip.AddrPort, local netip.Addr) bool {
 	if !e.recognizes(message) {
 		e.drops.count(dropHandshake)
 		return true
+	}
+	if len(e.queue) >= maxHandshakes {
+		return false
 	}
 	message = bytes.Clone(message)
 	return e.post(func(c *controller, now time.Time) { c.handleHandshake(message, from, local, now) })

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -44,9 +45,11 @@ type Crowd struct {
 	// Of Join.
 	public crypto.PublicKey // the hub's
 	hub    netip.AddrPort
-	conn   *net.UDPConn
-	ended  chan struct{} // closed when the goroutine has ended
+	conn   *net.UDPConn   // nil before Join, and after Close
+	closed chan struct{}  // by Close
+	loops  sync.WaitGroup // receive and attend
 
+	mu      sync.Mutex // guards the state of the peers, and
 	scratch esp.Scratch
 }
 
@@ -103,12 +106,13 @@ func (c *Crowd) Join(public crypto.PublicKey, hub netip.AddrPort) error {
 	if err != nil {
 		return fmt.Errorf("socket of the peers: %w", err)
 	}
-	c.public, c.hub, c.ended = public, hub, make(chan struct{})
+	c.public, c.hub, c.closed = public, hub, make(chan struct{})
 	now := time.Now()
 	for _, p := range c.peers {
 		p.calls.want(now)
 	}
-	go c.run()
+	c.loops.Go(c.receive)
+	c.loops.Go(c.attend)
 	return nil
 }
 
@@ -137,8 +141,9 @@ func listen() (*net.UDPConn, error) {
 // Close ends the peers without a word to the hub.
 func (c *Crowd) Close() {
 	if c.conn != nil {
+		close(c.closed)
 		c.conn.Close()
-		<-c.ended
+		c.loops.Wait()
 		c.conn = nil
 	}
 }
@@ -167,29 +172,34 @@ func (c *Crowd) await(ctx context.Context, up int) error {
 // tick is how often the peers are looked at.
 const tick = 10 * time.Millisecond
 
-// run takes datagrams, and attends to the peers every tick, until Close.
-func (c *Crowd) run() {
-	defer close(c.ended)
+// receive takes datagrams until Close.
+func (c *Crowd) receive() {
 	datagram, oob := make([]byte, 1<<16), make([]byte, 128)
-	var next time.Time
 	for {
-		now := time.Now()
-		if !now.Before(next) {
-			for _, p := range c.peers {
-				p.attendDue(now)
-			}
-			next = time.Now().Add(tick)
-			c.conn.SetReadDeadline(next)
-		}
 		n, oobn, _, _, err := c.conn.ReadMsgUDPAddrPort(datagram, oob)
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
-		if err != nil { // os.ErrDeadlineExceeded, or what ICMP says of the hub
-			continue
-		}
-		if p := c.byAt[arrivedAt(oob[:oobn])]; p != nil {
+		if p := c.byAt[arrivedAt(oob[:oobn])]; p != nil && err == nil {
+			c.mu.Lock()
 			p.datagram(datagram[:n], time.Now())
+			c.mu.Unlock()
+		}
+	}
+}
+
+// attend attends to the peers every tick, until Close.
+func (c *Crowd) attend() {
+	for {
+		select {
+		case <-c.closed:
+			return
+		case <-time.After(tick):
+		}
+		for _, p := range c.peers {
+			c.mu.Lock()
+			p.attendDue(time.Now())
+			c.mu.Unlock()
 		}
 	}
 }

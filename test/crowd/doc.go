@@ -8,8 +8,8 @@
 //	err = c.Await(ctx)
 //	c.Close()
 //
-// Each peer has a key and an outer address of its own; all share one socket and
-// one goroutine. A peer calls the hub until it is up, takes part in the
+// Each peer has a key and an outer address of its own; all share one socket. A
+// peer calls the hub until it is up, takes part in the
 // handshakes that the hub begins, cookies included, answers echoes, probes and
 // report requests, and measures its own direction of the path with a real
 // pmtud.Discovery. It leaves rekeys to the hub and carries no inner packets.

@@ -17,15 +17,17 @@ import (
 )
 
 const (
-	// confirmEvery is how often the hub is asked for an answer on a new pair.
+	// confirmEvery is how often the hub is asked for an answer on a new pair, and
+	// deadAfter how long before the peer calls again.
 	confirmEvery = time.Second
+	deadAfter    = 5 * time.Second
 	// closedFor is how long a peer waits before it calls a hub that has ended.
 	closedFor = time.Second
 	// egressMTU is that of the host's way to the hub, in bytes.
 	egressMTU = 1500
 )
 
-// peer is one simulated peer. The goroutine of its crowd owns it.
+// peer is one simulated peer. The lock of its crowd guards it.
 type peer struct {
 	crowd  *Crowd
 	at     netip.Addr // outside
@@ -40,9 +42,9 @@ type peer struct {
 	pairs   []*pair // the youngest last
 	current *pair   // to send on; nil: none
 	// echo is the token of the echo that asks for an answer on the current pair,
-	// sent at asked; 0: the hub has answered.
-	echo  uint64
-	asked time.Time
+	// which is in use since then, sent at asked; 0: the hub has answered.
+	echo         uint64
+	since, asked time.Time
 
 	discovery *pmtud.Discovery
 	actions   []pmtud.Action // scratch
@@ -116,6 +118,10 @@ func (p *peer) attend(now time.Time) {
 		if now.Sub(p.asked) >= confirmEvery {
 			p.confirm(now)
 		}
+		if now.Sub(p.since) >= deadAfter && !p.calls.wanted {
+			p.calls.want(now) // the SAs may yet work
+			p.since = now
+		}
 		p.due = first(p.due, p.asked.Add(confirmEvery))
 	}
 	p.actions = p.discovery.Poll(p.actions[:0], now)
@@ -149,7 +155,7 @@ func (p *peer) confirm(now time.Time) {
 // become makes a pair the current one.
 func (p *peer) become(s *pair, now time.Time) {
 	up := p.current != nil
-	p.current, s.used = s, true
+	p.current, p.since, s.used = s, now, true
 	p.calls.done()
 	if !up {
 		p.discovery.NewEndpoint(pmtud.Endpoint{EgressMTU: egressMTU}, now)
@@ -170,10 +176,11 @@ func (p *peer) add(keys crypto.Keys) *pair {
 		return nil
 	}
 	s := &pair{spi: keys.ReceiveSPI, in: in, out: out}
-	p.pairs = append(p.pairs, s)
-	if excess := len(p.pairs) - maxPairs; excess > 0 {
-		p.pairs = slices.Delete(p.pairs, 0, excess)
+	if len(p.pairs) == maxPairs {
+		oldest := slices.IndexFunc(p.pairs, func(s *pair) bool { return s != p.current })
+		p.pairs = slices.Delete(p.pairs, oldest, oldest+1)
 	}
+	p.pairs = append(p.pairs, s)
 	return s
 }
 
