@@ -35,6 +35,7 @@ type controller struct {
 	changes    *host.Changes // of the host's interfaces and routes
 	lookout    lookout       // for them
 	strangers  limit         // of warnings about strangers' handshakes
+	turns      turns         // of initiations
 }
 
 // run ends when ctx is done; it then tells the peers.
