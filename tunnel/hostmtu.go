@@ -20,20 +20,21 @@ type hostMTUs struct {
 	network hostNetwork
 	port    uint16 // of our sockets
 	routes  bool   // are the tunnel's business
+	device  int    // the MTU that the device was given last
+	paths   census // of the hostMTUs of the peers' paths, as far as applied
 	log     *slog.Logger
 }
 
 // apply gives a peer's routes the MTU of its path, and the device the largest
 // of all peers'. The device carries both families.
-func (h *hostMTUs) apply(p *peer, peers []*peer) {
-	largest := 0
-	for _, other := range peers {
-		if other.path != nil {
-			largest = max(largest, other.path.linkMTU(true))
+func (h *hostMTUs) apply(p *peer) {
+	h.paths.move(p.appliedHostMTU, p.path.hostMTU)
+	p.appliedHostMTU = p.path.hostMTU
+	if mtu := max(h.paths.largest, host.MinIPv6LinkMTU); mtu != h.device {
+		h.device = mtu
+		if err := h.network.SetMTU(mtu); err != nil {
+			h.log.Error("TUN device", "error", err)
 		}
-	}
-	if err := h.network.SetMTU(largest); err != nil {
-		h.log.Error("TUN device", "error", err)
 	}
 	if !h.routes {
 		return

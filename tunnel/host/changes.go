@@ -33,16 +33,16 @@ func (c *Changes) Take() Change {
 	return taken
 }
 
-// any notes that every way may have changed.
-func (c *Changes) any() {
+// Any notes that every way may have changed.
+func (c *Changes) Any() {
 	c.mu.Lock()
 	c.pending = Change{any: true}
 	c.mu.Unlock()
 	c.tell()
 }
 
-// to notes that the ways to the addresses of a prefix may have changed.
-func (c *Changes) to(prefix netip.Prefix) {
+// To notes that the ways to the addresses of a prefix may have changed.
+func (c *Changes) To(prefix netip.Prefix) {
 	c.mu.Lock()
 	if !c.pending.any {
 		if c.pending.prefixes == nil {

@@ -36,11 +36,11 @@ func TestChanges(t *testing.T) {
 		tokens := 0
 		for range 3 {
 			for _, prefix := range test.prefixes {
-				c.to(prefix)
+				c.To(prefix)
 				tokens = 1
 			}
 			if test.any {
-				c.any()
+				c.Any()
 				tokens = 1
 			}
 		}

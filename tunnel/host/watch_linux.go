@@ -65,7 +65,7 @@ func (w *Watcher) run(changes *Changes) {
 			add(changes, &messages[i])
 		}
 		if err != nil {
-			changes.any()
+			changes.Any()
 		}
 		if err != nil && !errors.Is(err, unix.ENOBUFS) {
 			select {
@@ -80,9 +80,9 @@ func (w *Watcher) run(changes *Changes) {
 // add adds what a message tells.
 func add(changes *Changes, m *syscall.NetlinkMessage) {
 	if prefix, ok := routePrefix(m); ok {
-		changes.to(prefix)
+		changes.To(prefix)
 	} else {
-		changes.any()
+		changes.Any()
 	}
 }
 
