@@ -6,13 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"text/tabwriter"
 	"time"
-
-	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"fathom/test/crowd"
 	"fathom/test/gateway"
@@ -65,7 +61,7 @@ func measure(binary, dir string, peers, routes int, idle time.Duration) (err err
 	if err := l.share("idle", idle, func(context.Context) error { return nil }); err != nil {
 		return err
 	}
-	churn := func(ctx context.Context) error { return churn(ctx, at, routes) }
+	churn := func(ctx context.Context) error { return crowd.Churn(ctx, at, routes) }
 	if err := l.share(fmt.Sprintf("%d foreign routes/s", routes), idle, churn); err != nil {
 		return err
 	}
@@ -115,45 +111,4 @@ func (l *load) share(name string, d time.Duration, f func(context.Context) error
 	after, err := l.hub.CPU()
 	fmt.Fprintf(l.table, "%d peers\t%s\t%.1f %% of a core\tfor %v\tup: %d\n", l.peers, name, 100*(after-before).Seconds()/time.Since(began).Seconds(), d, l.Up())
 	return err
-}
-
-// churn adds so many routes a second on a host, and deletes each after a while,
-// as a routing daemon may, until ctx is done.
-func churn(ctx context.Context, host *netlab.Host, perSecond int) error {
-	const kept = 50 // routes at a time
-	var handle *netlink.Handle
-	err := host.Do(func() (err error) {
-		handle, err = netlink.NewHandle(unix.NETLINK_ROUTE)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	defer handle.Close()
-	route := func(n int) *netlink.Route {
-		return &netlink.Route{
-			Dst: &net.IPNet{IP: net.IPv4(198, 18, byte(n), 0), Mask: net.CIDRMask(24, 32)},
-			Gw:  crowd.Gateway.AsSlice(),
-		}
-	}
-	ticks := time.NewTicker(time.Second / time.Duration(perSecond))
-	defer ticks.Stop()
-	for n := 0; ; n++ {
-		select {
-		case <-ctx.Done():
-			for i := max(0, n-kept); i < n; i++ {
-				err = errors.Join(err, handle.RouteDel(route(i)))
-			}
-			return err
-		case <-ticks.C:
-		}
-		if err := handle.RouteAdd(route(n)); err != nil {
-			return err
-		}
-		if n >= kept {
-			if err := handle.RouteDel(route(n - kept)); err != nil {
-				return err
-			}
-		}
-	}
 }
