@@ -105,7 +105,7 @@ func (c *controller) catchUp() {
 // saveEndpoints writes down where the peers are.
 func (c *controller) saveEndpoints() {
 	if err := c.endpoints.save(); err != nil {
-		c.log.Debug("where the peers are was not saved", "error", err)
+		c.log.Debug("cannot save the peers' endpoints", "error", err)
 	}
 }
 

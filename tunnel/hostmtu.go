@@ -33,7 +33,7 @@ func (h *hostMTUs) apply(p *peer) {
 	if mtu := max(h.paths.largest, host.MinIPv6LinkMTU); mtu != h.device {
 		h.device = mtu
 		if err := h.network.SetMTU(mtu); err != nil {
-			h.log.Error("TUN device", "error", err)
+			h.log.Error("cannot set the MTU of the TUN device", "error", err)
 		}
 	}
 	if !h.routes {
@@ -41,7 +41,7 @@ func (h *hostMTUs) apply(p *peer) {
 	}
 	for _, prefix := range p.allowed {
 		if err := h.network.Route(prefix, p.path.linkMTU(prefix.Addr().Is6())); err != nil {
-			h.log.Error("route", "peer", p.name, "error", err)
+			h.log.Error("cannot set a route", "peer", p.name, "error", err)
 		}
 	}
 }

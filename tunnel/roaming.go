@@ -14,7 +14,7 @@ func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time
 	}
 	mtu, err := c.egressMTU(to, local)
 	if err != nil {
-		c.log.Warn("no way to peer", "peer", p.name, "endpoint", to, "error", err)
+		c.log.Warn("no route to peer", "peer", p.name, "endpoint", to, "error", err)
 		return
 	}
 	path := newPath(to, local)

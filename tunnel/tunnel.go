@@ -265,7 +265,7 @@ func (t *Tunnel) newController(network hostNetwork, port uint16, keys *keyLog, s
 		}
 	}
 	spis, places, drops := new(spiTable), new(places), new(drops)
-	handshaker, err := newHandshaker(t.private, t.suites, spis.unused, t.peers, rand.Reader)
+	handshaker, err := newHandshaker(t.private, t.public, t.suites, spis.unused, t.peers, rand.Reader)
 	if err != nil {
 		return nil, err
 	}
