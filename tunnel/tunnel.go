@@ -118,11 +118,11 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 		t.log.Warn("writing the keys of all traffic to a file", "file", t.config.DebugESPSAFile)
 	}
 
-	c, err := t.newController(link, keys, t.sending(conn, device))
+	c, err := t.newController(link, conn.Addrs()[0].Port(), keys, t.sending(conn, device))
 	if err != nil {
 		return err
 	}
-	watcher, err := host.Watch(c.egress)
+	watcher, err := host.Watch(c.changes)
 	if err != nil {
 		return err
 	}
@@ -248,8 +248,8 @@ func (t *Tunnel) sending(conn *udp.Conn, device *tun.Device) func(*events) (mess
 	}
 }
 
-func (t *Tunnel) newController(network hostNetwork, keys *keyLog, sending func(*events) (messageSender, *forwarder)) (*controller, error) {
-	endpoints, err := loadEndpointCache(filepath.Join(filepath.Dir(t.config.StatusSocket), t.config.Name+".peers"))
+func (t *Tunnel) newController(network hostNetwork, port uint16, keys *keyLog, sending func(*events) (messageSender, *forwarder)) (*controller, error) {
+	endpoints, err := loadEndpointCache(filepath.Join(filepath.Dir(t.config.StatusSocket), t.config.Name+".peers"), t.peers)
 	if err != nil {
 		t.log.Warn("cannot read the peers' last endpoints", "error", err)
 	}
@@ -277,10 +277,10 @@ func (t *Tunnel) newController(network hostNetwork, keys *keyLog, sending func(*
 		spis:       spis,
 		places:     places,
 		drops:      drops,
-		host:       newHostMTUs(t.config, network, t.log),
+		host:       newHostMTUs(t.config, network, port, t.log),
 		keys:       keys,
 		endpoints:  endpoints,
-		egress:     make(chan struct{}, 1),
+		changes:    host.NewChanges(),
 		strangers:  limit{interval: warnEvery},
 	}, nil
 }

@@ -29,10 +29,11 @@ import (
 // testHost stands for the host's addresses and routes.
 type testHost struct{ mtu int }
 
-func (h testHost) EgressMTU(netip.Addr) (int, error) { return h.mtu, nil }
-func (testHost) SetMTU(int) error                    { return nil }
-func (testHost) Route(host.Route) error              { return nil }
-func (testHost) LargestMTU() (int, error)            { return 1500, nil }
+func (h testHost) Egress(host.Flow) (host.Egress, error) { return host.Egress{MTU: h.mtu}, nil }
+func (testHost) Forget()                                 {}
+func (testHost) SetMTU(int) error                        { return nil }
+func (testHost) Route(host.Route) error                  { return nil }
+func (testHost) LargestMTU() (int, error)                { return 1500, nil }
 
 // end is one end of a test tunnel.
 type end struct {
@@ -144,7 +145,7 @@ func (e *end) start() {
 	}
 	e.device = tuntest.NewChannelTUN()
 	device := tun.Wrap(e.device.TUN())
-	if e.ctl, err = e.tunnel.newController(testHost{1500}, nil, e.tunnel.sending(e.conn, device)); err != nil {
+	if e.ctl, err = e.tunnel.newController(testHost{1500}, e.conn.Addrs()[0].Port(), nil, e.tunnel.sending(e.conn, device)); err != nil {
 		e.t.Fatal(err)
 	}
 	if e.adjust != nil {

@@ -27,4 +27,7 @@ type Config struct {
 	// GSOMaxSize is the largest superpacket that the host is to make, in bytes.
 	// Zero leaves it to the kernel, and so does a kernel that cannot set it.
 	GSOMaxSize int
+	// Mark is the fwmark of our sockets, by which rules tell their packets from
+	// others; 0 is none.
+	Mark uint32
 }

@@ -7,34 +7,39 @@ import (
 	"net/netip"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
-
-// maxPacket is the largest IP packet that is sent in one piece, in bytes.
-const maxPacket = 65535
 
 // Link is the TUN device as the host sees it: its addresses, its MTU and the
 // routes into it. All of it disappears with the device, but stays on one that
 // is persistent. One goroutine uses it.
 type Link struct {
-	handle *netlink.Handle
-	link   netlink.Link
-	mtu    int
-	routes map[netip.Prefix]Route // that were added
+	handle  *netlink.Handle
+	lookups *nl.SocketHandle // for what handle cannot ask
+	link    netlink.Link
+	mtu     int
+	mark    uint32                 // of our sockets
+	routes  map[netip.Prefix]Route // that were added
+	learnt  learnt                 // by Egress
 }
 
 // Attach finds the interface of a TUN device that is open, gives it its MTU and
 // its addresses, and sets it up.
 func Attach(name string, config Config) (_ *Link, err error) {
-	l := &Link{routes: make(map[netip.Prefix]Route)}
+	l := &Link{mark: config.Mark, routes: make(map[netip.Prefix]Route)}
 	if l.handle, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
 		return nil, fmt.Errorf("netlink: %w", err)
 	}
+	l.lookups = new(nl.SocketHandle)
 	defer func() {
 		if err != nil {
 			l.Close()
 		}
 	}()
+	if l.lookups.Socket, err = nl.Subscribe(unix.NETLINK_ROUTE); err != nil {
+		return nil, fmt.Errorf("netlink: %w", err)
+	}
 	if l.link, err = l.handle.LinkByName(name); err != nil {
 		return nil, fmt.Errorf("find %s: %w", name, err)
 	}
@@ -63,7 +68,10 @@ func Attach(name string, config Config) (_ *Link, err error) {
 
 // Close gives up the connection to the kernel. It leaves the interface, its
 // addresses and its routes alone: they end with the device.
-func (l *Link) Close() { l.handle.Close() }
+func (l *Link) Close() {
+	l.handle.Close()
+	l.lookups.Close()
+}
 
 // SetMTU changes the MTU of the interface, in bytes of an inner packet.
 func (l *Link) SetMTU(mtu int) error {
@@ -145,37 +153,6 @@ func (l *Link) owns(r *netlink.Route) bool {
 		}
 	}
 	return len(found) > 0
-}
-
-// EgressMTU returns the largest IP packet, in bytes, that the host can send
-// towards an address without fragmenting it: the MTU of the route, if it has
-// one, else that of the interface. The kernel's path MTU cache has no say in
-// it, since a forged ICMP message can write there. A route that leads into the
-// tunnel itself is an error.
-func (l *Link) EgressMTU(to netip.Addr) (int, error) {
-	ip := net.IP(to.AsSlice())
-	routes, err := l.handle.RouteGet(ip)
-	if err == nil && len(routes) == 0 {
-		err = unix.ENETUNREACH
-	}
-	if err != nil {
-		return 0, fmt.Errorf("route to %s: %w", to, err)
-	}
-	if routes[0].LinkIndex == l.link.Attrs().Index {
-		return 0, fmt.Errorf("%s: the host's route to the endpoint leads into the tunnel itself", to)
-	}
-	link, err := l.handle.LinkByIndex(routes[0].LinkIndex)
-	if err != nil {
-		return 0, fmt.Errorf("egress interface towards %s: %w", to, err)
-	}
-	mtu := min(link.Attrs().MTU, maxPacket)
-	// The entry of the routing table, as opposed to what RouteGet returns,
-	// shows the administrator's MTU and not the cached one.
-	entries, err := l.handle.RouteGetWithOptions(ip, &netlink.RouteGetOptions{FIBMatch: true})
-	if err == nil && len(entries) > 0 && entries[0].MTU > 0 {
-		mtu = min(mtu, entries[0].MTU)
-	}
-	return mtu, nil
 }
 
 func ipNet(p netip.Prefix) *net.IPNet {

@@ -2,10 +2,7 @@
 
 package host
 
-import (
-	"errors"
-	"net/netip"
-)
+import "errors"
 
 // Link exists on Linux only.
 type Link struct{}
@@ -22,8 +19,11 @@ func (*Link) Route(Route) error { return errors.ErrUnsupported }
 // LargestMTU returns errors.ErrUnsupported.
 func (*Link) LargestMTU() (int, error) { return 0, errors.ErrUnsupported }
 
-// EgressMTU returns errors.ErrUnsupported.
-func (*Link) EgressMTU(netip.Addr) (int, error) { return 0, errors.ErrUnsupported }
+// Egress returns errors.ErrUnsupported.
+func (*Link) Egress(Flow) (Egress, error) { return Egress{}, errors.ErrUnsupported }
+
+// Forget does nothing.
+func (*Link) Forget() {}
 
 // Close does nothing.
 func (*Link) Close() {}
