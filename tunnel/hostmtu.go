@@ -13,6 +13,7 @@ import (
 // hostNetwork is what the controller asks of the host: see host.Link.
 type hostNetwork interface {
 	Egress(flow host.Flow) (host.Egress, error)
+	Forget() // what Egress has learnt of the host: it may have changed
 	LargestMTU() (int, error)
 	SetMTU(mtu int) error
 	Route(host.Route) error
@@ -36,8 +37,9 @@ type hostMTUs struct {
 	port    uint16 // of our sockets
 	routes  bool   // are the tunnel's business
 	carry   bool
-	fixed   int // the device's MTU, if the configuration says so, else 0
-	device  int // that the device has had last
+	fixed   int    // the device's MTU, if the configuration says so, else 0
+	device  int    // that the device has had last
+	paths   census // of the hostMTUs of the peers' paths, as far as applied
 	log     *slog.Logger
 }
 
@@ -83,14 +85,11 @@ func (h *hostMTUs) begin(peers []*peer) error {
 	return nil
 }
 
-// apply tells the host of a peer's new hostMTU.
-func (h *hostMTUs) apply(p *peer, peers []*peer) {
-	largest := 0
-	for _, other := range peers {
-		if other.path != nil {
-			largest = max(largest, other.path.linkMTU(true))
-		}
-	}
+// apply tells the host of a peer's new hostMTU. The device carries both families.
+func (h *hostMTUs) apply(p *peer) {
+	h.paths.move(p.appliedHostMTU, p.path.hostMTU)
+	p.appliedHostMTU = p.path.hostMTU
+	largest := max(h.paths.largest, host.MinIPv6LinkMTU)
 	if h.carry {
 		h.grow(largest)
 	} else {
@@ -125,7 +124,7 @@ func (h *hostMTUs) lookAround() {
 func (h *hostMTUs) grow(mtu int) { h.setDevice(max(h.device, mtu)) }
 
 func (h *hostMTUs) setDevice(mtu int) {
-	if h.fixed > 0 {
+	if h.fixed > 0 || mtu == h.device {
 		return
 	}
 	h.device = mtu

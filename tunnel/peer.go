@@ -45,13 +45,11 @@ type peer struct {
 
 	// ---- control goroutine only ----
 
-	sas     saSet
-	path    *path    // where the peer is, nil while that is not known
-	refused struct { // where the peer has moved though there was no way
-		place netip.AddrPort
-		until time.Time
-	}
+	sas            saSet
+	path           *path // where the peer is, nil while that is not known
 	noWay          error // why the host cannot send there, nil: it can
+	refused        refusal
+	egressStale    bool // the host has changed since it was asked for the way there
 	discovery      prober
 	probeRun       *probeRun // nil: none is under way
 	probeRuns      uint64    // begun so far

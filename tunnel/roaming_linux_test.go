@@ -31,7 +31,10 @@ func (h *routedHost) Egress(flow host.Flow) (host.Egress, error) {
 func (v *virtual) reroute(h *routedHost, err error) {
 	v.do(func(now time.Time) {
 		h.err = err
-		v.egressChanged(now)
+		changes := host.NewChanges()
+		changes.Any()
+		v.hostChanged(changes.Take(), now)
+		v.attendDue(now)
 	})
 }
 

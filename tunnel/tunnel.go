@@ -125,7 +125,7 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	watcher, err := host.Watch(c.egress)
+	watcher, err := host.Watch(c.changes)
 	if err != nil {
 		return err
 	}
@@ -263,7 +263,7 @@ func (t *Tunnel) sending(conn *udp.Conn, device *tun.Device) func(*events) (mess
 }
 
 func (t *Tunnel) newController(network hostNetwork, port uint16, keys *keyLog, sending func(*events) (messageSender, *forwarder)) (*controller, error) {
-	endpoints, err := loadEndpointCache(filepath.Join(filepath.Dir(t.config.StatusSocket), t.config.Name+".peers"))
+	endpoints, err := loadEndpointCache(filepath.Join(filepath.Dir(t.config.StatusSocket), t.config.Name+".peers"), t.peers)
 	if err != nil {
 		t.log.Warn("cannot read the peers' last endpoints", "error", err)
 	}
@@ -294,7 +294,7 @@ func (t *Tunnel) newController(network hostNetwork, port uint16, keys *keyLog, s
 		host:       newHostMTUs(t.config, network, port, t.log),
 		keys:       keys,
 		endpoints:  endpoints,
-		egress:     make(chan struct{}, 1),
+		changes:    host.NewChanges(),
 		strangers:  limit{interval: warnEvery},
 	}, nil
 }

@@ -30,6 +30,7 @@ import (
 type testHost struct{ mtu int }
 
 func (h testHost) Egress(host.Flow) (host.Egress, error) { return host.Egress{MTU: h.mtu}, nil }
+func (testHost) Forget()                                 {}
 func (testHost) SetMTU(int) error                        { return nil }
 func (testHost) Route(host.Route) error                  { return nil }
 func (testHost) LargestMTU() (int, error)                { return 1500, nil }

@@ -19,7 +19,8 @@ const maxPacket = 65535
 // MTU is that of the route, if it has one, else that of the interface. The
 // kernel's path MTU cache has no say in it, since a forged ICMP message can write
 // there. The error is ErrLoop where the way leads into the device itself, else
-// what a datagram would be refused with.
+// what a datagram would be refused with. What the host has beside its routes, its
+// interfaces and addresses, is as it was at the last Forget.
 func (l *Link) Egress(flow Flow) (Egress, error) {
 	e, err := l.egress(flow)
 	if err != nil {
@@ -29,7 +30,7 @@ func (l *Link) Egress(flow Flow) (Egress, error) {
 }
 
 func (l *Link) egress(flow Flow) (Egress, error) {
-	if local := flow.Local.Addr(); local.IsValid() && !l.isLocal(local) {
+	if local := flow.Local.Addr(); local.IsValid() && !l.learnt.isLocal(local, l.isLocal) {
 		flow.Local = netip.AddrPortFrom(netip.Addr{}, flow.Local.Port())
 	}
 	// The entry of the routing table, as opposed to the route that results from
@@ -51,15 +52,28 @@ func (l *Link) egress(flow Flow) (Egress, error) {
 	if out == l.link.Attrs().Index {
 		return Egress{}, ErrLoop
 	}
-	link, err := l.handle.LinkByIndex(out)
+	mtu, err := l.learnt.mtu(out, l.mtuOf)
 	if err != nil {
 		return Egress{}, fmt.Errorf("interface: %w", err)
 	}
-	e := Egress{MTU: min(link.Attrs().MTU, maxPacket), Interface: out}
+	e := Egress{MTU: min(mtu, maxPacket), Interface: out}
 	if entry.mtu > 0 {
 		e.MTU = min(e.MTU, entry.mtu)
 	}
 	return e, nil
+}
+
+// Forget makes Egress ask again what it has learnt of the host's interfaces and
+// addresses. Call it when they may have changed.
+func (l *Link) Forget() { l.learnt = learnt{} }
+
+// mtuOf returns the MTU of an interface now, in bytes.
+func (l *Link) mtuOf(index int) (int, error) {
+	link, err := l.handle.LinkByIndex(index)
+	if err != nil {
+		return 0, err
+	}
+	return link.Attrs().MTU, nil
 }
 
 // isLocal reports whether the host has an address now.

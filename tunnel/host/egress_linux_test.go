@@ -160,3 +160,32 @@ func fromSecond(r *netlink.Rule) {
 	}
 	r.Src, r.Table = ipNet(prefix), 52
 }
+
+// TestEgressOfMany: what the ways to many have in common is asked for once, and
+// again after Forget.
+func TestEgressOfMany(t *testing.T) {
+	inHost(t, func() error {
+		l := uplinks(t, Config{})
+		local := netip.MustParseAddrPort("192.0.2.1:4500")
+		mtu := func() int {
+			e, err := l.Egress(Flow{Remote: netip.MustParseAddrPort("203.0.113.1:4500"), Local: local})
+			check(t, err)
+			return e.MTU
+		}
+		if got := mtu(); got != 1500 {
+			t.Fatalf("MTU %d", got)
+		}
+		check(t, netlink.LinkSetMTU(state(t, "wan1"), 1300))
+		if got := mtu(); got != 1500 {
+			t.Errorf("the interface is asked again: %d", got)
+		}
+		l.Forget()
+		if got := mtu(); got != 1300 {
+			t.Errorf("MTU %d after Forget", got)
+		}
+		if len(l.learnt.local) != 1 || len(l.learnt.mtus) != 1 {
+			t.Errorf("has learnt %v", l.learnt)
+		}
+		return nil
+	})
+}

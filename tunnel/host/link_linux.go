@@ -25,6 +25,7 @@ type Link struct {
 	policy  policy                 // of the default routes
 	saved   string                 // see Config.Saved
 	routes  map[netip.Prefix]Route // that were added
+	learnt  learnt                 // by Egress
 	// oldValidMark is the value to give back of a sysctl, empty: none.
 	oldValidMark string
 }

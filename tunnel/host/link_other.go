@@ -41,5 +41,8 @@ func (*Link) RestoreRules() (int, error) { return 0, errors.ErrUnsupported }
 // Resolver returns net.DefaultResolver.
 func Resolver(uint32) *net.Resolver { return net.DefaultResolver }
 
+// Forget does nothing.
+func (*Link) Forget() {}
+
 // Close does nothing.
 func (*Link) Close() {}

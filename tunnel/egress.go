@@ -1,0 +1,143 @@
+package tunnel
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+	"time"
+
+	"fathom/tunnel/host"
+)
+
+// This file follows changes of the host's own interfaces and routes: the ways
+// out to the peers may be others.
+
+// egressMTU asks the host for the way to an endpoint from an address of ours,
+// which may be invalid, and returns its MTU.
+func (c *controller) egressMTU(to netip.AddrPort, local netip.Addr) (int, error) {
+	e, err := c.host.network.Egress(host.Flow{Remote: to, Local: netip.AddrPortFrom(local, c.host.port)})
+	return e.MTU, err
+}
+
+// noteWay takes note of why the host cannot send to the peer; nil: it can. A
+// change is told once. While the reason is a loop the peer has no session.
+func (c *controller) noteWay(p *peer, to netip.AddrPort, err error) {
+	was, looped := p.noWay, p.looped()
+	p.noWay = err
+	switch {
+	case err == nil && was != nil:
+		c.log.Info("there is a way to the peer again", "peer", p.name, "endpoint", to)
+	case err != nil && was == nil, err != nil && p.looped() != looped:
+		c.log.Warn("no way to peer", "peer", p.name, "endpoint", to, "error", err)
+	}
+	if p.looped() != looped {
+		p.publish()
+	}
+}
+
+// looped reports whether packets to the peer would enter the tunnel again.
+func (p *peer) looped() bool { return errors.Is(p.noWay, host.ErrLoop) }
+
+// wouldLoop reports whether a handshake message to an endpoint of a peer would enter
+// the tunnel, and takes note of that. Another error is the kernel's to tell, when the
+// message is sent: an endpoint's name may have addresses of a family that the
+// host has no route for.
+func (c *controller) wouldLoop(p *peer, path *path) bool {
+	_, err := c.egressMTU(path.Remote(), path.Local())
+	loops := errors.Is(err, host.ErrLoop)
+	if p.path == path || p.path == nil && loops {
+		c.noteWay(p, path.Remote(), err)
+	}
+	return loops
+}
+
+// hostChanged puts back rules that somebody has removed, and makes the peers look
+// for their ways out again that a change may concern. Each does so when it is its
+// turn.
+func (c *controller) hostChanged(change host.Change, now time.Time) {
+	c.host.network.Forget()
+	if change.Wide() {
+		c.restoreRules()
+		c.host.lookAround()
+	}
+	peers := 0
+	for _, p := range c.peers {
+		if p.concerned(change) {
+			p.egressStale = true
+			c.agenda.set(&p.appointment, now)
+			peers++
+		}
+	}
+	c.lookout.looked(now, peers)
+}
+
+// concerned reports whether a change of the host may concern the way to the peer, or,
+// while none of its endpoints could be called, to one of those.
+func (p *peer) concerned(change host.Change) bool {
+	if path := p.path; path != nil {
+		return change.Concerns(path.Remote().Addr()) || change.Concerns(path.Local())
+	}
+	return p.looped() && slices.ContainsFunc(p.candidates, func(at netip.AddrPort) bool { return change.Concerns(at.Addr()) })
+}
+
+func (c *controller) restoreRules() {
+	if n, err := c.host.network.RestoreRules(); err != nil {
+		c.log.Error("rules of the default route", "error", err)
+	} else if n > 0 {
+		c.log.Warn("rules of the default route were gone and are back", "rules", n)
+	}
+}
+
+// lookForEgress asks the host for the way to a peer, if that may be another.
+func (c *controller) lookForEgress(p *peer, now time.Time) {
+	if !p.egressStale {
+		return
+	}
+	p.egressStale = false
+	path := p.path
+	if path == nil {
+		p.initiations.hurry(now)
+		return
+	}
+	mtu, err := c.egressMTU(path.Remote(), path.Local())
+	c.noteWay(p, path.Remote(), err)
+	if err != nil || mtu == path.egress {
+		return // without a route there will be another change
+	}
+	c.log.Info("egress MTU", "peer", p.name, "from", path.egress, "to", mtu)
+	p.setPath(path.with(path.plpmtu, path.settled, mtu))
+	p.discovery.EgressMTU(mtu, now)
+}
+
+const (
+	// gatherChanges is how long changes of the host are gathered after an answer.
+	gatherChanges = 100 * time.Millisecond
+	// restPerLook is the rest that follows on each peer that looks for its way, so
+	// that a host that keeps changing, by a default route that flaps, say, costs a
+	// few hundredths of a core however many peers there are.
+	restPerLook = time.Millisecond
+)
+
+// lookout decides when changes of the host are answered: the first at once, those
+// after it together. The zero value is ready; owned by the control goroutine.
+type lookout struct {
+	at    time.Time // when to look; zero: there is nothing to look for
+	ready time.Time // not before
+}
+
+// told takes note of a change.
+func (l *lookout) told(now time.Time) {
+	if !l.at.IsZero() {
+		return
+	}
+	l.at = now
+	if l.ready.After(now) {
+		l.at = l.ready
+	}
+}
+
+// looked takes note that the changes so far are answered, by so many peers.
+func (l *lookout) looked(now time.Time, peers int) {
+	l.at = time.Time{}
+	l.ready = now.Add(gatherChanges + time.Duration(peers)*restPerLook)
+}
