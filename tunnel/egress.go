@@ -41,11 +41,15 @@ func (p *peer) looped() bool { return errors.Is(p.noWay, host.ErrLoop) }
 // wouldLoop reports whether a handshake message to an endpoint of a peer would enter
 // the tunnel, and takes note of that. Another error is the kernel's to tell, when the
 // message is sent: an endpoint's name may have addresses of a family that the
-// host has no route for.
+// host has no route for. The way to where the peer is known to be is looked up again
+// whenever the host changes.
 func (c *controller) wouldLoop(p *peer, path *path) bool {
+	if p.path != nil && p.path.Remote() == path.Remote() {
+		return p.looped()
+	}
 	_, err := c.egressMTU(path.Remote(), path.Local())
 	loops := errors.Is(err, host.ErrLoop)
-	if p.path == path || p.path == nil && loops {
+	if p.path == nil && loops {
 		c.noteWay(p, path.Remote(), err)
 	}
 	return loops

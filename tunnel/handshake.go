@@ -25,11 +25,15 @@ func (c *controller) initiate(p *peer, now time.Time) {
 		c.resolve(p)
 	}
 	path := p.nextEndpoint()
-	if path == nil || c.wouldLoop(p, path) {
+	if path == nil {
 		c.handshaker.initiate(p, netip.AddrPort{}, now)
 		return
 	}
 	if !p.initiations.inTurn(&c.turns, now) {
+		return
+	}
+	if c.wouldLoop(p, path) {
+		c.handshaker.initiate(p, netip.AddrPort{}, now)
 		return
 	}
 	o := c.handshaker.initiate(p, path.Remote(), now)

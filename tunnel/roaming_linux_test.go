@@ -133,6 +133,7 @@ func TestAPlaceWithoutAWayIsNotLookedUpForEveryPacket(t *testing.T) {
 		if at := left.peer.path.Remote(); at != place {
 			t.Errorf("the peer is at %v", at)
 		}
+		time.Sleep(time.Minute) // its place is written down
 	})
 }
 
