@@ -129,10 +129,10 @@ func TestAPlaceWithoutAWayIsNotLookedUpForEveryPacket(t *testing.T) {
 		left.do(func(now time.Time) {
 			h.err = nil
 			left.move(left.peer, place, netip.Addr{}, now)
+			if at := left.peer.path.Remote(); at != place {
+				t.Errorf("the peer is at %v", at)
+			}
 		})
-		if at := left.peer.path.Remote(); at != place {
-			t.Errorf("the peer is at %v", at)
-		}
 		time.Sleep(time.Minute) // its place is written down
 	})
 }
