@@ -34,6 +34,7 @@ type controller struct {
 	host       hostMTUs
 	keys       *keyLog
 	endpoints  *endpointCache
+	upkeep     upkeep
 	egress     chan struct{} // the host's interfaces or routes have changed
 	strangers  limit         // of warnings about strangers' handshakes
 }
@@ -52,6 +53,10 @@ func (c *controller) run(ctx context.Context) {
 			return
 		case event := <-c.events.queue:
 			event(c, time.Now())
+		case <-c.upkeep.changed:
+			c.upkeep.restore(time.Now())
+		case <-c.upkeep.again.C:
+			c.upkeep.restore(time.Now())
 		case <-c.egress:
 			c.egressChanged(time.Now())
 		case <-alarm.timer.C:

@@ -3,13 +3,18 @@ package tunnel
 import (
 	"log/slog"
 	"net/netip"
+	"time"
+
+	"fathom/tunnel/host"
 )
 
 // hostNetwork is what the controller asks of the host: see host.Link.
 type hostNetwork interface {
 	EgressMTU(to netip.Addr) (int, error)
 	SetMTU(mtu int) error
-	Route(prefix netip.Prefix, mtu int) error
+	Route(host.Route) error
+	Restore(now time.Time) (told []host.Repair, next time.Time)
+	Condition(now time.Time) host.Condition
 }
 
 // hostMTUs gives the device and the routes the MTUs of the peers' paths.
@@ -35,7 +40,7 @@ func (h *hostMTUs) apply(p *peer, peers []*peer) {
 		return
 	}
 	for _, prefix := range p.allowed {
-		if err := h.network.Route(prefix, p.path.linkMTU(prefix.Addr().Is6())); err != nil {
+		if err := h.network.Route(host.Route{Prefix: prefix, MTU: p.path.linkMTU(prefix.Addr().Is6())}); err != nil {
 			h.log.Error("route", "peer", p.name, "error", err)
 		}
 	}

@@ -97,7 +97,7 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 	}
 	cleanup = append(cleanup, func() { device.Close() })
 
-	link, err := host.Attach(t.config.Name, t.hostConfig())
+	link, err := host.Attach(t.config.Name, t.hostConfig(device))
 	if err != nil {
 		return err
 	}
@@ -128,7 +128,7 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	watcher, err := host.Watch(c.egress)
+	watcher, err := link.Watch(c.upkeep.changed, c.egress)
 	if err != nil {
 		return err
 	}
@@ -244,8 +244,11 @@ func (t *Tunnel) logDevice(d *tun.Device) {
 const deviceGSOMaxSize = 60000
 
 // hostConfig is the state of the host before the paths of the peers are known.
-func (t *Tunnel) hostConfig() host.Config {
-	return host.Config{Addresses: t.config.Addresses, MTU: defaultInnerMTU, GSOMaxSize: deviceGSOMaxSize}
+func (t *Tunnel) hostConfig(device *tun.Device) host.Config {
+	return host.Config{
+		Addresses: t.config.Addresses, MTU: defaultInnerMTU, GSOMaxSize: deviceGSOMaxSize,
+		Remake: device.Reopen, KeepGuards: t.config.OnStop == conf.OnStopBlock,
+	}
 }
 
 // sending makes what the controller sends with, which tells its events.
@@ -285,6 +288,7 @@ func (t *Tunnel) newController(network hostNetwork, keys *keyLog, sending func(*
 		spis:       spis,
 		drops:      drops,
 		host:       hostMTUs{network: network, routes: t.config.Routes, log: t.log},
+		upkeep:     newUpkeep(network, t.log),
 		keys:       keys,
 		endpoints:  endpoints,
 		egress:     make(chan struct{}, 1),
@@ -293,11 +297,15 @@ func (t *Tunnel) newController(network hostNetwork, keys *keyLog, sending func(*
 }
 
 // routeAll leads every allowed prefix into the device, with the MTU that fits
-// until the peers' paths are known.
+// until the peers' paths are known, or nowhere.
 func routeAll(link *host.Link, peers []*peer) error {
 	for _, p := range peers {
 		for _, prefix := range p.allowed {
-			if err := link.Route(prefix, defaultInnerMTU); err != nil {
+			err := link.Route(host.Route{Prefix: prefix, MTU: defaultInnerMTU})
+			if err == nil {
+				err = link.Guard(prefix)
+			}
+			if err != nil {
 				return err
 			}
 		}

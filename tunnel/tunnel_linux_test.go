@@ -19,6 +19,7 @@ import (
 	"fathom/conf"
 	"fathom/crypto"
 	"fathom/test/tier"
+	"fathom/tunnel/host"
 	"fathom/tunnel/status"
 	"fathom/tunnel/tun"
 	"fathom/tunnel/udp"
@@ -33,7 +34,11 @@ type testHost struct{ mtu int }
 
 func (h testHost) EgressMTU(netip.Addr) (int, error) { return h.mtu, nil }
 func (testHost) SetMTU(int) error                    { return nil }
-func (testHost) Route(netip.Prefix, int) error       { return nil }
+func (testHost) Route(host.Route) error              { return nil }
+func (testHost) Condition(time.Time) host.Condition  { return host.Condition{} }
+func (testHost) Restore(time.Time) ([]host.Repair, time.Time) {
+	return nil, time.Time{}
+}
 
 // end is one end of a test tunnel.
 type end struct {

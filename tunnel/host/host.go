@@ -1,10 +1,16 @@
 package host
 
-import "net/netip"
+import (
+	"errors"
+	"net/netip"
+)
 
 // MinIPv6LinkMTU is the smallest MTU at which Linux keeps IPv6 on a link
 // (RFC 8200 section 5), in bytes.
 const MinIPv6LinkMTU = 1280
+
+// ErrNoDevice: the interface does not exist and cannot be made again.
+var ErrNoDevice = errors.New("the interface does not exist")
 
 // Config is the first state of a Link.
 type Config struct {
@@ -15,4 +21,18 @@ type Config struct {
 	// GSOMaxSize is the largest superpacket that the host is to make, in bytes.
 	// Zero leaves it to the kernel, and so does a kernel that cannot set it.
 	GSOMaxSize int
+	// Remake makes the interface again after somebody has deleted it. Nil: it
+	// stays away.
+	Remake func() error
+	// KeepGuards leaves the guards of the routes in place when the Link is
+	// closed, so that what they cover goes nowhere until the next start.
+	KeepGuards bool
+}
+
+// Route is a way into the device.
+type Route struct {
+	Prefix netip.Prefix
+	// MTU and AdvMSS are metrics of the route, in bytes of an inner packet and
+	// of a TCP segment. Zero leaves them open.
+	MTU, AdvMSS int
 }

@@ -21,11 +21,11 @@ func addDevice(t *testing.T, name string) netlink.Link {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return state(t, name)
+	return stateOf(t, name)
 }
 
-// state returns the interface as it is now.
-func state(t *testing.T, name string) netlink.Link {
+// stateOf returns the interface as it is now.
+func stateOf(t *testing.T, name string) netlink.Link {
 	t.Helper()
 	link, err := netlink.LinkByName(name)
 	if err != nil {
@@ -70,7 +70,7 @@ func TestAttach(t *testing.T) {
 		addresses := netlab.Prefixes("10.9.0.1/24", "fd09::1/64")
 		for range 2 {
 			l := attach(t, "fathom0", Config{Addresses: addresses, MTU: 1438, GSOMaxSize: 60000})
-			got := state(t, "fathom0").Attrs()
+			got := stateOf(t, "fathom0").Attrs()
 			if got.MTU != 1438 || got.GSOMaxSize != 60000 || got.Flags&net.FlagUp == 0 {
 				t.Errorf("MTU %d, GSO up to %d bytes, %v", got.MTU, got.GSOMaxSize, got.Flags)
 			}
@@ -93,7 +93,7 @@ func TestAttach(t *testing.T) {
 			if err := l.SetMTU(1280); err != nil {
 				t.Error(err)
 			}
-			if mtu := state(t, "fathom0").Attrs().MTU; mtu != 1280 {
+			if mtu := stateOf(t, "fathom0").Attrs().MTU; mtu != 1280 {
 				t.Errorf("MTU %d", mtu)
 			}
 		}
@@ -122,7 +122,7 @@ func TestRoute(t *testing.T) {
 			"10.77.0.0/16", "fd77::/48",
 		) {
 			for _, mtu := range []int{1438, 1300, 1300, 1400} {
-				if err := l.Route(prefix, mtu); err != nil {
+				if err := l.Route(Route{Prefix: prefix, MTU: mtu}); err != nil {
 					t.Errorf("%s: %v", prefix, err)
 				}
 				if got, want := routesTo(t, prefix), fmt.Sprint("fathom0 ", mtu); !slices.Contains(got, want) {
@@ -131,7 +131,7 @@ func TestRoute(t *testing.T) {
 			}
 		}
 		for _, prefix := range others {
-			if err := l.Route(prefix, 1438); err == nil || !strings.Contains(err.Error(), "another interface") {
+			if err := l.Route(Route{Prefix: prefix, MTU: 1438}); err == nil || !strings.Contains(err.Error(), "another interface") {
 				t.Errorf("%s: error %v", prefix, err)
 			}
 			if got := routesTo(t, prefix); len(got) != 1 || !strings.HasPrefix(got[0], "fathom0-far ") {

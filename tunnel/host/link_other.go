@@ -5,10 +5,11 @@ package host
 import (
 	"errors"
 	"net/netip"
+	"time"
 )
 
 // Link exists on Linux only.
-type Link struct{}
+type Link struct{ upkeep }
 
 // Attach returns errors.ErrUnsupported.
 func Attach(string, Config) (*Link, error) { return nil, errors.ErrUnsupported }
@@ -17,10 +18,19 @@ func Attach(string, Config) (*Link, error) { return nil, errors.ErrUnsupported }
 func (*Link) SetMTU(int) error { return errors.ErrUnsupported }
 
 // Route returns errors.ErrUnsupported.
-func (*Link) Route(netip.Prefix, int) error { return errors.ErrUnsupported }
+func (*Link) Route(Route) error { return errors.ErrUnsupported }
+
+// Guard returns errors.ErrUnsupported.
+func (*Link) Guard(netip.Prefix) error { return errors.ErrUnsupported }
 
 // EgressMTU returns errors.ErrUnsupported.
 func (*Link) EgressMTU(netip.Addr) (int, error) { return 0, errors.ErrUnsupported }
+
+// Watch returns errors.ErrUnsupported.
+func (*Link) Watch(_, _ chan<- struct{}) (*Watcher, error) { return nil, errors.ErrUnsupported }
+
+// Restore does nothing.
+func (*Link) Restore(time.Time) ([]Repair, time.Time) { return nil, time.Time{} }
 
 // Close does nothing.
 func (*Link) Close() {}

@@ -67,11 +67,19 @@ func TestWatchTellsOfChanges(t *testing.T) {
 		"an MTU":        func(t *testing.T) error { return netlink.LinkSetMTU(loopback(t), 9000) },
 		"an IPv4 route": func(t *testing.T) error { return route(t, "192.0.2.0/24") },
 		"an IPv6 route": func(t *testing.T) error { return route(t, "2001:db8::/64") },
+		"an address": func(t *testing.T) error {
+			return netlink.AddrAdd(loopback(t), &netlink.Addr{IPNet: ipNet(netip.MustParsePrefix("192.0.2.1/32"))})
+		},
+		"a rule": func(t *testing.T) error {
+			rule := netlink.NewRule()
+			rule.Priority, rule.Table, rule.Family = 100, 100, netlink.FAMILY_V4
+			return netlink.RuleAdd(rule)
+		},
 	} {
 		t.Run(of, func(t *testing.T) {
 			inHost(t, func() error {
 				changed := make(chan struct{}, 1)
-				w, err := Watch(changed)
+				w, err := new(Link).Watch(nil, changed)
 				if err != nil {
 					return err
 				}
@@ -118,7 +126,7 @@ func TestAWatchOutlivesAnOverflow(t *testing.T) {
 		same.Close()
 
 		changed := make(chan struct{}, 1)
-		w := watch(socket, changed)
+		w := watch(socket, new(wanted).judge, new(throttle), &throttle{out: changed})
 		expect(t, changed, "the overflow")
 		// More than were in the buffer: some of the tokens are of new changes.
 		for n := range 2 * changes {
@@ -140,7 +148,7 @@ func TestACloseEndsAWatch(t *testing.T) {
 		before := openSockets(t)
 		for n := range 20 {
 			changed := make(chan struct{}, 1)
-			w, err := Watch(changed)
+			w, err := new(Link).Watch(nil, changed)
 			if err != nil {
 				return err
 			}
