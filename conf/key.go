@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
@@ -8,6 +9,8 @@ import (
 	"log/slog"
 	"strings"
 
+	"filippo.io/edwards25519"
+	fp "filippo.io/edwards25519/field"
 	"golang.org/x/crypto/curve25519"
 )
 
@@ -17,14 +20,14 @@ const (
 )
 
 type (
-	// Key is an X25519 public key (RFC 7748). The zero Key is none.
+	// Key is an X25519 public key (RFC 7748). The zero Key means no key.
 	Key [keySize]byte
-	// SecretKey is a private or preshared key. The zero SecretKey is none.
+	// SecretKey is a private or preshared key. The zero SecretKey means no key.
 	//
 	// It prints itself as "(hidden)" through fmt, log/slog and encoders of
-	// text such as encoding/json. What fmt cannot call methods on it prints
-	// as bytes, so keep secrets in exported fields or behind a pointer; and the
-	// verb %p, which go vet finds, calls no method.
+	// text such as encoding/json. fmt calls no methods of an unexported field
+	// and would print its bytes, so keep secrets in exported fields or behind a
+	// pointer. The verb %p calls no method either; go vet finds it.
 	SecretKey [keySize]byte
 )
 
@@ -97,9 +100,30 @@ func (k SecretKey) public() (public Key) {
 	return public
 }
 
-// possible reports whether k can be a public key at all: the canonical
-// encoding of a point of large order (RFC 7748 section 6.1).
+// possible reports whether k can be a public key at all. A private key is a
+// multiple of 8 (RFC 7748 section 5), so its public key is a point that is 8 times
+// another. Among other numbers, such as private keys, one in 16 is.
 func (k Key) possible() bool {
-	_, err := curve25519.X25519(curve25519.Basepoint, k[:]) // any scalar shows a low order
-	return err == nil && k[keySize-1]&0x80 == 0
+	var u, y fp.Element
+	if u.SetBytes(k[:]); !bytes.Equal(u.Bytes(), k[:]) {
+		return false // not in canonical form
+	}
+	// On edwards25519 the point has y = (u-1)/(u+1): RFC 7748 section 4.1.
+	one := new(fp.Element).One()
+	y.Multiply(y.Subtract(&u, one), u.Invert(u.Add(&u, one)))
+	point, err := new(edwards25519.Point).SetBytes(y.Bytes())
+	if err != nil {
+		return false // not on the curve
+	}
+	part := new(edwards25519.Point).ScalarMult(eighth, point)
+	return part.MultByCofactor(part).Equal(point) == 1
 }
+
+// eighth times 8 is 1 modulo the order of the points that are 8 times another.
+var eighth = func() *edwards25519.Scalar {
+	eight, err := edwards25519.NewScalar().SetCanonicalBytes(append([]byte{8}, make([]byte, keySize-1)...))
+	if err != nil {
+		panic(err)
+	}
+	return edwards25519.NewScalar().Invert(eight)
+}()

@@ -95,7 +95,7 @@ func names(fields []field) (list []string) {
 	return list
 }
 
-// unknownKeyHint says what was probably meant by a key.
+// unknownKeyHint names the key that was probably meant.
 func unknownKeyHint(tableName, key string) string {
 	ownFields, otherFields, other := fieldsOf(tableName)
 	own, others, plain := names(ownFields), names(otherFields), plainWord(key)
@@ -113,7 +113,7 @@ func unknownKeyHint(tableName, key string) string {
 	return "there are " + strings.Join(own, ", ")
 }
 
-// unknownTableHint says which table was probably meant.
+// unknownTableHint names the table that was probably meant.
 func unknownTableHint(name string) string {
 	if answer := counterparts()[plainWord(name)]; answer != "" {
 		return answer

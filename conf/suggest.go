@@ -1,6 +1,12 @@
 package conf
 
-import "strings"
+import (
+	_ "embed"
+	"strings"
+	"sync"
+
+	"github.com/BurntSushi/toml"
+)
 
 // suggest returns the known word that an unknown one was probably meant to
 // be, empty if none is near. Case, underscores, hyphens and spaces do not
@@ -73,3 +79,21 @@ func editDistance(a, b string) int {
 	}
 	return row[len(b)]
 }
+
+//go:embed counterparts.toml
+var counterpartsFile string
+
+// counterparts are the answers to words of other programs, by plainWord.
+var counterparts = sync.OnceValue(func() map[string]string {
+	var lines map[string]string // by words with spaces between
+	if _, err := toml.Decode(counterpartsFile, &lines); err != nil {
+		panic(err)
+	}
+	answers := make(map[string]string)
+	for words, answer := range lines {
+		for word := range strings.FieldsSeq(words) {
+			answers[plainWord(word)] = answer
+		}
+	}
+	return answers
+})

@@ -19,7 +19,7 @@ var (
 
 const notTOML = "not TOML: "
 
-// Problems of which a better one, or the hint, depends.
+// Problems that decide about the hint or are replaced by a better one.
 const (
 	noLineEnd     = notTOML + "expected the end of the line"
 	noValue       = notTOML + "expected a value"
@@ -29,8 +29,8 @@ const (
 	definedBefore = notTOML + "defined already, in another way"
 )
 
-// plainMessages say what the library's messages with these parts say, in which
-// there may be a piece of a secret.
+// plainMessages replace the library's messages that have these parts: those may
+// hold a piece of a secret.
 var plainMessages = []struct{ parts, plain string }{
 	{"expected a top-level item to end", noLineEnd},
 	{"end of table array name", notTOML + "expected ']]' to close array table name"},

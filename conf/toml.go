@@ -87,7 +87,7 @@ type reader struct {
 	root, table *table
 	keys        []toml.Key // of the statement, those that have not been joined
 	odd         bool       // the library and the scanner disagree about the statement
-	failed      bool       // what the library says of the whole adds nothing
+	failed      bool       // the library's judgment of the whole would add nothing
 	partial     bool       // some of the file could not be read
 	report      func(pos position, key, problem, hint string)
 }
@@ -117,8 +117,8 @@ func parseDocument(data []byte, report func(pos position, key, problem, hint str
 			n++
 		}
 	}
-	// Whether statements go together, and what is between them, is for the
-	// library to say. The newline keeps it from dropping a second byte order mark.
+	// The library judges whether statements go together, and the text between
+	// them. The newline keeps it from dropping a second byte order mark.
 	if !r.failed {
 		if _, f := r.decode("\n"+r.text, -1); f != nil {
 			r.fail(r.position(f.at), "", f.problem, f.hint)

@@ -101,7 +101,7 @@ func TestValidFiles(t *testing.T) {
 		toml string
 		want func(c *Config) // changes smallestConfig
 	}{
-		{"what is not said is the default", smallest, func(*Config) {}},
+		{"missing keys have their defaults", smallest, func(*Config) {}},
 		{"a peer, too, has defaults", smallest + smallestPeer, func(c *Config) {
 			c.Peers = []Peer{smallestPeerConfig(t)}
 		}},
@@ -337,7 +337,7 @@ func TestEveryCipherAndLevelOfTheDocumentationIsAccepted(t *testing.T) {
 }
 
 // TestTheSchemaIsWhole wants each key to be decoded into a field of its own:
-// as many keys as there are fields, but for the two that are made of others.
+// as many keys as fields, except the two fields that are made of others.
 func TestTheSchemaIsWhole(t *testing.T) {
 	for _, list := range [][]string{names(tunnelFields), names(peerFields)} {
 		sorted := slices.Sorted(slices.Values(list))
@@ -357,7 +357,7 @@ func TestTheSchemaIsWhole(t *testing.T) {
 	}
 }
 
-// checkDefault wants a key with its default to say what the key left out says.
+// checkDefault wants a key with its default to mean the same as a missing key.
 func checkDefault(t *testing.T, toml, key, value string) {
 	t.Helper()
 	without, err := Parse("f", []byte(toml), keysByName)

@@ -113,8 +113,8 @@ func TestBothEndsHaveTheSameKeys(t *testing.T) {
 }
 
 // TestTheWireHasNotChanged pins the messages and keys that fixed randomness
-// gives: another result means that old and new versions do not understand
-// each other.
+// gives. Another result means that old and new versions do not understand each
+// other.
 func TestTheWireHasNotChanged(t *testing.T) {
 	e := newEnds(t)
 	psk := PresharedKey{7}

@@ -23,7 +23,8 @@ type Initiator struct {
 }
 
 // NewInitiator begins an attempt towards the peer with the given public key.
-// A zero psk is none. All randomness of the attempt comes from random.
+// A zero psk means no preshared key. All randomness of the attempt comes from
+// random.
 func NewInitiator(local PrivateKey, remote PublicKey, psk PresharedKey, random io.Reader) (*Initiator, error) {
 	public, err := local.Public()
 	if err != nil {
@@ -63,9 +64,9 @@ func (i *Initiator) Initiation(dst []byte, offer Offer, cookie Cookie, now time.
 	return out, nil
 }
 
-// Finish reads the response and returns the keys. After an error, which is
-// ErrMalformed, ErrMAC, ErrAuth or ErrCompleted, the true response is still
-// welcome, unless it was ErrCompleted.
+// Finish reads the response and returns the keys. The error is ErrMalformed,
+// ErrMAC, ErrAuth, ErrNoCommonSuite or ErrCompleted. A message that is not
+// authentic leaves the Initiator ready for the true response.
 func (i *Initiator) Finish(response []byte) (Keys, error) {
 	if i.state == nil {
 		return Keys{}, ErrCompleted

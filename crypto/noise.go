@@ -8,7 +8,7 @@ import (
 )
 
 // prologue binds both ends to this protocol and its version; the header of the
-// initiation follows it, so that nothing of that can be changed on the way.
+// initiation follows it, so that the header cannot be changed on the way.
 const prologue = "fathom v1"
 
 var cipherSuite = noise.NewCipherSuite(noise.DH25519, noise.CipherChaChaPoly, noise.HashBLAKE2s)
@@ -29,8 +29,8 @@ func newState(local PrivateKey, public PublicKey, remote, header []byte, random 
 }
 
 // usablePoint reports whether a public key from the network yields a shared
-// secret at all. A Noise state that meets one that does not fails in the
-// middle of a message and is of no use afterwards.
+// secret at all. With an unusable key a Noise state fails in the middle of a
+// message and is of no use afterwards.
 func usablePoint(local PrivateKey, point []byte) bool {
 	public, err := ecdh.X25519().NewPublicKey(point)
 	if err != nil {

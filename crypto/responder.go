@@ -30,7 +30,7 @@ func NewResponder(local PrivateKey, random io.Reader) (*Responder, error) {
 }
 
 // Recognizes reports whether a message is worth looking at: well formed, and
-// from somebody who knows our public key. Cookie replies bear no such mark;
+// from a sender that knows our public key. Cookie replies bear no such mark;
 // Initiator.ConsumeCookieReply judges them.
 func (r *Responder) Recognizes(message []byte) bool {
 	t, err := MessageType(message)
@@ -90,8 +90,8 @@ type Pending struct {
 	state   *noise.HandshakeState // nil once answered
 }
 
-// Remote returns the static key of the initiator. That it holds the private
-// key is proved; that the message is fresh is not: see Timestamp.
+// Remote returns the static key of the initiator. The message proves that its
+// sender holds the private key, but not that it is fresh: see Timestamp.
 func (p *Pending) Remote() PublicKey { return p.remote }
 
 // Timestamp returns the initiator's time in nanoseconds, for a ReplayGuard.

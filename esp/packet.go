@@ -33,8 +33,8 @@ const (
 // 1 to 255 are reserved (RFC 4303 section 2.1).
 const MinSPI = 256
 
-// Scratch holds what sealing and opening need for a moment, so that they do
-// not allocate. Each goroutine has its own; the zero value is ready.
+// Scratch is the working memory of sealing and opening, so that they do not
+// allocate. Each goroutine has its own; the zero value is ready.
 type Scratch struct {
 	nonce [nonceSize]byte
 }

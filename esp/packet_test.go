@@ -268,7 +268,7 @@ func FuzzOpen(f *testing.F) {
 	})
 }
 
-// FuzzTrailer opens packets that are authentic and may be anything inside.
+// FuzzTrailer opens authentic packets with arbitrary bytes inside.
 func FuzzTrailer(f *testing.F) {
 	f.Add([]byte{1, 2, 3, 1, 2, 2, 4})
 	f.Add([]byte{255, 4})

@@ -21,9 +21,9 @@ import (
 const never = time.Second
 
 // gapAround sends at a steady rate, lets change happen amid the transfer, and
-// returns the longest time that the receiver was without a byte from then on:
-// until as much has arrived as is sent in a second, which is alive, or nothing
-// has for so long as patience.
+// returns the longest time that the receiver was without a byte from then on. It
+// ends when as much has arrived as is sent in a second (alive), or when nothing
+// has arrived for as long as patience.
 //
 // Datagrams beside the tunnel, which no change concerns, tell how long the
 // machine itself stalled within a gap. That is deducted.

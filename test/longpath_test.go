@@ -66,9 +66,9 @@ func (l *longPath) routeIPv6(t testing.TB) {
 	l.S.AddRoute(netlab.Prefixes("fd01::/64")[0], l.middle.A.Addr6())
 }
 
-// narrow makes both routers drop what is longer, in bytes of the IP packet,
-// without a word. Superpackets have to be measured by what they are made of,
-// which an MTU alone does; below 1280 it costs the link its IPv6.
+// narrow makes both routers silently drop IP packets of more than mtu bytes.
+// Superpackets have to be measured by their segments, which only the MTU of a link
+// does; below 1280 that costs the link its IPv6.
 func (l *longPath) narrow(mtu int) {
 	if superlinks {
 		l.R.CutPTB(true)

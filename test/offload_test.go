@@ -18,9 +18,9 @@ import (
 	"fathom/tunnel/status"
 )
 
-// TestSuperpacketsOnTheLink: where links carry what their ends have not cut yet,
-// superpackets go from end to end whole. A router that finds the next link too
-// small drops them whole, and says so once for each.
+// TestSuperpacketsOnTheLink: on links that carry superpackets uncut, these go from
+// end to end whole. A router that finds the next link too small drops them whole,
+// and sends one PTB for each.
 func TestSuperpacketsOnTheLink(t *testing.T) {
 	tier.Select(t, tier.OffloadOnly)
 	defer func(before bool) { superlinks = before }(superlinks)
@@ -66,13 +66,13 @@ func TestSuperpacketsOnTheLink(t *testing.T) {
 
 // TestAWrongChecksumStaysWrong sends packets with wrong checksums through the
 // tunnel, amid others of their flow with right ones. The host must not be made
-// to compute right ones for them, as it does for what is joined to superpackets.
+// to compute right ones for them, as it does for joined superpackets.
 func TestAWrongChecksumStaysWrong(t *testing.T) {
 	tier.Select(t)
 	const (
 		tcp, udp = 6, 17
 		packets  = 400
-		each     = 7 // of so many packets one is damaged
+		each     = 7 // one of this many packets is damaged
 		payload  = 1000
 	)
 	l := newLongPathOver(t, 0)
@@ -196,8 +196,9 @@ func sumOf(b []byte) uint16 {
 // checksumRight verifies the checksum of TCP or UDP.
 func checksumRight(b []byte) bool { return sumOf(b) == 0xffff }
 
-// TestKernelsThatOfferLess refuses the command what older kernels lack. It
-// comes up, says what it does without, and carries everything all the same.
+// TestKernelsThatOfferLess refuses the command the features that older kernels
+// lack. It comes up, says what it does without, and carries everything all the
+// same.
 func TestKernelsThatOfferLess(t *testing.T) {
 	tier.Select(t, tier.OffloadOnly)
 	var all status.Offload // what this kernel offers

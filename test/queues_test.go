@@ -60,7 +60,7 @@ func TestSeveralQueuesKeepTheOrder(t *testing.T) {
 	sent := 0
 	for i, s := range results {
 		sent += s.sent
-		// What a full buffer of a host has no room for is lost.
+		// A host's full buffer loses some.
 		if s.reordered > 0 || s.duplicated > 0 || s.lost == s.sent {
 			t.Errorf("flow %d: %v", i, s)
 		}
@@ -116,7 +116,7 @@ func TestPiecesAmongSeveralQueues(t *testing.T) {
 	}
 	a, b := statusOf(t, l.a).Peers[0], statusOf(t, l.b).Peers[0]
 	t.Logf("%d datagrams; a %+v, b %+v", sent, a.Surgery, b.Surgery)
-	// What a slow machine's device has no room for never comes to the tunnel.
+	// A slow machine's full device loses some before they come to the tunnel.
 	carried := int(a.Surgery.TunnelFragments)
 	if carried < sent/2 {
 		t.Errorf("only %d of %d datagrams went in tunnel fragments", carried, sent)
@@ -161,7 +161,7 @@ func sendLarge(t testing.TB, from, to *netlab.Host, address string, size, n int,
 			}
 		}
 	})
-	// reaches waits until so many have arrived, or those that have not are lost.
+	// reaches waits until n have arrived, or the missing ones must be lost.
 	reaches := func(n int) {
 		for end := time.Now().Add(2 * time.Second); arrived.Load() < int64(n) && time.Now().Before(end); {
 			time.Sleep(time.Millisecond)

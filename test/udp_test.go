@@ -18,7 +18,7 @@ import (
 
 // TestUDPThatMustNotBeFragmented sends datagrams with DF, of sizes that fit the
 // path and that do not, and trains of datagrams as QUIC sends them (UDP_SEGMENT),
-// over a path that shrinks: every one arrives, with the size it was sent with.
+// over a path that shrinks: every one arrives in its original size.
 func TestUDPThatMustNotBeFragmented(t *testing.T) {
 	tier.Select(t, tier.Superlinks)
 	l := newLongPath(t, overIPv4, "routes = false")
@@ -41,7 +41,7 @@ func TestUDPThatMustNotBeFragmented(t *testing.T) {
 	t.Logf("%+v", statusOf(t, l.a).Peers[0].Surgery)
 }
 
-// sendTrains sends trains of datagrams with DF, and counts what has arrived.
+// sendTrains sends trains of datagrams with DF, and counts the losses and errors.
 func sendTrains(t *testing.T, from, to *netlab.Host, address string, size, train, times int) (lost, wrong int) {
 	t.Helper()
 	receiver, err := to.ListenPacket("udp", net.JoinHostPort(address, "0"))

@@ -40,7 +40,7 @@ func (a *agenda) coarse(at time.Time) time.Time {
 	return a.epoch.Add(since)
 }
 
-// set notes when a peer is due, zero for never, in the place of what was noted.
+// set notes when a peer is due, zero for never. It replaces the earlier note.
 func (a *agenda) set(m *appointment, at time.Time) {
 	scheduled := !m.at.IsZero()
 	m.at = at
@@ -54,7 +54,7 @@ func (a *agenda) set(m *appointment, at time.Time) {
 	}
 }
 
-// next returns when a peer is due, zero if none is.
+// next returns when the next peer is due, zero if none is.
 func (a *agenda) next() time.Time {
 	if len(a.appointments) == 0 {
 		return time.Time{}

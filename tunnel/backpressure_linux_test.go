@@ -43,9 +43,9 @@ func (e *eager) Read(bool) ([]byte, inner.Offload, error) {
 	return e.buffer, o, nil
 }
 
-// TestAFullSocketStopsTheReader: what the wire does not take stays with the
-// host. Little of it waits in the tunnel, nothing of what can be marked instead
-// is dropped, and all of it arrives in the end.
+// TestAFullSocketStopsTheReader: packets that the wire does not take stay with the
+// host. Few of them wait in the tunnel, none that can be marked instead is dropped,
+// and all arrive in the end.
 func TestAFullSocketStopsTheReader(t *testing.T) {
 	const (
 		rate   = 16_000_000 // bits a second
@@ -132,8 +132,8 @@ func (f lookAt) Write(parts [][]byte, _ inner.Offload) error {
 }
 
 // TestTooLargeForTheLink sends trains along a path that is larger than the own
-// interface has become. Each is refused by the kernel: it is told of and
-// counted, UDP_SEGMENT stays in use, and what fits goes on.
+// interface has become. The kernel refuses each: the refusal is reported and
+// counted, UDP_SEGMENT stays in use, and smaller packets go on.
 func TestTooLargeForTheLink(t *testing.T) {
 	const mtu, trains, segments = 1300, 3, 20
 	link, from, to := cable(t)

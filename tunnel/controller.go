@@ -8,16 +8,12 @@ import (
 	"fathom/crypto"
 )
 
-// warnEvery limits the warnings about one peer's, or all strangers', handshakes,
-// since the network can cause them.
-const warnEvery = 30 * time.Second
-
 // controller is the goroutine that decides: it has handshakes made, replaces
 // SAs, follows peers that move, and watches whether they live. It owns the state
 // of all peers; the packet loops see what it publishes through atomics.
 //
 // It works in one way only: an event changes the state of a peer, then attend
-// does what is due for that peer and asks each of its concerns when it is due
+// does the due work for that peer and asks each of its concerns when it is due
 // next. So no event has to know which deadlines it moves.
 type controller struct {
 	log        *slog.Logger
@@ -30,6 +26,7 @@ type controller struct {
 	lookups    *lookups
 	lifetime   crypto.Lifetime
 	spis       *spiTable
+	places     *places
 	drops      *drops
 	host       hostMTUs
 	keys       *keyLog
@@ -84,7 +81,7 @@ func (c *controller) attendDue(now time.Time) {
 	}
 }
 
-// attend does what is due for a peer and notes when something is next.
+// attend does the due work for a peer and notes when it is due next.
 func (c *controller) attend(p *peer, now time.Time) {
 	c.renewSAs(p, now)
 	c.checkLiveness(p, now)

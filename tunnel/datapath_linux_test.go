@@ -15,8 +15,8 @@ import (
 )
 
 // datapath is the packet loops of two ends without anything beside them: no
-// device, no handshake, no controller. What is between them is a real socket
-// pair, by default of the loopback interface.
+// device, no handshake, no controller. Between them is a real pair of sockets, by
+// default of the loopback interface.
 type datapath struct {
 	peer     *peer
 	from, to *udp.Conn
@@ -151,13 +151,13 @@ func (e ends) join(t testing.TB) *datapath {
 	return d
 }
 
-// send is what the transmitter does with a packet that it has read.
+// send does the transmitter's work on a packet that it has read.
 func (d *datapath) send(packet []byte, o inner.Offload) error {
 	d.transmit.packet(packet, o)
 	return d.flush()
 }
 
-// flush sends what has been gathered.
+// flush sends the gathered datagrams.
 func (d *datapath) flush() error { return d.transmit.forwarder.sender.flush() }
 
 // load is a packet of a flow as the host hands it over: a superpacket if the
@@ -259,7 +259,7 @@ func sum16(b []byte) uint16 {
 	return uint16(sum)
 }
 
-// tcpSuper returns a TCP superpacket with so many bytes of payload.
+// tcpSuper returns a TCP superpacket with payload bytes of payload.
 func tcpSuper(payload, segment int) ([]byte, inner.Offload) {
 	return load{payload: payload, segment: segment}.packet()
 }

@@ -21,7 +21,7 @@ type endpointCache struct {
 	byPeer map[string]netip.AddrPort // by public key in base64
 }
 
-// maxEndpointCache bounds what is read back, in bytes.
+// maxEndpointCache bounds the part of the file that is read back, in bytes.
 const maxEndpointCache = 1 << 20
 
 // loadEndpointCache reads the file. The cache is usable after an error too.

@@ -21,20 +21,20 @@ const eventQueue = 512
 type event func(c *controller, now time.Time)
 
 // events is the way to the control goroutine: the packet loops, the look-ups
-// and the status socket put in, the controller takes out. It sifts what the
-// network sends before that can cost the control goroutine anything. Any
+// and the status socket put in, the controller takes out. It limits the input
+// from the network before that can cost the control goroutine anything. Any
 // goroutine may use it.
 type events struct {
 	queue      chan event
 	closed     chan struct{}               // when the control goroutine has ended
 	recognizes func(handshake []byte) bool // is from a sender that knows our public key
-	peers      []*peer
+	places     *places
 	drops      *drops
 	log        *slog.Logger
 }
 
-func newEvents(recognizes func([]byte) bool, peers []*peer, drops *drops, log *slog.Logger) *events {
-	return &events{queue: make(chan event, eventQueue), closed: make(chan struct{}), recognizes: recognizes, peers: peers, drops: drops, log: log}
+func newEvents(recognizes func([]byte) bool, places *places, drops *drops, log *slog.Logger) *events {
+	return &events{queue: make(chan event, eventQueue), closed: make(chan struct{}), recognizes: recognizes, places: places, drops: drops, log: log}
 }
 
 // post leaves an event; false means that the control goroutine has fallen
@@ -48,7 +48,7 @@ func (e *events) post(what event) bool {
 	}
 }
 
-// errStopped: there is no control goroutine any more.
+// errStopped: the control goroutine has ended.
 var errStopped = errors.New("the tunnel has ended")
 
 // deliver leaves an event, and waits for room until ctx is done.
@@ -64,7 +64,7 @@ func (e *events) deliver(ctx context.Context, what event) error {
 }
 
 // ask delivers an event, and waits until the control goroutine is done with it.
-// After an error that may be later, or never.
+// After an error the event may still run later, or never.
 func (e *events) ask(ctx context.Context, what event) error {
 	done := make(chan struct{})
 	err := e.deliver(ctx, func(c *controller, now time.Time) { what(c, now); close(done) })
@@ -81,7 +81,7 @@ func (e *events) ask(ctx context.Context, what event) error {
 	}
 }
 
-// close lets nobody wait for the control goroutine, which has ended.
+// close releases all callers that wait for the control goroutine, which has ended.
 func (e *events) close() { close(e.closed) }
 
 // The methods below are the eventSink of the receive loops.
@@ -157,23 +157,24 @@ const (
 // ptb passes on a PTB that quotes the SPI and the sequence number of a packet
 // sent shortly before, and only a few of all others.
 func (e *events) ptb(m udp.PTB) {
-	spi, seq, _ := esp.ParseQuote(m.Quote)
-	for _, p := range e.peers {
-		s := p.session.Load()
-		if !s.ready() || s.path.Remote() != m.To {
-			continue
-		}
-		limit := &p.strangePTBs
-		if spi == s.sa.SPI() && s.sa.sizes.Size(seq) > 0 {
-			limit = &p.quotedPTBs
-		}
-		if limit.allow(time.Now()) {
-			mtu := m.MTU
-			e.post(func(c *controller, now time.Time) {
-				p.handlePTB(mtu, spi, seq, now)
-				c.attend(p, now)
-			})
-		}
+	p := e.places.at(m.To)
+	if p == nil {
 		return
+	}
+	s := p.session.Load()
+	if !s.ready() {
+		return
+	}
+	spi, seq, _ := esp.ParseQuote(m.Quote)
+	limit := &p.strangePTBs
+	if spi == s.sa.SPI() && s.sa.sizes.Size(seq) > 0 {
+		limit = &p.quotedPTBs
+	}
+	if limit.allow(time.Now()) {
+		mtu := m.MTU
+		e.post(func(c *controller, now time.Time) {
+			p.handlePTB(mtu, spi, seq, now)
+			c.attend(p, now)
+		})
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"fathom/tunnel/udp"
 )
 
-// This file acts on what the handshaker says.
+// This file acts on the handshaker's outcomes.
 
 // resolveEvery is how many attempts pass between look-ups of the endpoint's
 // name.
@@ -37,8 +37,8 @@ func (c *controller) initiate(p *peer, now time.Time) {
 	c.warn(p, o.err, now)
 }
 
-// nextEndpoint returns where the next initiation goes: to where the peer was
-// last, in turn with what its configured endpoint resolves to.
+// nextEndpoint returns where the next initiation goes: to the peer's last place,
+// in turn with the addresses of its configured endpoint.
 func (p *peer) nextEndpoint() *path {
 	known := p.path
 	endpoints := len(p.candidates)
@@ -132,25 +132,3 @@ func (p *peer) validate(rtt time.Duration) {
 }
 
 func spiString(spi uint32) string { return fmt.Sprintf("0x%08x", spi) }
-
-// warn tells the operator of an error that is a *handshakeWarning: of a
-// peer's, or with nil of a stranger's. It does so rarely: the network decides
-// how many there are.
-func (c *controller) warn(p *peer, err error, now time.Time) {
-	var w *handshakeWarning
-	if !errors.As(err, &w) {
-		return
-	}
-	details, limit := w.details, &c.strangers
-	if p != nil {
-		details, limit = append([]any{"peer", p.name}, details...), &p.warnings
-	}
-	if w.hint != "" {
-		details = append(details, "hint", w.hint)
-	}
-	if limit.allow(now) {
-		c.log.Warn(w.what, details...)
-	} else {
-		c.log.Debug(w.what, details...)
-	}
-}

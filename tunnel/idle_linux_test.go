@@ -62,7 +62,7 @@ func newHub(t testing.TB, peers int) *hub {
 	return h
 }
 
-// pass lets time pass: whatever is due is done in time.
+// pass lets time pass, and does all due work in time.
 func (h *hub) pass(d time.Duration) {
 	end := h.now.Add(d)
 	for {

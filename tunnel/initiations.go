@@ -8,9 +8,9 @@ import (
 	"fathom/crypto"
 )
 
-// maxOutstanding is how many unanswered initiations may still be answered.
-// More than one, lest a path whose round trip is longer than our patience
-// never completes a handshake.
+// maxOutstanding is how many unanswered initiations may still be answered. With
+// only one, a handshake would never complete on a path whose round trip is longer
+// than the wait before the next initiation.
 const maxOutstanding = 3
 
 // initiations decides when this end sends initiations to a peer and knows those
@@ -47,8 +47,8 @@ func (s *initiations) hurry(now time.Time) {
 // due reports whether an initiation is to be sent now.
 func (s *initiations) due(now time.Time) bool { return s.wanted && !now.Before(s.next) }
 
-// sent records an initiation; the next one follows after wait. It returns those
-// that may not be answered any more.
+// sent records an initiation; the next one follows after wait. It returns the
+// initiations that may not be answered any more.
 func (s *initiations) sent(i initiation, wait time.Duration) (void []initiation) {
 	if excess := len(s.outstanding) + 1 - maxOutstanding; excess > 0 {
 		void = slices.Clone(s.outstanding[:excess])
@@ -94,10 +94,10 @@ const collisionRetry = 50 * time.Millisecond
 // prevails decides the collision when both ends initiate at once, so that one
 // SA pair comes of it. The initiation of the end with the greater public key
 // goes on; that end ignores the other's. It does so only while its own may
-// just be crossing the other on the same path: an initiation that was lost or
-// went to where the peer no longer is must not keep the peer out. One that was
-// lost because the peer has only now come up is the more likely case of the
-// two: once in an exchange the next initiation therefore follows soon.
+// just be crossing the other on the same path: an initiation that was lost, or
+// went to a place that the peer has left, must not keep the peer out. More likely
+// than a crossing is that ours was lost because the peer has only now come up.
+// Once in an exchange the next initiation therefore follows soon.
 func (s *initiations) prevails(from netip.AddrPort, oursIsGreater bool, now time.Time) bool {
 	if !oursIsGreater || len(s.outstanding) == 0 {
 		return false

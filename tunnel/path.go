@@ -20,8 +20,8 @@ type path struct {
 	plpmtu int
 	// innerMTU is the largest inner packet in bytes, derived from plpmtu.
 	innerMTU int
-	// settled is the PLPMTU with which the last search has ended; before the
-	// first has, the egress MTU.
+	// settled is the PLPMTU with which the last search has ended; before the first
+	// end of a search, the egress MTU.
 	settled int
 	// hostMTU is the inner MTU that hosts are told, by TCP's MSS and, as linkMTU,
 	// by PTBs and routes, in bytes. Hosts keep it for minutes, or for good. So

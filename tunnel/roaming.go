@@ -27,6 +27,7 @@ func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time
 		return
 	}
 	p.validated = false
+	c.places.move(p, to)
 	p.setPath(path.with(0, mtu, mtu))
 	p.beginDiscovery(now)
 	c.applyPLPMTU(p)

@@ -6,8 +6,8 @@ import (
 	"fathom/tunnel/status"
 )
 
-// surgery counts what was done to inner packets, to or from one peer, to make
-// them fit or to keep them true. Any goroutine may count.
+// surgery counts the changes made to inner packets, to or from one peer, to make
+// them fit or to put them together again. Any goroutine may count.
 type surgery struct {
 	tcpCut      atomic.Uint64 // single TCP packets above the inner MTU that were cut
 	fragmented  atomic.Uint64 // IPv4 packets that were fragmented

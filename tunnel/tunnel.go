@@ -22,7 +22,7 @@ import (
 	"fathom/tunnel/udp"
 )
 
-// Options are what a tunnel needs beside its configuration.
+// Options are the settings of a tunnel that are not in its configuration.
 type Options struct {
 	// Logger receives one line per event that an operator cares about.
 	// Nil: slog.Default().
@@ -32,8 +32,7 @@ type Options struct {
 }
 
 // Tunnel is one tunnel: a TUN device, a UDP port and the peers behind it. It
-// wires the parts together and owns their lifetimes; what they do is their own
-// business.
+// wires the parts together and owns their lifetimes; the work is theirs.
 type Tunnel struct {
 	config  conf.Tunnel
 	log     *slog.Logger
@@ -68,7 +67,7 @@ func New(cfg *conf.Config, opts Options) (*Tunnel, error) {
 	}
 	for _, c := range cfg.Peers {
 		if t.config.OuterDF == conf.OuterDFClear {
-			c.Probing = conf.ProbingOff // what arrives in fragments says nothing
+			c.Probing = conf.ProbingOff // a probe that arrives in fragments proves nothing
 		}
 		t.peers = append(t.peers, newPeer(c))
 	}
@@ -80,9 +79,8 @@ func New(cfg *conf.Config, opts Options) (*Tunnel, error) {
 var defaultInnerMTU = esp.InnerMTU(true, 1500)
 
 // Run makes the device, opens the port and carries packets until ctx is done
-// or the device fails. Before it returns it tells the peers and removes all
-// that it has added to the host, but for what is on a persistent device. It may
-// be called once.
+// or the device fails. Before returning it sends Close to every peer and undoes
+// its changes to the host, except on a persistent device. It may be called once.
 func (t *Tunnel) Run(ctx context.Context) (err error) {
 	var cleanup []func()
 	defer func() {
@@ -187,7 +185,7 @@ func (t *Tunnel) carry(ctx context.Context, c *controller, device *tun.Device, c
 	return nil
 }
 
-// tellOfSockets logs what the kernel has granted.
+// tellOfSockets logs the buffers and offloads that the kernel has granted.
 func (t *Tunnel) tellOfSockets(conn *udp.Conn) {
 	o := conn.Offloads()
 	t.log.Debug("sockets", "addresses", conn.Addrs(), "receive_buffer", o.ReceiveBuffer, "send_buffer", o.SendBuffer, "gso", o.Segment, "gro", o.GRO)
@@ -226,7 +224,7 @@ func (t *Tunnel) deviceConfig() tun.Config {
 	return tun.Config{Offload: t.config.Offload != conf.OffloadOff, Queues: t.queues()}
 }
 
-// logDevice logs what the kernel has not granted.
+// logDevice logs the features that the kernel has not granted.
 func (t *Tunnel) logDevice(d *tun.Device) {
 	switch {
 	case t.config.Offload == conf.OffloadOff:
@@ -251,7 +249,7 @@ func (t *Tunnel) hostConfig(device *tun.Device) host.Config {
 	}
 }
 
-// sending makes what the controller sends with, which tells its events.
+// sending makes the controller's sender and forwarder, which report to its events.
 func (t *Tunnel) sending(conn *udp.Conn, device *tun.Device) func(*events) (messageSender, *forwarder) {
 	return func(e *events) (messageSender, *forwarder) {
 		sender := newSender(controllerPlace, conn, e)
@@ -262,19 +260,19 @@ func (t *Tunnel) sending(conn *udp.Conn, device *tun.Device) func(*events) (mess
 func (t *Tunnel) newController(network hostNetwork, keys *keyLog, sending func(*events) (messageSender, *forwarder)) (*controller, error) {
 	endpoints, err := loadEndpointCache(filepath.Join(filepath.Dir(t.config.StatusSocket), t.config.Name+".peers"))
 	if err != nil {
-		t.log.Warn("where the peers were is not known", "error", err)
+		t.log.Warn("cannot read the peers' last endpoints", "error", err)
 	}
 	for _, p := range t.peers {
 		if endpoint, ok := endpoints.lookup(p.public); ok && p.endpoint.IsZero() {
 			p.candidates = []netip.AddrPort{endpoint}
 		}
 	}
-	spis, drops := new(spiTable), new(drops)
+	spis, places, drops := new(spiTable), new(places), new(drops)
 	handshaker, err := newHandshaker(t.private, t.suites, spis.unused, t.peers, rand.Reader)
 	if err != nil {
 		return nil, err
 	}
-	events := newEvents(handshaker.recognizes, t.peers, drops, t.log)
+	events := newEvents(handshaker.recognizes, places, drops, t.log)
 	sender, forwarder := sending(events)
 	return &controller{
 		log:        t.log,
@@ -286,6 +284,7 @@ func (t *Tunnel) newController(network hostNetwork, keys *keyLog, sending func(*
 		lookups:    newLookups(net.DefaultResolver),
 		lifetime:   crypto.Lifetime{RekeyAge: t.config.RekeyAfter, RekeyPackets: t.config.RekeyAfterPackets},
 		spis:       spis,
+		places:     places,
 		drops:      drops,
 		host:       hostMTUs{network: network, routes: t.config.Routes, log: t.log},
 		upkeep:     newUpkeep(network, t.log),

@@ -175,7 +175,7 @@ func (e *end) shutdown(cause error) {
 	if errors.Is(cause, errCrash) {
 		e.conn.Close()
 	}
-	// Whoever still writes to the device must not wait for a reader.
+	// A goroutine that still writes to the device must not wait for a reader.
 	go func(device *tuntest.ChannelTUN) {
 		for range device.Inbound {
 		}
@@ -491,7 +491,7 @@ func sealTo(from *udp.Conn, p *peer, sa *outboundSA, to netip.AddrPort, packet [
 	return s.flush()
 }
 
-// noSendEvents ignores what an outbox tells.
+// noSendEvents ignores a sender's events.
 type noSendEvents struct{}
 
 func (noSendEvents) dataFlows(*peer)                      {}
@@ -609,7 +609,7 @@ type tap struct {
 	drop func(datagram []byte) bool
 }
 
-// newTap returns a relay: what comes from "to" goes to whoever sent last.
+// newTap returns a relay: datagrams from "to" go to the last other sender.
 func newTap(t *testing.T, to netip.AddrPort, drop func([]byte) bool) *tap {
 	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {

@@ -20,8 +20,8 @@ import (
 )
 
 // The tests here run controllers without sockets, device and clock: messages go
-// through memory, and time is that of package synctest. What the packet loops
-// do about traffic, they do by hand.
+// through memory, and time is that of package synctest. The tests do the work of
+// the packet loops themselves.
 
 // virtual is a controller whose messages reach others in memory.
 type virtual struct {
@@ -110,8 +110,7 @@ func (v *virtual) control(to *session, payload []byte, size int) error {
 	return nil
 }
 
-// receive is what a packet loop does with an ESP packet. One without payload is
-// data.
+// receive does a packet loop's work on an ESP packet. One without payload is data.
 func (v *virtual) receive(spi uint32, payload []byte, from netip.AddrPort) {
 	sa := v.spis.get(spi)
 	if sa == nil {
@@ -129,7 +128,7 @@ func (v *virtual) receive(spi uint32, payload []byte, from netip.AddrPort) {
 	}
 }
 
-// send is what a packet loop does with packets of data; of them the last arrives.
+// send does a packet loop's work on packets of data. Only the last arrives.
 func (v *virtual) send(packets int) {
 	to := v.peer.session.Load()
 	for range packets {
@@ -223,8 +222,8 @@ func TestASilentPeerIsNoticed(t *testing.T) {
 	})
 }
 
-// TestWhoSendsAndHearsNothingAsks though the peer was idle, and is not looked
-// at, when the first packet is sent.
+// TestWhoSendsAndHearsNothingAsks even if the peer was idle, and so not looked at,
+// when the first packet is sent.
 func TestWhoSendsAndHearsNothingAsks(t *testing.T) {
 	for _, idle := range []time.Duration{time.Second, 3 * time.Second, 8 * time.Second, time.Minute} {
 		synctest.Test(t, func(t *testing.T) {

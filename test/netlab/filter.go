@@ -46,8 +46,8 @@ func (h *Host) LossPercent(percent float64, out ...*Interface) {
 }
 
 // ClearDF makes the router clear the Don't Fragment bit of IPv4 packets that
-// come in, and so fragment what is too long for the next link. (RFC 791 and
-// 6864 forbid it; middleboxes do it.)
+// come in. It then fragments those that are too long for the next link. (RFC 791
+// and 6864 forbid it; middleboxes do it.)
 func (h *Host) ClearDF(on bool) {
 	h.filter(fmt.Sprintf("clear DF: %v", on), func(r *ruleset) { r.clearDF = on })
 }

@@ -30,8 +30,8 @@ func askKernel() int {
 		return 1
 	}
 	answers := make(map[string]string)
-	// Without a descriptor a call fails in the kernel in one way only, and so
-	// shows whatever a filter answers before.
+	// Without a descriptor a call fails in the kernel in one way only. Any other
+	// result is the filter's answer.
 	const none = -1
 	for _, level := range []int{unix.SOL_SOCKET, unix.IPPROTO_IP, unix.IPPROTO_TCP, unix.IPPROTO_IPV6, unix.IPPROTO_UDP} {
 		for name := range 256 {

@@ -70,7 +70,7 @@ func TestAShrunkenLinkIsReportedUntilPTBsAreCut(t *testing.T) {
 func TestCutICMPStopsErrorsButNotNeighbourDiscovery(t *testing.T) {
 	net := labtest.New(t, netlab.Namespaces, netlab.Filters).Routed()
 	families(t, net, func(t *testing.T, to netip.Addr) {
-		// Nobody listens: b answers Port Unreachable, which the kernel
+		// The port is closed: b answers Port Unreachable, which the kernel
 		// reports on the next write.
 		refused := func(within time.Duration) bool {
 			conn := dialUDP(t, net.A, to)

@@ -11,9 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ruleset is all that the filter methods of a host have asked for. It is
-// translated to nftables as a whole, so that undoing needs no memory of rule
-// handles.
+// ruleset is the sum of the filter methods' requests to a host. It is translated
+// to nftables as a whole, so that undoing needs no memory of rule handles.
 type ruleset struct {
 	cutPTB, cutICMP bool
 	dropLonger      int // bytes of the IP packet; 0 means off
@@ -77,7 +76,7 @@ func (r *ruleset) forward() (rules [][]expr.Any) {
 	return rules
 }
 
-// icmp is for what is forwarded and for what the host itself says.
+// icmp is for forwarded packets and for the host's own.
 func (r *ruleset) icmp() (rules [][]expr.Any) {
 	if r.cutPTB {
 		rules = append(rules,

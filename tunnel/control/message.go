@@ -43,8 +43,8 @@ const (
 	headerSize = 4
 	// elementHeaderSize is the type and the length of one element.
 	elementHeaderSize = 3
-	// tokenSize is the length in bytes of what connects an answer with what it
-	// answers.
+	// tokenSize is the length in bytes of a token, which connects an answer with
+	// its request.
 	tokenSize = 8
 	// ackSize: token, flags.
 	ackSize = tokenSize + 1
@@ -126,10 +126,10 @@ func AppendClose(dst []byte) []byte {
 // Token returns the token of any element but Close.
 func (e Element) Token() uint64 { return binary.BigEndian.Uint64(e.Value) }
 
-// Fragmented returns what a ProbeAck says of its Probe.
+// Fragmented reports whether a ProbeAck's Probe arrived in fragments.
 func (e Element) Fragmented() bool { return e.Value[tokenSize]&flagFragmented != 0 }
 
-// Report returns what a Report says, the bitmap appended to bits; see
+// Report returns the content of a Report, with the bitmap appended to bits; see
 // AppendReport.
 func (e Element) Report(bits []uint64) (spi, highest uint32, _ []uint64) {
 	spi = binary.BigEndian.Uint32(e.Value[tokenSize:])
@@ -156,8 +156,8 @@ func wellFormed(t Type, length int) bool {
 }
 
 // Parse appends the known elements of a message to dst, in their order.
-// Elements of unknown type are left out. On an error nothing of the message
-// is to be used.
+// Elements of unknown type are left out. After an error the caller must use
+// nothing of the message.
 func Parse(dst []Element, payload []byte) ([]Element, error) {
 	if len(payload) < headerSize || [3]byte(payload) != magic || payload[3] != version {
 		return dst, ErrForeign

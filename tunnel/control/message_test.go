@@ -119,7 +119,7 @@ func FuzzParse(f *testing.F) {
 				e.Token()
 			}
 		}
-		// What was understood says the same when it is written again.
+		// The parsed elements mean the same when they are written again.
 		again := AppendHeader(nil)
 		for _, e := range elements {
 			again = AppendElement(again, e.Type, e.Value)

@@ -19,8 +19,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// What this package does, the kernel does too, in another way. Here both get
-// the same packets:
+// The kernel does the work of this package too, in another way. Here both get the
+// same packets:
 //
 //	             in                        out, without offloads
 //	superpacket ───▶ kernel, which routes ───▶ segments, fragments
@@ -65,7 +65,7 @@ func newTUN(t testing.TB, host *netlab.Host, name string, offload int, addresses
 	return d
 }
 
-// awaitAddress waits until a host receives what is for its address. The kernel
+// awaitAddress waits until a host receives packets to its address. The kernel
 // makes the local route of an IPv6 address some time after the address.
 func awaitAddress(t testing.TB, host *netlab.Host, address netip.Addr) {
 	t.Helper()
@@ -99,8 +99,8 @@ func (d *tun) write(packet []byte, o inner.Offload) {
 	}
 }
 
-// read returns the next packet from the kernel that is for the given address;
-// it is empty if there is none in time.
+// read returns the next packet from the kernel to the given address; it is empty
+// if none comes in time.
 func (d *tun) read(to netip.Addr) ([]byte, inner.Offload) {
 	d.t.Helper()
 	b := make([]byte, 1<<17)

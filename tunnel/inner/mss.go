@@ -12,10 +12,10 @@ const (
 // ClampMSS lowers the MSS option of a SYN or SYN-ACK, in place, to what fits
 // an inner MTU of mtu bytes, and reports whether it did. It is never raised,
 // and never lowered below what every host must accept. A SYN without the
-// option stays without: its sender will not be sent more than the default,
-// which fits. TCP-AO covers the options (RFC 5925 section 5.1), so a SYN that
-// has it stays as it is; TCP MD5 does not. partial says that the checksum is
-// one that the host has left to be completed, which the change is then part of.
+// option stays without: its sender gets segments of the default size at most,
+// which fits. TCP-AO covers the options (RFC 5925 section 5.1), so a SYN with
+// TCP-AO stays as it is; TCP MD5 does not. partial says that the host has left
+// the checksum to be completed later; it then covers the change by itself.
 func ClampMSS(p *Packet, mtu int, partial bool) bool {
 	if p.Protocol != protoTCP || p.LaterFragment {
 		return false

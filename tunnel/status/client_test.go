@@ -46,7 +46,7 @@ func TestFetchWithoutATunnel(t *testing.T) {
 
 func TestFetchEndsWithItsContext(t *testing.T) {
 	l, path := listen(t)
-	defer l.Close() // nobody accepts
+	defer l.Close() // it accepts no connection
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if _, err := Fetch(ctx, path); !errors.Is(err, context.Canceled) || errors.Is(err, ErrNotRunning) {
@@ -56,7 +56,7 @@ func TestFetchEndsWithItsContext(t *testing.T) {
 
 func TestAClientDoesNotWaitForEver(t *testing.T) {
 	l, path := listen(t)
-	defer l.Close() // nobody accepts
+	defer l.Close() // it accepts no connection
 	err := ask(context.Background(), path, statusRequest, 10*time.Millisecond, new(statusReply))
 	if err == nil || errors.Is(err, ErrNotRunning) || !strings.HasSuffix(err.Error(), ": no answer within 10ms") {
 		t.Errorf("error %v", err)

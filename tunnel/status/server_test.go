@@ -63,8 +63,8 @@ func listen(t *testing.T) (l *net.UnixListener, path string) {
 
 var noLog = slog.New(slog.DiscardHandler)
 
-// start serves on a listener until the test ends. stop, which may be called
-// before, waits until the server has ended.
+// start serves on a listener until the test ends. stop ends the server earlier
+// and waits until it has ended.
 func start(t *testing.T, l net.Listener, source Source, log *slog.Logger) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})

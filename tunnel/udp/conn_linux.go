@@ -14,8 +14,8 @@ type Conn struct {
 	v4, v6 []*socket // empty where the host lacks the family or it was not asked for
 }
 
-// Listen binds host (all addresses if it is invalid) and port, 0 for any. A port
-// that another process has is an error, EADDRINUSE.
+// Listen binds host (all addresses if it is invalid) and port, 0 for any. The error
+// is EADDRINUSE if another process uses the port.
 func Listen(host netip.Addr, port uint16, cfg Config) (_ *Conn, err error) {
 	cfg = cfg.withDefaults()
 	c := new(Conn)
@@ -47,7 +47,7 @@ func Listen(host netip.Addr, port uint16, cfg Config) (_ *Conn, err error) {
 	return c, nil
 }
 
-// Inboxes returns an Inbox for each socket. They may be had once.
+// Inboxes returns an Inbox for each socket. It may be called once.
 func (c *Conn) Inboxes() (list []*Inbox) {
 	c.each(func(s *socket) { list = append(list, newInbox(s)) })
 	return list
@@ -62,7 +62,8 @@ func (c *Conn) Addrs() (list []netip.AddrPort) {
 	return list
 }
 
-// Offloads returns what is in use now: what all sockets that carry data have.
+// Offloads returns the offloads in use now: those that all sockets that carry data
+// have.
 func (c *Conn) Offloads() Offloads {
 	o := Offloads{Segment: true, GRO: true}
 	for i, family := range c.families() {
@@ -83,8 +84,8 @@ func (c *Conn) Close() {
 	c.each(func(s *socket) { s.conn.Close() })
 }
 
-// socketFor returns the socket by which an outbox sends to an address, nil if there
-// is none: see OutboxConfig.Wait.
+// socketFor returns the socket by which an outbox sends to an address (see
+// OutboxConfig.Wait), nil if no socket has the address family.
 func (c *Conn) socketFor(to netip.Addr, waits bool) *socket {
 	family := c.v4
 	if to.Is6() {
