@@ -187,6 +187,9 @@ func (t *Tunnel) carry(ctx context.Context, c *controller, device *tun.Device, c
 
 // tellOfSockets logs the buffers and offloads that the kernel has granted.
 func (t *Tunnel) tellOfSockets(conn *udp.Conn) {
+	if conn.Absent() {
+		t.log.Warn("the host does not have the address of tunnel.listen: no packet comes or goes until it has", "listen", conn.Addrs())
+	}
 	o := conn.Offloads()
 	t.log.Debug("sockets", "addresses", conn.Addrs(), "receive_buffer", o.ReceiveBuffer, "send_buffer", o.SendBuffer, "gso", o.Segment, "gro", o.GRO)
 	if o.ReceiveBuffer < udp.DefaultReceiveBuffer/2 {
