@@ -3,19 +3,21 @@ package host
 import "time"
 
 const (
-	// firstRest and maxRest bound how long a thing that was put right, and is
-	// wrong again, is left alone. The rest doubles each time.
-	firstRest = 250 * time.Millisecond
-	maxRest   = 32 * time.Second
 	// contestedRepairs in short order mean that somebody keeps changing the
 	// thing.
 	contestedRepairs = 4
+	// firstRest is how long a thing that was put right, and is wrong again, is
+	// left alone until then. From then on it is contestedRest, which doubles each
+	// time, up to maxRest.
+	firstRest     = 100 * time.Millisecond
+	contestedRest = time.Second
+	maxRest       = 32 * time.Second
 	// maxGuardRest bounds the rest of a guard. While one is missing a packet may
 	// leave in clear text, so it comes back at once, however often it goes.
-	maxGuardRest = 50 * time.Millisecond
+	maxGuardRest = 10 * time.Millisecond
 	// calm is how long a thing has to stay right, beyond its rest, until what
 	// was before is forgotten.
-	calm = time.Minute
+	calm = 30 * time.Second
 )
 
 // backoff decides when a thing that is wrong is put right.
@@ -42,14 +44,22 @@ func (b *backoff) due(now time.Time) time.Time {
 }
 
 // attempted takes note of an attempt, after which the thing is right unless it
-// failed.
+// failed. A failure is tried again ever less often.
 func (b *backoff) attempted(now time.Time, failed bool, most time.Duration) {
-	b.rest = min(max(2*b.rest, firstRest), most)
 	b.attempt, b.failed = now, failed
 	if !failed {
 		b.wrong = time.Time{}
 		b.repairs++
 	}
+	switch {
+	case failed:
+		b.rest = max(2*b.rest, firstRest)
+	case b.repairs < contestedRepairs:
+		b.rest = firstRest
+	default:
+		b.rest = max(2*b.rest, contestedRest)
+	}
+	b.rest = min(b.rest, most)
 }
 
 // right takes note that the thing is right.

@@ -152,7 +152,7 @@ func TestPlan(t *testing.T) {
 		t.Errorf("%d repairs in 20 s, %+v", done, c)
 	}
 	u.plan(nil, now)
-	if c := u.Condition(now.Add(2 * maxRest * 2)); len(c.Contested) != 0 {
+	if c := u.Condition(now.Add(2 * (maxRest + calm))); len(c.Contested) != 0 {
 		t.Errorf("%+v", c)
 	}
 	told, now = nil, now.Add(time.Hour)

@@ -16,7 +16,7 @@ const (
 	// gatherOurs and gatherHost are how long changes are gathered before they
 	// are told, but for the first. A change of what is ours may be a leak; the
 	// others may come by the hundred.
-	gatherOurs = 50 * time.Millisecond
+	gatherOurs = 10 * time.Millisecond
 	gatherHost = 200 * time.Millisecond
 )
 
