@@ -16,7 +16,7 @@ type event struct {
 	prefix netip.Prefix
 
 	// Of a route.
-	main    bool // in the main table
+	table   int
 	kernel  bool // made by the kernel itself
 	guard   bool // is like a guard of ours
 	metric  bool // has the metric of ours
@@ -92,9 +92,9 @@ func (w *wanted) judgeAddress(e *event, own bool) verdict {
 
 func (w *wanted) judgeRoute(e *event, own bool) verdict {
 	route, wanted := w.routes[e.prefix]
-	wanted = wanted && e.main
+	wanted = wanted && e.table == w.tableOf(e.prefix)
 	switch {
-	case e.guard && e.main && w.guards[e.prefix]:
+	case e.guard && w.guards[e.prefix] && e.table == w.tableOf(e.prefix):
 		if e.gone {
 			return tamper
 		}

@@ -65,7 +65,8 @@ func parseRoute(m *syscall.NetlinkMessage) (e event) {
 	}
 	info := nl.DeserializeRtMsg(m.Data)
 	e = event{of: ofRoute, gone: m.Header.Type == unix.RTM_DELROUTE, kernel: info.Protocol == unix.RTPROT_KERNEL}
-	table, metric := int(info.Table), 0
+	e.table = int(info.Table)
+	metric := 0
 	addr := netip.IPv4Unspecified() // of the default route, which names none
 	if info.Family == unix.AF_INET6 {
 		addr = netip.IPv6Unspecified()
@@ -75,7 +76,7 @@ func parseRoute(m *syscall.NetlinkMessage) (e event) {
 		case unix.RTA_DST:
 			addr, _ = netip.AddrFromSlice(value)
 		case unix.RTA_TABLE:
-			table = number(value)
+			e.table = number(value)
 		case unix.RTA_OIF:
 			e.index = number(value)
 		case unix.RTA_PRIORITY:
@@ -93,7 +94,6 @@ func parseRoute(m *syscall.NetlinkMessage) (e event) {
 	})
 	e.prefix = netip.PrefixFrom(addr, int(info.Dst_len))
 	e.metrics.Prefix = e.prefix
-	e.main = table == unix.RT_TABLE_MAIN
 	ours := metricOf(int(info.Family))
 	e.metric = metric == ours
 	e.guard = info.Type == unix.RTN_UNREACHABLE && info.Protocol == GuardProtocol && metric == ours+1

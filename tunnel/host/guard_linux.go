@@ -35,14 +35,10 @@ func metricOf(family int) int {
 }
 
 // guardOf returns the guard of a prefix.
-func guardOf(prefix netip.Prefix) *netlink.Route {
-	family := netlink.FAMILY_V4
-	if prefix.Addr().Is6() {
-		family = netlink.FAMILY_V6
-	}
+func (l *Link) guardOf(prefix netip.Prefix) *netlink.Route {
 	return &netlink.Route{
-		Dst: ipNet(prefix), Table: unix.RT_TABLE_MAIN, Type: unix.RTN_UNREACHABLE,
-		Priority: metricOf(family) + 1, Protocol: GuardProtocol,
+		Dst: ipNet(prefix), Table: l.tableOf(prefix), Type: unix.RTN_UNREACHABLE,
+		Priority: metricOf(familyOf(prefix)) + 1, Protocol: GuardProtocol,
 	}
 }
 
@@ -58,7 +54,7 @@ func (l *Link) Guard(prefix netip.Prefix) error {
 }
 
 func (l *Link) applyGuard(prefix netip.Prefix) error {
-	if err := l.handle.RouteAdd(guardOf(prefix)); err != nil && !errors.Is(err, unix.EEXIST) {
+	if err := l.handle.RouteAdd(l.guardOf(prefix)); err != nil && !errors.Is(err, unix.EEXIST) {
 		return fmt.Errorf("add guard route to %s: %w", prefix, err)
 	}
 	return nil

@@ -31,7 +31,7 @@ type Link struct {
 // its addresses, and sets it up.
 func Attach(name string, config Config) (_ *Link, err error) {
 	l := &Link{name: name, config: config, upkeep: newUpkeep()}
-	l.wanted = wanted{mtu: config.MTU, addresses: config.Addresses, routes: make(map[netip.Prefix]Route), guards: make(map[netip.Prefix]bool)}
+	l.wanted = wanted{tableOf: l.tableOf, mtu: config.MTU, addresses: config.Addresses, routes: make(map[netip.Prefix]Route), guards: make(map[netip.Prefix]bool)}
 	if l.handle, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
 		return nil, fmt.Errorf("netlink: %w", err)
 	}
@@ -85,7 +85,7 @@ func (l *Link) find() error {
 func (l *Link) Close() {
 	if !l.config.KeepGuards {
 		for _, prefix := range l.wanted.guarded() {
-			_ = l.handle.RouteDel(guardOf(prefix))
+			_ = l.handle.RouteDel(l.guardOf(prefix))
 		}
 	}
 	l.handle.Close()
@@ -191,18 +191,21 @@ func (l *Link) applyRoute(r Route, ours bool) error {
 }
 
 func (l *Link) netlinkRoute(r Route) *netlink.Route {
-	route := &netlink.Route{LinkIndex: l.link.Attrs().Index, Dst: ipNet(r.Prefix), MTU: r.MTU, AdvMSS: r.AdvMSS, Protocol: unix.RTPROT_STATIC}
+	route := &netlink.Route{LinkIndex: l.link.Attrs().Index, Dst: ipNet(r.Prefix), Table: l.tableOf(r.Prefix), MTU: r.MTU, AdvMSS: r.AdvMSS, Protocol: unix.RTPROT_STATIC}
 	if r.Prefix.Addr().Is4() {
 		route.Scope = netlink.SCOPE_LINK
 	}
 	return route
 }
 
-// owns reports whether the main table's route to r's prefix leads into the
+// tableOf returns the table of the route and the guard to a prefix.
+func (l *Link) tableOf(netip.Prefix) int { return unix.RT_TABLE_MAIN }
+
+// owns reports whether the route to r's prefix in its table leads into the
 // device: the kernel adds one for each address of the device. A guard counts
 // for nothing.
 func (l *Link) owns(r *netlink.Route) bool {
-	found, err := l.routesTo(r.Dst)
+	found, err := l.routesTo(r.Dst, r.Table)
 	if err != nil {
 		return false
 	}
@@ -214,13 +217,13 @@ func (l *Link) owns(r *netlink.Route) bool {
 	return len(found) > 0
 }
 
-// routesTo returns the main table's routes to exactly a prefix, without guards.
-func (l *Link) routesTo(dst *net.IPNet) (list []netlink.Route, err error) {
+// routesTo returns a table's routes to exactly a prefix, without guards.
+func (l *Link) routesTo(dst *net.IPNet, table int) (list []netlink.Route, err error) {
 	family := netlink.FAMILY_V4
 	if dst.IP.To4() == nil {
 		family = netlink.FAMILY_V6
 	}
-	found, err := l.handle.RouteListFiltered(family, &netlink.Route{Dst: dst, Table: unix.RT_TABLE_MAIN}, netlink.RT_FILTER_DST|netlink.RT_FILTER_TABLE)
+	found, err := l.handle.RouteListFiltered(family, &netlink.Route{Dst: dst, Table: table}, netlink.RT_FILTER_DST|netlink.RT_FILTER_TABLE)
 	for _, f := range found {
 		if !isGuard(&f) {
 			list = append(list, f)
@@ -262,6 +265,14 @@ func (l *Link) EgressMTU(to netip.Addr) (int, error) {
 
 func ipNet(p netip.Prefix) *net.IPNet {
 	return &net.IPNet{IP: net.IP(p.Addr().AsSlice()), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
+}
+
+// familyOf returns the address family of a prefix, in netlink's terms.
+func familyOf(prefix netip.Prefix) int {
+	if prefix.Addr().Is6() {
+		return netlink.FAMILY_V6
+	}
+	return netlink.FAMILY_V4
 }
 
 // prefixOf is the inverse of ipNet; false for what is no IP network. The kernel

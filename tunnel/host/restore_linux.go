@@ -82,7 +82,7 @@ func (l *Link) remake() error {
 
 // displacing describes the route that is in place of ours.
 func (l *Link) displacing(prefix netip.Prefix) string {
-	found, err := l.routesTo(ipNet(prefix))
+	found, err := l.routesTo(ipNet(prefix), l.tableOf(prefix))
 	if err != nil || len(found) == 0 {
 		return prefix.String()
 	}
@@ -98,10 +98,11 @@ func (l *Link) displacing(prefix netip.Prefix) string {
 
 // look asks the kernel for the state of what the Link owns.
 func (l *Link) look() (s actual, err error) {
-	s.guards, err = l.guards()
-	if err != nil || l.link == nil {
+	if s.guards, err = l.guards(); err != nil || l.link == nil {
 		return s, err
 	}
+	// The kernel answers this when the change under way is complete: taking the
+	// interface down, or its last IPv4 address, removes routes without a word.
 	index := l.link.Attrs().Index
 	link, err := l.handle.LinkByIndex(index)
 	if missing := (netlink.LinkNotFoundError{}); errors.As(err, &missing) || errors.Is(err, unix.ENODEV) {
@@ -134,12 +135,11 @@ func (l *Link) addresses(link netlink.Link) (map[netip.Prefix]bool, error) {
 	return addresses, nil
 }
 
-// routes returns the main table's routes into the interface that have the metric
+// routes returns the routes into the interface that have the table and the metric
 // of ours.
 func (l *Link) routes(index int) (map[netip.Prefix]Route, error) {
 	routes := make(map[netip.Prefix]Route)
-	filter := &netlink.Route{LinkIndex: index, Table: unix.RT_TABLE_MAIN}
-	err := l.dump(filter, netlink.RT_FILTER_OIF|netlink.RT_FILTER_TABLE, func(prefix netip.Prefix, r *netlink.Route) {
+	err := l.dump(netlink.Route{LinkIndex: index}, netlink.RT_FILTER_OIF, func(prefix netip.Prefix, r *netlink.Route) {
 		if r.Priority == metricOf(r.Family) {
 			routes[prefix] = Route{Prefix: prefix, MTU: r.MTU, AdvMSS: r.AdvMSS}
 		}
@@ -150,21 +150,19 @@ func (l *Link) routes(index int) (map[netip.Prefix]Route, error) {
 // guards returns the prefixes that have a guard.
 func (l *Link) guards() (map[netip.Prefix]bool, error) {
 	guards := make(map[netip.Prefix]bool)
-	if len(l.wanted.guards) == 0 {
-		return guards, nil
-	}
-	filter := &netlink.Route{Table: unix.RT_TABLE_MAIN, Type: unix.RTN_UNREACHABLE, Protocol: GuardProtocol}
-	err := l.dump(filter, netlink.RT_FILTER_TABLE|netlink.RT_FILTER_TYPE|netlink.RT_FILTER_PROTOCOL, func(prefix netip.Prefix, r *netlink.Route) {
+	filter := netlink.Route{Type: unix.RTN_UNREACHABLE, Protocol: GuardProtocol}
+	err := l.dump(filter, netlink.RT_FILTER_TYPE|netlink.RT_FILTER_PROTOCOL, func(prefix netip.Prefix, r *netlink.Route) {
 		guards[prefix] = guards[prefix] || r.Priority == metricOf(r.Family)+1
 	})
 	return guards, err
 }
 
-// dump calls f for the routes of both families that match the filter.
-func (l *Link) dump(filter *netlink.Route, mask uint64, f func(netip.Prefix, *netlink.Route)) error {
-	for _, family := range []int{netlink.FAMILY_V4, netlink.FAMILY_V6} {
-		err := l.dumps.RouteListFilteredIter(family, filter, mask, func(r netlink.Route) bool {
-			if prefix, ok := prefixOf(r.Dst, family); ok {
+// dump calls f for the routes that match the filter, in the tables of ours.
+func (l *Link) dump(filter netlink.Route, mask uint64, f func(netip.Prefix, *netlink.Route)) error {
+	for of := range l.tables() {
+		filter.Table = of.table
+		err := l.dumps.RouteListFilteredIter(of.family, &filter, mask|netlink.RT_FILTER_TABLE, func(r netlink.Route) bool {
+			if prefix, ok := prefixOf(r.Dst, of.family); ok && l.tableOf(prefix) == of.table {
 				f(prefix, &r)
 			}
 			return true
@@ -177,4 +175,19 @@ func (l *Link) dump(filter *netlink.Route, mask uint64, f func(netip.Prefix, *ne
 		}
 	}
 	return nil
+}
+
+// familyTable is a routing table of one address family.
+type familyTable struct{ family, table int }
+
+// tables returns where the routes and the guards are.
+func (l *Link) tables() map[familyTable]bool {
+	tables := make(map[familyTable]bool)
+	for prefix := range l.wanted.routes {
+		tables[familyTable{familyOf(prefix), l.tableOf(prefix)}] = true
+	}
+	for prefix := range l.wanted.guards {
+		tables[familyTable{familyOf(prefix), l.tableOf(prefix)}] = true
+	}
+	return tables
 }

@@ -11,6 +11,8 @@ import (
 // before it changes the host, so that the watch, which compares the kernel's
 // events with it, knows the echo of our own changes.
 type wanted struct {
+	tableOf func(netip.Prefix) int // of the route and the guard to a prefix; set once
+
 	mu        sync.Mutex // guards what follows
 	index     int        // of the interface
 	mtu       int

@@ -14,10 +14,13 @@ var (
 	addr4, addr6 = netip.MustParsePrefix("10.77.0.1/24"), netip.MustParsePrefix("fd77::1/64")
 )
 
+const ourTable = 254
+
 // sample is what a Link with interface 7 wants.
 func sample() *wanted {
 	return &wanted{
-		index: 7, mtu: 1438, addresses: []netip.Prefix{addr4, addr6},
+		tableOf: func(netip.Prefix) int { return ourTable },
+		index:   7, mtu: 1438, addresses: []netip.Prefix{addr4, addr6},
 		routes: map[netip.Prefix]Route{net4: {net4, 1400, 1360}, net6: {net6, 1438, 0}},
 		guards: map[netip.Prefix]bool{net4: true, net6: true},
 	}
@@ -72,12 +75,12 @@ func TestAmiss(t *testing.T) {
 func TestJudge(t *testing.T) {
 	elsewhere := netip.MustParsePrefix("203.0.113.0/24")
 	route := func(change func(*event)) event {
-		e := event{of: ofRoute, index: 7, prefix: net4, main: true, metric: true, metrics: Route{net4, 1400, 1360}}
+		e := event{of: ofRoute, index: 7, prefix: net4, table: ourTable, metric: true, metrics: Route{net4, 1400, 1360}}
 		change(&e)
 		return e
 	}
 	guard := func(change func(*event)) event {
-		e := event{of: ofRoute, index: 1, prefix: net4, main: true, guard: true, metrics: Route{Prefix: net4}}
+		e := event{of: ofRoute, index: 1, prefix: net4, table: ourTable, guard: true, metrics: Route{Prefix: net4}}
 		change(&e)
 		return e
 	}
@@ -98,7 +101,7 @@ func TestJudge(t *testing.T) {
 		"our route as wanted":                 {route(func(*event) {}), echo},
 		"our route with another MTU":          {route(func(e *event) { e.metrics.MTU = 1300 }), tamper},
 		"our route deleted":                   {route(func(e *event) { e.gone = true }), tamper},
-		"a route like ours in another table":  {route(func(e *event) { e.main = false }), foreign},
+		"a route like ours in another table":  {route(func(e *event) { e.table = 100 }), foreign},
 		"a route of another metric":           {route(func(e *event) { e.metric = false }), both},
 		"the kernel's route with our address": {route(func(e *event) { e.kernel, e.metric = true, false }), echo},
 		"a route in place of ours":            {route(func(e *event) { e.index = 2 }), both},
@@ -116,7 +119,7 @@ func TestJudge(t *testing.T) {
 	}
 	w := sample()
 	w.index = 0 // the device is gone
-	if got := w.judge(&event{of: ofRoute, prefix: elsewhere, main: true}); got != foreign {
+	if got := w.judge(&event{of: ofRoute, prefix: elsewhere, table: ourTable}); got != foreign {
 		t.Errorf("%+v", got)
 	}
 }
