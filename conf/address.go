@@ -65,7 +65,7 @@ func hostProblem(host string) string {
 	}
 	// A last label of digits is meant to be an IPv4 address: RFC 1123 2.1.
 	if strings.Trim(labels[len(labels)-1], "0123456789") == "" {
-		return "has an IPv4 address that is not one"
+		return "has an invalid IPv4 address"
 	}
 	return ""
 }

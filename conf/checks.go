@@ -183,7 +183,7 @@ func (k *checker) checkPrefixes() {
 		if first != i && other == owners[i] {
 			o.at.fail(fmt.Sprintf("%s comes twice, first on line %d", o.prefix, line), "each prefix once")
 		} else if first != i {
-			o.at.fail(fmt.Sprintf("%s belongs to %s on line %d", o.prefix, k.peer(other), line), "a prefix has one peer; a longer prefix inside of it may have another")
+			o.at.fail(fmt.Sprintf("%s belongs to %s on line %d", o.prefix, k.peer(other), line), "a prefix has one peer; a longer prefix inside it may have another")
 		}
 		if o.prefix.IsSingleIP() && own[o.prefix.Addr()] {
 			o.at.fail(fmt.Sprintf("%s is our own tunnel.address", o.prefix.Addr()), "inner addresses behind the peer")

@@ -44,7 +44,7 @@ var keyFiles = []struct {
 	{"world.key", privateKey + "\n", 0o604},
 	{"group.key", privateKey + "\n", 0o640},
 	{"writable.key", privateKey + "\n", 0o620},
-	{"huge.key", privateKey + strings.Repeat("\n", maxKeyFile), 0o600},
+	{"huge.key", privateKey + strings.Repeat("\n", MaxKeyFile), 0o600},
 	{"empty.key", "", 0o600},
 	{"blank.key", " \r\n\n", 0o600},
 	{"text.key", privateKey[1:] + "\n", 0o600},

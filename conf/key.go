@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"strings"
 
@@ -54,30 +56,25 @@ func (SecretKey) LogValue() slog.Value { return slog.StringValue(hidden) }
 // MarshalText hides the key from encoders.
 func (SecretKey) MarshalText() ([]byte, error) { return []byte(hidden), nil }
 
-// keyProblem says why a text is no key. It does not show the text, which may
-// be a secret in the wrong place.
-type keyProblem string
-
-func (p keyProblem) Error() string { return string(p) }
-
-// parseKey reads 32 bytes in base64.
+// parseKey reads 32 bytes in base64. The error says why a text is no key. It does
+// not show the text, which may be a secret in the wrong place.
 func parseKey(s string) (k [keySize]byte, err error) {
 	b, err := base64.StdEncoding.Strict().DecodeString(s)
 	switch {
 	case s == "":
-		return k, keyProblem("empty")
+		return k, errors.New("empty")
 	case strings.Contains(s, "-----BEGIN"):
-		return k, keyProblem("in PEM form, which is not read here")
+		return k, errors.New("in PEM form, which is not read here")
 	case strings.ContainsAny(s, "\r\n"):
-		return k, keyProblem("more than one line")
+		return k, errors.New("more than one line")
 	case isHexKey(s):
-		return k, keyProblem("in hexadecimal, not in base64")
+		return k, errors.New("in hexadecimal, not in base64")
 	case err != nil:
-		return k, keyProblem("not base64")
+		return k, errors.New("not base64")
 	case len(b) != keySize:
-		return k, keyProblem(fmt.Sprintf("%d bytes in base64 instead of %d", len(b), keySize))
+		return k, fmt.Errorf("%d bytes in base64 instead of %d", len(b), keySize)
 	case [keySize]byte(b) == k:
-		return k, keyProblem("all zero")
+		return k, errors.New("all zero")
 	}
 	return [keySize]byte(b), nil
 }
@@ -85,6 +82,31 @@ func parseKey(s string) (k [keySize]byte, err error) {
 func isHexKey(s string) bool {
 	b, err := hex.DecodeString(s)
 	return err == nil && len(b) == keySize
+}
+
+// secret reads the key in a file that maker would have made.
+func (a at) secret(path, maker string) (SecretKey, bool) {
+	data, err := a.d.readKey(path)
+	var known *Error
+	switch {
+	case errors.As(err, &known):
+		a.fail(known.Problem, known.Hint)
+	case errors.Is(err, fs.ErrNotExist):
+		a.fail(path+" does not exist", fmt.Sprintf("make it: (umask 077; %s > %s)", maker, path))
+	case errors.Is(err, fs.ErrPermission):
+		a.fail(path+" cannot be read by this user", "run as root or as the owner of the file")
+	case err != nil:
+		a.fail(err.Error(), "")
+	case len(data) > MaxKeyFile:
+		a.fail(fmt.Sprintf("%s has more than %d bytes", path, MaxKeyFile), "one key, as `"+maker+"` prints it")
+	default:
+		key, err := parseKey(strings.TrimSpace(string(data)))
+		if err == nil {
+			return key, true
+		}
+		a.fail(fmt.Sprintf("%s does not hold a key: %s", path, err), fmt.Sprintf("one line of %d base64 characters, as `%s` prints it", keyLength, maker))
+	}
+	return SecretKey{}, false
 }
 
 // clamped reports whether k has the form of a private key of RFC 7748 section
@@ -115,15 +137,7 @@ func (k Key) possible() bool {
 	if err != nil {
 		return false // not on the curve
 	}
-	part := new(edwards25519.Point).ScalarMult(eighth, point)
+	eight, _ := edwards25519.NewScalar().SetCanonicalBytes([]byte{8, keySize - 1: 0})
+	part := new(edwards25519.Point).ScalarMult(edwards25519.NewScalar().Invert(eight), point)
 	return part.MultByCofactor(part).Equal(point) == 1
 }
-
-// eighth times 8 is 1 modulo the order of the points that are 8 times another.
-var eighth = func() *edwards25519.Scalar {
-	eight, err := edwards25519.NewScalar().SetCanonicalBytes(append([]byte{8}, make([]byte, keySize-1)...))
-	if err != nil {
-		panic(err)
-	}
-	return edwards25519.NewScalar().Invert(eight)
-}()

@@ -85,7 +85,7 @@ func TestReadKeyFileTakesWhatIsThere(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	check(t, os.WriteFile("endless.key", make([]byte, 1<<20), 0o600))
-	if data, err := readKeyFile("endless.key"); err != nil || len(data) != maxKeyFile+1 {
+	if data, err := readKeyFile("endless.key"); err != nil || len(data) != MaxKeyFile+1 {
 		t.Errorf("%d bytes, error %v", len(data), err)
 	}
 	for bit := fs.FileMode(1); bit <= 0o777; bit <<= 1 {

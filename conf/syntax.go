@@ -108,7 +108,7 @@ func syntaxHint(table, key, line, problem string) string {
 	case problem == noLineEnd && wholeValue.MatchString(m[2]):
 		return "only a comment may follow the value on its line"
 	case strings.ContainsAny(m[2][:1], `"'`):
-		return `a string ends on its line; inside of it \ and " are written \\ and \"`
+		return `a string ends on its line; inside it \ and " are written \\ and \"`
 	case strings.ContainsAny(m[2][:1], `[{`):
 		return "items are separated by commas, strings stand in quotes"
 	}

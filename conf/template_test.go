@@ -135,7 +135,8 @@ func TestTemplateIsValidWithEveryExample(t *testing.T) {
 func TestQuoteIsReadBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := rapid.String().Draw(t, "text")
-		v := parseValue(quote(s))
+		root, _ := parseDocument([]byte("x = "+quote(s)), nil)
+		v := root.entry("x").value
 		if v.data != s || v.text != s {
 			t.Fatalf("%q became %q, written as %s", s, v.text, quote(s))
 		}

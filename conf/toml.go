@@ -171,9 +171,11 @@ func (r *reader) join() (ok bool) {
 
 // decode lets the library read a part of the file, from offset on.
 func (r *reader) decode(text string, offset int) (data map[string]any, f *fault) {
-	if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
-		n := strings.IndexFunc(text, func(c rune) bool { return c == 0 || c == utf8.RuneError })
-		return nil, &fault{offset + n, noText, ""}
+	for i, c := range text {
+		// A byte that is no UTF-8 reads as U+FFFD, which a text may also hold.
+		if c == 0 || c == utf8.RuneError && !strings.HasPrefix(text[i:], string(utf8.RuneError)) {
+			return nil, &fault{offset + i, noText, ""}
+		}
 	}
 	md, err := toml.Decode(text, &data)
 	var syntax toml.ParseError

@@ -16,12 +16,15 @@ const (
 	DefaultPort = 4500 // RFC 3948 section 2
 )
 
+// MaxSocketPath is the length in bytes of the longest path of a Unix socket:
+// sun_path of unix(7) with its zero byte.
+const MaxSocketPath = 107
+
 // Limits of values.
 const (
 	minRekeyAfter, maxRekeyAfter     = time.Second, time.Hour
 	minRekeyPackets, maxRekeyPackets = 1000, 1 << 30
-	maxInterfaceName                 = 15  // bytes; IFNAMSIZ with its zero byte
-	maxSocketPath                    = 107 // bytes; sun_path with its zero byte
+	maxInterfaceName                 = 15 // bytes; IFNAMSIZ with its zero byte
 	maxQueues                        = 16
 )
 
@@ -152,8 +155,8 @@ func (t *Tunnel) addCipher(a at, v value) {
 
 func (t *Tunnel) setStatusSocket(a at, v value) {
 	file, ok := a.path(v, &a.d.writes)
-	if len(file) > maxSocketPath {
-		a.fail(fmt.Sprintf("%s has %d bytes", file, len(file)), fmt.Sprintf("a socket's path has at most %d", maxSocketPath))
+	if len(file) > MaxSocketPath {
+		a.fail(fmt.Sprintf("%s has %d bytes", file, len(file)), fmt.Sprintf("a socket's path has at most %d", MaxSocketPath))
 	} else if ok {
 		t.StatusSocket = file
 	}

@@ -216,7 +216,7 @@ rekey_after = "60m"
 rekey_after_packets = 1073741824
 listen = "192.0.2.9:65535"
 log_level = "warn"
-status_socket = "/` + strings.Repeat("s", maxSocketPath-1) + `"
+status_socket = "/` + strings.Repeat("s", MaxSocketPath-1) + `"
 ` + smallestPeer + `
 keepalive = "1h"
 min_plpmtu = 65535

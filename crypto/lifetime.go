@@ -20,12 +20,6 @@ func (l Lifetime) HardAge() time.Duration { return l.RekeyAge + max(l.RekeyAge/2
 // short its life: lost messages are sent again every few seconds.
 const minRekeyTime = 30 * time.Second
 
-// Rekey reports whether an SA of this age, that has sent this many packets, is
-// to be replaced.
-func (l Lifetime) Rekey(age time.Duration, packets uint32) bool {
-	return age >= l.RekeyAge || packets >= l.RekeyPackets
-}
-
 // Expired reports whether such an SA must not be used any more.
 func (l Lifetime) Expired(age time.Duration, packets uint32) bool {
 	return age >= l.HardAge() || packets >= maxPackets

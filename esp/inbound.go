@@ -10,7 +10,7 @@ import (
 type Inbound struct {
 	spi    uint32
 	aead   cipher.AEAD
-	salt   [SaltSize]byte
+	salt   [saltSize]byte
 	window Window
 }
 
@@ -47,7 +47,7 @@ func (in *Inbound) Open(s *Scratch, dst, packet []byte) (payload []byte, nextHea
 		return dst, 0, seq, err
 	}
 	copy(s.nonce[:], in.salt[:])
-	copy(s.nonce[SaltSize:], packet[aadSize:HeaderSize])
+	copy(s.nonce[saltSize:], packet[aadSize:HeaderSize])
 	opened, err := in.aead.Open(dst, s.nonce[:], packet[HeaderSize:], packet[:aadSize])
 	if err != nil {
 		return dst, 0, seq, ErrAuth

@@ -18,7 +18,7 @@ type Outbound struct {
 	spi   uint32
 	suite Suite
 	aead  cipher.AEAD
-	salt  [SaltSize]byte
+	salt  [saltSize]byte
 	// next counts the packets sealed; it has 64 bits so that it cannot wrap.
 	next atomic.Uint64
 }
@@ -114,7 +114,7 @@ func (o *Outbound) seal(s *Scratch, dst, payload []byte, nextHeader uint8, fill 
 
 	packet := dst[start:]
 	copy(s.nonce[:], o.salt[:])
-	copy(s.nonce[SaltSize:], packet[aadSize:HeaderSize])
+	copy(s.nonce[saltSize:], packet[aadSize:HeaderSize])
 	sealed := o.aead.Seal(packet[:HeaderSize], s.nonce[:], packet[HeaderSize:], packet[:aadSize])
 	return append(dst[:start], sealed...), seq
 }

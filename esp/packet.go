@@ -22,7 +22,7 @@ const (
 
 	aadSize     = 8 // SPI and sequence number (RFC 4106 section 5)
 	ivSize      = 8
-	nonceSize   = SaltSize + ivSize
+	nonceSize   = saltSize + ivSize
 	trailerSize = 2 // pad length and next header
 	// alignment of payload, padding and trailer together (RFC 4303 section 2.4).
 	alignment = 4

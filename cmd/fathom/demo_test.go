@@ -50,8 +50,9 @@ func newDemo(t *testing.T, args ...string) *demoRun {
 	// This program acts as the command. An ordinary user may not enter its
 	// folder, but may execute it by this path.
 	d := &demoRun{Cmd: exec.Command("/proc/self/exe", append([]string{"demo"}, args...)...), tmp: tmp}
+	d.Args[0] = "fathom" // see TestMain
 	d.Dir = "/"
-	d.Env = append(append(os.Environ(), "TMPDIR="+tmp), commandEnv...)
+	d.Env = append(os.Environ(), "TMPDIR="+tmp, noRaceDelay)
 	d.Stdout, d.Stderr = &d.stdout, &d.stderr
 	d.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	d.WaitDelay = demoWithin

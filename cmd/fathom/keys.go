@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fathom/conf"
 	"fathom/crypto"
 )
 
@@ -65,8 +66,7 @@ func newPubkeyCommand() *cobra.Command {
 		Example: "  fathom pubkey < /etc/fathom/private.key",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			const maxInput = 4096 // bytes, far more than a key
-			data, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), maxInput))
+			data, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), conf.MaxKeyFile))
 			if err != nil {
 				return fmt.Errorf("read private key: %w", err)
 			}

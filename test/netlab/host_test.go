@@ -264,8 +264,8 @@ func devices(t *testing.T) string {
 	return strings.Join(names, " ")
 }
 
-// descriptors lists what this process has open, without numbers: those of
-// sockets and namespaces are of no interest, nor is the poller's.
+// descriptors lists the open files of this process, without the numbers of sockets
+// and namespaces and without the poller, which do not matter.
 func descriptors(t *testing.T) (open []string) {
 	t.Helper()
 	links, err := filepath.Glob("/proc/self/fd/*")

@@ -22,8 +22,8 @@ const asksKernel = "NETLAB_TEST_ASKS_KERNEL"
 // offloadBits is how many sets of TUNSETOFFLOAD are tried: up to those with USO.
 const offloadBits = 1 << 7
 
-// askKernel makes many system calls, and prints what each was answered. It
-// returns the exit code.
+// askKernel makes many system calls, and prints the answer to each. It returns the
+// exit code.
 func askKernel() int {
 	fatal := func(err error) int {
 		fmt.Fprintln(os.Stderr, err)

@@ -53,8 +53,8 @@ const (
 	wordSize         = 8
 	// MaxReportWords is how many words the bitmap of a Report may have.
 	MaxReportWords = 32
-	// MaxElements bounds the work that one message may cause.
-	MaxElements = 32
+	// maxElements bounds the work that one message may cause.
+	maxElements = 32
 )
 
 var magic = [3]byte{'F', 'T', 'H'}
@@ -64,18 +64,18 @@ var (
 	// ours. RFC 4303 section 2.6: such packets are discarded silently.
 	ErrForeign = errors.New("control: not a control message")
 	// ErrMalformed reports a message that breaks off inside an element, has
-	// an element of the wrong length, or has more than MaxElements of them.
+	// an element of the wrong length, or has too many of them.
 	ErrMalformed = errors.New("control: malformed message")
 )
 
-// AppendHeader starts a message in dst.
-func AppendHeader(dst []byte) []byte {
+// appendHeader starts a message in dst.
+func appendHeader(dst []byte) []byte {
 	return append(dst, magic[0], magic[1], magic[2], version)
 }
 
-// AppendElement adds one element to the message in dst. The value must not be
+// appendElement adds one element to the message in dst. The value must not be
 // longer than 65535 bytes.
-func AppendElement(dst []byte, t Type, value []byte) []byte {
+func appendElement(dst []byte, t Type, value []byte) []byte {
 	dst = append(dst, byte(t))
 	dst = binary.BigEndian.AppendUint16(dst, uint16(len(value)))
 	return append(dst, value...)
@@ -86,7 +86,7 @@ func AppendElement(dst []byte, t Type, value []byte) []byte {
 func AppendToken(dst []byte, t Type, token uint64) []byte {
 	var value [tokenSize]byte
 	binary.BigEndian.PutUint64(value[:], token)
-	return AppendElement(AppendHeader(dst), t, value[:])
+	return appendElement(appendHeader(dst), t, value[:])
 }
 
 // AppendProbeAck appends a whole ProbeAck message. fragmented says that the
@@ -97,7 +97,7 @@ func AppendProbeAck(dst []byte, token uint64, fragmented bool) []byte {
 	if fragmented {
 		value[tokenSize] = flagFragmented
 	}
-	return AppendElement(AppendHeader(dst), ProbeAck, value[:])
+	return appendElement(appendHeader(dst), ProbeAck, value[:])
 }
 
 const flagFragmented = 1
@@ -115,12 +115,12 @@ func AppendReport(dst []byte, token uint64, spi, highest uint32, bits []uint64) 
 	for _, word := range bits {
 		value = binary.BigEndian.AppendUint64(value, word)
 	}
-	return AppendElement(AppendHeader(dst), Report, value)
+	return appendElement(appendHeader(dst), Report, value)
 }
 
 // AppendClose appends a whole Close message.
 func AppendClose(dst []byte) []byte {
-	return AppendElement(AppendHeader(dst), Close, nil)
+	return appendElement(appendHeader(dst), Close, nil)
 }
 
 // Token returns the token of any element but Close.
@@ -164,7 +164,7 @@ func Parse(dst []Element, payload []byte) ([]Element, error) {
 	}
 	rest := payload[headerSize:]
 	for n := 0; len(rest) > 0 && Type(rest[0]) != End; n++ {
-		if len(rest) < elementHeaderSize || n == MaxElements {
+		if len(rest) < elementHeaderSize || n == maxElements {
 			return dst, ErrMalformed
 		}
 		t, length := Type(rest[0]), int(binary.BigEndian.Uint16(rest[1:]))

@@ -333,8 +333,8 @@ func TestTheKernelFragmentsTheSameWay(t *testing.T) {
 }
 
 // TestTheKernelBelievesOurPTBs: sockets of a host whose packets go into a
-// tunnel learn the MTU from what AppendPTB says of those packets, also of
-// superpackets and unfinished checksums.
+// tunnel learn the MTU from AppendPTB's answers to those packets, superpackets and
+// unfinished checksums included.
 func TestTheKernelBelievesOurPTBs(t *testing.T) {
 	const offload = unix.TUN_F_CSUM | unix.TUN_F_TSO4 | unix.TUN_F_TSO6 | unix.TUN_F_USO4 | unix.TUN_F_USO6
 	const mtu = 1300

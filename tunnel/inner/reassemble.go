@@ -16,9 +16,9 @@ const (
 	// maxBetween is how many other packets of the SA there may be between two
 	// payloads of one packet.
 	maxBetween = 16
-	// ReassemblyTime is how long a payload waits for the rest of its packet. By
+	// reassemblyTime is how long a payload waits for the rest of its packet. By
 	// then the sender has sent the packet again.
-	ReassemblyTime = 2 * time.Second
+	reassemblyTime = 2 * time.Second
 )
 
 // Reassembler puts together what Splitter has cut, in any order of arrival
@@ -226,7 +226,7 @@ func (r *Reassembler) complete(first *piece, now time.Time, deliver func([]byte,
 	}
 	r.out = append(r.out[:0], first.data[first.rest:]...)
 	p, tos := first, first.tos
-	for open := first.open; open > 0 && now.Sub(p.at) <= ReassemblyTime; open -= p.rest {
+	for open := first.open; open > 0 && now.Sub(p.at) <= reassemblyTime; open -= p.rest {
 		if p = r.after(p, open); p == nil {
 			return
 		}
@@ -235,7 +235,7 @@ func (r *Reassembler) complete(first *piece, now time.Time, deliver func([]byte,
 			tos |= ce
 		}
 	}
-	if now.Sub(p.at) <= ReassemblyTime {
+	if now.Sub(p.at) <= reassemblyTime {
 		deliver(r.out, tos)
 	}
 }

@@ -15,8 +15,8 @@ import "encoding/binary"
 //	└────────────────────────────────────────────────────┘
 const aggfragHeaderSize = 4
 
-// MinSplit is the smallest payload that Split can cut to, in bytes.
-const MinSplit = aggfragHeaderSize + ipv6HeaderSize
+// minSplit is the smallest payload that Split can cut to, in bytes.
+const minSplit = aggfragHeaderSize + ipv6HeaderSize
 
 // Splitter cuts an inner packet that may not be cut otherwise into tunnel
 // fragments: AGGFRAG payloads (RFC 9347 section 2.2). They have to be sealed
@@ -36,7 +36,7 @@ type Splitter struct {
 // stay unchanged until the last payload is written. The error is ErrTooSmall.
 func (s *Splitter) Split(p *Packet, size int) error {
 	*s = Splitter{}
-	if size < MinSplit {
+	if size < minSplit {
 		return ErrTooSmall
 	}
 	s.packet, s.size = p.Bytes, size

@@ -46,7 +46,7 @@ func TestSplitPacketsArriveWhole(t *testing.T) {
 		var onWire []sent
 		var packets [][]byte
 		seq := rapid.Uint32Range(1, 1<<31).Draw(rt, "seq")
-		size := rapid.IntRange(MinSplit, 1500).Draw(rt, "size")
+		size := rapid.IntRange(minSplit, 1500).Draw(rt, "size")
 		lengths := rapid.SliceOfN(rapid.IntRange(8, 3000), 1, 2).Draw(rt, "lengths")
 		for i := range rapid.IntRange(1, 6).Draw(rt, "packets") {
 			payload := bytes.Repeat([]byte{byte(i)}, rapid.SampledFrom(lengths).Draw(rt, "length"))
@@ -76,7 +76,7 @@ func TestSplitPacketsArriveWhole(t *testing.T) {
 		arrived := make(map[uint32]bool)
 		r := Reassembler{Arrived: func(seq uint32) bool { return arrived[seq] }}
 		got := make([]int, len(packets))
-		last := make([]sent, len(packets)) // what came last of those that make up a packet
+		last := make([]sent, len(packets)) // the last to arrive of those around a packet
 		whole := make([]bool, len(packets))
 		for i := range whole {
 			whole[i] = true
@@ -117,7 +117,7 @@ func TestSplitPacketsArriveWhole(t *testing.T) {
 }
 
 // TestALossNeverJoinsTwoPackets of one size: the end of the first and the
-// beginning of the second are lost, and what remains would fit.
+// beginning of the second are lost, and the remaining parts would fit.
 func TestALossNeverJoinsTwoPackets(t *testing.T) {
 	payloads := func(fill byte) [][]byte {
 		return splitAll(t, udpPacket(t, ip4(layers.IPProtocolUDP), bytes.Repeat([]byte{fill}, 2000)), 1200)
@@ -271,14 +271,14 @@ func TestReassemblerForgets(t *testing.T) {
 		var r Reassembler
 		n := 0
 		r.Add(1, 0, payloads[0], epoch, deliver(&n))
-		r.Add(2, 0, payloads[1], epoch.Add(ReassemblyTime+1), deliver(&n))
+		r.Add(2, 0, payloads[1], epoch.Add(reassemblyTime+1), deliver(&n))
 		r.Add(4, 0, payloads[1], epoch, deliver(&n))
-		r.Add(3, 0, payloads[0], epoch.Add(ReassemblyTime+1), deliver(&n))
+		r.Add(3, 0, payloads[0], epoch.Add(reassemblyTime+1), deliver(&n))
 		if n != 0 {
 			t.Error("delivered")
 		}
 		r.Add(5, 0, payloads[0], epoch, deliver(&n))
-		r.Add(6, 0, payloads[1], epoch.Add(ReassemblyTime), deliver(&n))
+		r.Add(6, 0, payloads[1], epoch.Add(reassemblyTime), deliver(&n))
 		if n != 1 {
 			t.Error("a packet that was just in time was not delivered")
 		}
@@ -346,7 +346,7 @@ func TestMalformedAggfragPayloads(t *testing.T) {
 		}
 	}
 	var s Splitter
-	if err := s.Split(parsed(t, udpPacket(t, ip4(layers.IPProtocolUDP), counted(2000))), MinSplit-1); !errors.Is(err, ErrTooSmall) {
+	if err := s.Split(parsed(t, udpPacket(t, ip4(layers.IPProtocolUDP), counted(2000))), minSplit-1); !errors.Is(err, ErrTooSmall) {
 		t.Error(err)
 	}
 }

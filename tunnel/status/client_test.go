@@ -3,6 +3,7 @@ package status
 import (
 	"context"
 	"errors"
+	"io"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -41,6 +42,22 @@ func TestFetchWithoutATunnel(t *testing.T) {
 	_, err := Fetch(context.Background(), filepath.Join(t.TempDir(), "none.sock"))
 	if !errors.Is(err, ErrNotRunning) {
 		t.Errorf("error %v, want %v", err, ErrNotRunning)
+	}
+}
+
+func TestFetchFromAnotherProgram(t *testing.T) {
+	l, path := listen(t)
+	defer l.Close()
+	go func() {
+		if conn, err := l.Accept(); err == nil {
+			readRequest(conn)
+			io.WriteString(conn, "220 mail.example.org ESMTP\r\n")
+			conn.Close()
+		}
+	}()
+	_, err := Fetch(context.Background(), path)
+	if err == nil || errors.Is(err, ErrNotRunning) || !strings.Contains(err.Error(), path+": the answer makes no sense: ") {
+		t.Errorf("error %v", err)
 	}
 }
 
