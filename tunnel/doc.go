@@ -24,7 +24,7 @@
 //	receiver             one a socket         its buffers                  the socket is closed
 //	controller           one a tunnel         all peers' state             the context is done
 //	status server        one, two a client    nothing                      the context is done
-//	egress watch         one a tunnel         its netlink socket           Run returns
+//	host watch           one a tunnel         its netlink socket           Run returns
 //	name look-up         one a look-up        nothing                      it is answered, or the controller ends
 //
 // Where the kernel offers superpackets the device has several queues, and each
