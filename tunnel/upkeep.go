@@ -18,7 +18,13 @@ type upkeep struct {
 	log     *slog.Logger
 	changed chan struct{} // something of ours may have to be put right
 	again   *time.Timer   // runs while something has to wait
+	free    time.Time     // not before is it looked at again
 }
+
+// restFactor bounds the share of a CPU that restore takes, where another program
+// never rests and the host has many routes: it rests for this many times as long
+// as it took.
+const restFactor = 9
 
 func newUpkeep(network hostNetwork, log *slog.Logger) upkeep {
 	again := time.NewTimer(time.Hour)
@@ -28,7 +34,13 @@ func newUpkeep(network hostNetwork, log *slog.Logger) upkeep {
 
 // restore puts right what is due, and logs one line for each kind of news.
 func (u *upkeep) restore(now time.Time) {
+	if wait := u.free.Sub(now); wait > 0 {
+		u.again.Reset(wait)
+		return
+	}
 	told, next := u.network.Restore(now)
+	end := time.Now()
+	u.free = end.Add(restFactor * end.Sub(now))
 	var repaired, contested, failed, displaced []string
 	var rest time.Duration
 	var failure error

@@ -79,3 +79,41 @@ func TestUpkeepSaysMuchInFewLines(t *testing.T) {
 		t.Errorf("%d lines: %s", lines, text.String())
 	}
 }
+
+// slowHost is one whose routes take long to look at.
+type slowHost struct {
+	testHost
+	turns int
+}
+
+func (h *slowHost) Restore(time.Time) ([]host.Repair, time.Time) {
+	h.turns++
+	time.Sleep(50 * time.Millisecond)
+	return nil, time.Time{}
+}
+
+// TestUpkeepRests, however often it is told of changes.
+func TestUpkeepRests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := new(slowHost)
+		u := newUpkeep(network, slog.New(slog.DiscardHandler))
+		for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+			u.restore(time.Now())
+		}
+		if network.turns < 15 || network.turns > 21 {
+			t.Errorf("%d times in 10 s", network.turns)
+		}
+		time.Sleep(time.Second)
+		u.restore(time.Now())
+		began := time.Now()
+		u.restore(began)
+		select {
+		case <-u.again.C:
+			if waited := time.Since(began); waited > time.Second {
+				t.Errorf("looked at again after %v", waited)
+			}
+		case <-time.After(time.Minute):
+			t.Error("a change is forgotten")
+		}
+	})
+}

@@ -22,7 +22,8 @@ type Link struct {
 	config Config
 	handle *netlink.Handle
 	dumps  *netlink.Handle // for requests whose answers the kernel filters
-	link   netlink.Link    // nil while the device does not exist
+	link   netlink.Link
+	gone   bool // the interface; link is then what it was
 	wanted wanted
 	upkeep
 }
@@ -70,7 +71,7 @@ func (l *Link) find() error {
 	if err != nil {
 		return fmt.Errorf("find %s: %w", l.name, err)
 	}
-	l.link = link
+	l.link, l.gone = link, false
 	l.wanted.set(func() { l.wanted.index = link.Attrs().Index })
 	if l.config.GSOMaxSize > 0 {
 		// Only for speed, and unknown to old kernels.
@@ -131,7 +132,7 @@ func (l *Link) applyAddress(prefix netip.Prefix) error {
 // apply makes a change to the interface, which may be gone.
 func (l *Link) apply(what string, change func() error) error {
 	err := ErrNoDevice
-	if l.link != nil {
+	if !l.gone {
 		err = change()
 	}
 	if err != nil {
@@ -168,7 +169,7 @@ var errElsewhere = errors.New("the host has a route to the same prefix through a
 
 // applyRoute adds the route, or replaces it if it is known to be ours.
 func (l *Link) applyRoute(r Route, ours bool) error {
-	if l.link == nil {
+	if l.gone {
 		return fmt.Errorf("add route to %s: %w", r.Prefix, ErrNoDevice)
 	}
 	route := l.netlinkRoute(r)
@@ -246,7 +247,7 @@ func (l *Link) EgressMTU(to netip.Addr) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("route to %s: %w", to, err)
 	}
-	if l.link != nil && routes[0].LinkIndex == l.link.Attrs().Index {
+	if routes[0].LinkIndex == l.link.Attrs().Index {
 		return 0, fmt.Errorf("%s: the host's route to the endpoint leads into the tunnel itself", to)
 	}
 	link, err := l.handle.LinkByIndex(routes[0].LinkIndex)

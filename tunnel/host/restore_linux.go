@@ -98,7 +98,7 @@ func (l *Link) displacing(prefix netip.Prefix) string {
 
 // look asks the kernel for the state of what the Link owns.
 func (l *Link) look() (s actual, err error) {
-	if s.guards, err = l.guards(); err != nil || l.link == nil {
+	if s.guards, err = l.guards(); err != nil || l.gone {
 		return s, err
 	}
 	// The kernel answers this when the change under way is complete: taking the
@@ -106,7 +106,7 @@ func (l *Link) look() (s actual, err error) {
 	index := l.link.Attrs().Index
 	link, err := l.handle.LinkByIndex(index)
 	if missing := (netlink.LinkNotFoundError{}); errors.As(err, &missing) || errors.Is(err, unix.ENODEV) {
-		l.link = nil
+		l.gone = true
 		l.wanted.set(func() { l.wanted.index = 0 })
 		return s, nil
 	} else if err != nil {
