@@ -56,9 +56,9 @@ func (SecretKey) LogValue() slog.Value { return slog.StringValue(hidden) }
 // MarshalText hides the key from encoders.
 func (SecretKey) MarshalText() ([]byte, error) { return []byte(hidden), nil }
 
-// parseKey reads 32 bytes in base64. The error says why a text is no key. It does
-// not show the text, which may be a secret in the wrong place.
-func parseKey(s string) (k [keySize]byte, err error) {
+// ParseKey reads a key of any kind, which is 32 bytes in base64. The error says
+// why a text is no key. It does not show the text, which may be a secret.
+func ParseKey(s string) (k [keySize]byte, err error) {
 	b, err := base64.StdEncoding.Strict().DecodeString(s)
 	switch {
 	case s == "":
@@ -100,7 +100,7 @@ func (a at) secret(path, maker string) (SecretKey, bool) {
 	case len(data) > MaxKeyFile:
 		a.fail(fmt.Sprintf("%s has more than %d bytes", path, MaxKeyFile), "one key, as `"+maker+"` prints it")
 	default:
-		key, err := parseKey(strings.TrimSpace(string(data)))
+		key, err := ParseKey(strings.TrimSpace(string(data)))
 		if err == nil {
 			return key, true
 		}

@@ -84,20 +84,20 @@ func TestPublicKeysPrintAsInAFile(t *testing.T) {
 
 func TestParseKey(t *testing.T) {
 	whole := decoded(t, privateKey)
-	if k, err := parseKey(privateKey); err != nil || k != whole {
+	if k, err := ParseKey(privateKey); err != nil || k != whole {
 		t.Errorf("a key: %v", err)
 	}
 	for i := range privateKey {
-		if _, err := parseKey(privateKey[:i]); err == nil {
+		if _, err := ParseKey(privateKey[:i]); err == nil {
 			t.Errorf("%d characters are a key", i)
 		}
-		if _, err := parseKey(privateKey[:i] + "!" + privateKey[i+1:]); err == nil {
+		if _, err := ParseKey(privateKey[:i] + "!" + privateKey[i+1:]); err == nil {
 			t.Errorf("a key with an exclamation mark at %d is one", i)
 		}
 	}
 	// The last character before = holds two bits that mean nothing: one
 	// spelling of a key is enough.
-	if _, err := parseKey(privateKey[:42] + "V="); err == nil {
+	if _, err := ParseKey(privateKey[:42] + "V="); err == nil {
 		t.Error("a key has two spellings")
 	}
 }

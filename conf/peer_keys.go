@@ -54,7 +54,7 @@ var publicKeyHint = fmt.Sprintf("the %d characters that `fathom pubkey` prints o
 
 // setPublicKey leaves it to checkKeys to find another kind of key.
 func (p *Peer) setPublicKey(a at, v value) {
-	if key, err := parseKey(v.text); err != nil {
+	if key, err := ParseKey(v.text); err != nil {
 		a.fail("is not a key: "+err.Error(), publicKeyHint)
 	} else {
 		p.PublicKey = key

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/BurntSushi/toml"
+	"github.com/agnivade/levenshtein"
 )
 
 // suggest returns the known word that an unknown one was probably meant to
@@ -19,7 +20,7 @@ func suggest(word string, known []string) string {
 	plain := plainWord(word)
 	best, distance := "", min(maxSlips, len(word)/2)+1 // a word half of which is wrong is another
 	for _, k := range known {
-		if d := editDistance(plain, plainWord(k)); d < distance {
+		if d := levenshtein.ComputeDistance(plain, plainWord(k)); d < distance {
 			best, distance = k, d
 		}
 	}
@@ -57,27 +58,6 @@ func didYouMean(word string, known []string) string {
 		return "did you mean " + k + "?"
 	}
 	return "one of " + strings.Join(known, ", ")
-}
-
-// editDistance is Levenshtein's: insertions, deletions and replacements of
-// bytes.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			next := diagonal
-			if a[i] != b[j] {
-				next = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], next
-		}
-	}
-	return row[len(b)]
 }
 
 //go:embed counterparts.toml

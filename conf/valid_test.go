@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-// decoded reads a key of the tests, without parseKey.
+// decoded reads a key of the tests, without ParseKey.
 func decoded(t testing.TB, s string) (k [keySize]byte) {
 	t.Helper()
 	b, err := base64.StdEncoding.DecodeString(s)

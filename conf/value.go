@@ -170,7 +170,7 @@ var shortDuration = strings.NewReplacer("h0m0s", "h", "m0s", "m")
 // path adds a file that a key names to others. It returns its path, starting
 // from the configuration's folder if it is relative.
 func (a at) path(v value, others *[]namedFile) (file string, ok bool) {
-	_, noKey := parseKey(v.text)
+	_, noKey := ParseKey(v.text)
 	switch {
 	case v.text == "":
 		a.fail("is empty", "the path of a file")

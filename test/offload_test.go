@@ -110,8 +110,8 @@ func TestAWrongChecksumStaysWrong(t *testing.T) {
 		return nil
 	}))
 	// The host's own, with the checksums left to be completed.
-	if lost, wrong := sendTrains(t, x, y, "192.168.2.2", 1200, 20, 20); lost > 0 || wrong > 0 {
-		t.Errorf("trains of datagrams: %d lost, %d of another size", lost, wrong)
+	if wrong := sendTrains(t, x, y, "192.168.2.2", 1200, 20, 20); wrong > 0 {
+		t.Errorf("trains of datagrams: %d of another size", wrong)
 	}
 	bulk(t, x, y, "192.168.2.2", 4<<20)
 	inside.Stop()
@@ -240,8 +240,8 @@ func TestKernelsThatOfferLess(t *testing.T) {
 			l.A.Interface(gateway.Device).SetMTU(1500) // as of a host behind it
 			for _, size := range []int{1200, 1430} {
 				for _, train := range []int{1, 20} {
-					if lost, wrong := sendTrains(t, l.A, l.B, innerB4, size, train, 20); lost > 0 || wrong > 0 {
-						t.Errorf("trains of %d datagrams of %d bytes: %d lost, %d of another size", train, size, lost, wrong)
+					if wrong := sendTrains(t, l.A, l.B, innerB4, size, train, 20); wrong > 0 {
+						t.Errorf("trains of %d datagrams of %d bytes: %d of another size", train, size, wrong)
 					}
 				}
 			}

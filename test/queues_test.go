@@ -161,9 +161,13 @@ func sendLarge(t testing.TB, from, to *netlab.Host, address string, size, n int,
 			}
 		}
 	})
-	// reaches waits until n have arrived, or the missing ones must be lost.
+	// reaches waits until so many have arrived, or none is under way any more.
 	reaches := func(n int) {
-		for end := time.Now().Add(2 * time.Second); arrived.Load() < int64(n) && time.Now().Before(end); {
+		last, since := int64(-1), time.Now()
+		for last < int64(n) && time.Since(since) < silence {
+			if now := arrived.Load(); now > last {
+				last, since = now, time.Now()
+			}
 			time.Sleep(time.Millisecond)
 		}
 	}

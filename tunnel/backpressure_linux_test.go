@@ -151,7 +151,8 @@ func TestTooLargeForTheLink(t *testing.T) {
 			t.Errorf("train %d of smaller packets: %v", i, err)
 		}
 	}
-	for end := time.Now().Add(hanging); sizeOf(host.list) < trains*10*1000 && time.Now().Before(end); {
+	defer d.endWhenHanging()()
+	for sizeOf(host.list) < trains*10*1000 {
 		if _, err := d.receiver.batch(); err != nil {
 			t.Fatal(err)
 		}

@@ -1,8 +1,9 @@
 // Package tunnel is the engine of Fathom: it moves packets between a TUN
 // device and a UDP port, and runs what that needs beside the packets. It and the
-// packages below it do all the I/O: udp is the port, tun the device, host the
-// addresses and routes around it, status the socket for other programs. Formats,
-// ciphers and decisions come from packages esp, crypto, pmtud and conf.
+// packages below it do all the I/O of a running tunnel: udp is the port, tun the
+// device, host the addresses and routes around it, status the socket for other
+// programs. Formats, ciphers and decisions come from packages esp, crypto, pmtud
+// and conf.
 //
 // # A packet's walk
 //

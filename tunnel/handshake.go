@@ -114,11 +114,12 @@ func (c *controller) established(p *peer, at netip.AddrPort, rtt time.Duration, 
 	p.last, p.up = now, true
 	c.log.Log(context.Background(), level, event, "peer", p.name, "cipher", pair.outbound.Suite(), "initiator", pair.initiator,
 		"send_spi", spiString(pair.outbound.SPI()), "receive_spi", spiString(pair.inbound.spi))
+	p.publish()
 	if first {
 		p.beginDiscovery(now)
+	} else {
+		p.discovery.NewSA(&pair.outbound.sizes)
 	}
-	p.publish()
-	p.discovery.NewSA(&pair.outbound.sizes)
 	if p.path != nil && p.path.Remote() == at {
 		p.validate(rtt)
 	}

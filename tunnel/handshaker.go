@@ -54,11 +54,7 @@ var (
 // complainEvery is how many attempts pass between warnings.
 const complainEvery = 5
 
-func newHandshaker(private crypto.PrivateKey, suites []uint16, newSPI func() uint32, peers []*peer, random io.Reader) (*handshaker, error) {
-	public, err := private.Public()
-	if err != nil {
-		return nil, fmt.Errorf("private key: %w", err)
-	}
+func newHandshaker(private crypto.PrivateKey, public crypto.PublicKey, suites []uint16, newSPI func() uint32, peers []*peer, random io.Reader) (*handshaker, error) {
 	responder, err := crypto.NewResponder(private, random)
 	if err != nil {
 		return nil, fmt.Errorf("handshake: %w", err)

@@ -1,7 +1,6 @@
 package tunnel
 
 import (
-	"bytes"
 	"crypto/rand"
 	"errors"
 	"net/netip"
@@ -40,7 +39,7 @@ func parties(t *testing.T) (a, b *party) {
 	}
 	newParty := func(i int, at string) *party {
 		p := newPeer(conf.Peer{PublicKey: conf.Key(public[1-i])})
-		h, err := newHandshaker(keys[i], []uint16{uint16(esp.AES256GCM), uint16(esp.ChaCha20Poly1305)}, new(spiTable).unused, []*peer{p}, rand.Reader)
+		h, err := newHandshaker(keys[i], public[i], []uint16{uint16(esp.AES256GCM), uint16(esp.ChaCha20Poly1305)}, new(spiTable).unused, []*peer{p}, rand.Reader)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -197,17 +196,6 @@ func TestNoAnswerIsWorthAWarning(t *testing.T) {
 	a.initiate(a.peer, netip.AddrPort{}, now)
 	if a.peer.initiations.attempts != 4*complainEvery+1 || !a.peer.initiations.next.After(now) {
 		t.Error("an attempt without an endpoint does not count")
-	}
-}
-
-// TestAHandshakeThatCannotBeMadeIsToldOf: without randomness there is none.
-func TestAHandshakeThatCannotBeMadeIsToldOf(t *testing.T) {
-	v := newWire().newVirtual(t, "192.0.2.1:4500", crypto.PrivateKey{1}, conf.Tunnel{}, conf.Peer{PublicKey: conf.Key{9}})
-	v.handshaker.random = bytes.NewReader(nil)
-	v.peer.candidates = []netip.AddrPort{netip.MustParseAddrPort("192.0.2.2:4500")}
-	v.initiate(v.peer, time.Now())
-	if n := v.log.count("cannot make a handshake"); n != 1 {
-		t.Errorf("%d warnings", n)
 	}
 }
 

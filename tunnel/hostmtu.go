@@ -34,14 +34,14 @@ func (h *hostMTUs) apply(p *peer, peers []*peer) {
 		}
 	}
 	if err := h.network.SetMTU(largest); err != nil {
-		h.log.Error("TUN device", "error", err)
+		h.log.Error("cannot set the MTU of the TUN device", "error", err)
 	}
 	if !h.routes {
 		return
 	}
 	for _, prefix := range p.allowed {
 		if err := h.network.Route(host.Route{Prefix: prefix, MTU: p.path.linkMTU(prefix.Addr().Is6())}); err != nil {
-			h.log.Error("route", "peer", p.name, "error", err)
+			h.log.Error("cannot set a route", "peer", p.name, "error", err)
 		}
 	}
 }

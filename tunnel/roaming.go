@@ -14,7 +14,7 @@ func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time
 	}
 	mtu, err := c.host.network.EgressMTU(to.Addr())
 	if err != nil {
-		c.log.Warn("no way to peer", "peer", p.name, "endpoint", to, "error", err)
+		c.log.Warn("no route to peer", "peer", p.name, "endpoint", to, "error", err)
 		return
 	}
 	path := newPath(to, local)
@@ -34,7 +34,7 @@ func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time
 	path = p.path
 	c.log.Info("endpoint", "peer", p.name, "endpoint", to, "plpmtu", path.plpmtu, "inner_mtu", path.innerMTU)
 	if err := c.endpoints.remember(p.public, to); err != nil {
-		c.log.Debug("where the peer is was not saved", "error", err)
+		c.log.Debug("cannot save the peer's endpoint", "error", err)
 	}
 	if p.up {
 		c.messenger.echo(p, now) // the answer proves that the peer receives there

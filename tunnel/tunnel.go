@@ -271,7 +271,7 @@ func (t *Tunnel) newController(network hostNetwork, keys *keyLog, sending func(*
 		}
 	}
 	spis, places, drops := new(spiTable), new(places), new(drops)
-	handshaker, err := newHandshaker(t.private, t.suites, spis.unused, t.peers, rand.Reader)
+	handshaker, err := newHandshaker(t.private, t.public, t.suites, spis.unused, t.peers, rand.Reader)
 	if err != nil {
 		return nil, err
 	}

@@ -70,11 +70,11 @@ func newPubkeyCommand() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("read private key: %w", err)
 			}
-			key, err := crypto.ParsePrivateKey(strings.TrimSpace(string(data)))
+			key, err := conf.ParseKey(strings.TrimSpace(string(data)))
 			if err != nil {
 				return withHint(fmt.Errorf("read private key: %w", err), "give it the output of `fathom genkey` on standard input")
 			}
-			public, err := key.Public()
+			public, err := crypto.PrivateKey(key).Public()
 			if err != nil {
 				return err
 			}

@@ -65,6 +65,9 @@ func newTUN(t testing.TB, host *netlab.Host, name string, offload int, addresses
 	return d
 }
 
+// hanging is longer than anything takes on the slowest machine.
+const hanging = time.Minute
+
 // awaitAddress waits until a host receives packets to its address. The kernel
 // makes the local route of an IPv6 address some time after the address.
 func awaitAddress(t testing.TB, host *netlab.Host, address netip.Addr) {
@@ -75,7 +78,7 @@ func awaitAddress(t testing.TB, host *netlab.Host, address netip.Addr) {
 	}
 	defer conn.Close()
 	var b [1]byte
-	for range 500 {
+	for end := time.Now().Add(hanging); time.Now().Before(end); {
 		if _, err := conn.WriteTo(b[:], conn.LocalAddr()); err == nil {
 			if err := conn.SetReadDeadline(time.Now().Add(10 * time.Millisecond)); err != nil {
 				t.Fatal(err)
@@ -104,7 +107,7 @@ func (d *tun) write(packet []byte, o inner.Offload) {
 func (d *tun) read(to netip.Addr) ([]byte, inner.Offload) {
 	d.t.Helper()
 	b := make([]byte, 1<<17)
-	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); {
+	for end := time.Now().Add(hanging); time.Now().Before(end); {
 		n, err := unix.Read(d.fd, b)
 		if errors.Is(err, unix.EAGAIN) {
 			if _, err := unix.Poll([]unix.PollFd{{Fd: int32(d.fd), Events: unix.POLLIN}}, 100); err != nil && !errors.Is(err, unix.EINTR) {
@@ -386,7 +389,7 @@ func TestTheKernelBelievesOurPTBs(t *testing.T) {
 			}
 			d.write(ptb, inner.Offload{})
 			got := 0
-			for end := time.Now().Add(3 * time.Second); got != want && time.Now().Before(end); time.Sleep(time.Millisecond) {
+			for end := time.Now().Add(hanging); got != want && time.Now().Before(end); time.Sleep(time.Millisecond) {
 				if got, err = unix.GetsockoptInt(fd, family.level, family.mtu); err != nil {
 					t.Fatal(err)
 				}

@@ -2,6 +2,7 @@ package udp
 
 import (
 	"errors"
+	"math"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
@@ -74,17 +75,15 @@ func (c *Conn) Absent() bool {
 // Offloads returns the offloads in use now: those that all sockets that carry data
 // have.
 func (c *Conn) Offloads() Offloads {
-	o := Offloads{Segment: true, GRO: true}
-	for i, family := range c.families() {
-		s := family[0] // the others send no data
+	o := Offloads{Segment: true, GRO: true, ReceiveBuffer: math.MaxInt, SendBuffer: math.MaxInt}
+	for _, family := range c.families() {
+		o.Segment = o.Segment && family[0].gso.Load() // the others send no data
+	}
+	c.each(func(s *socket) {
 		receive, send := s.buffers()
-		if i == 0 {
-			o.ReceiveBuffer, o.SendBuffer = receive, send
-		}
-		o.Segment = o.Segment && s.gso.Load()
 		o.GRO = o.GRO && s.gro
 		o.ReceiveBuffer, o.SendBuffer = min(o.ReceiveBuffer, receive), min(o.SendBuffer, send)
-	}
+	})
 	return o
 }
 

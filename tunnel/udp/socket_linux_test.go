@@ -181,3 +181,17 @@ func exchange(t *testing.T, c *Conn, on *netlab.Host) {
 	}
 	t.Fatal("nothing has come")
 }
+
+func TestTheSmallestBufferCounts(t *testing.T) {
+	c := listen(t, Config{Sockets: 3})
+	want := c.Offloads().ReceiveBuffer
+	for _, s := range c.v4[1:] {
+		if err := s.conn.SetReadBuffer(want / 8); err != nil {
+			t.Fatal(err)
+		}
+		want, _ = s.buffers()
+		if got := c.Offloads().ReceiveBuffer; got != want {
+			t.Errorf("receive buffer %d, want %d", got, want)
+		}
+	}
+}
