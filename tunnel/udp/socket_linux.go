@@ -86,7 +86,7 @@ func listenSocket(network string, host netip.Addr, port uint16, shared bool, cfg
 		conn, err = config.ListenPacket(context.Background(), network, address)
 	}
 	if errors.Is(err, unix.EADDRINUSE) {
-		return nil, fmt.Errorf("listen on UDP %s: %w (%s)", address, err, holderOf(port))
+		return nil, fmt.Errorf("listen on UDP %s: %w (%s)", address, unix.EADDRINUSE, holderOf(port))
 	} else if err != nil {
 		return nil, fmt.Errorf("listen on UDP %s: %w", address, err)
 	}
