@@ -14,16 +14,16 @@ import (
 func parseEvent(m *syscall.NetlinkMessage) event {
 	switch m.Header.Type {
 	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
-		return parseInterface(m)
+		return interfaceEvent(m)
 	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
-		return parseAddress(m)
+		return addressEvent(m)
 	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
-		return parseRoute(m)
+		return routeEvent(m)
 	}
 	return event{of: ofOther}
 }
 
-func parseInterface(m *syscall.NetlinkMessage) (e event) {
+func interfaceEvent(m *syscall.NetlinkMessage) (e event) {
 	if len(m.Data) < unix.SizeofIfInfomsg {
 		return event{}
 	}
@@ -37,7 +37,7 @@ func parseInterface(m *syscall.NetlinkMessage) (e event) {
 	return e
 }
 
-func parseAddress(m *syscall.NetlinkMessage) (e event) {
+func addressEvent(m *syscall.NetlinkMessage) (e event) {
 	if len(m.Data) < unix.SizeofIfAddrmsg {
 		return event{}
 	}
@@ -59,7 +59,7 @@ func parseAddress(m *syscall.NetlinkMessage) (e event) {
 	return e
 }
 
-func parseRoute(m *syscall.NetlinkMessage) (e event) {
+func routeEvent(m *syscall.NetlinkMessage) (e event) {
 	if len(m.Data) < unix.SizeofRtMsg {
 		return event{}
 	}
