@@ -21,11 +21,11 @@ func addDevice(t *testing.T, name string) netlink.Link {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return stateOf(t, name)
+	return state(t, name)
 }
 
-// stateOf returns the interface as it is now.
-func stateOf(t *testing.T, name string) netlink.Link {
+// state returns the interface as it is now.
+func state(t *testing.T, name string) netlink.Link {
 	t.Helper()
 	link, err := netlink.LinkByName(name)
 	if err != nil {
@@ -70,7 +70,7 @@ func TestAttach(t *testing.T) {
 		addresses := netlab.Prefixes("10.9.0.1/24", "fd09::1/64")
 		for range 2 {
 			l := attach(t, "fathom0", Config{Addresses: addresses, MTU: 1438, GSOMaxSize: 60000})
-			got := stateOf(t, "fathom0").Attrs()
+			got := state(t, "fathom0").Attrs()
 			if got.MTU != 1438 || got.GSOMaxSize != 60000 || got.Flags&net.FlagUp == 0 {
 				t.Errorf("MTU %d, GSO up to %d bytes, %v", got.MTU, got.GSOMaxSize, got.Flags)
 			}
@@ -93,7 +93,7 @@ func TestAttach(t *testing.T) {
 			if err := l.SetMTU(1280); err != nil {
 				t.Error(err)
 			}
-			if mtu := stateOf(t, "fathom0").Attrs().MTU; mtu != 1280 {
+			if mtu := state(t, "fathom0").Attrs().MTU; mtu != 1280 {
 				t.Errorf("MTU %d", mtu)
 			}
 		}

@@ -96,7 +96,7 @@ func leavesBy(t *testing.T, prefix netip.Prefix) string {
 
 // without deletes the route to a prefix through the device.
 func without(t *testing.T, prefix netip.Prefix) error {
-	r := &netlink.Route{Dst: ipNet(prefix), LinkIndex: stateOf(t, "fathom0").Attrs().Index}
+	r := &netlink.Route{Dst: ipNet(prefix), LinkIndex: state(t, "fathom0").Attrs().Index}
 	if prefix.Addr().Is4() {
 		r.Scope = netlink.SCOPE_LINK
 	}
@@ -106,7 +106,7 @@ func without(t *testing.T, prefix netip.Prefix) error {
 // TestRestore puts right whatever others do to the device. In the meantime no
 // packet for a guarded prefix leaves by another way.
 func TestRestore(t *testing.T) {
-	device := func(t *testing.T) netlink.Link { return stateOf(t, "fathom0") }
+	device := func(t *testing.T) netlink.Link { return state(t, "fathom0") }
 	for name, test := range map[string]struct {
 		change func(t *testing.T) error
 		kinds  []Kind
@@ -267,7 +267,7 @@ func TestWhatCannotBePutRight(t *testing.T) {
 		k := tend(t)
 		remake := k.config.Remake
 		k.config.Remake = func() error { return errors.New("no device any more") }
-		if err := netlink.LinkDel(stateOf(t, "fathom0")); err != nil {
+		if err := netlink.LinkDel(state(t, "fathom0")); err != nil {
 			return err
 		}
 		expect(t, k.ours, "the deletion")
@@ -286,7 +286,7 @@ func TestWhatCannotBePutRight(t *testing.T) {
 		if told, _ := k.Restore(now); len(told) < 2 || told[0].Err != nil {
 			t.Errorf("told %+v", told)
 		}
-		if mtu := stateOf(t, "fathom0").Attrs().MTU; mtu != 1300 {
+		if mtu := state(t, "fathom0").Attrs().MTU; mtu != 1300 {
 			t.Errorf("MTU %d", mtu)
 		}
 		return nil
