@@ -1,7 +1,6 @@
 package tunnel
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"fathom/conf"
+	"fathom/crypto"
 	"fathom/tunnel/host"
 )
 
@@ -31,14 +32,12 @@ func (h *tamperedHost) Restore(now time.Time) ([]host.Repair, time.Time) {
 func TestUpkeepLooksAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		network := new(tamperedHost)
-		log := &logRecorder{seen: make(map[string]int)}
-		c := &controller{upkeep: newUpkeep(network, slog.New(log)), events: newEvents(nil, nil, new(drops), slog.New(log)), lookups: newLookups(nil)}
-		ctx, cancel := context.WithCancel(context.Background())
-		defer cancel()
+		v := newWire().newVirtual(t, "192.0.2.1:4500", crypto.PrivateKey{1}, conf.Tunnel{}, conf.Peer{PublicKey: conf.Key{9}})
+		v.upkeep = newUpkeep(network, slog.New(v.log))
 		began := time.Now()
-		go c.run(ctx)
+		v.start(t)
 		for range 2 {
-			c.upkeep.changed <- struct{}{}
+			v.upkeep.changed <- struct{}{}
 			time.Sleep(time.Minute)
 		}
 		synctest.Wait()
@@ -49,7 +48,7 @@ func TestUpkeepLooksAgain(t *testing.T) {
 		if got := strings.Join(at, " "); got != "0s 7s 14s 1m0s 1m7s 1m14s" {
 			t.Errorf("restored at %s", got)
 		}
-		if n := log.count("changed by another program, and put right"); n != 4 {
+		if n := v.log.count("changed by another program, and put right"); n != 4 {
 			t.Errorf("said %d times", n)
 		}
 	})
