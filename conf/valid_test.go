@@ -132,6 +132,7 @@ rekey_after = "1m30.5s"
 rekey_after_packets = 1_000
 routes = false
 on_stop = "block"
+mtu = 9_000
 oversize = "signal"
 outer_df = "clear"
 dscp = "clear"
@@ -160,6 +161,7 @@ plpmtu = 1280`, func(c *Config) {
 				RekeyAfter:        90*time.Second + 500*time.Millisecond,
 				RekeyAfterPackets: 1000,
 				OnStop:            "block",
+				MTU:               9000,
 				Oversize:          "signal",
 				OuterDF:           "clear",
 				DSCP:              "clear",

@@ -74,10 +74,6 @@ func New(cfg *conf.Config, opts Options) (*Tunnel, error) {
 	return t, nil
 }
 
-// defaultInnerMTU is the device's MTU while no peer's path is known: what an
-// Ethernet path carries over either address family.
-var defaultInnerMTU = esp.InnerMTU(true, 1500)
-
 // Run makes the device, opens the port and carries packets until ctx is done
 // or the device fails. Before returning it sends Close to every peer and undoes
 // its changes to the host, except on a persistent device. It may be called once.
@@ -131,10 +127,8 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 		return err
 	}
 	cleanup = append(cleanup, watcher.Close)
-	if t.config.Routes {
-		if err := routeAll(link, t.peers); err != nil {
-			return err
-		}
+	if err := c.host.begin(t.peers); err != nil {
+		return err
 	}
 	t.tellOfSockets(conn)
 	t.log.Info("tunnel up", "name", t.config.Name, "public_key", t.public, "listen", conn.Addrs(), "peers", len(t.peers))
@@ -247,7 +241,7 @@ const deviceGSOMaxSize = 60000
 // hostConfig is the state of the host before the paths of the peers are known.
 func (t *Tunnel) hostConfig(device *tun.Device) host.Config {
 	return host.Config{
-		Addresses: t.config.Addresses, MTU: defaultInnerMTU, GSOMaxSize: deviceGSOMaxSize,
+		Addresses: t.config.Addresses, MTU: firstDeviceMTU(t.config), GSOMaxSize: deviceGSOMaxSize,
 		Remake: device.Reopen, KeepGuards: t.config.OnStop == conf.OnStopBlock,
 	}
 }
@@ -289,28 +283,11 @@ func (t *Tunnel) newController(network hostNetwork, keys *keyLog, sending func(*
 		spis:       spis,
 		places:     places,
 		drops:      drops,
-		host:       hostMTUs{network: network, routes: t.config.Routes, log: t.log},
+		host:       newHostMTUs(t.config, network, t.log),
 		upkeep:     newUpkeep(network, t.log),
 		keys:       keys,
 		endpoints:  endpoints,
 		egress:     make(chan struct{}, 1),
 		strangers:  limit{interval: warnEvery},
 	}, nil
-}
-
-// routeAll leads every allowed prefix into the device, with the MTU that fits
-// until the peers' paths are known, or nowhere.
-func routeAll(link *host.Link, peers []*peer) error {
-	for _, p := range peers {
-		for _, prefix := range p.allowed {
-			err := link.Route(host.Route{Prefix: prefix, MTU: defaultInnerMTU})
-			if err == nil {
-				err = link.Guard(prefix)
-			}
-			if err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }

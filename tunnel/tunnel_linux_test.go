@@ -32,6 +32,8 @@ type testHost struct{ mtu int }
 func (h testHost) EgressMTU(netip.Addr) (int, error) { return h.mtu, nil }
 func (testHost) SetMTU(int) error                    { return nil }
 func (testHost) Route(host.Route) error              { return nil }
+func (testHost) LargestMTU() (int, error)            { return 1500, nil }
+func (testHost) Guard(netip.Prefix) error            { return nil }
 func (testHost) Condition(time.Time) host.Condition  { return host.Condition{} }
 func (testHost) Restore(time.Time) ([]host.Repair, time.Time) {
 	return nil, time.Time{}

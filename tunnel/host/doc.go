@@ -3,9 +3,10 @@
 // the peers.
 //
 //	Attach     the interface: MTU, addresses, up
-//	Route      prefix ─▶ the interface, with metrics of its own
+//	Route      prefix ─▶ the interface, with an MTU or an MSS of its own
 //	Guard      prefix ─▶ nowhere, while there is no such route
 //	Restore    what the host has ─▶ what it is to have
+//	LargestMTU the other interfaces: what the host may be given to forward
 //	EgressMTU  endpoint ─▶ MTU of the way out (route, else interface)
 //	Watch      something of the Link's, or of the host's, has changed
 //

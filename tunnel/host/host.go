@@ -9,6 +9,18 @@ import (
 // (RFC 8200 section 5), in bytes.
 const MinIPv6LinkMTU = 1280
 
+// Route leads a prefix into the interface.
+type Route struct {
+	Prefix netip.Prefix
+	// MTU is that of the route, in bytes of an inner packet: the kernel sends
+	// and forwards nothing larger. 0: that of the interface.
+	MTU int
+	// AdvMSS is the MSS that the host's own TCP offers its peers behind the route
+	// (RFC 9293 section 3.7.1), in bytes. It limits what they send and nothing
+	// that is sent to them. 0: what fits the MTU.
+	AdvMSS int
+}
+
 // ErrNoDevice: the interface does not exist and cannot be made again.
 var ErrNoDevice = errors.New("the interface does not exist")
 
@@ -27,12 +39,4 @@ type Config struct {
 	// KeepGuards leaves the guards of the routes in place when the Link is
 	// closed, so that what they cover goes nowhere until the next start.
 	KeepGuards bool
-}
-
-// Route is a way into the device.
-type Route struct {
-	Prefix netip.Prefix
-	// MTU and AdvMSS are metrics of the route, in bytes of an inner packet and
-	// of a TCP segment. Zero leaves them open.
-	MTU, AdvMSS int
 }

@@ -141,11 +141,16 @@ func (l *Link) apply(what string, change func() error) error {
 	return nil
 }
 
+// maxRouteMTU and maxRouteAdvMSS are the largest metrics that the kernel keeps
+// (ip_metrics_convert), in bytes.
+const maxRouteMTU, maxRouteAdvMSS = 65535 - 15, 65535 - 40
+
 // Route leads a prefix into the device; one that is there already gets the new
 // metrics. A route to the prefix that leads elsewhere is an error and stays as it
 // is, and the prefix is not wanted any more. Of IPv6 routes, which may share a
 // prefix, that concerns those with the default metric.
 func (l *Link) Route(r Route) error {
+	r.MTU, r.AdvMSS = min(r.MTU, maxRouteMTU), min(r.AdvMSS, maxRouteAdvMSS)
 	old, known := l.wanted.route(r.Prefix)
 	if known && old == r {
 		return nil
@@ -231,6 +236,24 @@ func (l *Link) routesTo(dst *net.IPNet, table int) (list []netlink.Route, err er
 		}
 	}
 	return list, err
+}
+
+// LargestMTU returns the largest MTU of the host's other interfaces that are
+// up, in bytes: what the host can be given to forward. It is 0 if there is none.
+// Loopback and the interfaces that stand for a VRF, which bring nothing of their
+// own, are left out: their MTUs are those of no wire.
+func (l *Link) LargestMTU() (largest int, err error) {
+	links, err := l.handle.LinkList()
+	if err != nil {
+		return 0, fmt.Errorf("list interfaces: %w", err)
+	}
+	for _, other := range links {
+		a := other.Attrs()
+		if a.Index != l.link.Attrs().Index && a.Flags&net.FlagUp != 0 && a.Flags&net.FlagLoopback == 0 && other.Type() != "vrf" {
+			largest = max(largest, min(a.MTU, maxPacket))
+		}
+	}
+	return largest, nil
 }
 
 // EgressMTU returns the largest IP packet, in bytes, that the host can send

@@ -23,6 +23,9 @@ func (*Link) Route(Route) error { return errors.ErrUnsupported }
 // Guard returns errors.ErrUnsupported.
 func (*Link) Guard(netip.Prefix) error { return errors.ErrUnsupported }
 
+// LargestMTU returns errors.ErrUnsupported.
+func (*Link) LargestMTU() (int, error) { return 0, errors.ErrUnsupported }
+
 // EgressMTU returns errors.ErrUnsupported.
 func (*Link) EgressMTU(netip.Addr) (int, error) { return 0, errors.ErrUnsupported }
 

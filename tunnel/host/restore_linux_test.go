@@ -166,6 +166,29 @@ func TestRestore(t *testing.T) {
 	}
 }
 
+// TestNothingIsAmiss when the host has what was asked for, whatever that is.
+func TestNothingIsAmiss(t *testing.T) {
+	inHost(t, func() error {
+		k := tend(t)
+		for _, r := range []Route{{}, {MTU: 1280}, {AdvMSS: 536}, {MTU: 65535, AdvMSS: 65535}, {MTU: 1, AdvMSS: 1}} {
+			for _, prefix := range []netip.Prefix{net4, net6} {
+				r.Prefix = prefix
+				if err := k.Route(r); err != nil {
+					t.Error(err)
+				}
+			}
+			have, err := k.look()
+			if err != nil {
+				return err
+			}
+			if amiss := k.wanted.amiss(&have); len(amiss) > 0 {
+				t.Errorf("%+v: amiss %v", r, amiss)
+			}
+		}
+		return nil
+	})
+}
+
 // TestOurOwnChangesAreNotTold by the watch, and those of others are.
 func TestOurOwnChangesAreNotTold(t *testing.T) {
 	inHost(t, func() error {
