@@ -50,15 +50,26 @@ func GeneratePresharedKey(random io.Reader) (PresharedKey, error) {
 // Public returns the public key that belongs to k. A zero private key is an
 // error: it is a key that was never set.
 func (k PrivateKey) Public() (PublicKey, error) {
+	private, err := k.ecdh()
+	if err != nil {
+		return PublicKey{}, err
+	}
+	return publicOf(private), nil
+}
+
+// ecdh returns the key ready for use. A zero key is an error.
+func (k PrivateKey) ecdh() (*ecdh.PrivateKey, error) {
 	if k == (PrivateKey{}) {
-		return PublicKey{}, errors.New("crypto: private key is zero")
+		return nil, errors.New("crypto: private key is zero")
 	}
 	private, err := ecdh.X25519().NewPrivateKey(k[:])
 	if err != nil {
-		return PublicKey{}, fmt.Errorf("crypto: private key: %w", err)
+		return nil, fmt.Errorf("crypto: private key: %w", err)
 	}
-	return PublicKey(private.PublicKey().Bytes()), nil
+	return private, nil
 }
+
+func publicOf(k *ecdh.PrivateKey) PublicKey { return PublicKey(k.PublicKey().Bytes()) }
 
 // Encode returns the base64 form, for a key file.
 func (k PrivateKey) Encode() string { return base64.StdEncoding.EncodeToString(k[:]) }

@@ -62,11 +62,11 @@ func (a *agenda) next() time.Time {
 	return a.appointments[0].at
 }
 
-// take returns the peers that are due, and forgets them until they are set again.
-// The slice is valid until the next call.
-func (a *agenda) take(now time.Time) []*peer {
+// take returns peers that are due, those first that have been for longest, and
+// forgets them until they are set again. The slice is valid until the next call.
+func (a *agenda) take(now time.Time, atMost int) []*peer {
 	a.due = a.due[:0]
-	for len(a.appointments) > 0 && !a.appointments[0].at.After(now) {
+	for len(a.due) < atMost && len(a.appointments) > 0 && !a.appointments[0].at.After(now) {
 		m := heap.Pop(&a.appointments).(*appointment)
 		m.at = time.Time{}
 		a.due = append(a.due, m.peer)

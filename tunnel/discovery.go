@@ -68,8 +68,7 @@ func (c *controller) applyPLPMTU(p *peer) {
 		c.log.Debug("plpmtu", "peer", p.name, "plpmtu", path.plpmtu, "inner_mtu", path.innerMTU, "host_mtu", path.hostMTU)
 	}
 	if path.hostMTU != p.appliedHostMTU {
-		p.appliedHostMTU = path.hostMTU
-		c.host.apply(p, c.peers)
+		c.host.apply(p)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"fathom/crypto"
 	"fathom/esp"
 	"fathom/tunnel/udp"
 )
@@ -86,13 +87,33 @@ func (e *events) close() { close(e.closed) }
 
 // The methods below are the eventSink of the receive loops.
 
+// maxHandshakes is how full the queue may be for one more handshake message. They
+// are the dear ones, and anybody who has seen our public key can send some: the
+// rest of the queue is for peers that are up.
+const maxHandshakes = eventQueue / 2
+
+// maxInitiationWait is how long an initiation may wait in the queue. Later than
+// that its sender is about to send another, and to answer both would double the
+// work just when there is too much of it.
+const maxInitiationWait = 300 * time.Millisecond
+
 func (e *events) handshake(message []byte, from netip.AddrPort, local netip.Addr) bool {
 	if !e.recognizes(message) {
 		e.drops.count(dropHandshake)
 		return true
 	}
+	if len(e.queue) >= maxHandshakes {
+		return false
+	}
 	message = bytes.Clone(message)
-	return e.post(func(c *controller, now time.Time) { c.handleHandshake(message, from, local, now) })
+	arrived := time.Now()
+	return e.post(func(c *controller, now time.Time) {
+		if kind, _ := crypto.MessageType(message); kind == crypto.Initiation && now.Sub(arrived) > maxInitiationWait {
+			c.drops.count(dropBusy)
+			return
+		}
+		c.handleHandshake(message, from, local, now)
+	})
 }
 
 func (e *events) message(sa *inboundSA, payload []byte, fragmented bool) bool {

@@ -18,14 +18,18 @@ import (
 // name.
 const resolveEvery = 4
 
-// initiate sends an initiation to a peer, or finds out first where it is.
+// initiate sends an initiation to a peer, or finds out first where it is. When
+// many are to be called at once, the peer waits for its turn.
 func (c *controller) initiate(p *peer, now time.Time) {
-	if p.initiations.attempts%resolveEvery == 0 {
+	if p.initiations.attempts%resolveEvery == 0 && !p.initiations.turn {
 		c.resolve(p)
 	}
 	path := p.nextEndpoint()
 	if path == nil {
 		c.handshaker.initiate(p, netip.AddrPort{}, now)
+		return
+	}
+	if !p.initiations.inTurn(&c.turns, now) {
 		return
 	}
 	o := c.handshaker.initiate(p, path.Remote(), now)

@@ -13,7 +13,8 @@ import (
 
 // hostNetwork is what the controller asks of the host: see host.Link.
 type hostNetwork interface {
-	EgressMTU(to netip.Addr) (int, error)
+	Egress(flow host.Flow) (host.Egress, error)
+	Forget() // what Egress has learnt of the host: it may have changed
 	LargestMTU() (int, error)
 	SetMTU(mtu int) error
 	Route(host.Route) error
@@ -34,15 +35,17 @@ type hostNetwork interface {
 // tunnel takes such packets across, so nothing may drop them before it.
 type hostMTUs struct {
 	network hostNetwork
-	routes  bool // are the tunnel's business
+	port    uint16 // of our sockets
+	routes  bool   // are the tunnel's business
 	carry   bool
-	fixed   int // the device's MTU, if the configuration says so, else 0
-	device  int // that the device has had last
+	fixed   int    // the device's MTU, if the configuration says so, else 0
+	device  int    // that the device has had last
+	paths   census // of the hostMTUs of the peers' paths, as far as applied
 	log     *slog.Logger
 }
 
-func newHostMTUs(c conf.Tunnel, network hostNetwork, log *slog.Logger) hostMTUs {
-	return hostMTUs{network: network, routes: c.Routes, carry: c.Oversize == conf.OversizeCarry, fixed: c.MTU, device: firstDeviceMTU(c), log: log}
+func newHostMTUs(c conf.Tunnel, network hostNetwork, port uint16, log *slog.Logger) hostMTUs {
+	return hostMTUs{network: network, port: port, routes: c.Routes, carry: c.Oversize == conf.OversizeCarry, fixed: c.MTU, device: firstDeviceMTU(c), log: log}
 }
 
 // ethernetMTU is what nearly every network carries, in bytes of an IP packet.
@@ -88,14 +91,11 @@ func (h *hostMTUs) begin(peers []*peer) error {
 	return nil
 }
 
-// apply tells the host of a peer's new hostMTU.
-func (h *hostMTUs) apply(p *peer, peers []*peer) {
-	largest := 0
-	for _, other := range peers {
-		if other.path != nil {
-			largest = max(largest, other.path.linkMTU(true))
-		}
-	}
+// apply tells the host of a peer's new hostMTU. The device carries both families.
+func (h *hostMTUs) apply(p *peer) {
+	h.paths.move(p.appliedHostMTU, p.path.hostMTU)
+	p.appliedHostMTU = p.path.hostMTU
+	largest := max(h.paths.largest, host.MinIPv6LinkMTU)
 	if h.carry {
 		h.grow(largest)
 	} else {
@@ -130,7 +130,7 @@ func (h *hostMTUs) lookAround() {
 func (h *hostMTUs) grow(mtu int) { h.setDevice(max(h.device, mtu)) }
 
 func (h *hostMTUs) setDevice(mtu int) {
-	if h.fixed > 0 {
+	if h.fixed > 0 || mtu == h.device {
 		return
 	}
 	h.device = mtu

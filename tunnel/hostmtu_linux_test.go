@@ -63,7 +63,7 @@ func TestWhatTheHostIsToldOfAPath(t *testing.T) {
 			network := &notedHost{largest: 1600, routes: make(map[netip.Prefix]host.Route)}
 			c := conf.Tunnel{Oversize: test.oversize, MTU: test.fixed, Routes: true}
 			network.device = firstDeviceMTU(c) // as host.Attach does
-			h := newHostMTUs(c, network, slog.New(slog.DiscardHandler))
+			h := newHostMTUs(c, network, 4500, slog.New(slog.DiscardHandler))
 			p := &peer{allowed: []netip.Prefix{v4, v6}}
 			heard := func() told {
 				return told{network.device, network.routes[v4].MTU, network.routes[v4].AdvMSS, network.routes[v6].MTU, network.routes[v6].AdvMSS}
@@ -80,7 +80,7 @@ func TestWhatTheHostIsToldOfAPath(t *testing.T) {
 				p.path = newPath(netip.MustParseAddrPort("198.51.100.1:4500"), netip.Addr{})
 				p.path.deviceMTU = test.fixed
 				p.path = p.path.with(s.plpmtu, s.plpmtu, s.egress)
-				h.apply(p, []*peer{p})
+				h.apply(p)
 				if got := heard(); got != s.want {
 					t.Errorf("%+v: %+v", s, got)
 				}

@@ -19,6 +19,7 @@ const maxOutstanding = 3
 type initiations struct {
 	wanted      bool
 	next        time.Time // when the next initiation is due
+	turn        bool      // next is this peer's turn among those to be called
 	attempts    int       // initiations since the exchange was wanted
 	outstanding []initiation
 	cookie      crypto.Cookie // from the peer, while it is under load
@@ -46,6 +47,40 @@ func (s *initiations) hurry(now time.Time) {
 
 // due reports whether an initiation is to be sent now.
 func (s *initiations) due(now time.Time) bool { return s.wanted && !now.Before(s.next) }
+
+// inTurn reports whether it is the peer's turn to be called, else it waits for
+// that.
+func (s *initiations) inTurn(t *turns, now time.Time) bool {
+	if !s.turn {
+		if at := t.take(now); at.After(now) {
+			s.next, s.turn = at, true
+			return false
+		}
+	}
+	s.turn = false
+	return true
+}
+
+// initiationGap is the least time from one initiation to the next, whichever
+// peers they are for. A hub that has thousands to call at once would otherwise be
+// busy with that when their answers come, and call them again.
+const initiationGap = time.Millisecond
+
+// turns are given to those who want to send an initiation. The zero value is
+// ready; pure.
+type turns struct {
+	next time.Time // the first that is free
+}
+
+// take returns the time of a turn, which is now if no other peer waits.
+func (t *turns) take(now time.Time) time.Time {
+	at := t.next
+	if at.Before(now) {
+		at = now
+	}
+	t.next = at.Add(initiationGap)
+	return at
+}
 
 // sent records an initiation; the next one follows after wait. It returns the
 // initiations that may not be answered any more.

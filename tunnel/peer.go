@@ -44,6 +44,7 @@ type peer struct {
 
 	sas            saSet
 	path           *path // where the peer is, nil while that is not known
+	egressStale    bool  // the host has changed since it was asked for the way there
 	discovery      prober
 	probeRun       *probeRun // nil: none is under way
 	probeRuns      uint64    // begun so far

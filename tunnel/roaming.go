@@ -12,7 +12,7 @@ func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time
 	if old != nil && old.Matches(to, local) {
 		return
 	}
-	mtu, err := c.host.network.EgressMTU(to.Addr())
+	mtu, err := c.egressMTU(to, local)
 	if err != nil {
 		c.log.Warn("no route to peer", "peer", p.name, "endpoint", to, "error", err)
 		return
@@ -34,29 +34,8 @@ func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time
 	c.applyPLPMTU(p)
 	path = p.path
 	c.log.Info("endpoint", "peer", p.name, "endpoint", to, "plpmtu", path.plpmtu, "inner_mtu", path.innerMTU)
-	if err := c.endpoints.remember(p.public, to); err != nil {
-		c.log.Debug("cannot save the peer's endpoint", "error", err)
-	}
+	c.endpoints.remember(p.public, to, now)
 	if p.up {
 		c.messenger.echo(p, now) // the answer proves that the peer receives there
-	}
-}
-
-// egressChanged looks at the host's own interfaces and routes again.
-func (c *controller) egressChanged(now time.Time) {
-	c.host.lookAround()
-	for _, p := range c.peers {
-		path := p.path
-		if path == nil {
-			continue
-		}
-		mtu, err := c.host.network.EgressMTU(path.Remote().Addr())
-		if err != nil || mtu == path.egress {
-			continue // without a route there will be another change
-		}
-		c.log.Info("egress MTU", "peer", p.name, "from", path.egress, "to", mtu)
-		p.setPath(path.with(path.plpmtu, path.settled, mtu))
-		p.discovery.EgressMTU(mtu, now)
-		c.attend(p, now)
 	}
 }

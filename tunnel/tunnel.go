@@ -118,11 +118,11 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 		t.log.Warn("writing the keys of all traffic to a file", "file", t.config.DebugESPSAFile)
 	}
 
-	c, err := t.newController(link, keys, t.sending(conn, device))
+	c, err := t.newController(link, conn.Addrs()[0].Port(), keys, t.sending(conn, device))
 	if err != nil {
 		return err
 	}
-	watcher, err := link.Watch(c.upkeep.changed, c.egress)
+	watcher, err := link.Watch(c.upkeep.changed, c.changes)
 	if err != nil {
 		return err
 	}
@@ -254,8 +254,8 @@ func (t *Tunnel) sending(conn *udp.Conn, device *tun.Device) func(*events) (mess
 	}
 }
 
-func (t *Tunnel) newController(network hostNetwork, keys *keyLog, sending func(*events) (messageSender, *forwarder)) (*controller, error) {
-	endpoints, err := loadEndpointCache(filepath.Join(filepath.Dir(t.config.StatusSocket), t.config.Name+".peers"))
+func (t *Tunnel) newController(network hostNetwork, port uint16, keys *keyLog, sending func(*events) (messageSender, *forwarder)) (*controller, error) {
+	endpoints, err := loadEndpointCache(filepath.Join(filepath.Dir(t.config.StatusSocket), t.config.Name+".peers"), t.peers)
 	if err != nil {
 		t.log.Warn("cannot read the peers' last endpoints", "error", err)
 	}
@@ -283,11 +283,11 @@ func (t *Tunnel) newController(network hostNetwork, keys *keyLog, sending func(*
 		spis:       spis,
 		places:     places,
 		drops:      drops,
-		host:       newHostMTUs(t.config, network, t.log),
+		host:       newHostMTUs(t.config, network, port, t.log),
 		upkeep:     newUpkeep(network, t.log),
 		keys:       keys,
 		endpoints:  endpoints,
-		egress:     make(chan struct{}, 1),
+		changes:    host.NewChanges(),
 		strangers:  limit{interval: warnEvery},
 	}, nil
 }

@@ -29,12 +29,13 @@ import (
 // testHost stands for the host's addresses and routes.
 type testHost struct{ mtu int }
 
-func (h testHost) EgressMTU(netip.Addr) (int, error) { return h.mtu, nil }
-func (testHost) SetMTU(int) error                    { return nil }
-func (testHost) Route(host.Route) error              { return nil }
-func (testHost) LargestMTU() (int, error)            { return 1500, nil }
-func (testHost) Guard(netip.Prefix) error            { return nil }
-func (testHost) Condition(time.Time) host.Condition  { return host.Condition{} }
+func (h testHost) Egress(host.Flow) (host.Egress, error) { return host.Egress{MTU: h.mtu}, nil }
+func (testHost) Forget()                                 {}
+func (testHost) SetMTU(int) error                        { return nil }
+func (testHost) Route(host.Route) error                  { return nil }
+func (testHost) Guard(netip.Prefix) error                { return nil }
+func (testHost) LargestMTU() (int, error)                { return 1500, nil }
+func (testHost) Condition(time.Time) host.Condition      { return host.Condition{} }
 func (testHost) Restore(time.Time) ([]host.Repair, time.Time) {
 	return nil, time.Time{}
 }
@@ -149,7 +150,7 @@ func (e *end) start() {
 	}
 	e.device = tuntest.NewChannelTUN()
 	device := tun.Wrap(e.device.TUN())
-	if e.ctl, err = e.tunnel.newController(testHost{1500}, nil, e.tunnel.sending(e.conn, device)); err != nil {
+	if e.ctl, err = e.tunnel.newController(testHost{1500}, e.conn.Addrs()[0].Port(), nil, e.tunnel.sending(e.conn, device)); err != nil {
 		e.t.Fatal(err)
 	}
 	if e.adjust != nil {

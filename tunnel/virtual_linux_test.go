@@ -70,7 +70,7 @@ func (w *wire) newVirtual(t testing.TB, at string, key crypto.PrivateKey, tunnel
 	if err != nil {
 		t.Fatal(err)
 	}
-	v.controller, err = engine.newController(testHost{1500}, nil, func(*events) (messageSender, *forwarder) { return v, &forwarder{} })
+	v.controller, err = engine.newController(testHost{1500}, 0, nil, func(*events) (messageSender, *forwarder) { return v, &forwarder{} })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,13 +2,13 @@
 // opened, puts that right when others change it, and tells how the host reaches
 // the peers.
 //
-//	Attach     the interface: MTU, addresses, up
-//	Route      prefix ─▶ the interface, with an MTU or an MSS of its own
-//	Guard      prefix ─▶ nowhere, while there is no such route
-//	Restore    what the host has ─▶ what it is to have
-//	LargestMTU the other interfaces: what the host may be given to forward
-//	EgressMTU  endpoint ─▶ MTU of the way out (route, else interface)
-//	Watch      something of the Link's, or of the host's, has changed
+//	Attach      the interface: MTU, addresses, up
+//	Route       prefix ─▶ the interface, with an MTU or an MSS of its own
+//	Guard       prefix ─▶ nowhere, while there is no such route
+//	Restore     what the host has ─▶ what it is to have
+//	LargestMTU  the other interfaces: what the host may be given to forward
+//	Egress      flow ─▶ the way out, with its MTU (of the route, else the interface)
+//	Watch       something of the Link's, or of the host's, has changed
 //
 // What is wanted, what differs from it, and when it is put right is decided
 // without the kernel: wanted.go, restore.go, backoff.go. Whom an event concerns

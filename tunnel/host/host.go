@@ -33,6 +33,9 @@ type Config struct {
 	// GSOMaxSize is the largest superpacket that the host is to make, in bytes.
 	// Zero leaves it to the kernel, and so does a kernel that cannot set it.
 	GSOMaxSize int
+	// Mark is the fwmark of our sockets, by which rules tell their packets from
+	// others; 0 is none.
+	Mark uint32
 	// Remake makes the interface again after somebody has deleted it. Nil: it
 	// stays away.
 	Remake func() error

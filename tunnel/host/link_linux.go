@@ -7,31 +7,32 @@ import (
 	"net/netip"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
-
-// maxPacket is the largest IP packet that is sent in one piece, in bytes.
-const maxPacket = 65535
 
 // Link is the TUN device as the host sees it: its addresses, its MTU, the routes
 // into it and their guards. It knows what it is to have, and puts it right when
 // others have changed it: see Restore. All but the guards disappears with the
 // device, but stays on one that is persistent. One goroutine uses it.
 type Link struct {
-	name   string
-	config Config
-	handle *netlink.Handle
-	dumps  *netlink.Handle // for requests whose answers the kernel filters
-	link   netlink.Link
-	gone   bool // the interface; link is then what it was
-	wanted wanted
+	name    string
+	config  Config
+	handle  *netlink.Handle
+	dumps   *netlink.Handle  // for requests whose answers the kernel filters
+	lookups *nl.SocketHandle // for what handle cannot ask
+	link    netlink.Link
+	gone    bool   // the interface; link is then what it was
+	mark    uint32 // of our sockets
+	wanted  wanted
+	learnt  learnt // by Egress
 	upkeep
 }
 
 // Attach finds the interface of a TUN device that is open, gives it its MTU and
 // its addresses, and sets it up.
 func Attach(name string, config Config) (_ *Link, err error) {
-	l := &Link{name: name, config: config, upkeep: newUpkeep()}
+	l := &Link{name: name, config: config, mark: config.Mark, upkeep: newUpkeep()}
 	l.wanted = wanted{tableOf: l.tableOf, mtu: config.MTU, addresses: config.Addresses, routes: make(map[netip.Prefix]Route), guards: make(map[netip.Prefix]bool)}
 	if l.handle, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
 		return nil, fmt.Errorf("netlink: %w", err)
@@ -40,11 +41,15 @@ func Attach(name string, config Config) (_ *Link, err error) {
 		l.handle.Close()
 		return nil, fmt.Errorf("netlink: %w", err)
 	}
+	l.lookups = new(nl.SocketHandle)
 	defer func() {
 		if err != nil {
 			l.Close()
 		}
 	}()
+	if l.lookups.Socket, err = nl.Subscribe(unix.NETLINK_ROUTE); err != nil {
+		return nil, fmt.Errorf("netlink: %w", err)
+	}
 	// Before Linux 4.20 the kernel does not filter, and this package does alone.
 	_ = l.dumps.SetStrictCheck(true)
 	if err = l.find(); err != nil {
@@ -91,6 +96,7 @@ func (l *Link) Close() {
 	}
 	l.handle.Close()
 	l.dumps.Close()
+	l.lookups.Close()
 }
 
 // SetMTU changes the MTU of the interface, in bytes of an inner packet. While the
@@ -254,37 +260,6 @@ func (l *Link) LargestMTU() (largest int, err error) {
 		}
 	}
 	return largest, nil
-}
-
-// EgressMTU returns the largest IP packet, in bytes, that the host can send
-// towards an address without fragmenting it: the MTU of the route, if it has
-// one, else that of the interface. The kernel's path MTU cache has no say in
-// it, since a forged ICMP message can write there. A route that leads into the
-// tunnel itself is an error.
-func (l *Link) EgressMTU(to netip.Addr) (int, error) {
-	ip := net.IP(to.AsSlice())
-	routes, err := l.handle.RouteGet(ip)
-	if err == nil && len(routes) == 0 {
-		err = unix.ENETUNREACH
-	}
-	if err != nil {
-		return 0, fmt.Errorf("route to %s: %w", to, err)
-	}
-	if routes[0].LinkIndex == l.link.Attrs().Index {
-		return 0, fmt.Errorf("%s: the host's route to the endpoint leads into the tunnel itself", to)
-	}
-	link, err := l.handle.LinkByIndex(routes[0].LinkIndex)
-	if err != nil {
-		return 0, fmt.Errorf("egress interface towards %s: %w", to, err)
-	}
-	mtu := min(link.Attrs().MTU, maxPacket)
-	// The entry of the routing table, as opposed to what RouteGet returns,
-	// shows the administrator's MTU and not the cached one.
-	entries, err := l.handle.RouteGetWithOptions(ip, &netlink.RouteGetOptions{FIBMatch: true})
-	if err == nil && len(entries) > 0 && entries[0].MTU > 0 {
-		mtu = min(mtu, entries[0].MTU)
-	}
-	return mtu, nil
 }
 
 func ipNet(p netip.Prefix) *net.IPNet {

@@ -171,34 +171,3 @@ func TestLargestMTU(t *testing.T) {
 		return nil
 	})
 }
-
-func TestEgressMTU(t *testing.T) {
-	inHost(t, func() error {
-		addDevice(t, "fathom0")
-		addDevice(t, "egress")
-		attach(t, "egress-far", Config{MTU: 1500})
-		out := attach(t, "egress", Config{Addresses: netlab.Prefixes("192.0.2.1/24", "2001:db8::1/64"), MTU: 1500})
-		l := attach(t, "fathom0", Config{Addresses: netlab.Prefixes("10.9.0.1/24"), MTU: 1438})
-		if err := netlink.RouteAdd(&netlink.Route{LinkIndex: out.link.Attrs().Index, Dst: ipNet(netip.MustParsePrefix("198.51.100.0/24")), MTU: 1400}); err != nil {
-			return err
-		}
-		for _, test := range []struct {
-			to   string
-			mtu  int
-			says string
-		}{
-			{"192.0.2.7", 1500, ""},    // of the interface
-			{"2001:db8::7", 1500, ""},  // likewise
-			{"198.51.100.7", 1400, ""}, // of the route
-			{"127.0.0.1", 65535, ""},   // no IP packet is larger
-			{"10.9.0.2", 0, "leads into the tunnel itself"},
-			{"203.0.113.7", 0, "unreachable"},
-		} {
-			mtu, err := l.EgressMTU(netip.MustParseAddr(test.to))
-			if mtu != test.mtu || (err == nil) != (test.says == "") || err != nil && !strings.Contains(err.Error(), test.says) {
-				t.Errorf("%s: %d, %v", test.to, mtu, err)
-			}
-		}
-		return nil
-	})
-}

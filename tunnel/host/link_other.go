@@ -26,11 +26,14 @@ func (*Link) Guard(netip.Prefix) error { return errors.ErrUnsupported }
 // LargestMTU returns errors.ErrUnsupported.
 func (*Link) LargestMTU() (int, error) { return 0, errors.ErrUnsupported }
 
-// EgressMTU returns errors.ErrUnsupported.
-func (*Link) EgressMTU(netip.Addr) (int, error) { return 0, errors.ErrUnsupported }
+// Egress returns errors.ErrUnsupported.
+func (*Link) Egress(Flow) (Egress, error) { return Egress{}, errors.ErrUnsupported }
+
+// Forget does nothing.
+func (*Link) Forget() {}
 
 // Watch returns errors.ErrUnsupported.
-func (*Link) Watch(_, _ chan<- struct{}) (*Watcher, error) { return nil, errors.ErrUnsupported }
+func (*Link) Watch(chan<- struct{}, *Changes) (*Watcher, error) { return nil, errors.ErrUnsupported }
 
 // Restore does nothing.
 func (*Link) Restore(time.Time) ([]Repair, time.Time) { return nil, time.Time{} }

@@ -17,7 +17,8 @@ import (
 // tended is a Link with a watch, whose tokens the test reads.
 type tended struct {
 	*Link
-	ours, host chan struct{}
+	ours    chan struct{}
+	changes *Changes
 }
 
 // tend attaches to a new device fathom0 beside an uplink with the default route,
@@ -42,13 +43,13 @@ func tend(t *testing.T) *tended {
 			return nil
 		},
 	})
-	k := &tended{l, make(chan struct{}, 1), make(chan struct{}, 1)}
+	k := &tended{l, make(chan struct{}, 1), NewChanges()}
 	for _, prefix := range []netip.Prefix{net4, net6, addr4.Masked()} {
 		if err := errors.Join(l.Route(Route{Prefix: prefix, MTU: 1400}), l.Guard(prefix)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	w, err := l.Watch(k.ours, k.host)
+	w, err := l.Watch(k.ours, k.changes)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,10 +57,20 @@ func tend(t *testing.T) *tended {
 	return k
 }
 
+// expectToken waits for a token.
+func expectToken(t *testing.T, told <-chan struct{}, of string) {
+	t.Helper()
+	select {
+	case <-told:
+	case <-time.After(20 * time.Second):
+		t.Fatalf("%s: not told", of)
+	}
+}
+
 // restore follows the tokens until nothing is amiss, and returns what is told.
 func (k *tended) restore(t *testing.T) (told []Repair) {
 	t.Helper()
-	expect(t, k.ours, "what was changed")
+	expectToken(t, k.ours, "what was changed")
 	deadline := time.Now().Add(20 * time.Second)
 	for {
 		repairs, _ := k.Restore(time.Now())
@@ -195,9 +206,9 @@ func TestOurOwnChangesAreNotTold(t *testing.T) {
 		k := tend(t)
 		for quiet := false; !quiet; { // the other interfaces find their carriers
 			select {
-			case <-k.host:
+			case <-k.changes.Told():
 			case <-k.ours:
-			case <-time.After(2 * gatherHost):
+			case <-time.After(400 * time.Millisecond):
 				quiet = true
 			}
 		}
@@ -212,7 +223,7 @@ func TestOurOwnChangesAreNotTold(t *testing.T) {
 			}
 			time.Sleep(50 * time.Millisecond) // the watch has read it all
 			select {
-			case <-k.host:
+			case <-k.changes.Told():
 				t.Error("told the host")
 			default:
 			}
@@ -225,7 +236,7 @@ func TestOurOwnChangesAreNotTold(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			expect(t, k.host, "a foreign route")
+			expect(t, k.changes, "a foreign route")
 			select {
 			case <-k.ours:
 				t.Error("told ourselves")
@@ -250,7 +261,7 @@ func TestARouteInPlaceOfOurs(t *testing.T) {
 				if err := netlink.RouteReplace(theirs); err != nil {
 					return err
 				}
-				expect(t, k.ours, "the route")
+				expectToken(t, k.ours, "the route")
 				told, next := k.Restore(time.Now())
 				want := prefix.String() + " via " + via.String() + " dev uplink"
 				if len(told) != 1 || told[0].Displaced != want || next.IsZero() {
@@ -293,7 +304,7 @@ func TestWhatCannotBePutRight(t *testing.T) {
 		if err := netlink.LinkDel(state(t, "fathom0")); err != nil {
 			return err
 		}
-		expect(t, k.ours, "the deletion")
+		expectToken(t, k.ours, "the deletion")
 		now := time.Now()
 		for i := range 5 {
 			told, next := k.Restore(now)

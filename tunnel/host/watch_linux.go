@@ -13,34 +13,32 @@ const (
 	// retryAfter is the rest after an unexpected error, so that one that stays
 	// does not keep a CPU busy.
 	retryAfter = time.Second
-	// gatherOurs and gatherHost are how long changes are gathered before they
-	// are told, but for the first. A change of what is ours may be a leak; the
-	// others may come by the hundred.
+	// gatherOurs is how long changes of what is ours are gathered before they are
+	// told, but for the first, which may be a leak.
 	gatherOurs = 10 * time.Millisecond
-	gatherHost = 200 * time.Millisecond
 )
 
 // Watcher watches the host's interfaces, addresses, routes and rules.
 type Watcher struct {
-	socket     *nl.NetlinkSocket
-	judge      func(*event) verdict
-	ours, host *throttle
-	done       chan struct{} // closed by Close
-	ended      chan struct{} // closed when the goroutine has ended
+	socket  *nl.NetlinkSocket
+	judge   func(*event) verdict
+	ours    *throttle
+	changes *Changes
+	done    chan struct{} // closed by Close
+	ended   chan struct{} // closed when the goroutine has ended
 }
 
 // Watch leaves a token in ours when something of the Link may have to be put
-// right (Restore), and one in host when the ways of the host to others may have
-// changed. The echo of the Link's own changes counts for neither, unless the
-// Link has changed the same thing again meanwhile. The first
-// change is told at once, those after it are gathered for a moment. Watch never
-// waits for room in a channel: one token stands for any number of changes.
-func (l *Link) Watch(ours, host chan<- struct{}) (*Watcher, error) {
+// right (Restore), and adds to changes when the ways of the host to others may
+// have changed. The echo of the Link's own changes counts for neither, unless the
+// Link has changed the same thing again meanwhile. One token stands for any number
+// of changes: the first is told at once, those after it are gathered for a moment.
+func (l *Link) Watch(ours chan<- struct{}, changes *Changes) (*Watcher, error) {
 	socket, err := subscribe()
 	if err != nil {
-		return nil, fmt.Errorf("watch interfaces and routes: %w", err)
+		return nil, fmt.Errorf("watch interfaces, routes and rules: %w", err)
 	}
-	return watch(socket, l.wanted.judge, &throttle{out: ours, every: gatherOurs}, &throttle{out: host, every: gatherHost}), nil
+	return watch(socket, l.wanted.judge, &throttle{out: ours, every: gatherOurs}, changes), nil
 }
 
 func subscribe() (*nl.NetlinkSocket, error) {
@@ -51,8 +49,8 @@ func subscribe() (*nl.NetlinkSocket, error) {
 }
 
 // watch begins to read a socket, which then belongs to the Watcher.
-func watch(socket *nl.NetlinkSocket, judge func(*event) verdict, ours, host *throttle) *Watcher {
-	w := &Watcher{socket: socket, judge: judge, ours: ours, host: host, done: make(chan struct{}), ended: make(chan struct{})}
+func watch(socket *nl.NetlinkSocket, judge func(*event) verdict, ours *throttle, changes *Changes) *Watcher {
+	w := &Watcher{socket: socket, judge: judge, ours: ours, changes: changes, done: make(chan struct{}), ended: make(chan struct{})}
 	go func() {
 		defer close(w.ended)
 		w.run()
@@ -60,27 +58,27 @@ func watch(socket *nl.NetlinkSocket, judge func(*event) verdict, ours, host *thr
 	return w
 }
 
-// Close ends the subscription and returns when nothing more is put into a
-// channel. It may be called once.
+// Close ends the subscription and returns when nothing more is told. It may be
+// called once.
 func (w *Watcher) Close() {
 	close(w.done)
 	w.socket.Close()
 	<-w.ended
 	w.ours.close()
-	w.host.close()
 }
 
 // run reads until Close. Where changes come faster than they are read, the
 // kernel drops some and says so (ENOBUFS). The subscription outlives that, and
-// what was dropped may have been anything.
+// what was dropped may have been any change.
 func (w *Watcher) run() {
 	for {
 		messages, _, err := w.socket.Receive()
-		v := verdict{ours: err != nil, host: err != nil}
 		for i := range messages {
 			e := parseEvent(&messages[i])
-			of := w.judge(&e)
-			v.ours, v.host = v.ours || of.ours, v.host || of.host
+			w.tell(&e, w.judge(&e))
+		}
+		if err != nil {
+			w.tell(&event{}, both)
 		}
 		if err != nil && !errors.Is(err, unix.ENOBUFS) {
 			select {
@@ -89,11 +87,19 @@ func (w *Watcher) run() {
 			case <-time.After(retryAfter):
 			}
 		}
-		if v.ours {
-			w.ours.ask()
-		}
-		if v.host {
-			w.host.ask()
-		}
+	}
+}
+
+// tell tells those whom an event concerns.
+func (w *Watcher) tell(e *event, v verdict) {
+	if v.ours {
+		w.ours.ask()
+	}
+	switch {
+	case !v.host:
+	case e.of == ofRoute && e.prefix.IsValid():
+		w.changes.To(e.prefix)
+	default:
+		w.changes.Any()
 	}
 }
