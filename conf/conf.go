@@ -27,7 +27,8 @@ type Tunnel struct {
 	Ciphers           []string       // the preferred one first; never empty
 	RekeyAfter        time.Duration
 	RekeyAfterPackets uint32
-	Routes            bool // add routes for allowed_ips
+	Routes            bool   // add routes for allowed_ips
+	OnStop            string // what becomes of packets for allowed_ips when the tunnel ends: OnStopRelease or OnStopBlock
 	// FwMark is the mark of the tunnel's own packets (SO_MARK). 0: none, or one that
 	// the tunnel chooses for DefaultRoutes.
 	FwMark uint32
@@ -89,6 +90,10 @@ type Peer struct {
 
 // Values of the settings that are words.
 const (
+	// Tunnel.OnStop, with Routes.
+	OnStopRelease = "release" // they take the host's other routes
+	OnStopBlock   = "block"   // they are refused, until the next start or until the administrator removes the guards
+
 	// Tunnel.Oversize.
 	OversizeCarry  = "carry"  // across in pieces, whatever the path's MTU
 	OversizeSignal = "signal" // as a router: fragment where DF allows it, else drop and send a PTB

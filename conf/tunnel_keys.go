@@ -49,6 +49,7 @@ func (t *Tunnel) fields() []field {
 		{"routes", boolean, false, "true", setBool(&t.Routes)},
 		{"fwmark", size, false, strconv.Quote(autoSize), t.setFwMark},
 		{"table", size, false, strconv.Quote(autoSize), setSize(&t.Table, 1, math.MaxInt32)},
+		{"on_stop", text, false, strconv.Quote(OnStopRelease), setChoice(&t.OnStop, "a choice for the time after the end", OnStopRelease, OnStopBlock)},
 		{"mtu", size, false, strconv.Quote(autoSize), setSize(&t.MTU, minMTU, maxMTU)},
 		{"oversize", text, false, strconv.Quote(OversizeCarry), setChoice(&t.Oversize, "a policy for oversize packets", OversizeCarry, OversizeSignal, OversizeDrop)},
 		{"outer_df", text, false, strconv.Quote(OuterDFSet), setChoice(&t.OuterDF, "a setting of the DF bit", OuterDFSet, OuterDFClear)},

@@ -63,6 +63,7 @@ func smallestConfig(t testing.TB) Config {
 			RekeyAfter:        2 * time.Minute,
 			RekeyAfterPackets: 1 << 30,
 			Routes:            true,
+			OnStop:            "release",
 			Oversize:          "carry",
 			OuterDF:           "set",
 			DSCP:              "copy",
@@ -132,6 +133,7 @@ rekey_after_packets = 1_000
 routes = false
 fwmark = 0xffff_ffff
 table = 51
+on_stop = "block"
 mtu = 9_000
 oversize = "signal"
 outer_df = "clear"
@@ -162,6 +164,7 @@ plpmtu = 1280`, func(c *Config) {
 				RekeyAfterPackets: 1000,
 				FwMark:            0xffff_ffff,
 				Table:             51,
+				OnStop:            "block",
 				MTU:               9000,
 				Oversize:          "signal",
 				OuterDF:           "clear",

@@ -45,13 +45,19 @@ func newInternet(t *testing.T, family outer) *internet {
 		n.A.Sysctl("net.ipv4.conf."+of+".rp_filter", "1")
 	}
 	n.a, n.b = newGateway(t, n.A, "10.77.0.1/24", "fd77::1/64"), newGateway(t, n.B, "10.77.0.2/24", "fd77::2/64")
+	n.configure(t, family, "")
+	check(t, n.b.Configure("", gateway.Peer{Gateway: n.a}))
+	return n
+}
+
+// configure configures a; extra are more lines of its [tunnel].
+func (n *internet) configure(t *testing.T, family outer, extra string) {
+	t.Helper()
 	endpoint := netip.AddrPortFrom(n.Right.B.Addr4(), gateway.Port)
 	if family == overIPv6 {
 		endpoint = netip.AddrPortFrom(n.Right.B.Addr6(), gateway.Port)
 	}
-	check(t, n.a.Configure("", gateway.Peer{Gateway: n.b, Endpoint: endpoint.String(), Routed: []string{"0.0.0.0/0", "::/0"}}))
-	check(t, n.b.Configure("", gateway.Peer{Gateway: n.a}))
-	return n
+	check(t, n.a.Configure(extra, gateway.Peer{Gateway: n.b, Endpoint: endpoint.String(), Routed: []string{"0.0.0.0/0", "::/0"}}))
 }
 
 // routing is what a's routing goes by, as the programs of iproute2 print it.
@@ -153,11 +159,11 @@ func clear(c *netlab.Capture) (list []string) {
 func TestDefaultRoute(t *testing.T) {
 	tier.Select(t)
 	for name, family := range map[string]outer{"over IPv4": overIPv4, "over IPv6": overIPv6} {
-		t.Run(name, func(t *testing.T) { defaultRoute(t, newInternet(t, family)) })
+		t.Run(name, func(t *testing.T) { defaultRoute(t, newInternet(t, family), family) })
 	}
 }
 
-func defaultRoute(t *testing.T, n *internet) {
+func defaultRoute(t *testing.T, n *internet, family outer) {
 	before := n.settledRouting(t)
 	up(t, n.a, n.b)
 	if valid := n.A.ReadSysctl("net.ipv4.conf.all.src_valid_mark"); valid != "1" {
@@ -214,6 +220,28 @@ func defaultRoute(t *testing.T, n *internet) {
 	check(t, n.a.Start())
 	await(t, n.a, gateway.Established)
 	n.a.Kill()
+	check(t, n.a.Start())
+	await(t, n.a, gateway.Established)
+	n.reaches(t)
+	check(t, n.a.Stop())
+	n.await(t, before)
+
+	t.Log("nothing is to leave after the end")
+	n.configure(t, family, `on_stop = "block"`)
+	for range 2 {
+		check(t, n.a.Start())
+		await(t, n.a, gateway.Established)
+		check(t, n.a.Stop())
+		for _, address := range []string{farAway4, farAway6} {
+			if !refusedOn(t, n.A, address) {
+				t.Errorf("%s can be sent to", address)
+			}
+		}
+		for _, neighbour := range n.Left.B.Addrs() {
+			pinger(t, n.A, neighbour.String())
+		}
+	}
+	n.configure(t, family, "")
 	check(t, n.a.Start())
 	await(t, n.a, gateway.Established)
 	n.reaches(t)

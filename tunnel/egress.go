@@ -55,13 +55,11 @@ func (c *controller) wouldLoop(p *peer, path *path) bool {
 	return loops
 }
 
-// hostChanged puts back rules that somebody has removed, and makes the peers look
-// for their ways out again that a change may concern. Each does so when it is its
-// turn.
+// hostChanged makes the peers look for their ways out again that a change may
+// concern. Each does so when it is its turn.
 func (c *controller) hostChanged(change host.Change, now time.Time) {
 	c.host.network.Forget()
 	if change.Wide() {
-		c.restoreRules()
 		c.host.lookAround()
 	}
 	peers := 0
@@ -82,14 +80,6 @@ func (p *peer) concerned(change host.Change) bool {
 		return change.Concerns(path.Remote().Addr()) || change.Concerns(path.Local())
 	}
 	return p.looped() && slices.ContainsFunc(p.candidates, func(at netip.AddrPort) bool { return change.Concerns(at.Addr()) })
-}
-
-func (c *controller) restoreRules() {
-	if n, err := c.host.network.RestoreRules(); err != nil {
-		c.log.Error("rules of the default route", "error", err)
-	} else if n > 0 {
-		c.log.Warn("rules of the default route were gone and are back", "rules", n)
-	}
 }
 
 // lookForEgress asks the host for the way to a peer, if that may be another.

@@ -3,6 +3,7 @@ package tunnel
 import (
 	"log/slog"
 	"net/netip"
+	"time"
 
 	"fathom/conf"
 	"fathom/esp"
@@ -17,9 +18,11 @@ type hostNetwork interface {
 	LargestMTU() (int, error)
 	SetMTU(mtu int) error
 	Route(host.Route) error
-	RestoreRules() (restored int, err error)
 	Mark() uint32
 	DefaultTable() int
+	Guard(netip.Prefix) error
+	Restore(now time.Time) (told []host.Repair, next time.Time)
+	Condition(now time.Time) host.Condition
 }
 
 // hostMTUs tells the host what the peers' paths carry. By what means depends on
@@ -65,7 +68,8 @@ func firstDeviceMTU(c conf.Tunnel) int {
 	return defaultInnerMTU
 }
 
-// begin gives the host what it needs before the peers' paths are known.
+// begin gives the host what it needs before the peers' paths are known: every
+// allowed prefix leads into the device, or nowhere.
 func (h *hostMTUs) begin(peers []*peer) error {
 	h.lookAround()
 	if !h.routes {
@@ -77,7 +81,11 @@ func (h *hostMTUs) begin(peers []*peer) error {
 	}
 	for _, p := range peers {
 		for _, prefix := range p.allowed {
-			if err := h.network.Route(h.route(prefix, mtu, mtu)); err != nil {
+			err := h.network.Route(h.route(prefix, mtu, mtu))
+			if err == nil {
+				err = h.network.Guard(prefix)
+			}
+			if err != nil {
 				return err
 			}
 		}

@@ -94,7 +94,7 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 	}
 	cleanup = append(cleanup, func() { device.Close() })
 
-	link, err := host.Attach(t.config.Name, t.hostConfig())
+	link, err := host.Attach(t.config.Name, t.hostConfig(device))
 	if err != nil {
 		return err
 	}
@@ -125,7 +125,7 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	watcher, err := host.Watch(c.changes)
+	watcher, err := link.Watch(c.upkeep.changed, c.changes)
 	if err != nil {
 		return err
 	}
@@ -190,6 +190,9 @@ func (t *Tunnel) carry(ctx context.Context, c *controller, device *tun.Device, c
 
 // tellOfSockets logs the buffers and offloads that the kernel has granted.
 func (t *Tunnel) tellOfSockets(conn *udp.Conn) {
+	if conn.Absent() {
+		t.log.Warn("the host does not have the address of tunnel.listen: no packet comes or goes until it has", "listen", conn.Addrs())
+	}
 	o := conn.Offloads()
 	t.log.Debug("sockets", "addresses", conn.Addrs(), "receive_buffer", o.ReceiveBuffer, "send_buffer", o.SendBuffer, "gso", o.Segment, "gro", o.GRO)
 	if o.ReceiveBuffer < udp.DefaultReceiveBuffer/2 {
@@ -246,9 +249,10 @@ func (t *Tunnel) logDevice(d *tun.Device) {
 const deviceGSOMaxSize = 60000
 
 // hostConfig is the state of the host before the paths of the peers are known.
-func (t *Tunnel) hostConfig() host.Config {
+func (t *Tunnel) hostConfig(device *tun.Device) host.Config {
 	return host.Config{
 		Addresses: t.config.Addresses, MTU: firstDeviceMTU(t.config), GSOMaxSize: deviceGSOMaxSize,
+		Remake: device.Reopen, KeepGuards: t.config.OnStop == conf.OnStopBlock,
 		Mark: t.config.FwMark, Table: t.config.Table, Defaults: t.defaults,
 		Saved: filepath.Join(filepath.Dir(t.config.StatusSocket), t.config.Name+".src_valid_mark"),
 	}
@@ -292,6 +296,7 @@ func (t *Tunnel) newController(network hostNetwork, port uint16, keys *keyLog, s
 		places:     places,
 		drops:      drops,
 		host:       newHostMTUs(t.config, network, port, t.log),
+		upkeep:     newUpkeep(network, t.log),
 		keys:       keys,
 		endpoints:  endpoints,
 		changes:    host.NewChanges(),

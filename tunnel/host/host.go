@@ -1,6 +1,9 @@
 package host
 
-import "net/netip"
+import (
+	"errors"
+	"net/netip"
+)
 
 // MinIPv6LinkMTU is the smallest MTU at which Linux keeps IPv6 on a link
 // (RFC 8200 section 5), in bytes.
@@ -17,6 +20,9 @@ type Route struct {
 	// that is sent to them. 0: what fits the MTU.
 	AdvMSS int
 }
+
+// ErrNoDevice: the interface does not exist and cannot be made again.
+var ErrNoDevice = errors.New("the interface does not exist")
 
 // Config is the first state of a Link.
 type Config struct {
@@ -38,4 +44,10 @@ type Config struct {
 	Defaults []netip.Prefix
 	// Saved is a file that keeps a value of the host's until it is given back.
 	Saved string
+	// Remake makes the interface again after somebody has deleted it. Nil: it
+	// stays away.
+	Remake func() error
+	// KeepGuards leaves the guards of the routes in place when the Link is
+	// closed, so that what they cover goes nowhere until the next start.
+	KeepGuards bool
 }

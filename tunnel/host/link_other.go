@@ -6,10 +6,11 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"time"
 )
 
 // Link exists on Linux only.
-type Link struct{}
+type Link struct{ upkeep }
 
 // Attach returns errors.ErrUnsupported.
 func Attach(string, Config) (*Link, error) { return nil, errors.ErrUnsupported }
@@ -19,6 +20,9 @@ func (*Link) SetMTU(int) error { return errors.ErrUnsupported }
 
 // Route returns errors.ErrUnsupported.
 func (*Link) Route(Route) error { return errors.ErrUnsupported }
+
+// Guard returns errors.ErrUnsupported.
+func (*Link) Guard(netip.Prefix) error { return errors.ErrUnsupported }
 
 // LargestMTU returns errors.ErrUnsupported.
 func (*Link) LargestMTU() (int, error) { return 0, errors.ErrUnsupported }
@@ -35,14 +39,17 @@ func (*Link) DefaultTable() int { return 0 }
 // Divert returns errors.ErrUnsupported.
 func (*Link) Divert([]netip.AddrPort) error { return errors.ErrUnsupported }
 
-// RestoreRules returns errors.ErrUnsupported.
-func (*Link) RestoreRules() (int, error) { return 0, errors.ErrUnsupported }
-
 // Resolver returns net.DefaultResolver.
 func Resolver(uint32) *net.Resolver { return net.DefaultResolver }
 
 // Forget does nothing.
 func (*Link) Forget() {}
+
+// Watch returns errors.ErrUnsupported.
+func (*Link) Watch(chan<- struct{}, *Changes) (*Watcher, error) { return nil, errors.ErrUnsupported }
+
+// Restore does nothing.
+func (*Link) Restore(time.Time) ([]Repair, time.Time) { return nil, time.Time{} }
 
 // Close does nothing.
 func (*Link) Close() {}

@@ -35,7 +35,7 @@ import (
 
 // RuleProtocol is the protocol of our rules (FRA_PROTOCOL), by which an
 // administrator can tell them, and a Link those that a killed process has left.
-const RuleProtocol = 70
+const RuleProtocol = GuardProtocol
 
 const (
 	// firstTable is the number of the first table that is tried, and of the mark
@@ -47,11 +47,12 @@ const (
 	mostRules = 4
 )
 
-// policy is what leads a default route into the device. Without default routes it
-// is empty.
+// policy is what leads default routes into the device. Without default routes it is
+// empty.
 type policy struct {
 	table    int
 	families []*ruleSet
+	stale    []netlink.Rule // of a process that is gone; Divert replaces them
 }
 
 // ruleSet is the rules of one family, in the order of their priorities.
@@ -60,35 +61,22 @@ type ruleSet struct {
 	rules  []*netlink.Rule
 }
 
-// choose finds a table and a mark for the default routes, and removes the rules that
-// a killed process has left.
+// choose finds a table and a mark for the default routes. Where a process that is
+// gone has left rules, they are taken over if they fit.
 func (l *Link) choose(config Config) error {
 	l.mark, l.table = config.Mark, config.Table
-	if len(config.Defaults) == 0 {
-		return nil
-	}
-	rules, err := l.rules()
-	if err != nil {
-		return err
-	}
-	if rules, err = l.clean(rules); err != nil {
-		return err
+	rules, err := l.others()
+	if err != nil || len(config.Defaults) == 0 {
+		return errors.Join(err, l.removeStale())
 	}
 	number := firstTable
 	if config.Mark > 0 && config.Mark < 1<<31 {
 		number = int(config.Mark)
 	}
-	for ; ; number++ {
-		used := number >= unix.RT_TABLE_COMPAT && number <= unix.RT_TABLE_LOCAL ||
-			slices.ContainsFunc(rules, func(r netlink.Rule) bool {
-				return r.Table == number || config.Mark == 0 && r.Mark == uint32(number)
-			})
-		if used {
-			continue
-		}
-		if routes, err := l.routesIn(number); err != nil {
+	for free := false; !free; number++ {
+		if free, err = l.isFree(number, rules); err != nil {
 			return err
-		} else if len(routes) == 0 {
+		} else if free {
 			break
 		}
 	}
@@ -97,9 +85,31 @@ func (l *Link) choose(config Config) error {
 		l.mark = uint32(number)
 	}
 	for _, prefix := range config.Defaults {
-		l.policy.families = append(l.policy.families, &ruleSet{family: int(family(prefix.Addr()))})
+		l.policy.families = append(l.policy.families, &ruleSet{family: familyOf(prefix)})
 	}
 	return nil
+}
+
+// isFree reports whether a number can be that of our table and, unless the
+// configuration has another, of our mark. Guards that were left with stale rules
+// are no hindrance.
+func (l *Link) isFree(number int, rules []netlink.Rule) (bool, error) {
+	if number >= unix.RT_TABLE_COMPAT && number <= unix.RT_TABLE_LOCAL {
+		return false, nil
+	}
+	for _, r := range rules {
+		if r.Table == number || l.mark == 0 && r.Mark == uint32(number) {
+			return false, nil
+		}
+	}
+	left := slices.ContainsFunc(l.policy.stale, func(r netlink.Rule) bool { return r.Table == number })
+	routes, err := l.routesIn(number)
+	for _, r := range routes {
+		if !left || !isGuard(&r) {
+			return false, nil
+		}
+	}
+	return err == nil, err
 }
 
 // tableOf returns the table of the routes to a prefix.
@@ -125,21 +135,82 @@ func (l *Link) Divert(listen []netip.AddrPort) error {
 	if len(l.policy.families) == 0 {
 		return nil
 	}
-	all, err := l.rules()
+	others, err := l.others()
 	if err != nil {
 		return err
 	}
+	rules := make(map[item]bool)
 	for _, set := range l.policy.families {
 		set.rules = l.rulesOf(set.family, listen)
-		first := priorities(all, set.family, len(set.rules))
+		first := priorities(others, set.family, len(set.rules))
 		for i, r := range set.rules {
 			r.Priority = first + i
+			rules[ruleItem(r.Family, r.Priority)] = true
 		}
 	}
-	if _, err := l.RestoreRules(); err != nil {
-		return err
+	l.wanted.set(func() { l.wanted.rules = rules })
+	for i := range rules {
+		if err := l.applyRule(i); err != nil {
+			return err
+		}
 	}
-	return l.validateMark()
+	return errors.Join(l.removeStale(), l.validateMark())
+}
+
+// ruleItem is a rule of ours as a thing that the Link owns.
+func ruleItem(family, priority int) item {
+	all := netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+	if family == unix.AF_INET6 {
+		all = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+	}
+	return item{kind: KindRule, prefix: all, rule: priority}
+}
+
+// applyRule adds a rule that is wanted.
+func (l *Link) applyRule(i item) error {
+	for _, set := range l.policy.families {
+		for _, r := range set.rules {
+			if ruleItem(r.Family, r.Priority) != i {
+				continue
+			}
+			if err := l.handle.RuleAdd(r); err != nil && !errors.Is(err, unix.EEXIST) {
+				return fmt.Errorf("add %s: %w", i, err)
+			}
+		}
+	}
+	return nil
+}
+
+// ownRules returns those of the wanted rules that the host has.
+func (l *Link) ownRules() (map[item]bool, error) {
+	own := make(map[item]bool)
+	if len(l.policy.families) == 0 {
+		return own, nil
+	}
+	has, err := l.rules()
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range has {
+		if l.wants(&r) {
+			own[ruleItem(r.Family, r.Priority)] = true
+		}
+	}
+	return own, nil
+}
+
+// wants reports whether a rule of the host is one of ours.
+func (l *Link) wants(h *netlink.Rule) bool {
+	for _, set := range l.policy.families {
+		for _, r := range set.rules {
+			if h.Family == r.Family && h.Priority == r.Priority && h.Table == r.Table && h.Protocol == r.Protocol &&
+				h.Invert == r.Invert && h.Mark == r.Mark && h.SuppressPrefixlen == r.SuppressPrefixlen && h.IPProto == r.IPProto &&
+				(r.Sport == nil || h.Sport != nil && *h.Sport == *r.Sport) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // rulesOf returns the rules of a family, without their priorities.
@@ -189,36 +260,6 @@ func priorities(rules []netlink.Rule, family, n int) (first int) {
 	return first
 }
 
-// RestoreRules adds those of our rules that the host does not have, and returns how
-// many there were.
-func (l *Link) RestoreRules() (restored int, err error) {
-	if len(l.policy.families) == 0 {
-		return 0, nil
-	}
-	has, err := l.rules()
-	if err != nil {
-		return 0, err
-	}
-	for _, set := range l.policy.families {
-		for _, r := range set.rules {
-			if slices.ContainsFunc(has, func(h netlink.Rule) bool { return sameRule(&h, r) }) {
-				continue
-			}
-			if err := l.handle.RuleAdd(r); err != nil && !errors.Is(err, unix.EEXIST) {
-				return restored, fmt.Errorf("add rule %d for %s: %w", r.Priority, ipVersion(set.family), err)
-			}
-			restored++
-		}
-	}
-	return restored, nil
-}
-
-// sameRule reports whether a rule of the host is one of ours.
-func sameRule(h, r *netlink.Rule) bool {
-	return h.Family == r.Family && h.Priority == r.Priority && h.Table == r.Table && h.Protocol == r.Protocol &&
-		h.Invert == r.Invert && h.Mark == r.Mark && h.SuppressPrefixlen == r.SuppressPrefixlen && h.IPProto == r.IPProto
-}
-
 // undivert takes back what Divert has done, and the routes of the default table: on
 // a persistent device they would stay.
 func (l *Link) undivert() {
@@ -247,10 +288,13 @@ func (l *Link) rules() (list []netlink.Rule, err error) {
 	return list, nil
 }
 
-// clean removes rules of ours that lead nowhere, since the process that added them
-// was killed and its device is gone, and what is left in their table. It returns the
-// others.
-func (l *Link) clean(rules []netlink.Rule) (rest []netlink.Rule, err error) {
+// others returns the rules of the host but those that a process that is gone has
+// left, which become the stale ones: their table leads to no device.
+func (l *Link) others() (rest []netlink.Rule, err error) {
+	rules, err := l.rules()
+	if err != nil {
+		return nil, err
+	}
 	type place struct{ family, priority int }
 	alive := make(map[place]bool)
 	for _, r := range rules {
@@ -261,22 +305,42 @@ func (l *Link) clean(rules []netlink.Rule) (rest []netlink.Rule, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if !slices.ContainsFunc(routes, func(to netlink.Route) bool { return to.Type == unix.RTN_UNICAST }) {
-			l.flush(r.Table)
+		// The table of ours has got its routes since.
+		stale := slices.ContainsFunc(l.policy.stale, func(s netlink.Rule) bool { return s.Family == r.Family && s.Priority == r.Priority })
+		if stale || !slices.ContainsFunc(routes, func(to netlink.Route) bool { return to.Type == unix.RTN_UNICAST }) {
 			continue
 		}
 		for before := range mostRules {
 			alive[place{r.Family, r.Priority - before}] = true
 		}
 	}
+	l.policy.stale = nil
 	for _, r := range rules {
 		if r.Protocol != RuleProtocol || alive[place{r.Family, r.Priority}] {
 			rest = append(rest, r)
-		} else if err := l.handle.RuleDel(&r); err != nil && !errors.Is(err, unix.ENOENT) {
-			return nil, fmt.Errorf("remove rule %d, which a killed process has left: %w", r.Priority, err)
+		} else {
+			l.policy.stale = append(l.policy.stale, r)
 		}
 	}
 	return rest, nil
+}
+
+// removeStale removes the stale rules, except those that we want as well, and the
+// guards in their tables.
+func (l *Link) removeStale() error {
+	for _, r := range l.policy.stale {
+		if l.wants(&r) {
+			continue
+		}
+		if err := l.handle.RuleDel(&r); err != nil && !errors.Is(err, unix.ENOENT) {
+			return fmt.Errorf("remove rule %d, which a killed process has left: %w", r.Priority, err)
+		}
+		if r.Invert && r.Table != l.policy.table {
+			l.flush(r.Table)
+		}
+	}
+	l.policy.stale = nil
+	return nil
 }
 
 // routesIn returns the routes in a table, of both families.
@@ -302,11 +366,4 @@ func (l *Link) flush(table int) {
 	for _, r := range routes {
 		_ = l.handle.RouteDel(&r)
 	}
-}
-
-func ipVersion(family int) string {
-	if family == unix.AF_INET6 {
-		return "IPv6"
-	}
-	return "IPv4"
 }

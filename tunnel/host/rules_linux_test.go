@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -82,6 +83,7 @@ func divert(t *testing.T, name string, config Config) *Link {
 	check(t, err)
 	for _, prefix := range everything {
 		check(t, l.Route(Route{Prefix: prefix, MTU: 1438}))
+		check(t, l.Guard(prefix))
 	}
 	check(t, l.Divert(listening))
 	return l
@@ -191,19 +193,23 @@ func TestRulesAreRestored(t *testing.T) {
 		l := divert(t, "fathom0", Config{})
 		defer l.Close()
 		want := rulesNow(t)
-		if n, err := l.RestoreRules(); n != 0 || err != nil {
-			t.Errorf("%d restored though none was missing, %v", n, err)
+		now := time.Now()
+		if told, _ := l.Restore(now); len(told) != 0 {
+			t.Errorf("told of %v though nothing was missing", told)
 		}
 		for _, set := range l.policy.families {
 			for _, r := range set.rules {
 				check(t, netlink.RuleDel(r))
-				if n, err := l.RestoreRules(); n != 1 || err != nil {
-					t.Errorf("%d restored, %v", n, err)
+				if told, _ := l.Restore(now); len(told) != 1 || told[0].Err != nil {
+					t.Errorf("told of %v", told)
 				}
 				if got := rulesNow(t); !slices.Equal(got, want) {
 					t.Errorf("rules %q, want %q", got, want)
 				}
 			}
+		}
+		if n := l.Condition(now).Repaired[KindRule]; n != uint64(len(want)) {
+			t.Errorf("%d rules repaired", n)
 		}
 		return nil
 	})

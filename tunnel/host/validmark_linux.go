@@ -20,14 +20,14 @@ func (l *Link) validateMark() error {
 		return nil // no IPv4, or no /proc
 	}
 	old := strings.TrimSpace(string(value))
-	if saved, err := os.ReadFile(l.saved); err == nil {
+	if saved, err := os.ReadFile(l.config.Saved); err == nil {
 		old = strings.TrimSpace(string(saved))
 	}
 	if old != "0" {
 		return nil // it is the administrator's
 	}
-	if l.saved != "" {
-		if err := os.WriteFile(l.saved, []byte(old+"\n"), 0o644); err != nil {
+	if l.config.Saved != "" {
+		if err := os.WriteFile(l.config.Saved, []byte(old+"\n"), 0o644); err != nil {
 			return fmt.Errorf("keep the value of src_valid_mark: %w", err)
 		}
 	}
@@ -49,8 +49,8 @@ func (l *Link) revalidateMark() {
 			return
 		}
 	}
-	if os.WriteFile(validMark, []byte(l.oldValidMark+"\n"), 0) == nil && l.saved != "" {
-		_ = os.Remove(l.saved)
+	if os.WriteFile(validMark, []byte(l.oldValidMark+"\n"), 0) == nil && l.config.Saved != "" {
+		_ = os.Remove(l.config.Saved)
 	}
 	l.oldValidMark = ""
 }

@@ -25,6 +25,7 @@ func Listen(netip.Addr, uint16, Config) (*Conn, error) { return nil, errors.ErrU
 
 func (*Conn) Inboxes() []*Inbox              { return nil }
 func (*Conn) Addrs() []netip.AddrPort        { return nil }
+func (*Conn) Absent() bool                   { return false }
 func (*Conn) Offloads() Offloads             { return Offloads{} }
 func (*Conn) Close()                         {}
 func (*Conn) NewOutbox(OutboxConfig) *Outbox { return nil }
