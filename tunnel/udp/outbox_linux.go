@@ -66,6 +66,10 @@ type Outbox struct {
 	first    int
 	end      int
 	errno    unix.Errno
+
+	// The same of measure.
+	callOutQ func(fd uintptr)
+	outQ     int32
 }
 
 // NewOutbox returns an empty one.
@@ -74,7 +78,7 @@ func (c *Conn) NewOutbox(config OutboxConfig) *Outbox {
 		config.Max = batchSize
 	}
 	o := &Outbox{config: config, conn: c, buffer: make([]byte, 0, BufferSize), runs: make([]run, 0, batchSize)}
-	o.call, o.callOnce = o.sendmmsg, func(fd uintptr) { o.sendmmsg(fd) }
+	o.call, o.callOnce, o.callOutQ = o.sendmmsg, func(fd uintptr) { o.sendmmsg(fd) }, o.siocoutq
 	return o
 }
 
@@ -126,6 +130,7 @@ func (o *Outbox) Waited() bool {
 // Flush sends everything, in order. The error is that of the last datagram that was
 // refused, after Refused was told; the others were sent all the same.
 func (o *Outbox) Flush() (refused error) {
+	now := o.conn.now()
 	for i, start := 0, 0; i < len(o.runs); {
 		s := o.socketOf(i)
 		if s == nil {
@@ -137,12 +142,15 @@ func (o *Outbox) Flush() (refused error) {
 		n := 0
 		for n < batchSize && i < len(o.runs) && o.socketOf(i) == s {
 			r := &o.runs[i]
+			if o.config.Wait {
+				o.conn.company.sees(r.to, now)
+			}
 			start = max(start, r.start)
 			end := r.end
 			if !s.gso.Load() {
 				end = min(start+r.segment, r.end)
 			}
-			o.prepare(n, message{i, start, end}, true)
+			o.prepare(s, n, message{i, start, end}, true)
 			n++
 			if start = end; start == r.end {
 				i++
@@ -153,10 +161,15 @@ func (o *Outbox) Flush() (refused error) {
 			if errno == 0 {
 				break
 			}
+			if m := o.messages[o.first]; errno == unix.EAGAIN && o.turnAway(s, o.runs[m.run].to) {
+				i, start = m.run, m.start // by another socket, and so what is behind it
+				break
+			}
 			if err := o.retry(s, o.first, errno); err != nil {
 				refused = err
 			}
 		}
+		o.measure(s)
 	}
 	clear(o.runs) // the outbox keeps no owner alive
 	o.buffer, o.runs, o.count = o.buffer[:0], o.runs[:0], 0
@@ -165,19 +178,21 @@ func (o *Outbox) Flush() (refused error) {
 
 // socketOf returns the socket by which a run leaves.
 func (o *Outbox) socketOf(i int) *socket {
-	return o.conn.socketFor(o.runs[i].to.remote.Addr(), o.config.Wait)
+	return o.conn.socketFor(o.runs[i].to, o.config.Wait)
 }
 
-// prepare fills in element n of the batch. With source it leaves from the address
-// that its destination names.
-func (o *Outbox) prepare(n int, m message, source bool) {
+// prepare fills in element n of the batch, for a socket. With source it leaves from
+// the address that its destination names.
+func (o *Outbox) prepare(s *socket, n int, m message, source bool) {
 	r := &o.runs[m.run]
 	o.messages[n] = m
 	o.vectors[n].Base = &o.buffer[m.start]
 	o.vectors[n].SetLen(m.end - m.start)
 	oob := o.control[n].bytes()[:0]
-	if source {
+	if source && r.to.source != nil {
 		oob = append(oob, r.to.source...)
+	} else {
+		oob = append(oob, s.source...)
 	}
 	if m.end-m.start > r.segment {
 		oob = appendSegment(oob, r.segment)
@@ -196,7 +211,7 @@ func (o *Outbox) prepare(n int, m message, source bool) {
 
 // send sends the messages from first to before end. On an error o.first is the
 // message that was refused; those before it were sent. EAGAIN says that the
-// socket is full and the outbox does not wait.
+// socket is full and not to be waited for.
 func (o *Outbox) send(s *socket, first, end int) unix.Errno {
 	o.first, o.end, o.errno = first, end, 0
 	if !o.config.Wait || s.full.Load() == 0 {
@@ -207,9 +222,9 @@ func (o *Outbox) send(s *socket, first, end int) unix.Errno {
 		if o.errno != 0 || o.first == end {
 			return o.errno
 		}
-		if !o.config.Wait {
-			return unix.EAGAIN
-		}
+	}
+	if o.remedy(s) != wait {
+		return unix.EAGAIN
 	}
 	// One outbox waits at a time, and sends all it has. Those that come meanwhile
 	// queue behind it: to a socket with a little room they would send for ever,
