@@ -81,7 +81,7 @@ func (t *transmitter) send(to *session, packet *inner.Packet, o inner.Offload) {
 	pressure := t.forwarder.sender.outbox.Pressure(to.path.Destination)
 	lossy := t.slowDown(packet) || to.peer.outlet.slowDown(pressure, packet)
 	if pressure == udp.Full {
-		to.peer.drops.add(dropSendFull, o.Segments(packet))
+		to.peer.drops.add(dropSendFull, t.forwarder.packets(packet, o))
 		return
 	}
 	t.forwarder.forward(to, packet, o, lossy)

@@ -85,18 +85,3 @@ const (
 	tcpChecksum = 16
 	udpChecksum = 6
 )
-
-// Segments returns how many packets are in p: those of a superpacket, otherwise 1.
-func (o Offload) Segments(p *Packet) int {
-	header := p.Header + udpHeaderSize
-	if o.Kind != GSOUDP {
-		header = p.Header + tcpHeaderSize
-		if p.Header+tcpHeaderSize <= len(p.Bytes) {
-			header = p.Header + int(p.Bytes[p.Header+12]>>4)*4
-		}
-	}
-	if o.Kind == GSONone || o.SegmentSize == 0 || len(p.Bytes) <= header {
-		return 1
-	}
-	return (len(p.Bytes) - header + int(o.SegmentSize) - 1) / int(o.SegmentSize)
-}

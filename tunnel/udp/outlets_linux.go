@@ -126,4 +126,3 @@ func (o *outlets) close() {
 		s.conn.Close()
 	}
 }
-
