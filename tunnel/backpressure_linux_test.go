@@ -69,7 +69,7 @@ func TestAFullSocketStopsTheReader(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			link, from, to := cable(t)
-			link.A.LimitRate(rate, 64<<20)                                                                                                          // a queue without end: the socket is what fills
+			link.A.LimitRate(rate, 64<<20)                                                                                                                                 // a queue without end: the socket is what fills
 			d := ends{offload: test.offload, config: conf.Tunnel{Oversize: conf.OversizeCarry}, from: from, to: to, outlets: test.outlets, sendBuffer: sndbuf / 2}.join(t) // the kernel doubles it
 			test.load.ecn = true
 			reader := &eager{load: test.load, limit: test.packets}

@@ -53,6 +53,7 @@ type Outbox struct {
 	runs   []run
 	count  int  // of the datagrams that wait
 	waited bool // for a full socket, since Waited was asked
+	lost   int  // bytes of the batch that were refused
 
 	// The messages of one sendmmsg, and behind them the spare one.
 	headers  [batchSize + 1]mmsghdr
@@ -156,20 +157,28 @@ func (o *Outbox) Flush() (refused error) {
 				i++
 			}
 		}
+		own := o.owns(s)
+		if own {
+			o.measure(s)
+		}
+		o.lost = 0
+		taken := n
 		for next := 0; next < n; next = o.first + 1 {
 			errno := o.send(s, next, n)
 			if errno == 0 {
 				break
 			}
 			if m := o.messages[o.first]; errno == unix.EAGAIN && o.turnAway(s, o.runs[m.run].to) {
-				i, start = m.run, m.start // by another socket, and so what is behind it
+				i, start, taken = m.run, m.start, o.first // and what is behind it
 				break
 			}
 			if err := o.retry(s, o.first, errno); err != nil {
 				refused = err
 			}
 		}
-		o.measure(s)
+		if own {
+			o.account(s, taken)
+		}
 	}
 	clear(o.runs) // the outbox keeps no owner alive
 	o.buffer, o.runs, o.count = o.buffer[:0], o.runs[:0], 0

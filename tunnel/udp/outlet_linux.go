@@ -12,8 +12,10 @@ import (
 
 // outlet is what a socket knows of its use as an outlet.
 type outlet struct {
-	limit atomic.Int64 // bytes, as the kernel counts them, at which it is full
-	level atomic.Int64 // how many there were when it was last asked
+	limit atomic.Int64 // bytes, as the kernel counts them, at which it takes no more
+	level atomic.Int64 // how many were there when it was last asked, and were sent since
+	sent  atomic.Int64 // all bytes of datagrams so far, while it was somebody's own
+	gauge gauge
 	used  atomic.Int64 // when data last went through it as somebody's own: Conn.now
 
 	user *Destination // whose own it is, nil: nobody's. Guarded by outlets.mu.

@@ -67,6 +67,7 @@ func (o *outlets) part(to *Destination, full *socket, now time.Duration) bool {
 	own.used.Store(int64(now))
 	o.divide(now)
 	own.level.Store(0)
+	own.gauge.reset(now, own.sent.Load(), 0, int(own.limit.Load()))
 	to.own.Store(own)
 	if fresh := o.spare(now); fresh != nil {
 		fresh.setSendBuffer(o.buffer)

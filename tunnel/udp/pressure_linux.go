@@ -45,39 +45,54 @@ func (o *Outbox) Pressure(to *Destination) Pressure {
 	if s == nil {
 		return Roomy
 	}
-	waiting, limit := o.bytesFor(to), int(s.limit.Load())
-	if int(s.level.Load())+waiting < limit/2 || !o.conn.company.present(o.conn.now()) {
+	waiting := o.bytesFor(to)
+	if s.level.Load()+waiting < s.gauge.crowded.Load() || !o.conn.company.present(o.conn.now()) {
 		return Roomy
 	}
 	o.measure(s) // which may be less by now
-	switch level := int(s.level.Load()) + waiting; {
-	case level >= limit:
+	switch level := s.level.Load() + waiting; {
+	case level >= s.gauge.full.Load():
 		return Full
-	case level >= limit/2:
+	case level >= s.gauge.crowded.Load():
 		return Crowded
 	}
 	return Roomy
 }
 
 // bytesFor returns how much for a destination waits in the outbox.
-func (o *Outbox) bytesFor(to *Destination) (bytes int) {
+func (o *Outbox) bytesFor(to *Destination) (bytes int64) {
 	for i := range o.runs {
 		if r := &o.runs[i]; r.to == to {
-			bytes += r.end - r.start
+			bytes += int64(r.end - r.start)
 		}
 	}
 	return bytes
 }
 
+// owns reports whether a socket is, or was a moment ago, somebody's own outlet.
+func (o *Outbox) owns(s *socket) bool {
+	return o.config.Wait && s != o.conn.outletsOf(s).common.Load()
+}
+
 // measure learns how much of an own outlet is in use.
 func (o *Outbox) measure(s *socket) {
-	if !o.config.Wait || s == o.conn.outletsOf(s).common.Load() {
-		return
+	if s.raw.Control(o.callOutQ) != nil {
+		return // closed
 	}
-	if s.raw.Control(o.callOutQ) == nil {
-		s.level.Store(int64(o.outQ))
-		s.used.Store(int64(o.conn.now()))
+	now := o.conn.now()
+	s.level.Store(int64(o.outQ))
+	s.used.Store(int64(now))
+	s.gauge.observe(now, s.sent.Load(), int(o.outQ), int(s.limit.Load()))
+}
+
+// account counts the messages of a batch that an own outlet has taken.
+func (o *Outbox) account(s *socket, messages int) {
+	bytes := -o.lost
+	for _, m := range o.messages[:messages] {
+		bytes += m.end - m.start
 	}
+	s.sent.Add(int64(bytes))
+	s.level.Add(int64(bytes))
 }
 
 // siocoutq makes the system call. The answer is sk_wmem_alloc of the kernel, by

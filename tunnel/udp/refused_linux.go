@@ -120,6 +120,7 @@ func (o *Outbox) singly(s *socket, i int) (refused error) {
 
 // refuse tells of datagrams of a run that the kernel has refused, and returns why.
 func (o *Outbox) refuse(r *run, lost int, why error) error {
+	o.lost += lost * r.segment
 	o.config.Refused(r.owner, lost, r.segment, why)
 	return why
 }
