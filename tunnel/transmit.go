@@ -78,7 +78,12 @@ func (t *transmitter) packet(b []byte, o inner.Offload) {
 // send forwards a packet, unless the peer's part of the way out of this host has no
 // room: then it is lost here, before it gets a number and is sealed.
 func (t *transmitter) send(to *session, packet *inner.Packet, o inner.Offload) {
-	pressure := t.forwarder.sender.outbox.Pressure(to.path.Destination)
+	sender := t.forwarder.sender
+	pressure := sender.outbox.Pressure(to.path.Destination)
+	if pressure == udp.Full {
+		_ = sender.flush() // counted
+		pressure = sender.outbox.Pressure(to.path.Destination)
+	}
 	lossy := t.slowDown(packet) || to.peer.outlet.slowDown(pressure, packet)
 	if pressure == udp.Full {
 		to.peer.drops.add(dropSendFull, t.forwarder.packets(packet, o))

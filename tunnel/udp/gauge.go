@@ -32,11 +32,14 @@ type gauge struct {
 	low     int   // the lowest level since
 }
 
-// reset begins anew for an outlet about which nothing is known.
+// reset begins anew for an outlet about which nothing is known: half of it may be
+// used.
 func (g *gauge) reset(now time.Duration, sent int64, level, limit int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.set(0, limit)
+	g.crowded.Store(int64(limit / 4))
+	g.full.Store(int64(limit / 2))
 	g.begin(now, sent, level)
 }
 

@@ -232,19 +232,19 @@ func (o *Outbox) send(s *socket, first, end int) unix.Errno {
 			return o.errno
 		}
 	}
-	if o.remedy(s) != wait {
-		return unix.EAGAIN
-	}
 	// One outbox waits at a time, and sends all it has. Those that come meanwhile
 	// queue behind it: to a socket with a little room they would send for ever,
 	// and it is called only when half of the buffer is free. The queue is ours,
 	// since that of RawConn lets an outbox in again before those that wait.
+	s.full.Add(1) // before remedy looks: outlets.spare looks in the other order
+	defer s.full.Add(-1)
+	if o.remedy(s) != wait {
+		return unix.EAGAIN
+	}
 	o.waited = true
-	s.full.Add(1)
 	s.turn.Lock()
 	err := s.raw.Write(o.call)
 	s.turn.Unlock()
-	s.full.Add(-1)
 	if err != nil {
 		return unix.EBADF
 	}

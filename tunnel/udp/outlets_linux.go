@@ -87,10 +87,11 @@ func (o *outlets) rejoin(to *Destination) {
 }
 
 // spare returns the outlet that has been out of use for longest and is empty, nil
-// if there is none.
+// if there is none. One that an outbox waits for is in use: whose own it became
+// could keep it full for ever.
 func (o *outlets) spare(now time.Duration) (spare *socket) {
 	for _, s := range o.all {
-		if s == o.common.Load() || s.busy(now) || spare != nil && s.used.Load() > spare.used.Load() || s.queued() > 0 {
+		if s == o.common.Load() || s.full.Load() > 0 || s.busy(now) || spare != nil && s.used.Load() > spare.used.Load() || s.queued() > 0 {
 			continue
 		}
 		spare = s

@@ -39,7 +39,8 @@ func (o *Outbox) turnAway(s *socket, to *Destination) bool {
 }
 
 // Pressure returns how much of its room a destination uses. One that shares its
-// outlet, or that sends alone, has room: see OutboxConfig.Wait.
+// outlet, or that sends alone, has room: see OutboxConfig.Wait. What waits in
+// the outbox counts: after a Flush there may be room.
 func (o *Outbox) Pressure(to *Destination) Pressure {
 	s := to.own.Load()
 	if s == nil {
@@ -50,8 +51,8 @@ func (o *Outbox) Pressure(to *Destination) Pressure {
 		return Roomy
 	}
 	o.measure(s) // which may be less by now
-	switch level := s.level.Load() + waiting; {
-	case level >= s.gauge.full.Load():
+	switch level := s.level.Load(); {
+	case level+waiting >= s.gauge.full.Load():
 		return Full
 	case level >= s.gauge.crowded.Load():
 		return Crowded
