@@ -84,7 +84,7 @@ var scenes = []scene{
 		name: "hub", about: fmt.Sprintf("a cable to one peer, and to another a veth whose sending end is limited to %d Mbit/s by a token bucket with a queue of two seconds", slowPeerRate/1_000_000),
 		lay:        hub,
 		contenders: []contender{noTunnel, aes, wireguard},
-		loads:      []*load{besideSlowPeer},
+		loads:      []*load{besideSlowPeer}, rounds: 3,
 	},
 	{
 		name: "shrinking path", about: "two veths and a router, whose far side falls from 1500 to 1280 bytes in mid-transfer",

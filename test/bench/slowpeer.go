@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"time"
 )
@@ -16,6 +17,9 @@ const slowPeerRate, slowPeerFlood = 5_000_000, 20_000_000
 // Columns that targets name.
 const share, later = 2, 5
 
+// turns is how often a measurement changes between alone and beside.
+const turns = 4
+
 // besideSlowPeer compares what a peer has alone with what it has while another is
 // sent more than its interface carries: throughput, and pings without a transfer.
 var besideSlowPeer = &load{
@@ -26,41 +30,47 @@ var besideSlowPeer = &load{
 		{"Mbit/s of TCP to the slow peer, instead of the flood", higher},
 	},
 	measure: func(v *variant, length time.Duration) ([]float64, error) {
-		figures := make([]float64, 0, 7)
-		var rates, trips [2]float64
-		for i := range 2 {
-			stop := func() {}
-			if i > 0 {
-				var err error
-				if stop, err = floodSlowPeer(v); err != nil {
+		var rates [2]float64
+		var trips [2][]float64
+		// In turns, for what else the machine does to fall on both.
+		for range turns {
+			for i, prepare := range []func(*variant) (func(), error){leaveAlone, floodSlowPeer} {
+				stop, err := prepare(v)
+				if err != nil {
 					return nil, err
 				}
-				time.Sleep(length / 2) // until it has filled all there is
-			}
-			idle, err := ping(v, length)
-			if err == nil {
-				trips[i] = quantile(idle.took, 0.99)
-				rates[i], err = transferRate(v, length)
-			}
-			stop()
-			if err != nil {
-				return nil, err
+				time.Sleep(length / turns) // until the flood has filled all there is
+				answers, err := ping(v, length/turns)
+				if err == nil {
+					var bits float64
+					bits, err = transferRate(v, length/turns)
+					trips[i], rates[i] = append(trips[i], answers.took...), rates[i]+bits/turns
+				}
+				stop()
+				if err != nil {
+					return nil, err
+				}
 			}
 		}
-		figures = append(figures, rates[0]/1e9, rates[1]/1e9, rates[1]/rates[0], trips[0], trips[1], trips[1]-trips[0])
-
+		var late [2]float64
+		for i := range trips {
+			slices.Sort(trips[i])
+			late[i] = quantile(trips[i], 0.99)
+		}
 		beside, err := newTransfer(v, "")
 		if err != nil {
 			return nil, err
 		}
 		defer beside.stop()
 		slow := *v
-		slow.place = &place{a: v.a, b: v.place.slow.host}
-		slow.address = v.slow
-		bits, err := transferRate(&slow, 2*length)
-		return append(figures, bits/1e6), err
+		slow.place, slow.address = &place{a: v.a, b: v.place.slow.host}, v.slow
+		own, err := transferRate(&slow, 2*length)
+		return []float64{rates[0] / 1e9, rates[1] / 1e9, rates[1] / rates[0], late[0], late[1], late[1] - late[0], own / 1e6}, err
 	},
 }
+
+// leaveAlone sends nothing to the slow peer.
+func leaveAlone(*variant) (stop func(), err error) { return func() {}, nil }
 
 // transferRate returns the bits per second of a stream that has begun a moment ago.
 func transferRate(v *variant, length time.Duration) (bitsPerSecond float64, err error) {

@@ -151,6 +151,43 @@ func TestDatagramsLookTheSameByAnyOutlet(t *testing.T) {
 	}
 }
 
+// TestICMPAboutAnOutletReachesAnInbox: nobody reads the error queue of an outlet.
+func TestICMPAboutAnOutletReachesAnInbox(t *testing.T) {
+	for _, host := range []string{"127.0.0.1", "::1"} {
+		local := netip.MustParseAddr(host)
+		c, err := Listen(local, 0, Config{Offload: true, Sockets: 2, Outlets: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		closed, err := Listen(local, 0, Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		to := NewDestination(closed.Addrs()[0], local)
+		closed.Close()
+		if !c.outletsOf(c.socketFor(to, true)).part(to, c.socketFor(to, true), 0) {
+			t.Fatal("no outlet to spare")
+		}
+		var events told
+		o := c.NewOutbox(events.config(true))
+		put(t, o, to, 100, 1, 0, nil)
+		if err := o.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		if own := to.own.Load(); own.errors.drain(own, func(PTB) {}) > 0 {
+			t.Errorf("%s: the outlet is told", host)
+		}
+		messages := 0
+		for _, in := range c.Inboxes() {
+			messages += in.DrainErrors(func(PTB) {})
+		}
+		if messages != 1 {
+			t.Errorf("%s: %d ICMP messages have reached an inbox", host, messages)
+		}
+	}
+}
+
 // TestOutletsAreForThoseWhoUseThem: who has sent nothing for a while may lose its own
 // to another, and the shares of the buffer add up to that of one socket.
 func TestOutletsAreForThoseWhoUseThem(t *testing.T) {
