@@ -19,7 +19,7 @@ var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
 // splitHostPort takes apart "host:port", where the host may be missing and an
 // IPv6 address stands in brackets. problem completes the sentence that begins
-// with the text; it is empty if there is none.
+// with the text; it is empty if the text is right.
 func splitHostPort(s string) (host string, port uint16, problem string) {
 	host, digits, err := net.SplitHostPort(s)
 	n, notPort := strconv.ParseUint(digits, 10, 16)
@@ -65,7 +65,7 @@ func hostProblem(host string) string {
 	}
 	// A last label of digits is meant to be an IPv4 address: RFC 1123 2.1.
 	if strings.Trim(labels[len(labels)-1], "0123456789") == "" {
-		return "has an IPv4 address that is not one"
+		return "has an invalid IPv4 address"
 	}
 	return ""
 }

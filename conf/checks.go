@@ -40,7 +40,7 @@ func (d *decoder) check(c *Config, tunnel *table, peers []*table) {
 	k.checkLoops()
 }
 
-// place is that of a key's value, or of the table if the key is not there.
+// place returns where a key's value stands, or the table if the key is missing.
 func (k *checker) place(t *table, key string) at {
 	a := at{k.decoder, t.qualified(key), t.pos}
 	if e := t.entry(key); e != nil {
@@ -57,7 +57,8 @@ func (k *checker) peer(i int) string {
 	return fmt.Sprintf("the peer on line %d", k.peers[i].pos.line)
 }
 
-// checkFiles keeps what the tunnel writes and removes from what it reads.
+// checkFiles finds files that the tunnel would overwrite although they have another
+// use: the configuration itself, and the files of other keys.
 func (k *checker) checkFiles() {
 	first := make(map[string]at)
 	for _, f := range slices.Backward(k.reads) {
@@ -76,7 +77,7 @@ func (k *checker) checkFiles() {
 	}
 }
 
-// firsts knows, of those that are equal, the first.
+// firsts maps each value to the index of the first item that had it.
 type firsts[K comparable] map[K]int
 
 func (f firsts[K]) of(k K, i int) int {
@@ -96,11 +97,12 @@ func (k *checker) checkNames() {
 	}
 }
 
-// checkKeys finds keys that two have, or that are in use as something else.
+// checkKeys finds keys that two peers share, and keys used in the wrong place.
 //
-// A private key among the public ones is certain only if its public key is in
-// the file, too, or is ours. Its form proves nothing: one in 16 public keys has
-// that form, and none of them may be refused.
+// A private key among the public ones is certain if its public key is in the
+// file, too, or is ours. Its form alone proves nothing: one in 16 public keys has
+// that form, and none of them may be refused. But one in 16 private keys alone
+// can be a public key, and the others are found by that.
 func (k *checker) checkKeys() {
 	keys, holder := make(firsts[Key]), make(map[Key]string)
 	holds := make(map[SecretKey]string) // what a key is, other than preshared
@@ -114,13 +116,17 @@ func (k *checker) checkKeys() {
 		holder[own] = "this end, the one in " + k.config.Tunnel.PrivateKeyFile
 		holds[private], holds[SecretKey(own)] = "our private key", "our public key"
 	}
+	const misplacedHint = "`fathom genkey` makes a new one; here belongs what `fathom pubkey` prints on the peer"
 	for i, p := range k.config.Peers {
 		a, secret := k.place(k.peers[i], "public_key"), SecretKey(p.PublicKey)
 		switch first := keys[p.PublicKey]; {
 		case p.PublicKey == (Key{}):
 		case secret.clamped() && holder[secret.public()] != "":
-			a.fail("is the private key of "+holder[secret.public()]+"; it is exposed now and has to be replaced",
-				"`fathom genkey` makes a new one; here belongs what `fathom pubkey` prints on the peer")
+			a.fail("is the private key of "+holder[secret.public()]+"; it is exposed now and has to be replaced", misplacedHint)
+		case secret.clamped() && !p.PublicKey.possible():
+			a.fail("is a private key, unless it is mistyped; it is exposed now and has to be replaced", misplacedHint)
+		case !p.PublicKey.possible():
+			a.fail("is not a key: no private key has this public key", publicKeyHint)
 		case p.PublicKey == own:
 			a.fail("is our own public key", "the one that `fathom pubkey` prints on the peer")
 		case first != i:
@@ -177,7 +183,7 @@ func (k *checker) checkPrefixes() {
 		if first != i && other == owners[i] {
 			o.at.fail(fmt.Sprintf("%s comes twice, first on line %d", o.prefix, line), "each prefix once")
 		} else if first != i {
-			o.at.fail(fmt.Sprintf("%s belongs to %s on line %d", o.prefix, k.peer(other), line), "a prefix has one peer; a longer prefix inside of it may have another")
+			o.at.fail(fmt.Sprintf("%s belongs to %s on line %d", o.prefix, k.peer(other), line), "a prefix has one peer; a longer prefix inside it may have another")
 		}
 		if o.prefix.IsSingleIP() && own[o.prefix.Addr()] {
 			o.at.fail(fmt.Sprintf("%s is our own tunnel.address", o.prefix.Addr()), "inner addresses behind the peer")
@@ -209,4 +215,48 @@ func (k *checker) checkPLPMTUs() {
 			}
 		}
 	}
+}
+
+// checkLoops finds outer addresses that are routed into the tunnel: its own
+// packets would go around in it instead of leaving the host. The kernel adds
+// routes to the networks of the interface by itself. Without routes of ours to
+// allowed_ips, the administrator's lead elsewhere.
+func (k *checker) checkLoops() {
+	networks, holders := make(map[netip.Prefix]bool), make(map[netip.Prefix]at)
+	for _, p := range k.config.Tunnel.Addresses {
+		networks[p.Masked()] = true
+	}
+	for _, o := range slices.Backward(k.prefixes) {
+		if k.config.Tunnel.Routes {
+			holders[o.prefix] = o.at
+		}
+	}
+	for i, p := range k.config.Peers {
+		outside := true
+		for _, prefix := range prefixesAround(p.Endpoint) {
+			if outside && networks[prefix] {
+				k.place(k.peers[i], "endpoint").fail(fmt.Sprintf("%s is in %s, the network of tunnel.address: the tunnel's own packets would be routed into the tunnel", p.Endpoint.Addr(), prefix),
+					"an outer address, by which the peer can be reached without the tunnel")
+				outside = false
+			}
+			if a, ok := holders[prefix]; ok {
+				a.fail(fmt.Sprintf("%s holds the endpoint %s of %s: the tunnel's own packets would be routed into the tunnel", prefix, p.Endpoint, k.peer(i)),
+					"narrower prefixes, or tunnel.routes = false and routes of your own")
+				delete(holders, prefix) // once is enough
+			}
+		}
+	}
+}
+
+// prefixesAround returns every prefix that holds an endpoint, the shortest
+// first: of a name, whose address is not known yet, those that hold all.
+func prefixesAround(e Endpoint) (list []netip.Prefix) {
+	addr := e.Addr().WithZone("")
+	if !addr.IsValid() && !e.IsZero() {
+		return []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)}
+	}
+	for bits := 0; addr.IsValid() && bits <= addr.BitLen(); bits++ {
+		list = append(list, netip.PrefixFrom(addr, bits).Masked())
+	}
+	return list
 }

@@ -28,6 +28,7 @@ type Tunnel struct {
 	RekeyAfter        time.Duration
 	RekeyAfterPackets uint32
 	Routes            bool   // add routes for allowed_ips
+	MTU               int    // of the network interface, in bytes of an inner packet; 0: what the tunnel chooses
 	Oversize          string // what becomes of inner packets above the inner MTU: OversizeCarry, OversizeSignal or OversizeDrop
 	OuterDF           string // the DF bit of outer IPv4 packets: OuterDFSet or OuterDFClear
 	DSCP              string // of outer packets: DSCPCopy or DSCPClear
@@ -49,7 +50,7 @@ type Peer struct {
 	AllowedIPs   []netip.Prefix
 	Keepalive    time.Duration // of silence before a NAT keepalive (RFC 3948 section 4); 0: none
 	// Probing is how the PLPMTU is discovered: ProbingFan, ProbingSequential or
-	// ProbingOff, which is to use PLPMTU or else the egress MTU.
+	// ProbingOff, which uses PLPMTU or else the egress MTU.
 	Probing string
 	// PLPMTU is the size to use instead of discovering it, whatever Probing
 	// says; 0: none. This and the two below are bytes of the outer IP packet.
@@ -65,7 +66,7 @@ const (
 	// Tunnel.Oversize.
 	OversizeCarry  = "carry"  // across in pieces, whatever the path's MTU
 	OversizeSignal = "signal" // as a router: fragment where DF allows it, else drop and send a PTB
-	OversizeDrop   = "drop"   // without a word: a black hole, to demonstrate what others do
+	OversizeDrop   = "drop"   // silently: a black hole, for demonstrations
 
 	// Tunnel.OuterDF. IPv6 has no such bit and behaves as if it were set.
 	OuterDFSet   = "set"
@@ -89,7 +90,8 @@ const (
 	ProbingOff        = "off"        // no discovery
 )
 
-// Endpoint is where a peer is on the outer network. The zero Endpoint is none.
+// Endpoint is a peer's place on the outer network. The zero Endpoint means that
+// none is configured.
 type Endpoint struct {
 	Host string // DNS name, or IPv4 or IPv6 address without brackets
 	Port uint16 // UDP

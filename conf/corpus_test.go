@@ -135,7 +135,7 @@ func FuzzDocument(f *testing.F) {
 	f.Add("# \xff\na = 99999999999999999999\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		if len(text) > 1<<14 {
-			t.Skip("more of the same")
+			return // more of the same
 		}
 		lines := strings.Split(strings.TrimPrefix(text, string(byteOrderMark)), "\n")
 		inText := func(pos position) {

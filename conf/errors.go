@@ -15,7 +15,7 @@ type Error struct {
 	File    string
 	Line    int    // from 1
 	Column  int    // from 1, in bytes
-	Key     string // such as "tunnel.address"; empty where there is none
+	Key     string // such as "tunnel.address"; empty if no key is concerned
 	Problem string // the mistake
 	Hint    string // the right form; may be empty
 }
@@ -42,12 +42,4 @@ func (list Errors) Error() string {
 		lines[i] = e.Error()
 	}
 	return strings.Join(lines, "\n")
-}
-
-// Unwrap gives errors.Is and errors.As access to each mistake.
-func (list Errors) Unwrap() (errs []error) {
-	for _, e := range list {
-		errs = append(errs, e)
-	}
-	return errs
 }

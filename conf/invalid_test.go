@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "write what is reported to testdata/invalid/*.txt, to be read before it is committed")
+var update = flag.Bool("update", false, "write the reports to testdata/invalid/*.txt; read them before committing")
 
 // Keys of the tests, and of nothing else. Those of peers are in testdata.
 const (
@@ -44,7 +44,7 @@ var keyFiles = []struct {
 	{"world.key", privateKey + "\n", 0o604},
 	{"group.key", privateKey + "\n", 0o640},
 	{"writable.key", privateKey + "\n", 0o620},
-	{"huge.key", privateKey + strings.Repeat("\n", maxKeyFile), 0o600},
+	{"huge.key", privateKey + strings.Repeat("\n", MaxKeyFile), 0o600},
 	{"empty.key", "", 0o600},
 	{"blank.key", " \r\n\n", 0o600},
 	{"text.key", privateKey[1:] + "\n", 0o600},
@@ -104,8 +104,8 @@ func invalidFiles(t testing.TB) map[string][]byte {
 	return files
 }
 
-// TestInvalidFiles compares what is reported of each testdata/invalid/*.toml
-// with the .txt beside it, to the byte.
+// TestInvalidFiles compares the report on each testdata/invalid/*.toml with the
+// .txt beside it, to the byte.
 func TestInvalidFiles(t *testing.T) {
 	files := invalidFiles(t)
 	golden, err := filepath.Abs("testdata/invalid")
@@ -169,7 +169,7 @@ func checkPlaces(t *testing.T, mistakes Errors, file string, data []byte) {
 	}
 }
 
-// TestEveryExpectationHasAFile finds what a file that was renamed left behind.
+// TestEveryExpectationHasAFile finds the .txt files that a renaming left behind.
 func TestEveryExpectationHasAFile(t *testing.T) {
 	files := invalidFiles(t)
 	paths, err := filepath.Glob("testdata/invalid/*.txt")

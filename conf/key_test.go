@@ -84,20 +84,20 @@ func TestPublicKeysPrintAsInAFile(t *testing.T) {
 
 func TestParseKey(t *testing.T) {
 	whole := decoded(t, privateKey)
-	if k, err := parseKey(privateKey); err != nil || k != whole {
+	if k, err := ParseKey(privateKey); err != nil || k != whole {
 		t.Errorf("a key: %v", err)
 	}
 	for i := range privateKey {
-		if _, err := parseKey(privateKey[:i]); err == nil {
+		if _, err := ParseKey(privateKey[:i]); err == nil {
 			t.Errorf("%d characters are a key", i)
 		}
-		if _, err := parseKey(privateKey[:i] + "!" + privateKey[i+1:]); err == nil {
+		if _, err := ParseKey(privateKey[:i] + "!" + privateKey[i+1:]); err == nil {
 			t.Errorf("a key with an exclamation mark at %d is one", i)
 		}
 	}
 	// The last character before = holds two bits that mean nothing: one
 	// spelling of a key is enough.
-	if _, err := parseKey(privateKey[:42] + "V="); err == nil {
+	if _, err := ParseKey(privateKey[:42] + "V="); err == nil {
 		t.Error("a key has two spellings")
 	}
 }
@@ -108,29 +108,65 @@ func TestPublicIsThatOfTheKey(t *testing.T) {
 	}
 }
 
-// TestPossible: RFC 7748 section 6.1 on points of small order, section 5 on
-// numbers of 255 bits.
+// TestPossible, on every coset of the public keys: on the curve eight, of which one
+// is theirs, and the twist (RFC 7748 section 6.1 has the points of small order).
 func TestPossible(t *testing.T) {
-	for _, s := range []string{ownPublicKey, otherPublicKey, clampedPublicKey} {
-		if !Key(decoded(t, s)).possible() {
-			t.Errorf("%s is a public key", s)
+	for _, test := range []struct {
+		name, key string // in base64, or in hexadecimal
+		want      bool
+	}{
+		{"a public key", otherPublicKey, true},
+		{"another", ownPublicKey, true},
+		{"a public key with the form of a private one", clampedPublicKey, true},
+		{"the base point", "0900000000000000000000000000000000000000000000000000000000000000", true},
+		{"a private key", privateKey, false},
+		{"another private key", misplacedKey, false},
+		{"a preshared key", presharedKey, false},
+		{"a public key with a typing error", "U" + otherPublicKey[1:], false},
+		{"zero, which has order 2", "0000000000000000000000000000000000000000000000000000000000000000", false},
+		{"one, which has order 4", "0100000000000000000000000000000000000000000000000000000000000000", false},
+		{"a point of order 8", "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800", false},
+		{"the other one", "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157", false},
+		{"the base point and a point of order 2", "12c7711cc7711cc7711cc7711cc7711cc7711cc7711cc7711cc7711cc7711c47", false},
+		{"the base point and a point of order 4", "9082d437011e6b8107124deb516a0f441db7a2dc465f3852cb54831d11325121", false},
+		{"the base point and a point of order 8", "34fc6cb7c8de58977770d95216ccdc6c8590becd919c07599414563b4ba4470f", false},
+		{"a point of the twist", "0200000000000000000000000000000000000000000000000000000000000000", false},
+		{"-1, which has order 4 on the twist", "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", false},
+		{"p, which is 0", "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", false},
+		{"p+1, which is 1", "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", false},
+		{"p+9, the base point again", "f6ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", false},
+		{"the base point with bit 255", "0900000000000000000000000000000000000000000000000000000000000080", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			b, err := hex.DecodeString(test.key)
+			if err != nil {
+				b, err = base64.StdEncoding.DecodeString(test.key)
+			}
+			check(t, err)
+			if got := Key(b).possible(); got != test.want {
+				t.Errorf("possible: %v", got)
+			}
+		})
+	}
+}
+
+// TestMostPrivateKeysCannotBePublic: all but one in 16.
+func TestMostPrivateKeysCannotBePublic(t *testing.T) {
+	const keys = 800
+	random, alike := rand.New(rand.NewPCG(5, 6)), 0
+	for range keys {
+		var secret SecretKey
+		for i := range secret {
+			secret[i] = byte(random.Uint32())
+		}
+		secret[0] &^= 7
+		secret[keySize-1] = secret[keySize-1]&0x3f | 0x40
+		if Key(secret).possible() {
+			alike++
 		}
 	}
-	for _, s := range []string{
-		"0000000000000000000000000000000000000000000000000000000000000000",
-		"0100000000000000000000000000000000000000000000000000000000000000",
-		"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // p-1
-		"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // p, which is 0
-		"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // p+1, which is 1
-		"e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
-		"5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
-		"09000000000000000000000000000000000000000000000000000000000000" + "80", // 256 bits
-	} {
-		b, err := hex.DecodeString(s)
-		check(t, err)
-		if Key(b).possible() {
-			t.Errorf("%s is no public key", s)
-		}
+	if alike < keys/32 || alike > keys/8 {
+		t.Errorf("%d of %d private keys can be public ones, not one in 16", alike, keys)
 	}
 }
 
@@ -154,5 +190,12 @@ func TestNoPublicKeyIsTakenForAPrivateOne(t *testing.T) {
 	}
 	if alike < keys/32 || alike > keys/8 {
 		t.Errorf("%d of %d public keys look like private ones, not one in 16", alike, keys)
+	}
+}
+
+func BenchmarkPossible(b *testing.B) {
+	k := Key(decoded(b, otherPublicKey))
+	for b.Loop() {
+		k.possible()
 	}
 }

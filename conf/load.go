@@ -9,10 +9,14 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 )
 
 // maxFile bounds the size in bytes of a configuration file.
 const maxFile = 1 << 20
+
+// MaxKeyFile bounds the size in bytes of a key file: a key and stray space.
+const MaxKeyFile = 4096
 
 // Load reads the configuration file at path and the key files that it names.
 // The error is of type Errors if the file has mistakes, matches ErrNoConfig if
@@ -25,7 +29,7 @@ func Load(path string) (*Config, error) {
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	data, err := readAtMost(f, maxFile)
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}
@@ -33,6 +37,34 @@ func Load(path string) (*Config, error) {
 		return nil, fmt.Errorf("read configuration: %s is larger than %d bytes", path, maxFile)
 	}
 	return Parse(path, data, readKeyFile)
+}
+
+// readAtMost reads a file up to its limit in bytes, and one byte more if it is
+// larger.
+func readAtMost(f *os.File, limit int64) ([]byte, error) {
+	return io.ReadAll(io.LimitReader(f, limit+1))
+}
+
+// readKeyFile reads a file that only its owner may read or write. It looks at
+// the file that it has opened, so that none can be put in its place between.
+func readKeyFile(path string) ([]byte, error) {
+	// O_NONBLOCK: opening a FIFO must not wait for its other end.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, &Error{Problem: path + " is not a regular file", Hint: "name the file that holds the key"}
+	case info.Mode()&0o077 != 0:
+		return nil, &Error{Problem: fmt.Sprintf("%s can be read or written by others (mode %04o)", path, info.Mode().Perm()),
+			Hint: "chmod 600 " + path + ", and make a new key if others have had access"}
+	}
+	return readAtMost(f, MaxKeyFile)
 }
 
 // Parse reads a configuration as Load does, without the file system. path is

@@ -49,15 +49,14 @@ func (p *Peer) setName(a at, v value) {
 	}
 }
 
+// publicKeyHint says where a public key comes from.
+var publicKeyHint = fmt.Sprintf("the %d characters that `fathom pubkey` prints on the peer", keyLength)
+
+// setPublicKey leaves it to checkKeys to find another kind of key.
 func (p *Peer) setPublicKey(a at, v value) {
-	hint := fmt.Sprintf("the %d characters that `fathom pubkey` prints on the peer", keyLength)
-	key, err := parseKey(v.text)
-	switch {
-	case err != nil:
-		a.fail("is not a key: "+err.Error(), hint)
-	case !Key(key).possible():
-		a.fail("is not a key: no private key has this public key", hint)
-	default:
+	if key, err := ParseKey(v.text); err != nil {
+		a.fail("is not a key: "+err.Error(), publicKeyHint)
+	} else {
 		p.PublicKey = key
 	}
 }

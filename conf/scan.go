@@ -145,5 +145,5 @@ func (s *scanner) bracketed(v *span, end byte, depth int) (ok bool) {
 
 // noEnd blames the place where a value begins for what follows.
 func (s *scanner) noEnd(v span) (ok bool) {
-	return s.fails(v.start, notTOML+"the value has no end", `is there a missing ", ] or } ?`)
+	return s.fails(v.start, notTOML+"the value has no end", "a closing quote, ] or } is missing")
 }

@@ -42,7 +42,7 @@ func (d *decoder) decodeTable(t *table, fields []field, whole bool) {
 		case f.required && whole:
 			a.fail("is missing", "such as: "+f.name+" = "+f.value)
 		case !f.required && f.value != "":
-			f.store(a, parseValue(f.value))
+			f.store(a, defaults()[f.value])
 		}
 	}
 }
@@ -57,18 +57,17 @@ func (f *field) store(a at, v value) {
 	}
 }
 
-// parsed are values of the schema, by their text.
-var parsed sync.Map
-
-// parseValue reads a value of the schema, which is TOML, once.
-func parseValue(toml string) value {
-	v, ok := parsed.Load(toml)
-	if !ok {
-		root, _ := parseDocument([]byte("x = "+toml), nil)
-		v, _ = parsed.LoadOrStore(toml, root.entry("x").value)
+// defaults are the values of the schema, by their text in TOML.
+var defaults = sync.OnceValue(func() map[string]value {
+	values := make(map[string]value)
+	for _, f := range slices.Concat(tunnelFields, peerFields) {
+		if f.value != "" {
+			root, _ := parseDocument([]byte("x = "+f.value), nil)
+			values[f.value] = root.entry("x").value
+		}
 	}
-	return v.(value)
-}
+	return values
+})
 
 func fieldNamed(fields []field, name string) *field {
 	if i := slices.IndexFunc(fields, func(f field) bool { return f.name == name }); i >= 0 {
@@ -95,14 +94,14 @@ func names(fields []field) (list []string) {
 	return list
 }
 
-// unknownKeyHint says what was probably meant by a key.
+// unknownKeyHint names the key that was probably meant.
 func unknownKeyHint(tableName, key string) string {
 	ownFields, otherFields, other := fieldsOf(tableName)
 	own, others, plain := names(ownFields), names(otherFields), plainWord(key)
 	mine, theirs, answer := suggest(key, own), suggest(key, others), counterparts()[plain]
 	switch {
 	case slices.Contains(others, key):
-		return "it belongs into " + other
+		return "it belongs in " + other
 	case answer != "" && plain != plainWord(mine) && plain != plainWord(theirs):
 		return answer
 	case mine != "":
@@ -113,7 +112,7 @@ func unknownKeyHint(tableName, key string) string {
 	return "there are " + strings.Join(own, ", ")
 }
 
-// unknownTableHint says which table was probably meant.
+// unknownTableHint names the table that was probably meant.
 func unknownTableHint(name string) string {
 	if answer := counterparts()[plainWord(name)]; answer != "" {
 		return answer

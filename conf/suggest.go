@@ -1,6 +1,13 @@
 package conf
 
-import "strings"
+import (
+	_ "embed"
+	"strings"
+	"sync"
+
+	"github.com/BurntSushi/toml"
+	"github.com/agnivade/levenshtein"
+)
 
 // suggest returns the known word that an unknown one was probably meant to
 // be, empty if none is near. Case, underscores, hyphens and spaces do not
@@ -13,7 +20,7 @@ func suggest(word string, known []string) string {
 	plain := plainWord(word)
 	best, distance := "", min(maxSlips, len(word)/2)+1 // a word half of which is wrong is another
 	for _, k := range known {
-		if d := editDistance(plain, plainWord(k)); d < distance {
+		if d := levenshtein.ComputeDistance(plain, plainWord(k)); d < distance {
 			best, distance = k, d
 		}
 	}
@@ -53,23 +60,20 @@ func didYouMean(word string, known []string) string {
 	return "one of " + strings.Join(known, ", ")
 }
 
-// editDistance is Levenshtein's: insertions, deletions and replacements of
-// bytes.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
+//go:embed counterparts.toml
+var counterpartsFile string
+
+// counterparts are the answers to words of other programs, by plainWord.
+var counterparts = sync.OnceValue(func() map[string]string {
+	var lines map[string]string // by words with spaces between
+	if _, err := toml.Decode(counterpartsFile, &lines); err != nil {
+		panic(err)
 	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			next := diagonal
-			if a[i] != b[j] {
-				next = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], next
+	answers := make(map[string]string)
+	for words, answer := range lines {
+		for word := range strings.FieldsSeq(words) {
+			answers[plainWord(word)] = answer
 		}
 	}
-	return row[len(b)]
-}
+	return answers
+})

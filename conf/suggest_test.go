@@ -3,8 +3,6 @@ package conf
 import (
 	"strings"
 	"testing"
-
-	"pgregory.net/rapid"
 )
 
 func TestSuggest(t *testing.T) {
@@ -26,24 +24,4 @@ func TestSuggest(t *testing.T) {
 			t.Errorf("%q: %q, not %q", word, got, want)
 		}
 	}
-}
-
-// TestEditDistanceIsAMetric, and that of one edit is one.
-func TestEditDistanceIsAMetric(t *testing.T) {
-	if d := editDistance("kitten", "sitting"); d != 3 {
-		t.Errorf("kitten to sitting: %d", d)
-	}
-	rapid.Check(t, func(t *rapid.T) {
-		word := rapid.StringOfN(rapid.RuneFrom([]rune("abc")), 0, 8, -1)
-		a, b, c := word.Draw(t, "a"), word.Draw(t, "b"), word.Draw(t, "c")
-		ab := editDistance(a, b)
-		switch {
-		case (ab == 0) != (a == b), ab != editDistance(b, a), ab > max(len(a), len(b)):
-			t.Fatalf("%q to %q: %d", a, b, ab)
-		case ab > editDistance(a, c)+editDistance(c, b):
-			t.Fatalf("%q to %q is longer than by way of %q", a, b, c)
-		case editDistance(a, a+"c") != 1, editDistance("c"+a, a) != 1:
-			t.Fatalf("one letter more than %q is not one edit", a)
-		}
-	})
 }

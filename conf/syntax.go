@@ -19,7 +19,7 @@ var (
 
 const notTOML = "not TOML: "
 
-// Problems of which a better one, or the hint, depends.
+// Problems that decide about the hint or are replaced by a better one.
 const (
 	noLineEnd     = notTOML + "expected the end of the line"
 	noValue       = notTOML + "expected a value"
@@ -29,8 +29,8 @@ const (
 	definedBefore = notTOML + "defined already, in another way"
 )
 
-// plainMessages say what the library's messages with these parts say, in which
-// there may be a piece of a secret.
+// plainMessages replace the library's messages that have these parts: those may
+// hold a piece of a secret.
 var plainMessages = []struct{ parts, plain string }{
 	{"expected a top-level item to end", noLineEnd},
 	{"end of table array name", notTOML + "expected ']]' to close array table name"},
@@ -108,12 +108,12 @@ func syntaxHint(table, key, line, problem string) string {
 	case problem == noLineEnd && wholeValue.MatchString(m[2]):
 		return "only a comment may follow the value on its line"
 	case strings.ContainsAny(m[2][:1], `"'`):
-		return `a string ends on its line; inside of it \ and " are written \\ and \"`
+		return `a string ends on its line; inside it \ and " are written \\ and \"`
 	case strings.ContainsAny(m[2][:1], `[{`):
 		return "items are separated by commas, strings stand in quotes"
 	}
 	own, _, _ := fieldsOf(table)
-	if f := fieldNamed(own, key); f != nil && (f.kind == boolean || f.kind == integer) {
+	if f := fieldNamed(own, key); f != nil && (f.kind == boolean || f.kind == integer || f.kind == size) {
 		return kinds[f.kind].hint
 	} else if f != nil && f.kind == list {
 		return fmt.Sprintf("put each item in quotes, all in brackets: %s = [\"…\"]", key)

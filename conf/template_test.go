@@ -41,8 +41,8 @@ func TestTemplateIsValidOnceItIsFilledIn(t *testing.T) {
 	}
 }
 
-// TestTemplateLacksOnlyThePeersKey wants one mistake in it, which says what is
-// left to do.
+// TestTemplateLacksOnlyThePeersKey wants one mistake in it, whose message tells
+// what is left to do.
 func TestTemplateLacksOnlyThePeersKey(t *testing.T) {
 	data := Template(DefaultName, "private.key", ownPublicKey)
 	_, err := Parse("f", data, keysByName)
@@ -82,7 +82,7 @@ func explained(t *testing.T, text string, fields []field) {
 			t.Errorf("%s is no key of this table", m[2])
 			continue
 		}
-		// What has no default shows an example, and the names are filled in.
+		// Keys without a default show an example, and the names are filled in.
 		given := slices.Contains([]string{"name", "endpoint"}, f.name)
 		if optional := m[1] == "#"; optional == f.required && !given {
 			t.Errorf("%s: commented out %t, required %t", line, optional, f.required)
@@ -135,14 +135,16 @@ func TestTemplateIsValidWithEveryExample(t *testing.T) {
 func TestQuoteIsReadBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := rapid.String().Draw(t, "text")
-		v := parseValue(quote(s))
+		root, _ := parseDocument([]byte("x = "+quote(s)), nil)
+		v := root.entry("x").value
 		if v.data != s || v.text != s {
 			t.Fatalf("%q became %q, written as %s", s, v.text, quote(s))
 		}
 	})
 }
 
-// TestTemplateHoldsAnyPath writes the path of a folder that nobody should have.
+// TestTemplateHoldsAnyPath writes a path with quotes, a backslash, a placeholder,
+// a tab and Cyrillic letters.
 func TestTemplateHoldsAnyPath(t *testing.T) {
 	const odd = "/home/\"me\"/back\\slash/@NAME@/\t/ключ/private.key"
 	text := strings.Replace(string(Template(DefaultName, odd, ownPublicKey)), "PUT THE PEER'S PUBLIC KEY HERE", otherPublicKey, 1)

@@ -87,7 +87,7 @@ type reader struct {
 	root, table *table
 	keys        []toml.Key // of the statement, those that have not been joined
 	odd         bool       // the library and the scanner disagree about the statement
-	failed      bool       // what the library says of the whole adds nothing
+	failed      bool       // the library's judgment of the whole would add nothing
 	partial     bool       // some of the file could not be read
 	report      func(pos position, key, problem, hint string)
 }
@@ -117,8 +117,8 @@ func parseDocument(data []byte, report func(pos position, key, problem, hint str
 			n++
 		}
 	}
-	// Whether statements go together, and what is between them, is for the
-	// library to say. The newline keeps it from dropping a second byte order mark.
+	// The library judges whether statements go together, and the text between
+	// them. The newline keeps it from dropping a second byte order mark.
 	if !r.failed {
 		if _, f := r.decode("\n"+r.text, -1); f != nil {
 			r.fail(r.position(f.at), "", f.problem, f.hint)
@@ -171,9 +171,11 @@ func (r *reader) join() (ok bool) {
 
 // decode lets the library read a part of the file, from offset on.
 func (r *reader) decode(text string, offset int) (data map[string]any, f *fault) {
-	if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
-		n := strings.IndexFunc(text, func(c rune) bool { return c == 0 || c == utf8.RuneError })
-		return nil, &fault{offset + n, noText, ""}
+	for i, c := range text {
+		// A byte that is no UTF-8 reads as U+FFFD, which a text may also hold.
+		if c == 0 || c == utf8.RuneError && !strings.HasPrefix(text[i:], string(utf8.RuneError)) {
+			return nil, &fault{offset + i, noText, ""}
+		}
 	}
 	md, err := toml.Decode(text, &data)
 	var syntax toml.ParseError

@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-// decoded reads a key of the tests, without parseKey.
+// decoded reads a key of the tests, without ParseKey.
 func decoded(t testing.TB, s string) (k [keySize]byte) {
 	t.Helper()
 	b, err := base64.StdEncoding.DecodeString(s)
@@ -100,7 +100,7 @@ func TestValidFiles(t *testing.T) {
 		toml string
 		want func(c *Config) // changes smallestConfig
 	}{
-		{"what is not said is the default", smallest, func(*Config) {}},
+		{"missing keys have their defaults", smallest, func(*Config) {}},
 		{"a peer, too, has defaults", smallest + smallestPeer, func(c *Config) {
 			c.Peers = []Peer{smallestPeerConfig(t)}
 		}},
@@ -130,6 +130,7 @@ ciphers = ["chacha20-poly1305"]
 rekey_after = "1m30.5s"
 rekey_after_packets = 1_000
 routes = false
+mtu = 9_000
 oversize = "signal"
 outer_df = "clear"
 dscp = "clear"
@@ -157,6 +158,7 @@ plpmtu = 1280`, func(c *Config) {
 				Ciphers:           []string{"chacha20-poly1305"},
 				RekeyAfter:        90*time.Second + 500*time.Millisecond,
 				RekeyAfterPackets: 1000,
+				MTU:               9000,
 				Oversize:          "signal",
 				OuterDF:           "clear",
 				DSCP:              "clear",
@@ -213,7 +215,7 @@ rekey_after = "60m"
 rekey_after_packets = 1073741824
 listen = "192.0.2.9:65535"
 log_level = "warn"
-status_socket = "/` + strings.Repeat("s", maxSocketPath-1) + `"
+status_socket = "/` + strings.Repeat("s", MaxSocketPath-1) + `"
 ` + smallestPeer + `
 keepalive = "1h"
 min_plpmtu = 65535
@@ -334,7 +336,7 @@ func TestEveryCipherAndLevelOfTheDocumentationIsAccepted(t *testing.T) {
 }
 
 // TestTheSchemaIsWhole wants each key to be decoded into a field of its own:
-// as many keys as there are fields, but for the two that are made of others.
+// as many keys as fields, except the two fields that are made of others.
 func TestTheSchemaIsWhole(t *testing.T) {
 	for _, list := range [][]string{names(tunnelFields), names(peerFields)} {
 		sorted := slices.Sorted(slices.Values(list))
@@ -354,7 +356,7 @@ func TestTheSchemaIsWhole(t *testing.T) {
 	}
 }
 
-// checkDefault wants a key with its default to say what the key left out says.
+// checkDefault wants a key with its default to mean the same as a missing key.
 func checkDefault(t *testing.T, toml, key, value string) {
 	t.Helper()
 	without, err := Parse("f", []byte(toml), keysByName)

@@ -10,19 +10,19 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
-// cookieLifetime is how long a cookie secret makes cookies; they are accepted
-// until the next secret is as old.
+// cookieLifetime is how long a cookie secret makes cookies. Its cookies are
+// accepted until the next secret has reached the same age.
 const cookieLifetime = 120 * time.Second
 
-// Cookie is a proof that its holder receives at its address. The zero value is
-// none. Whoever got one keeps it for the peer that made it.
+// Cookie is a proof that its holder receives at its address. The zero value
+// stands for no cookie. The holder keeps a cookie for the peer that made it.
 type Cookie struct {
 	value [cookieSize]byte
 	until time.Time
 	valid bool
 }
 
-// at returns the cookie if it is still worth presenting, else none.
+// at returns the cookie if it is still worth presenting, else the zero Cookie.
 func (c Cookie) at(now time.Time) Cookie {
 	if now.Before(c.until) {
 		return c
@@ -30,12 +30,12 @@ func (c Cookie) at(now time.Time) Cookie {
 	return Cookie{}
 }
 
-// cookieJar makes and verifies cookies. It remembers nothing about anybody: a
-// cookie is a MAC of the address under a secret that changes.
+// cookieJar makes and verifies cookies. It remembers no address: a cookie is a
+// MAC of the address under a secret that changes.
 type cookieJar struct {
 	random            io.Reader
 	current, previous [32]byte
-	since             time.Time // of current; zero: there is none yet
+	since             time.Time // of current; zero: no secret has been made yet
 	hasPrevious       bool
 }
 

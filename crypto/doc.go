@@ -23,17 +23,20 @@
 //	│ type 3 │ version │ reserved │ initiator id  │ cookie reply
 //	│ nonce, 24 bytes  │ sealed cookie, 32 bytes  │
 //
-// What a responder does with a message, cheapest first: length and type; mac1,
-// keyed with the responder's public key, so that it is mute to whoever does
-// not know that; mac2, if the caller says that it is under load: proof that
-// the sender receives at its address; only then public-key work. Whoever
-// passes all that is known by its static key, which is encrypted on the wire.
+// A responder checks a message in this order, the cheapest step first:
+//
+//   - length and type;
+//   - mac1, keyed with the responder's public key: a sender that does not know
+//     that key gets no answer;
+//   - mac2, if the caller says that it is under load: it proves that the sender
+//     receives at its address;
+//   - the Noise message, by public-key work: it yields the sender's static key,
+//     which is encrypted on the wire.
 //
 // The encrypted payload is a list of type-length-value elements, padded to a
 // fixed size. Unknown types are ignored.
 //
 // The package does no I/O, has no timers, and takes time and randomness as
 // arguments. Retries, the choice between colliding handshakes, and which SA is
-// in use belong to package tunnel. It does not know what a suite is: suites
-// are opaque numbers here.
+// in use belong to package tunnel. Suites are opaque numbers here.
 package crypto

@@ -10,12 +10,12 @@ var (
 	ErrMAC = errors.New("crypto: mac1 is wrong")
 	// ErrCookieRequired: the sender must prove its address; send a CookieReply.
 	ErrCookieRequired = errors.New("crypto: cookie required")
-	// ErrAuth: the message does not come from who it should, the preshared
-	// keys differ, or it was changed on the way.
+	// ErrAuth: the message comes from another sender than it claims, was
+	// changed on the way, or the preshared keys differ.
 	ErrAuth = errors.New("crypto: handshake message is not authentic")
 	// ErrNoCommonSuite: the ends share no cipher.
 	ErrNoCommonSuite = errors.New("crypto: no suite in common")
-	// ErrReplayedInitiation: not newer than one that was accepted before.
+	// ErrReplayedInitiation: the initiation is not newer than an accepted one.
 	ErrReplayedInitiation = errors.New("crypto: initiation is a replay, or the peer's clock has gone backwards")
 	// ErrCompleted: the Initiator has already yielded its keys.
 	ErrCompleted = errors.New("crypto: handshake is already complete")

@@ -1,6 +1,7 @@
 package crypto
 
 import (
+	"crypto/ecdh"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -12,7 +13,7 @@ import (
 // Initiator is one attempt at a handshake from the end that begins it. Each
 // retry is a new Initiator. It is not safe for concurrent use.
 type Initiator struct {
-	local  PrivateKey
+	static *ecdh.PrivateKey
 	public PublicKey
 	remote PublicKey
 	id     uint32
@@ -23,9 +24,10 @@ type Initiator struct {
 }
 
 // NewInitiator begins an attempt towards the peer with the given public key.
-// A zero psk is none. All randomness of the attempt comes from random.
+// A zero psk means no preshared key. All randomness of the attempt comes from
+// random.
 func NewInitiator(local PrivateKey, remote PublicKey, psk PresharedKey, random io.Reader) (*Initiator, error) {
-	public, err := local.Public()
+	static, err := local.ecdh()
 	if err != nil {
 		return nil, err
 	}
@@ -34,14 +36,14 @@ func NewInitiator(local PrivateKey, remote PublicKey, psk PresharedKey, random i
 		return nil, fmt.Errorf("crypto: handshake id: %w", err)
 	}
 	number := binary.BigEndian.Uint32(id[:])
-	state, err := newState(local, public, remote[:], appendHeader(nil, Initiation, number), random)
+	state, err := newState(static, remote[:], appendHeader(nil, Initiation, number), random)
 	if err == nil {
 		err = state.SetPresharedKey(psk[:])
 	}
 	if err != nil {
 		return nil, fmt.Errorf("crypto: begin handshake: %w", err)
 	}
-	return &Initiator{local: local, public: public, remote: remote, id: number, state: state}, nil
+	return &Initiator{static: static, public: publicOf(static), remote: remote, id: number, state: state}, nil
 }
 
 // ID returns the number by which the answers name this attempt.
@@ -63,9 +65,9 @@ func (i *Initiator) Initiation(dst []byte, offer Offer, cookie Cookie, now time.
 	return out, nil
 }
 
-// Finish reads the response and returns the keys. After an error, which is
-// ErrMalformed, ErrMAC, ErrAuth or ErrCompleted, the true response is still
-// welcome, unless it was ErrCompleted.
+// Finish reads the response and returns the keys. The error is ErrMalformed,
+// ErrMAC, ErrAuth, ErrNoCommonSuite or ErrCompleted. A message that is not
+// authentic leaves the Initiator ready for the true response.
 func (i *Initiator) Finish(response []byte) (Keys, error) {
 	if i.state == nil {
 		return Keys{}, ErrCompleted
@@ -78,7 +80,7 @@ func (i *Initiator) Finish(response []byte) (Keys, error) {
 		return Keys{}, ErrMAC
 	}
 	body := response[headerSize : len(response)-macsSize]
-	if !usablePoint(i.local, body[:dhSize]) {
+	if !usablePoint(i.static, body[:dhSize]) {
 		return Keys{}, ErrAuth
 	}
 	plain, toResponder, toInitiator, err := i.state.ReadMessage(nil, body)

@@ -50,47 +50,26 @@ func GeneratePresharedKey(random io.Reader) (PresharedKey, error) {
 // Public returns the public key that belongs to k. A zero private key is an
 // error: it is a key that was never set.
 func (k PrivateKey) Public() (PublicKey, error) {
+	private, err := k.ecdh()
+	if err != nil {
+		return PublicKey{}, err
+	}
+	return publicOf(private), nil
+}
+
+// ecdh returns the key ready for use. A zero key is an error.
+func (k PrivateKey) ecdh() (*ecdh.PrivateKey, error) {
 	if k == (PrivateKey{}) {
-		return PublicKey{}, errors.New("crypto: private key is zero")
+		return nil, errors.New("crypto: private key is zero")
 	}
 	private, err := ecdh.X25519().NewPrivateKey(k[:])
 	if err != nil {
-		return PublicKey{}, fmt.Errorf("crypto: private key: %w", err)
+		return nil, fmt.Errorf("crypto: private key: %w", err)
 	}
-	return PublicKey(private.PublicKey().Bytes()), nil
+	return private, nil
 }
 
-// ParsePrivateKey reads the base64 form of a key. Errors do not show it.
-func ParsePrivateKey(s string) (PrivateKey, error) {
-	k, err := parseKey(s)
-	return PrivateKey(k), err
-}
-
-// ParsePublicKey reads the base64 form of a key. The zero key is refused: no
-// handshake with it can succeed.
-func ParsePublicKey(s string) (PublicKey, error) {
-	k, err := parseKey(s)
-	return PublicKey(k), err
-}
-
-// ParsePresharedKey reads the base64 form of a key. Errors do not show it.
-func ParsePresharedKey(s string) (PresharedKey, error) {
-	k, err := parseKey(s)
-	return PresharedKey(k), err
-}
-
-func parseKey(s string) (k [KeySize]byte, err error) {
-	b, err := base64.StdEncoding.Strict().DecodeString(s)
-	switch {
-	case err != nil:
-		return k, errors.New("crypto: key is not base64")
-	case len(b) != KeySize:
-		return k, fmt.Errorf("crypto: key has %d bytes, want %d (%d base64 characters)", len(b), KeySize, base64.StdEncoding.EncodedLen(KeySize))
-	case [KeySize]byte(b) == k:
-		return k, errors.New("crypto: key is zero")
-	}
-	return [KeySize]byte(b), nil
-}
+func publicOf(k *ecdh.PrivateKey) PublicKey { return PublicKey(k.PublicKey().Bytes()) }
 
 // Encode returns the base64 form, for a key file.
 func (k PrivateKey) Encode() string { return base64.StdEncoding.EncodeToString(k[:]) }

@@ -6,7 +6,7 @@ import "time"
 // data; the zero value ends every SA at once.
 type Lifetime struct {
 	RekeyAge     time.Duration // replace from this age on
-	RekeyPackets uint32        // or after so many packets sent
+	RekeyPackets uint32        // or after this many packets sent
 }
 
 // maxPackets is how many packets an SA may send at most, however long its
@@ -16,17 +16,11 @@ const maxPackets = 1 << 31
 // HardAge is the age at which an SA ends even without a replacement.
 func (l Lifetime) HardAge() time.Duration { return l.RekeyAge + max(l.RekeyAge/2, minRekeyTime) }
 
-// minRekeyTime is what a replacement may take at least, however short-lived
-// the SAs are: lost messages are sent again every few seconds.
+// minRekeyTime is the least time that an SA leaves for its replacement, however
+// short its life: lost messages are sent again every few seconds.
 const minRekeyTime = 30 * time.Second
 
-// Rekey reports whether an SA of this age, that has sent this many packets, is
-// to be replaced.
-func (l Lifetime) Rekey(age time.Duration, packets uint32) bool {
-	return age >= l.RekeyAge || packets >= l.RekeyPackets
-}
-
-// Expired reports whether it must not be used any more.
+// Expired reports whether such an SA must not be used any more.
 func (l Lifetime) Expired(age time.Duration, packets uint32) bool {
 	return age >= l.HardAge() || packets >= maxPackets
 }

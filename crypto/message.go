@@ -47,8 +47,8 @@ const (
 	cookieReplySize = headerSize + nonceSize + cookieSize + tagSize
 )
 
-// MessageType returns the type of a message whose length is the type's.
-// Nothing of it is verified.
+// MessageType returns the type of a message that has our version and the length
+// of its type. It verifies nothing else.
 func MessageType(message []byte) (Type, error) {
 	if len(message) < headerSize || message[1] != version {
 		return 0, ErrMalformed
@@ -62,7 +62,7 @@ func MessageType(message []byte) (Type, error) {
 }
 
 // ReceiverID returns the id of the Initiator that a response or a cookie
-// reply is for. Nothing of the message is verified.
+// reply is for. Like MessageType it verifies nothing else.
 func ReceiverID(message []byte) (uint32, error) {
 	if t, err := MessageType(message); err != nil || t == Initiation {
 		return 0, ErrMalformed

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// Offer is what one end says of itself in a handshake.
+// Offer is one end's part in a handshake: its SPI and its abilities.
 type Offer struct {
 	// SPI is the number under which this end will receive.
 	SPI uint32
@@ -29,7 +29,7 @@ const (
 
 const maxSuites = 16
 
-// payload is what a handshake message carries encrypted.
+// payload is the encrypted part of a handshake message.
 type payload struct {
 	Offer
 	timestamp uint64
@@ -60,7 +60,7 @@ func (p *payload) append(dst []byte) []byte {
 
 // parsePayload reads a payload. It fails if a known element has the wrong
 // length or comes twice, if a list is too long, or if there is no SPI or no
-// suite. Which SPIs are usable is the caller's to judge; 0 is none.
+// suite. The SPI 0 counts as missing; the caller judges all others.
 func parsePayload(b []byte) (p payload, err error) {
 	seen := make(map[uint8]bool)
 	for len(b) > 0 && b[0] != elementEnd {

@@ -1,6 +1,7 @@
 package crypto
 
 import (
+	"crypto/ecdh"
 	"fmt"
 	"io"
 	"net/netip"
@@ -12,7 +13,7 @@ import (
 // Responder answers initiations to one private key. Only Recognizes is safe
 // for concurrent use.
 type Responder struct {
-	local  PrivateKey
+	static *ecdh.PrivateKey
 	public PublicKey
 	macKey [32]byte
 	random io.Reader
@@ -22,15 +23,16 @@ type Responder struct {
 // NewResponder makes the Responder of a private key. All its randomness comes
 // from random.
 func NewResponder(local PrivateKey, random io.Reader) (*Responder, error) {
-	public, err := local.Public()
+	static, err := local.ecdh()
 	if err != nil {
 		return nil, err
 	}
-	return &Responder{local: local, public: public, macKey: derive(labelMAC, public), random: random, jar: cookieJar{random: random}}, nil
+	public := publicOf(static)
+	return &Responder{static: static, public: public, macKey: derive(labelMAC, public), random: random, jar: cookieJar{random: random}}, nil
 }
 
 // Recognizes reports whether a message is worth looking at: well formed, and
-// from somebody who knows our public key. Cookie replies bear no such mark;
+// from a sender that knows our public key. Cookie replies bear no such mark;
 // Initiator.ConsumeCookieReply judges them.
 func (r *Responder) Recognizes(message []byte) bool {
 	t, err := MessageType(message)
@@ -50,7 +52,7 @@ func (r *Responder) Open(message []byte, from netip.AddrPort, underLoad bool, no
 	if underLoad && !r.jar.check(message, from, now) {
 		return nil, ErrCookieRequired
 	}
-	state, err := newState(r.local, r.public, nil, message[:headerSize], r.random)
+	state, err := newState(r.static, nil, message[:headerSize], r.random)
 	if err != nil {
 		return nil, fmt.Errorf("crypto: answer handshake: %w", err)
 	}
@@ -90,8 +92,8 @@ type Pending struct {
 	state   *noise.HandshakeState // nil once answered
 }
 
-// Remote returns the static key of the initiator. That it holds the private
-// key is proved; that the message is fresh is not: see Timestamp.
+// Remote returns the static key of the initiator. The message proves that its
+// sender holds the private key, but not that it is fresh: see Timestamp.
 func (p *Pending) Remote() PublicKey { return p.remote }
 
 // Timestamp returns the initiator's time in nanoseconds, for a ReplayGuard.

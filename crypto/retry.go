@@ -14,8 +14,8 @@ const (
 )
 
 // RetryAfter returns how long to wait for the answer to an initiation before
-// the next; attempt counts from 0. The jitter, from random, keeps apart those
-// who lost the same peer at the same time.
+// the next; attempt counts from 0. The jitter, from random, keeps apart hosts
+// that lost the same peer at the same time.
 func RetryAfter(attempt int, random io.Reader) time.Duration {
 	wait := firstRetry
 	for range min(attempt, 10) {

@@ -44,7 +44,7 @@ func schedule(split *noise.CipherState, handshakeHash []byte, direction string, 
 	return [KeyMaterialSize]byte(key), nil
 }
 
-// finished is what both ends know after a handshake, seen from neither.
+// finished is the result of a handshake before either end takes its view of it.
 type finished struct {
 	initiator, responder Offer // the responder's has one suite: the chosen one
 	hash                 []byte

@@ -4,7 +4,7 @@ package esp
 type Kind uint8
 
 const (
-	// KindInvalid is none of the others: too short to be anything.
+	// KindInvalid is a datagram too short to be one of the others.
 	KindInvalid Kind = iota
 	// KindESP is an ESP packet.
 	KindESP
@@ -21,7 +21,7 @@ const MarkerSize = 4
 // keepalive is the whole payload of a NAT keepalive (RFC 3948 section 2.3).
 const keepalive = 0xff
 
-// Classify tells what a UDP payload is. Nothing of it is verified.
+// Classify returns the kind of a UDP payload. It verifies nothing.
 func Classify(datagram []byte) Kind {
 	switch {
 	case len(datagram) == 1 && datagram[0] == keepalive:

@@ -15,6 +15,6 @@ var (
 	ErrPadding = errors.New("esp: padding is malformed")
 	// ErrExhausted: the SA has sent as many packets as it may.
 	ErrExhausted = errors.New("esp: sequence numbers are exhausted")
-	// ErrSize: no packet of the size that was asked for can hold the payload.
+	// ErrSize: no packet of the requested size can hold the payload.
 	ErrSize = errors.New("esp: impossible packet size")
 )

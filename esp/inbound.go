@@ -6,11 +6,11 @@ import (
 )
 
 // Inbound is the receiving half of an SA. It is not safe for concurrent use:
-// whoever receives serialises its batches.
+// its callers serialise their batches.
 type Inbound struct {
 	spi    uint32
 	aead   cipher.AEAD
-	salt   [SaltSize]byte
+	salt   [saltSize]byte
 	window Window
 }
 
@@ -32,9 +32,9 @@ func (in *Inbound) Window() *Window { return &in.window }
 
 // Open verifies and decrypts one ESP packet and appends its payload, without
 // padding and trailer, to dst. With dst = packet[HeaderSize:HeaderSize] it
-// works in place. The order is RFC 4303 section 3.4: the window is looked at
-// first, and moved only once the ICV is verified. After ErrAuth the bytes that
-// dst's room shares with packet are undefined.
+// works in place. The order is that of RFC 4303 section 3.4: Open checks the
+// window first, and moves it only once the ICV is verified. After ErrAuth the
+// bytes that dst's room shares with packet are undefined.
 func (in *Inbound) Open(s *Scratch, dst, packet []byte) (payload []byte, nextHeader uint8, seq uint32, err error) {
 	if len(packet) < minPacket {
 		return dst, 0, 0, ErrShort
@@ -47,7 +47,7 @@ func (in *Inbound) Open(s *Scratch, dst, packet []byte) (payload []byte, nextHea
 		return dst, 0, seq, err
 	}
 	copy(s.nonce[:], in.salt[:])
-	copy(s.nonce[SaltSize:], packet[aadSize:HeaderSize])
+	copy(s.nonce[saltSize:], packet[aadSize:HeaderSize])
 	opened, err := in.aead.Open(dst, s.nonce[:], packet[HeaderSize:], packet[:aadSize])
 	if err != nil {
 		return dst, 0, seq, ErrAuth
@@ -60,8 +60,8 @@ func (in *Inbound) Open(s *Scratch, dst, packet []byte) (payload []byte, nextHea
 	return opened[:len(dst)+plain], opened[len(opened)-1], seq, nil
 }
 
-// trim returns the length of what stands before the padding, which must count
-// 1, 2, 3… (RFC 4303 section 2.4).
+// trim returns the length of the payload before the padding. The padding must
+// count 1, 2, 3… (RFC 4303 section 2.4).
 func trim(plain []byte) (length int, ok bool) {
 	if len(plain)%alignment != 0 {
 		return 0, false

@@ -1,15 +1,15 @@
 package esp
 
-// Numbers are consecutive sequence numbers of one SA, each for one packet:
-// nobody else's packet comes between them. A copy must not be used beside the
-// original. The zero value has none.
+// Numbers are consecutive sequence numbers of one SA, each for one packet. No
+// other caller gets a number between them. A copy must not be used beside the
+// original. The zero value is empty.
 type Numbers struct {
 	of        *Outbound
 	next, end uint32 // end is behind the last
 }
 
-// Reserve takes the next count numbers, at least 1. Those that are not used are
-// packets that the receiver believes lost. The error is ErrExhausted.
+// Reserve takes the next count numbers, at least 1. The receiver takes an unused
+// number for a lost packet. The error is ErrExhausted.
 func (o *Outbound) Reserve(count int) (Numbers, error) {
 	last := o.next.Add(uint64(count))
 	if last > maxSequence {
@@ -28,8 +28,8 @@ func (n *Numbers) take(o *Outbound) uint32 {
 	return seq
 }
 
-// Next returns the number that is used next, if one is left.
+// Next returns the number to be used next. It is valid while Left is not 0.
 func (n *Numbers) Next() uint32 { return n.next }
 
-// Left returns how many there still are.
+// Left returns how many numbers are left.
 func (n *Numbers) Left() int { return int(n.end - n.next) }

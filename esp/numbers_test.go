@@ -55,8 +55,8 @@ func TestNumbersAreConsecutive(t *testing.T) {
 	}
 }
 
-// TestNoNumberSealsTwice: what has not been reserved, has been used, or belongs
-// to another SA seals nothing.
+// TestNoNumberSealsTwice: a number seals nothing if it was not reserved, was
+// used before, or belongs to another SA.
 func TestNoNumberSealsTwice(t *testing.T) {
 	o, other := testOutbound(t), testOutbound(t)
 	used, err := o.Reserve(1)

@@ -18,7 +18,7 @@ type Outbound struct {
 	spi   uint32
 	suite Suite
 	aead  cipher.AEAD
-	salt  [SaltSize]byte
+	salt  [saltSize]byte
 	// next counts the packets sealed; it has 64 bits so that it cannot wrap.
 	next atomic.Uint64
 }
@@ -79,7 +79,7 @@ func (o *Outbound) SealSize(s *Scratch, dst, payload []byte, nextHeader uint8, s
 }
 
 // SealNext is Seal under the next of the numbers, which must have been reserved
-// of this SA. It panics when there is none left: a number that seals twice would
+// from this SA. It panics when no number is left: a number that seals twice would
 // give the key away (RFC 4106 section 2).
 func (o *Outbound) SealNext(s *Scratch, n *Numbers, dst, payload []byte, nextHeader uint8) (packet []byte, seq uint32) {
 	return o.seal(s, dst, payload, nextHeader, 0, n)
@@ -114,7 +114,7 @@ func (o *Outbound) seal(s *Scratch, dst, payload []byte, nextHeader uint8, fill 
 
 	packet := dst[start:]
 	copy(s.nonce[:], o.salt[:])
-	copy(s.nonce[SaltSize:], packet[aadSize:HeaderSize])
+	copy(s.nonce[saltSize:], packet[aadSize:HeaderSize])
 	sealed := o.aead.Seal(packet[:HeaderSize], s.nonce[:], packet[HeaderSize:], packet[:aadSize])
 	return append(dst[:start], sealed...), seq
 }

@@ -22,7 +22,7 @@ const (
 
 	aadSize     = 8 // SPI and sequence number (RFC 4106 section 5)
 	ivSize      = 8
-	nonceSize   = SaltSize + ivSize
+	nonceSize   = saltSize + ivSize
 	trailerSize = 2 // pad length and next header
 	// alignment of payload, padding and trailer together (RFC 4303 section 2.4).
 	alignment = 4
@@ -33,8 +33,8 @@ const (
 // 1 to 255 are reserved (RFC 4303 section 2.1).
 const MinSPI = 256
 
-// Scratch holds what sealing and opening need for a moment, so that they do
-// not allocate. Each goroutine has its own; the zero value is ready.
+// Scratch is the working memory of sealing and opening, so that they do not
+// allocate. Each goroutine has its own; the zero value is ready.
 type Scratch struct {
 	nonce [nonceSize]byte
 }

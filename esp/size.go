@@ -22,12 +22,6 @@ func PacketSize(payload int) int {
 	return HeaderSize + payload + paddingOf(payload) + trailerSize + ICVSize
 }
 
-// OuterSize returns the size of the outer packet that carries an inner packet
-// of the given size.
-func OuterSize(outerIPv6 bool, payload int) int {
-	return OuterOverhead(outerIPv6) + PacketSize(payload)
-}
-
 // ExactOuterSize returns the largest outer size up to plpmtu that an ESP
 // packet can have: they come in steps of the alignment.
 func ExactOuterSize(outerIPv6 bool, plpmtu int) int {

@@ -22,8 +22,8 @@ const (
 // (RFC 4106 section 8.1, RFC 7634 section 2).
 const (
 	KeySize         = 32
-	SaltSize        = 4
-	KeyMaterialSize = KeySize + SaltSize
+	saltSize        = 4
+	KeyMaterialSize = KeySize + saltSize
 )
 
 var suiteNames = map[Suite]string{
@@ -53,8 +53,8 @@ func ParseSuite(name string) (Suite, error) {
 }
 
 // newAEAD returns the suite's AEAD and the salt.
-func newAEAD(s Suite, keymat []byte) (cipher.AEAD, [SaltSize]byte, error) {
-	var salt [SaltSize]byte
+func newAEAD(s Suite, keymat []byte) (cipher.AEAD, [saltSize]byte, error) {
+	var salt [saltSize]byte
 	if len(keymat) != KeyMaterialSize {
 		return nil, salt, fmt.Errorf("esp: keying material has %d bytes, want %d", len(keymat), KeyMaterialSize)
 	}

@@ -72,7 +72,7 @@ func TestPublishedPacketsAreUnderstood(t *testing.T) {
 }
 
 // TestNotOneBitMayChange flips every bit of each published packet, and cuts it
-// at every length: it must be refused, and leave the window alone.
+// at every length. Each result must be refused and leave the window alone.
 func TestNotOneBitMayChange(t *testing.T) {
 	for _, v := range published {
 		t.Run(v.source, func(t *testing.T) {

@@ -24,9 +24,9 @@ type Window struct {
 func (w *Window) Highest() uint32 { return w.highest }
 
 // Check reports whether a packet with this number may be new. It changes
-// nothing: the number is Accept's once the packet is known to be authentic.
-// The error is ErrReplay or ErrTooOld; the number 0 is never sent and counts
-// as too old.
+// nothing: the caller passes the number to Accept once the packet is known to
+// be authentic. The error is ErrReplay or ErrTooOld; the number 0 is never sent
+// and counts as too old.
 func (w *Window) Check(seq uint32) error {
 	switch {
 	case seq > w.highest:
@@ -39,8 +39,7 @@ func (w *Window) Check(seq uint32) error {
 	return nil
 }
 
-// Accept marks a number as received. Only numbers that Check lets pass may be
-// given to it.
+// Accept marks a number as received. Check must have let the number pass.
 func (w *Window) Accept(seq uint32) {
 	if seq > w.highest {
 		first, last := w.highest/wordBits+1, seq/wordBits

@@ -8,8 +8,8 @@ var initialBudget = budget{fanPackets, fanBytes}
 
 // adapt sizes the next fan by the result of the last. A fan that did no harm
 // lets the next have twice the bytes, as slow start would, so that jumbo sizes
-// can be searched: up to ten packets of MAX_PLPMTU. One whose small probes were
-// lost too, or all of them, halves both.
+// can be searched: up to ten packets of MAX_PLPMTU. A fan halves packets and
+// bytes if half of its fitting probes were lost, or if nothing answered it.
 func (b *budget) adapt(r result, maxPLPMTU int) {
 	if !r.heard || r.fitting > 1 && 2*r.fittingLost >= r.fitting {
 		b.packets = max(b.packets/2, minFan)

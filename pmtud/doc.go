@@ -28,7 +28,7 @@
 //
 // A fan of probes leaves once a round trip (round.go), largest first, and ends
 // with a sentinel of a size that passes. The ack of the sentinel tells that the
-// unanswered probes were lost, so that no timer has to be guessed. The sizes
+// unanswered probes were lost, so no timer has to be guessed. The sizes
 // divide the possible MTUs of the path into equally likely pieces (spread.go):
 // common MTUs are more likely, and sizes above a failed probe unlikely but not
 // impossible. A larger size is used as soon as it is acknowledged. The search
@@ -38,37 +38,36 @@
 // # Black holes
 //
 // While data flows, a small report request leaves about every half round trip
-// (requests.go), and its answer says which packets have arrived. It is a
-// suspicion if the larger sizes are all lost while smaller ones arrive
-// (detector.go), or if no answer comes: the PLPMTU is MIN_PLPMTU at once, and a
+// (requests.go), and its answer says which packets have arrived. If the larger
+// sizes are all lost while smaller ones arrive (detector.go), or if no answer
+// comes, a black hole is suspected. The PLPMTU is then MIN_PLPMTU at once, and a
 // fan that holds the former size twice decides one round trip later
 // (suspension.go). Where only a few large packets are missing, and nothing of
 // their size has come since, a fan confirms the PLPMTU in use before anything
 // changes (verification.go): a flow that has stalled sends one packet a timeout,
-// and must not wait for a second loss. No answer at all is an outage, and the
-// first answers after it decide.
+// and must not wait for a second loss. A fan without any answer means an outage,
+// and the first answers after it decide.
 //
 // # Traffic
 //
 // With M the largest size probed, a fan is at most ten packets and
-// max(14720, 2·M) bytes and a few sentinels (RFC 9002, 7.2), one a round trip;
-// only where sizes beyond Ethernet's are searched, a fan that lost nothing
-// that fits lets the next one have twice the bytes, as slow start would.
-// If half of the small probes were lost, it has half the packets and bytes. A
-// search up to Ethernet's size takes some 35 kB in all. After it there is one
-// fan, rarely more, at each raise, 5, 10, 20 … 600 s apart: some 350 bit/s over
-// an hour.
+// max(14720, 2·M) bytes and a few sentinels (RFC 9002, 7.2), one a round trip.
+// In a search beyond Ethernet's size, a fan that lost no fitting probe lets the
+// next one have twice the bytes, as slow start would. If half of the small probes
+// were lost, the next fan has half the packets and bytes. A search up to
+// Ethernet's size takes some 35 kB in all. After it there is one fan, rarely more,
+// at each raise, 5, 10, 20 … 600 s apart: some 350 bit/s over an hour.
 // Requests, of some 80 bytes, take at most 640 bit each max(RTT/2, 20 ms): 32 kbit/s.
 // There is no more than one for 2400 bytes of data, or, where packets above
-// MIN_PLPMTU are among them, for four such intervals. A report is of the same
-// size, and of 8 bytes more for each 64 packets since the last but three. At
-// 64 kbit/s each is below five percent, the calls of a voice included; at
-// 10 Gbit/s they are below 50 kbit/s.
+// MIN_PLPMTU are among them, for four such intervals. A report has the size of a
+// request, and 8 bytes more for each 64 packets since the last report but three.
+// At 64 kbit/s, even in a voice call, requests and reports take less than five
+// percent each; at 10 Gbit/s they take less than 50 kbit/s.
 //
 // # RFC 8899, section by section
 //
 //	3 (1)     no larger packet but probes     the caller obeys PLPMTU
-//	3 (2)     DF, no source fragmentation     the caller's sockets; Ack(fragmented) notices who clears DF
+//	3 (2)     DF, no source fragmentation     the caller's sockets; Ack tells of a cleared DF
 //	3 (3)     feedback of the receiver        Ack, Report
 //	3 (4)     probes without user data        the caller's; a lost probe changes nothing but the search
 //	3 (5)     local MTU bounds                Endpoint.EgressMTU, EgressMTU, LocalTooBig
@@ -82,7 +81,7 @@
 //	4.6.1     validation of PTBs              PTB.Validated, by the caller
 //	4.6.2     use of PTBs                     Discovery.PTB, case by case
 //	5.1.1     PROBE_TIMER                     round.timeout, Config.ProbeTimer
-//	          PMTU_RAISE_TIMER                raise.go, Config.RaiseTimer
+//	          PMTU_RAISE_TIMER                raiser.go, Config.RaiseTimer
 //	          CONFIRMATION_TIMER              none: MUST NOT be used where the peer acknowledges
 //	5.1.2     MAX_PROBES, MIN_, MAX_, BASE_   Config, grid
 //	5.1.3     PROBED_SIZE                     ProbeRecord.Size

@@ -21,7 +21,8 @@ func (f failures) count(size int) int {
 	return 0
 }
 
-// add counts n failures of a size. Of too many sizes it forgets the largest.
+// add counts n failures of a size. If there are too many sizes it forgets the
+// largest.
 func (f *failures) add(size, n int) {
 	i, ok := f.search(size)
 	switch {

@@ -30,7 +30,7 @@ type Event struct {
 // history holds the last events, oldest first.
 type history []Event
 
-// add appends an event, in place of the oldest where there are too many.
+// add appends an event, and drops the oldest when there are too many.
 func (h *history) add(e Event) {
 	if len(*h) == historyEvents {
 		*h = append((*h)[:0], (*h)[1:]...)

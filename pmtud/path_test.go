@@ -41,7 +41,7 @@ type model struct {
 
 	events  events
 	order   int
-	trouble string // the first broken invariant
+	trouble string // the first invariant that broke
 
 	// counters
 	fans, probes, probeBytes, requests, polls int

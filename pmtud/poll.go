@@ -68,7 +68,7 @@ func (d *Discovery) Poll(dst []Action, now time.Time) []Action {
 	return dst
 }
 
-// due reports whether a deadline, zero if there is none, has come.
+// due reports whether a deadline has come. Zero stands for no deadline.
 func due(at, now time.Time) bool { return !at.IsZero() && !now.Before(at) }
 
 // wantsFan reports whether there is something to probe.

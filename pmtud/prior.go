@@ -42,7 +42,7 @@ func (g grid) cut(from, to int, share float64) int {
 	base := g.likely(from)
 	want := base + int(share*float64(g.likely(to)-base))
 	lo, hi := 0, (to-from)/g.step
-	for lo < hi { // the smallest size with at least the share below it
+	for lo < hi { // find the smallest size with at least the share below it
 		mid := (lo + hi) / 2
 		if g.likely(from+mid*g.step) < want {
 			lo = mid + 1

@@ -60,11 +60,11 @@ func (p *probes) add(fan, size int, now time.Time) (id uint64) {
 	return id
 }
 
-// number returns the probe with a counter that is still remembered.
+// number returns the probe with a counter, which must still be remembered.
 func (p *probes) number(counter uint32) *probe { return &p.last[counter%rememberedProbes] }
 
-// find returns the probe of this generation with an id, nil if there is none
-// or it is forgotten.
+// find returns the probe of this generation with an id, nil if it is unknown or
+// forgotten.
 func (p *probes) find(id uint64) *probe {
 	found := p.number(uint32(id))
 	if found.id != id || uint32(id>>32) != p.generation || found.Sent.IsZero() {

@@ -126,8 +126,8 @@ func (d *Discovery) decide(now time.Time) {
 	}
 }
 
-// unanswered takes in that a fan had no answer at all: an outage, which says
-// nothing about sizes until it lasts.
+// unanswered takes in that a fan had no answer at all: an outage. It says nothing
+// about sizes unless it lasts.
 func (d *Discovery) unanswered(now time.Time) {
 	if d.cfg.Mode == Sequential {
 		d.round.silent = 0

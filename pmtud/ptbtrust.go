@@ -18,8 +18,8 @@ func newPTBTrust() ptbTrust {
 // ignores reports whether PTBs count for nothing now.
 func (t *ptbTrust) ignores(now time.Time) bool { return now.Before(t.ignoredUntil) }
 
-// accepts reports whether a validated PTB may reduce the PLPMTU. Where one too
-// many would, it has all ignored for a while.
+// accepts reports whether a validated PTB may reduce the PLPMTU. If too many have
+// been contradicted it says no, and all PTBs are ignored for a while.
 func (t *ptbTrust) accepts(now time.Time) bool {
 	if now.Sub(t.contradictedAt) >= ptbIgnored {
 		t.contradicted = 0
@@ -32,7 +32,7 @@ func (t *ptbTrust) accepts(now time.Time) bool {
 	return false
 }
 
-// contradict takes in that probes proved the PTB wrong that came at a time.
+// contradict takes in that probes proved the PTB of the given time wrong.
 func (t *ptbTrust) contradict(at time.Time) {
 	t.contradicted++
 	t.contradictedAt = at

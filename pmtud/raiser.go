@@ -8,17 +8,17 @@ type raiser struct {
 	limit time.Duration // PMTU_RAISE_TIMER
 	at    time.Time     // when it expires; zero: it is stopped
 	wait  time.Duration // how long it runs next
-	kept  time.Time     // the expiry that a false alarm has interrupted; zero: none
+	kept  time.Time     // the expiry that a false alarm interrupted; zero: no alarm did
 }
 
 // shorten has the timer begin with the shortest wait again.
 func (r *raiser) shorten() { r.wait, r.kept = min(firstRaise, r.limit), time.Time{} }
 
-// stop has the timer not expire.
+// stop stops the timer.
 func (r *raiser) stop() { r.at = time.Time{} }
 
 // start runs the timer, for twice as long as the last time. After a false alarm
-// it goes on as if there had been none.
+// the timer goes on as if the alarm had not happened.
 func (r *raiser) start(now time.Time) {
 	if r.at = r.kept; r.at.IsZero() {
 		r.runOnce(now)

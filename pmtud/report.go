@@ -34,14 +34,14 @@ func (d *Discovery) Report(id uint64, highest uint32, bits []uint64, now time.Ti
 	}
 }
 
-// asks reports whether the peer is asked for reports. While nothing is known
-// to pass, the fans ask already.
+// asks reports whether the peer is asked for reports. While no size is known to
+// pass, the acks of the fans tell enough.
 func (d *Discovery) asks() bool {
 	return d.state != Disabled && d.state != Base && d.search.lo > 0
 }
 
 // silenceAt returns when the absence of reports becomes a suspicion, zero if it
-// is none.
+// does not.
 func (d *Discovery) silenceAt() time.Time {
 	if !d.asks() || d.plpmtu <= d.search.grid.min {
 		return time.Time{}

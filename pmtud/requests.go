@@ -43,7 +43,7 @@ func (r *requests) newSA(log *SentLog) {
 	log.armed.Store(true)
 }
 
-// forget expects no answers any more.
+// forget gives up all requests that are still unanswered.
 func (r *requests) forget() {
 	for i := range r.sent {
 		r.sent[i].answered = true
@@ -115,8 +115,8 @@ func (r *requests) ask(dst []Action, generation uint32, minPLPMTU int, now time.
 	return append(dst, Action{Kind: SendReportRequest, ID: q.id})
 }
 
-// answer returns the request that a report answers, nil if there is none or it
-// is answered already.
+// answer returns the request that a report answers, nil if it is unknown or
+// answered already.
 func (r *requests) answer(id uint64) *request {
 	q := &r.sent[uint32(id)%rememberedRequests]
 	if q.id != id || q.answered {
@@ -127,9 +127,9 @@ func (r *requests) answer(id uint64) *request {
 	return q
 }
 
-// silentAt returns when the absence of reports becomes a suspicion: when
-// several requests in a row are each a timeout ago without an answer. Zero if
-// there are too few, given the share of packets lost.
+// silentAt returns when the absence of reports becomes a suspicion: when several
+// requests in a row have each waited a timeout for an answer. It is zero if they
+// are too few, given the share of packets lost.
 func (r *requests) silentAt(loss float64, timeout time.Duration) time.Time {
 	both := 1 - (1-loss)*(1-loss) // the request or its report
 	need := min(inARow(both, 1e-5, minUnanswered), rememberedRequests-2)

@@ -20,7 +20,7 @@ type SentLog struct {
 	armed   atomic.Bool // the next data packet calls for a report
 	watched atomic.Bool // the next data packet is waited for: see Watch
 	// queued is, by sender, the lowest sequence number that has not left yet,
-	// 0 if there is none.
+	// 0 if all have left.
 	queued [MaxSenders]atomic.Uint32
 	_      [64]byte // every packet writes to the cache lines that follow
 	// entries hold sequence number ‖ size; a reader compares the number.

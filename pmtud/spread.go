@@ -2,8 +2,8 @@ package pmtud
 
 import "slices"
 
-// How much more likely the failure of a probe is if it does not fit than if it
-// does: where fitting probes were lost, and elsewhere.
+// How many times as likely a probe fails if it does not fit as if it does: where
+// fitting probes were lost, and elsewhere.
 const (
 	lossyOdds = 8
 	cleanOdds = 64

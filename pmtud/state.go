@@ -22,7 +22,7 @@ type event uint8
 
 const (
 	connected    event = iota // the peer's address is validated
-	disconnected              // it is not any more
+	disconnected              // the peer cannot be reached any more
 	baseAcked                 // a probe of BASE_PLPMTU or more was acknowledged
 	baseFailed                // PROBE_COUNT of BASE_PLPMTU is MAX_PROBES
 	maxAcked                  // PLPMTU = MAX_PLPMTU
@@ -47,12 +47,12 @@ const (
 //	│           ▼ sizeFailed        │ maxRaised
 //	└─── SEARCH_COMPLETE ───────────┘
 //
-// A pair of state and event that has no line here changes nothing.
+// A pair of state and event without a line here changes nothing.
 var transitions = []struct {
 	from State
 	on   event
 	to   State
-	rfc  string // the section of RFC 8899 that asks for it
+	rfc  string // the section of RFC 8899 that asks for the transition
 }{
 	{Disabled, connected, Base, "5.2 DISABLED: PL indicates connectivity"},
 	{Base, connected, Base, "5.2: one machine per path, a new one begins in BASE"},

@@ -2,8 +2,8 @@ package pmtud
 
 import "time"
 
-// A suspension is a PLPMTU in question, and what comes back with it if probes
-// prove that it passes. The zero value is none.
+// A suspension is a PLPMTU in question, with the state to restore if probes prove
+// that it passes. The zero value means that no PLPMTU is in question.
 type suspension struct {
 	plpmtu int
 	at     time.Time

@@ -26,7 +26,7 @@ import (
 type baculaSite struct {
 	l     *longPath
 	dir   string
-	files string // what is backed up
+	files string // the folder to back up
 }
 
 const baculaPassword = "only-inside-the-laboratory"
@@ -196,9 +196,9 @@ func hashes(t *testing.T, dir string) map[string][32]byte {
 	return found
 }
 
-// shaking changes the path's MTU each time so many bytes have arrived at either
-// end's tunnel device, until stop is called. changed says how often it has so
-// far.
+// shaking changes the path's MTU each time that the tunnel devices of both ends
+// have received another each bytes together, until stop is called. changed returns
+// the number of changes so far.
 func (l *longPath) shaking(each uint64) (changed func() int, stop func()) {
 	quit := make(chan struct{})
 	var done sync.WaitGroup
@@ -225,8 +225,8 @@ func (l *longPath) shaking(each uint64) (changed func() int, stop func()) {
 }
 
 // storageGap watches how much data arrives at B's tunnel device, and returns
-// the longest time between two pieces of it. What Bacula says before the files
-// and after them is no data.
+// the longest time between two pieces of it. Bacula's messages before and after
+// the files are no data.
 func (l *longPath) storageGap() (stop func() time.Duration) {
 	quit := make(chan struct{})
 	var done sync.WaitGroup
@@ -303,8 +303,8 @@ func TestBacula(t *testing.T) {
 }
 
 // TestBaculaWithoutDiscovery shows that the test above can fail: the same
-// backup over a tunnel that neither measures its path nor carries what does not
-// fit.
+// backup over a tunnel that neither measures its path nor carries packets that do
+// not fit.
 func TestBaculaWithoutDiscovery(t *testing.T) {
 	tier.Select(t, tier.EitherWay)
 	l := newDelayedPath(t, `oversize = "drop"`, `probing = "off"`, 0)

@@ -52,7 +52,7 @@ func TestNoFloodOfDuplicateACKs(t *testing.T) {
 	}
 }
 
-// segment is what TCP says of itself.
+// segment holds the fields of a TCP segment.
 type segment struct {
 	seq, ack uint32
 	window   uint16

@@ -67,13 +67,13 @@ func TestReplay(t *testing.T) {
 	if after.RxPackets != before.RxPackets || after.Handshakes != before.Handshakes || after.SendSPI != before.SendSPI {
 		t.Errorf("before %+v, after %+v", before, after)
 	}
-	if n := p.Right.B.Stats().TxPackets - answers; n > 10 { // echoes of its own accord
+	if n := p.Right.B.Stats().TxPackets - answers; n > 10 { // the gateway's own echoes
 		t.Errorf("%d packets in answer to %d replayed ones", n, replayed)
 	}
 	pinger(t, p.A, innerB4)
 }
 
-// rawSocket sends whole IP packets, with whatever source address they have.
+// rawSocket sends whole IP packets, with any source address.
 func rawSocket() (int, error) {
 	return unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
 }
@@ -94,7 +94,7 @@ func TestInitiationsReplayedAfterARestart(t *testing.T) {
 	check(t, err)
 	defer mallory.Close()
 	sent := 0
-	recorded := wire.Packets() // once, since what is replayed is recorded too
+	recorded := wire.Packets() // once, since the replays are recorded too
 	for range 50 {
 		for _, packet := range recorded {
 			if packet.Sent && handshakeType(packet.Data) == byte(crypto.Initiation) {
@@ -114,8 +114,8 @@ func TestInitiationsReplayedAfterARestart(t *testing.T) {
 	pinger(t, p.A, innerB4)
 }
 
-// TestStrangersGetNoAnswer sends everything to the port that somebody without
-// keys can think of.
+// TestStrangersGetNoAnswer sends everything to the port that a host without keys
+// can make up.
 func TestStrangersGetNoAnswer(t *testing.T) {
 	tier.Select(t, tier.EitherWay)
 	p := newPair(t, overIPv4, "")
@@ -142,7 +142,7 @@ func TestStrangersGetNoAnswer(t *testing.T) {
 		_, err := stranger.Write(b)
 		check(t, err)
 		if sent++; sent%256 == 0 {
-			counted() // lest the socket have no room
+			counted() // so that the socket has room
 		}
 	}
 	for size := range 256 {
@@ -156,7 +156,7 @@ func TestStrangersGetNoAnswer(t *testing.T) {
 	}
 	send([]byte{0xff})
 	send(make([]byte, 9000))
-	// A handshake that is right in every respect, but for another responder.
+	// A correct handshake, but meant for another responder.
 	own, err := crypto.GeneratePrivateKey(rand.Reader)
 	check(t, err)
 	initiator, err := crypto.NewInitiator(own, p.a.Public, crypto.PresharedKey{}, rand.Reader)

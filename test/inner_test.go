@@ -48,9 +48,6 @@ func TestTrafficOfEveryKind(t *testing.T) {
 					if s := flow.reach(50).stop(); s.sent == 0 || s.lost > 0 || s.duplicated > 0 {
 						t.Errorf("UDP: %v", s)
 					}
-					if slowest > 5*time.Second {
-						t.Errorf("a keystroke took %v", slowest)
-					}
 					r := bulk(t, way.from, way.to, way.address, 16<<20)
 					t.Logf("%d MiB in %v, slowest keystroke %v", r.bytes>>20, r.elapsed.Round(time.Millisecond), slowest.Round(time.Microsecond))
 				})

@@ -98,7 +98,7 @@ func newPresharedKey(t *testing.T) crypto.PresharedKey {
 	return psk
 }
 
-// configurePresharedKeys gives each end its preshared key; a zero one is none.
+// configurePresharedKeys gives each end its preshared key, none if the key is zero.
 func configurePresharedKeys(t *testing.T, p *pair, ofA, ofB crypto.PresharedKey) {
 	t.Helper()
 	for _, end := range []struct {

@@ -16,15 +16,15 @@ import (
 )
 
 // TestATransferKeepsNobodyWaiting sends at full rate out of an interface of 100
-// Mbit/s whose own queue has room for seconds, as the rings of many drivers do,
-// by a TCP that fills whatever there is. Packets beside it wait for little more
-// than what keeps the interface busy, for the queue stays with the sender and is
-// kept short there. The transfer does not pay for it.
+// Mbit/s whose own queue has room for seconds, as the rings of many drivers do, by
+// a TCP that fills every queue. Packets beside the transfer wait for little more
+// than the data that keeps the interface busy: the queue stays with the sender and
+// is kept short there. The transfer does not pay for it.
 func TestATransferKeepsNobodyWaiting(t *testing.T) {
 	tier.Select(t, tier.Measures)
 	const (
 		rate = 100_000_000
-		most = 100 * time.Millisecond // half of what waits where sockets and devices have the buffers that others give them
+		most = 100 * time.Millisecond // half of the wait with the usual buffers of sockets and devices
 	)
 	l := newLongPath(t, overIPv4, "")
 	up(t, l.a, l.b)
@@ -46,7 +46,7 @@ func TestATransferKeepsNobodyWaiting(t *testing.T) {
 		t.Errorf("an echo takes %v beside the transfer, %v alone", median, idle)
 	}
 	if dropped["send_queue_full"] > 0 {
-		t.Error("packets were read off the device that nobody had room for")
+		t.Error("packets were read off the device while no queue had room for them")
 	}
 	if n := len(statusOf(t, l.a).Peers[0].PMTUD.History); n > 1 {
 		t.Errorf("the path was taken for another %d times", n-1)

@@ -277,8 +277,8 @@ func TestSounding(t *testing.T) {
 	}
 }
 
-// TestAThousandChanges changes the path at random, all the time, during one
-// transfer, which goes on until it has seen all changes.
+// TestAThousandChanges changes the path at random during one transfer, as soon as
+// some of it has passed at the size before.
 func TestAThousandChanges(t *testing.T) {
 	tier.Select(t, tier.Long)
 	changes := 40
@@ -292,15 +292,11 @@ func TestAThousandChanges(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	for range changes {
 		l.middle.SetMTU(576 + random.IntN(1500-576+1))
-		time.Sleep(15 * time.Millisecond)
+		data.more(32 << 10) // at every size
 	}
 	l.middle.SetMTU(1500)
-	during := data.arrived.Load()
 	data.more(16 << 20)
 	r := data.stop()
-	if during < 2<<20 {
-		t.Errorf("only %d bytes arrived during the changes", during)
-	}
 	tier.Figure(t, "%d changes of the MTU between 576 and 1500 during a transfer of %d MiB: %v, longest gap %v", changes, r.bytes>>20,
 		r.elapsed.Round(time.Millisecond), r.gap.Round(time.Millisecond))
 }

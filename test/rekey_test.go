@@ -91,7 +91,8 @@ func TestHandshakeOverALossyPath(t *testing.T) {
 }
 
 // TestHandshakeBehindTheFirstLoss loses exactly the message that a handshake
-// begins with, or the answer to it: the retry must come soon.
+// begins with, or the answer to it. How soon the retry comes is tested in virtual
+// time: TestAHandshakeIsSoonTriedAgain.
 func TestHandshakeBehindTheFirstLoss(t *testing.T) {
 	tier.Select(t, tier.EitherWay)
 	labtest.Require(t)
@@ -107,9 +108,7 @@ func TestHandshakeBehindTheFirstLoss(t *testing.T) {
 			began := time.Now()
 			check(t, l.a.Start())
 			await(t, l.a, func(s *status.Status) bool { return s.Up() })
-			if took := time.Since(began); took > 5*time.Second {
-				t.Errorf("established after %v", took)
-			}
+			t.Logf("established after %v", time.Since(began).Round(time.Millisecond))
 		})
 	}
 }

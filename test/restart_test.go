@@ -17,13 +17,10 @@ import (
 	"fathom/tunnel/status"
 )
 
-// recoverWithin is how much longer than its first start a gateway's restart may
-// take. No timer of the other side is that short.
-const recoverWithin = 5 * time.Second
-
 // TestRestartOfEitherSide ends one side, well or by force, starts it again, and
 // expects traffic to flow at once, in the direction that is harder as well:
-// from the side that has not noticed.
+// from the side that has not noticed. How soon is tested in virtual time:
+// TestARestartedPeerIsBackAtOnce.
 func TestRestartOfEitherSide(t *testing.T) {
 	tier.Select(t)
 	p := newPair(t, overIPv4, "")
@@ -54,9 +51,6 @@ func TestRestartOfEitherSide(t *testing.T) {
 			}
 			took := start(test.g)
 			t.Logf("back after %v; the first start took %v", took.Round(time.Millisecond), first.Round(time.Millisecond))
-			if took > first+recoverWithin {
-				t.Errorf("back after %v; the first start took %v", took, first)
-			}
 		})
 	}
 }

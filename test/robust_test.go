@@ -36,8 +36,9 @@ func TestInterfacesGoDownAndUp(t *testing.T) {
 	exact(t, l.a, 1500)
 }
 
-// TestAFullQueue sends more than the own interface takes. What its queue has no
-// room for is lost and counted, as in any router, and says nothing of sizes.
+// TestAFullQueue sends more than the own interface takes. Packets without room in
+// its queue are lost and counted, as in any router. Such a loss says nothing about
+// sizes.
 func TestAFullQueue(t *testing.T) {
 	tier.Select(t)
 	l := newLongPath(t, overIPv4, "")

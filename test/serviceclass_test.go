@@ -15,8 +15,8 @@ import (
 )
 
 // TestServiceClass: the outer packet has the class of service of the inner one,
-// and a congestion mark of the path reaches the inner one (RFC 6040), or drops
-// it if it could not say so.
+// and a congestion mark of the path reaches the inner one (RFC 6040). An inner
+// packet that cannot carry the mark is dropped.
 func TestServiceClass(t *testing.T) {
 	tier.Select(t)
 	ping := program(t, "ping", "iputils-ping")

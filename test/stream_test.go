@@ -45,8 +45,7 @@ type flow struct {
 }
 
 // underWay is how many datagrams of a flow may be under way: fewer than fit the
-// queue of a device, where those that find no room are lost through no fault
-// of the tunnel.
+// queue of a device. A full queue would lose some through no fault of the tunnel.
 const underWay = 200
 
 // silence is a time after which nothing is under way any more.
@@ -122,7 +121,7 @@ func (f *flow) read() {
 	}
 }
 
-// reach waits until so many datagrams have been sent in all.
+// reach waits until n datagrams have been sent in all.
 func (f *flow) reach(n int64) *flow {
 	f.t.Helper()
 	for deadline := time.Now().Add(within); f.sent.Load() < n; time.Sleep(time.Millisecond) {

@@ -29,8 +29,8 @@ func connect(t testing.TB, from, to *netlab.Host, address string) (client, serve
 	return connectWithin(t, from, to, address, 0)
 }
 
-// connectWithin is connect with a receive buffer of so many bytes. It bounds
-// what is under way, so that a slow machine's sockets have room for it.
+// connectWithin is connect with a receive buffer of window bytes. It bounds the
+// data under way, so that a slow machine's sockets have room for it.
 func connectWithin(t testing.TB, from, to *netlab.Host, address string, window int) (client, server *net.TCPConn) {
 	t.Helper()
 	listener, err := to.Listen("tcp", net.JoinHostPort(address, "0"))

@@ -43,7 +43,7 @@ type bulkSender interface {
 	CloseWrite() error
 }
 
-// paced writes no faster than so many bytes a second.
+// paced writes at most rate bytes a second.
 type paced struct {
 	*net.TCPConn
 	rate int
@@ -134,7 +134,7 @@ func transferOver(t testing.TB, client bulkSender, server *net.TCPConn) *transfe
 	return x
 }
 
-// more waits until so many more bytes have arrived.
+// more waits until the given number of further bytes has arrived.
 func (x *transfer) more(bytes int64) {
 	x.t.Helper()
 	want := x.arrived.Load() + bytes

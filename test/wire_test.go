@@ -19,8 +19,7 @@ import (
 	"fathom/test/tier"
 )
 
-// secretText is what the inner packets of these tests carry, and what must not
-// be seen outside.
+// secretText is in the inner packets of these tests, and must not be seen outside.
 const secretText = "the figures of the third quarter"
 
 // converseInside sends one inner packet of every kind in both directions.
@@ -59,7 +58,7 @@ func upRecorded(t *testing.T, p *pair, extra string, family outer) *netlab.Captu
 
 // TestNothingElseIsOnTheWire looks at every packet between the routers: it is
 // ESP, a handshake message or a keepalive, unfragmented and with DF, and shows
-// nothing of what is inside.
+// nothing of the inner packets.
 func TestNothingElseIsOnTheWire(t *testing.T) {
 	tier.Select(t)
 	for name, family := range map[string]outer{"over IPv4": overIPv4, "over IPv6": overIPv6} {
@@ -72,7 +71,7 @@ func TestNothingElseIsOnTheWire(t *testing.T) {
 			for _, packet := range wire.Packets() {
 				b := packet.Data
 				if bytes.Contains(b, []byte(secretText)) {
-					t.Fatalf("a packet shows what is inside:\n%x", b)
+					t.Fatalf("a packet shows its content:\n%x", b)
 				}
 				payload, ok := outerPayload(t, b)
 				if ok {

@@ -40,7 +40,7 @@ func (a *agenda) coarse(at time.Time) time.Time {
 	return a.epoch.Add(since)
 }
 
-// set notes when a peer is due, zero for never, in the place of what was noted.
+// set notes when a peer is due, zero for never. It replaces the earlier note.
 func (a *agenda) set(m *appointment, at time.Time) {
 	scheduled := !m.at.IsZero()
 	m.at = at
@@ -54,7 +54,7 @@ func (a *agenda) set(m *appointment, at time.Time) {
 	}
 }
 
-// next returns when a peer is due, zero if none is.
+// next returns when the next peer is due, zero if none is.
 func (a *agenda) next() time.Time {
 	if len(a.appointments) == 0 {
 		return time.Time{}
@@ -62,11 +62,11 @@ func (a *agenda) next() time.Time {
 	return a.appointments[0].at
 }
 
-// take returns the peers that are due, and forgets them until they are set again.
-// The slice is valid until the next call.
-func (a *agenda) take(now time.Time) []*peer {
+// take returns peers that are due, those first that have been for longest, and
+// forgets them until they are set again. The slice is valid until the next call.
+func (a *agenda) take(now time.Time, atMost int) []*peer {
 	a.due = a.due[:0]
-	for len(a.appointments) > 0 && !a.appointments[0].at.After(now) {
+	for len(a.due) < atMost && len(a.appointments) > 0 && !a.appointments[0].at.After(now) {
 		m := heap.Pop(&a.appointments).(*appointment)
 		m.at = time.Time{}
 		a.due = append(a.due, m.peer)

@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -38,7 +39,7 @@ func TestTheAgenda(t *testing.T) {
 		if rng.IntN(10) == 0 {
 			now = now.Add(time.Duration(rng.IntN(200)) * time.Millisecond)
 			last := time.Time{}
-			due := a.take(now)
+			due := a.take(now, len(peers))
 			for _, p := range due {
 				if at, ok := want[p]; !ok || at.After(now) || at.Before(last) {
 					t.Fatalf("taken at %v: %v, after %v", now, at, last)
@@ -52,6 +53,35 @@ func TestTheAgenda(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestTheAgendaInTurns: where many are due, those come first that have been for
+// longest.
+func TestTheAgendaInTurns(t *testing.T) {
+	now := time.Unix(1000, 0)
+	var a agenda
+	const peers, atMost = 10, 3
+	for i := range peers {
+		p := &peer{name: fmt.Sprint(i)}
+		p.appointment.peer = p
+		a.set(&p.appointment, now.Add(time.Duration(i-peers)*time.Second))
+	}
+	seen := 0
+	for turns := 1; seen < peers; turns++ {
+		due := a.take(now, atMost)
+		if len(due) == 0 || len(due) > atMost {
+			t.Fatalf("turn %d: %d peers", turns, len(due))
+		}
+		for _, p := range due {
+			if p.name != fmt.Sprint(seen) {
+				t.Errorf("peer %s in place %d", p.name, seen)
+			}
+			seen++
+		}
+	}
+	if len(a.take(now, atMost)) > 0 {
+		t.Error("a peer is taken twice")
 	}
 }
 

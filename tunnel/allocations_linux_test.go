@@ -241,8 +241,8 @@ const datagram = 1200
 // One buffer for each end of transfer.
 var outgoing, incoming [16 << 10]byte
 
-// transfer sends so many bytes from one to the other, a little at a time, so
-// that UDP loses nothing.
+// transfer sends size bytes from one to the other, a little at a time, so that
+// UDP loses nothing.
 func transfer(t *testing.T, client, server net.Conn, size int) {
 	const step = 10 * datagram
 	for n := 0; n < size; n += step {

@@ -43,10 +43,10 @@ func (e *eager) Read(bool) ([]byte, inner.Offload, error) {
 	return e.buffer, o, nil
 }
 
-// TestAFullSocketStopsTheReader: what the wire does not take stays with the
-// host. Little of it waits in the tunnel, nothing of what can be marked instead
-// is dropped, and all of it arrives in the end. A peer that could have an outlet of
-// its own is no exception while it is alone.
+// TestAFullSocketStopsTheReader: packets that the wire does not take stay with the
+// host. Few of them wait in the tunnel, none that can be marked instead is dropped,
+// and all arrive in the end. A peer that could have an outlet of its own is no
+// exception while it is alone.
 func TestAFullSocketStopsTheReader(t *testing.T) {
 	const (
 		rate   = 16_000_000 // bits a second
@@ -135,8 +135,8 @@ func (f lookAt) Write(parts [][]byte, _ inner.Offload) error {
 }
 
 // TestTooLargeForTheLink sends trains along a path that is larger than the own
-// interface has become. Each is refused by the kernel: it is told of and
-// counted, UDP_SEGMENT stays in use, and what fits goes on.
+// interface has become. The kernel refuses each: the refusal is reported and
+// counted, UDP_SEGMENT stays in use, and smaller packets go on.
 func TestTooLargeForTheLink(t *testing.T) {
 	const mtu, trains, segments = 1300, 3, 20
 	link, from, to := cable(t)
@@ -154,7 +154,8 @@ func TestTooLargeForTheLink(t *testing.T) {
 			t.Errorf("train %d of smaller packets: %v", i, err)
 		}
 	}
-	for end := time.Now().Add(hanging); sizeOf(host.list) < trains*10*1000 && time.Now().Before(end); {
+	defer d.endWhenHanging()()
+	for sizeOf(host.list) < trains*10*1000 {
 		if _, err := d.receiver.batch(); err != nil {
 			t.Fatal(err)
 		}

@@ -46,8 +46,8 @@ func (h handed) completed(t *testing.T) []byte {
 	return b
 }
 
-// cross sends what has been gathered, and returns when all of it waits in the
-// receiver's socket: so many bytes more than before.
+// cross sends the gathered datagrams, and returns when all of them wait in the
+// receiver's socket: size bytes more than before.
 func (d *datapath) cross(t *testing.T, size int) {
 	t.Helper()
 	before := d.waiting(t)
@@ -61,8 +61,8 @@ func (d *datapath) cross(t *testing.T, size int) {
 	}
 }
 
-// waiting returns how much memory the kernel uses for what waits in the receiver's
-// socket, which is more than its size, in bytes.
+// waiting returns how much memory, in bytes, the kernel uses for the datagrams in
+// the receiver's socket. It is more than their size.
 func (d *datapath) waiting(t *testing.T) int {
 	t.Helper()
 	table, err := os.ReadFile("/proc/thread-self/net/udp")
@@ -85,8 +85,8 @@ func (d *datapath) waiting(t *testing.T) int {
 	return 0
 }
 
-// TestASuperpacketArrivesAsOne: what the host has handed over at once the other
-// host gets at once, with its checksum left to be completed, and to the byte.
+// TestASuperpacketArrivesAsOne: one host's superpacket reaches the other as one,
+// to the byte, with its checksum left to be completed.
 func TestASuperpacketArrivesAsOne(t *testing.T) {
 	for _, test := range []struct {
 		load
@@ -129,8 +129,8 @@ func TestASuperpacketArrivesAsOne(t *testing.T) {
 	}
 }
 
-// TestTrainsAreJoined: what was sent with several system calls, and what comes
-// while the receiver is at work already, the host gets at once.
+// TestTrainsAreJoined: datagrams that were sent with several system calls, or that
+// come while the receiver is at work already, reach the host at once.
 func TestTrainsAreJoined(t *testing.T) {
 	const segment, each = 1000, 20 * 1000
 	trains := func(udp bool) (list [2]load) {
@@ -193,8 +193,8 @@ type onFirstUse struct {
 
 func (o onFirstUse) firstUse(*inboundSA) { o.call() }
 
-// TestNothingWaits: what the receiver has read when there is no more to read,
-// the host has.
+// TestNothingWaits: when the receiver has nothing more to read, the host has all
+// packets that it has read.
 func TestNothingWaits(t *testing.T) {
 	many := make([]load, 40) // more than are joined side by side
 	for i := range many {
@@ -212,12 +212,12 @@ func TestNothingWaits(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		loads []load
-		want  []int // payload bytes of what the host gets
+		want  []int // payload bytes of each packet that the host gets
 	}{
 		{"one packet", []load{{payload: 1000, segment: 1386}}, []int{1000}},
 		{"one datagram", []load{{payload: 1000, segment: 1386, udp: true}}, []int{1000}},
 		{"an acknowledgment", []load{{segment: 1386}}, []int{0}},
-		// What cannot be joined does not wait for what may be.
+		// Packets that cannot be joined do not wait for others.
 		{"flows between each other", mixed, []int{0, 3000, 1600, 700}},
 		{"many flows", many, slicesOf(500, len(many))},
 	} {

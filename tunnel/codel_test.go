@@ -18,7 +18,7 @@ func (q *codel) stand(began time.Time, length time.Duration) (due []time.Duratio
 	return due
 }
 
-// TestAQueueThatEmptiesIsLeftAlone: nobody waits for long.
+// TestAQueueThatEmptiesIsLeftAlone: no packet waits in it for long.
 func TestAQueueThatEmptiesIsLeftAlone(t *testing.T) {
 	var q codel
 	now := time.Unix(1, 0)
@@ -64,8 +64,8 @@ func TestAStandingQueueLosesPackets(t *testing.T) {
 	}
 }
 
-// TestAQueueThatStandsAgain: soon after, what has helped is gone on with, once;
-// much later, however often the socket was full meanwhile, all begins anew.
+// TestAQueueThatStandsAgain: soon after, the loss goes on at the pace that helped,
+// once. Much later it begins anew, however often the socket was full meanwhile.
 func TestAQueueThatStandsAgain(t *testing.T) {
 	var q codel
 	now := time.Unix(1, 0)

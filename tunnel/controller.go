@@ -6,18 +6,15 @@ import (
 	"time"
 
 	"fathom/crypto"
+	"fathom/tunnel/host"
 )
-
-// warnEvery limits the warnings about one peer's, or all strangers', handshakes,
-// since the network can cause them.
-const warnEvery = 30 * time.Second
 
 // controller is the goroutine that decides: it has handshakes made, replaces
 // SAs, follows peers that move, and watches whether they live. It owns the state
 // of all peers; the packet loops see what it publishes through atomics.
 //
 // It works in one way only: an event changes the state of a peer, then attend
-// does what is due for that peer and asks each of its concerns when it is due
+// does the due work for that peer and asks each of its concerns when it is due
 // next. So no event has to know which deadlines it moves.
 type controller struct {
 	log        *slog.Logger
@@ -30,12 +27,15 @@ type controller struct {
 	lookups    *lookups
 	lifetime   crypto.Lifetime
 	spis       *spiTable
+	places     *places
 	drops      *drops
 	host       hostMTUs
 	keys       *keyLog
 	endpoints  *endpointCache
-	egress     chan struct{} // the host's interfaces or routes have changed
+	changes    *host.Changes // of the host's interfaces and routes
+	lookout    lookout       // for them
 	strangers  limit         // of warnings about strangers' handshakes
+	turns      turns         // of initiations
 }
 
 // run ends when ctx is done; it then tells the peers.
@@ -43,44 +43,75 @@ func (c *controller) run(ctx context.Context) {
 	defer c.events.close()
 	defer c.lookups.end()
 	c.begin(time.Now())
-	alarm := newAlarm()
+	alarm, looking, saving := newAlarm(), newAlarm(), newAlarm()
 	for {
 		alarm.set(c.agenda.next())
+		looking.set(c.lookout.at)
+		saving.set(c.endpoints.saveAt)
 		select {
 		case <-ctx.Done():
 			c.farewell()
+			c.saveEndpoints()
 			return
 		case event := <-c.events.queue:
 			event(c, time.Now())
-		case <-c.egress:
-			c.egressChanged(time.Now())
+		case <-c.changes.Told():
+			c.lookout.told(time.Now())
+		case <-looking.timer.C:
+			looking.rung()
+			c.hostChanged(c.changes.Take(), time.Now())
 		case <-alarm.timer.C:
 			alarm.rung()
 			c.attendDue(time.Now())
+			c.catchUp()
+		case <-saving.timer.C:
+			saving.rung()
+			c.saveEndpoints()
 		}
 	}
 }
 
-// begin calls the peers whose endpoints are known.
+// begin calls the peers whose endpoints are known, as soon as it is their turn.
 func (c *controller) begin(now time.Time) {
 	c.agenda.epoch = now
 	for _, p := range c.peers {
 		if !p.endpoint.IsZero() || len(p.candidates) > 0 {
 			p.initiations.want(now)
 		}
-		c.attend(p, now)
+		c.agenda.set(&p.appointment, now)
 	}
 }
 
-// attendDue attends to the peers that are due.
+// dueAtOnce bounds how many peers are attended to before the events that this
+// leads to are looked at. Where thousands are due, as at the start, the queue of
+// events so has room for all the answers.
+const dueAtOnce = 16
+
+// attendDue attends to peers that are due.
 func (c *controller) attendDue(now time.Time) {
-	for _, p := range c.agenda.take(now) {
+	for _, p := range c.agenda.take(now, dueAtOnce) {
 		c.attend(p, now)
 	}
 }
 
-// attend does what is due for a peer and notes when something is next.
+// catchUp takes the events that wait, but none that come meanwhile.
+func (c *controller) catchUp() {
+	for range len(c.events.queue) {
+		event := <-c.events.queue
+		event(c, time.Now())
+	}
+}
+
+// saveEndpoints writes down where the peers are.
+func (c *controller) saveEndpoints() {
+	if err := c.endpoints.save(); err != nil {
+		c.log.Debug("cannot save the peers' endpoints", "error", err)
+	}
+}
+
+// attend does the due work for a peer and notes when it is due next.
 func (c *controller) attend(p *peer, now time.Time) {
+	c.lookForEgress(p, now)
 	c.renewSAs(p, now)
 	c.checkLiveness(p, now)
 	if p.initiations.due(now) {

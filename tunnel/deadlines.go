@@ -7,12 +7,12 @@ import (
 )
 
 // Each concern of a peer says when it is due next, as far as that can be known.
-// What cannot be known is when packets flow. They are noticed without work on
-// the data path: while they flow the peer is looked at every tick, and the first
+// When packets flow cannot be known. They are noticed without work on the data
+// path: while they flow the peer is looked at every tick, and the first packet
 // after a rest raises an event. So an SA is replaced within a tick of the packet
 // that is one too many, and an idle peer costs an echo every idleEcho.
 
-// deadline is when the first of those concerns is due that promise a time, zero
+// deadline is when the first of the concerns with an exact deadline is due, zero
 // if none is.
 func (p *peer) deadline() time.Time {
 	var initiation, discovery, probe time.Time
@@ -28,8 +28,8 @@ func (p *peer) deadline() time.Time {
 	return earliest(initiation, discovery, probe)
 }
 
-// coarseDeadline is when the first of those concerns is due that may be up to a
-// tick late.
+// coarseDeadline is when the first of the concerns that may be up to a tick late
+// is due.
 func (p *peer) coarseDeadline(l crypto.Lifetime, now time.Time) time.Time {
 	var rekey, confirmation, liveness, keepalive time.Time
 	if pair := p.sas.current; pair != nil {
@@ -47,9 +47,9 @@ func (p *peer) coarseDeadline(l crypto.Lifetime, now time.Time) time.Time {
 	return earliest(p.sas.expiry(l.HardAge()), rekey, confirmation, liveness, keepalive, p.pulse.deadline(now))
 }
 
-// numbered counts the packets sent on the current SA, those that have a sequence
-// number but wait to be sent included: a packet that does not raise an event,
-// since it has its number already when the pulse is felt, is in this.
+// numbered counts the packets that have a sequence number of the current SA, sent
+// or not. A packet that is numbered when the pulse is felt raises no event, so it
+// must be in the count.
 func (p *peer) numbered() uint64 {
 	if pair := p.sas.current; pair != nil {
 		return uint64(pair.outbound.Packets())
@@ -65,6 +65,6 @@ func (p *peer) feelPulse(now time.Time) {
 	}
 	if pair := p.sas.current; pair != nil {
 		pair.outbound.sizes.Watch()
-		p.pulse.look(now, rx, p.numbered()) // those of a moment ago did not know
+		p.pulse.look(now, rx, p.numbered()) // earlier packets could not see the watch
 	}
 }

@@ -9,12 +9,11 @@ import (
 	"fathom/tunnel/status"
 )
 
-// This file lets package pmtud, which decides, and the network, which it knows
-// nothing of, meet: probes and reports become control messages, ICMP and the
-// kernel's refusals become inputs, and what comes out is published as the
-// peer's path.
+// This file connects package pmtud, which decides, with the network, of which it
+// knows nothing. Probes and report requests become control messages, ICMP and the
+// kernel's refusals become inputs, and the result is published as the peer's path.
 
-// discoveryConfig is what a peer's configuration says about its discovery.
+// discoveryConfig returns the settings of a peer's discovery.
 func discoveryConfig(c conf.Peer) pmtud.Config {
 	switch {
 	case c.PLPMTU > 0:
@@ -45,8 +44,7 @@ func (p *peer) beginDiscovery(now time.Time) {
 // receives there.
 func (p *peer) probes() bool { return p.validated && p.sas.current != nil }
 
-// pollDiscovery sends what the discovery wants sent and applies what it has
-// found.
+// pollDiscovery sends the discovery's due messages and applies its result.
 func (c *controller) pollDiscovery(p *peer, now time.Time) {
 	if p.probes() {
 		p.discovery.poll(now, c.messenger.to(p))
@@ -70,13 +68,12 @@ func (c *controller) applyPLPMTU(p *peer) {
 		c.log.Debug("plpmtu", "peer", p.name, "plpmtu", path.plpmtu, "inner_mtu", path.innerMTU, "host_mtu", path.hostMTU)
 	}
 	if path.hostMTU != p.appliedHostMTU {
-		p.appliedHostMTU = path.hostMTU
-		c.host.apply(p, c.peers)
+		c.host.apply(p)
 	}
 }
 
-// handleReport takes in what the peer says has arrived. A report about an SA
-// that has been replaced speaks of other numbers.
+// handleReport takes in a receive report of the peer. A report about a replaced SA
+// is ignored: it speaks of other numbers.
 func (p *peer) handleReport(e control.Element, now time.Time) {
 	var words [control.MaxReportWords]uint64
 	spi, highest, bits := e.Report(words[:0])
@@ -113,7 +110,7 @@ func (p *peer) discoveryStatus() status.PMTUD {
 		s.Source = "egress"
 	}
 	if path := p.path; path != nil {
-		s.PLPMTU, s.InnerMTU, s.EgressMTU = path.plpmtu, path.innerMTU, path.egress
+		s.PLPMTU, s.InnerMTU, s.HostMTU, s.EgressMTU = path.plpmtu, path.innerMTU, path.hostMTU, path.egress
 	}
 	for _, e := range p.discovery.History() {
 		s.History = append(s.History, status.PLPMTUChange{At: e.At, From: e.From, To: e.To, Cause: e.Cause.String()})

@@ -1,8 +1,9 @@
 // Package tunnel is the engine of Fathom: it moves packets between a TUN
 // device and a UDP port, and runs what that needs beside the packets. It and the
-// packages below it do all the I/O: udp is the port, tun the device, host the
-// addresses and routes around it, status the socket for other programs. Formats, ciphers and decisions come from packages esp,
-// crypto, pmtud and conf.
+// packages below it do all the I/O of a running tunnel: udp is the port, tun the
+// device, host the addresses and routes around it, status the socket for other
+// programs. Formats, ciphers and decisions come from packages esp, crypto, pmtud
+// and conf.
 //
 // # A packet's walk
 //
@@ -10,10 +11,10 @@
 //	socket ─▶ inbox ─▶ receiver: spiTable ─▶ esp.Inbound.Open ─▶ routes (source) ─▶ coalescer ─▶ device
 //	                         └▶ handshake and control messages ─▶ controller
 //
-// What the device hands over as one superpacket is cut straight into the buffer
-// in which it is sealed, and leaves with one system call; what arrives together
-// is opened in place and handed to the host together. A packet loop takes no
-// decision of its own. It reads snapshots that the control goroutine publishes
+// A superpacket from the device is cut straight into the buffer in which it is
+// sealed, and leaves with one system call; packets that arrive together are opened
+// in place and handed to the host together. A packet loop takes no decision of
+// its own. It reads snapshots that the control goroutine publishes
 // through atomics: a peer's session (its outbound SA and its path: endpoint,
 // PLPMTU, inner MTU), and the table of inbound SAs.
 //
@@ -24,40 +25,41 @@
 //	receiver             one a socket         its buffers                  the socket is closed
 //	controller           one a tunnel         all peers' state             the context is done
 //	status server        one, two a client    nothing                      the context is done
-//	egress watch         one a tunnel         its netlink socket           Run returns
+//	host watch           one a tunnel         its netlink socket           Run returns
 //	name look-up         one a look-up        nothing                      it is answered, or the controller ends
 //
 // Where the kernel offers superpackets the device has several queues, and each
 // address family has several sockets in any case, so that the loops scale with
 // the CPUs. The kernel keeps the packets of a flow in one queue, and those of a
-// peer in one socket: so one flow is sent by one CPU, what one peer sends is
-// opened by one, and neither is reordered. There is one exception: the kernel
-// forgets the queue of a flow that nothing has answered for three seconds, and a
-// packet may overtake another when the flow then changes to the next. Data
-// leaves through the first socket of a family, control messages through the
-// last. Where there are several peers, one whose data fills that socket gets one
-// of its own (udp.Config.Outlets).
+// peer in one socket. So one CPU sends a flow, one CPU opens a peer's packets,
+// and neither are reordered. There is one exception: the kernel forgets the queue
+// of a flow that nothing has answered for three seconds, and a packet may overtake
+// another when the flow then changes to another queue. Data leaves through the
+// first socket of a family, control messages through the last. Where there are
+// several peers, one whose data fills that socket gets one of its own
+// (udp.Config.Outlets).
 //
 // Packet loops speak to the controller through a bounded queue of events and
-// never wait for it. A transmitter waits while its socket is full, if data goes to
-// one peer only; the controller never does. What transmitters may hold sealed and unsent is bounded
-// so that none falls behind the far end's anti-replay window: sender.go.
+// never wait for it. A transmitter waits while its socket is full, if
+// data goes to one peer only; the controller never does. The packets that a transmitter may hold sealed and unsent
+// are bounded, so that none falls behind the far end's anti-replay window:
+// sender.go.
 //
 // # Deadlines
 //
-// An event changes the state of a peer; attend then does what is due for that
+// An event changes the state of a peer; attend then does the due work for that
 // peer, and each of its concerns says when it is due next: deadlines.go. The
-// agenda knows whose turn is first, so a hub costs what is due, not how many
-// peers it has. While packets flow to or from a peer it is looked at every tick. An
-// idle peer is left alone: the next data packet sent to it raises an event. So
-// silence, packets enough for a rekey, and the need of a keepalive are noticed
-// within a tick, without work on the data path.
+// agenda knows whose turn is first, so a hub pays for the work that is due, not
+// for the number of its peers. While packets flow to or from a peer it is looked
+// at every tick. An idle peer is left alone: the next data packet sent to it
+// raises an event. So silence, enough packets for a rekey, and the need of a
+// keepalive are noticed within a tick, without work on the data path.
 //
 // # Sizes
 //
 // A PLPMTU counts bytes of the outer IP packet; an inner MTU counts bytes of
 // the inner packet. Package esp alone converts between them. Package pmtud
-// decides the PLPMTU of each peer; discovery.go feeds it and applies its result, and
-// path.go is where the packet loops read the result. forward.go is the one
-// place that decides what becomes of a packet above the inner MTU.
+// decides the PLPMTU of each peer; discovery.go feeds it and applies its result,
+// and path.go is where the packet loops read the result. forward.go is the one
+// place that decides the fate of a packet above the inner MTU.
 package tunnel

@@ -9,8 +9,8 @@ import (
 )
 
 // dropReason names why a packet went nowhere. Every packet that is dropped is
-// counted under exactly one reason: a peer's where the peer is known, else the
-// tunnel's.
+// counted under exactly one reason: a peer's where its SA names the peer, else
+// the tunnel's. Handshake messages count as the tunnel's.
 type dropReason uint8
 
 const (
@@ -31,7 +31,7 @@ const (
 	dropSource                         // the inner source address is not the peer's
 	dropDummy                          // a dummy packet that is no control message
 	dropCongestion                     // marked as congested on the way, and unable to say so (RFC 6040)
-	dropNextHeader                     // a next header that nobody asked for
+	dropNextHeader                     // a next header that is not in use here
 	dropDevice                         // the TUN device refused the inner packet
 	dropNotESP                         // a datagram that is neither ESP, handshake nor keepalive
 	dropHandshake                      // a handshake message that is not authentic or not wanted

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"time"
 
 	"fathom/crypto"
 )
@@ -19,13 +20,20 @@ import (
 type endpointCache struct {
 	file   string
 	byPeer map[string]netip.AddrPort // by public key in base64
+	saveAt time.Time                 // when the file is to be written; zero: it is up to date
 }
 
-// maxEndpointCache bounds what is read back, in bytes.
-const maxEndpointCache = 1 << 20
+// maxEndpointCache bounds what is read back, in bytes: a peer has about 75.
+const maxEndpointCache = 16 << 20
 
-// loadEndpointCache reads the file. The cache is usable after an error too.
-func loadEndpointCache(file string) (*endpointCache, error) {
+// saveEvery is how long a change waits for others before the file is written:
+// where thousands of peers move at once, it is written a few times, not
+// thousands.
+const saveEvery = time.Second
+
+// loadEndpointCache reads what the file says of the given peers. The cache is
+// usable after an error too.
+func loadEndpointCache(file string, peers []*peer) (*endpointCache, error) {
 	c := &endpointCache{file: file, byPeer: make(map[string]netip.AddrPort)}
 	info, err := os.Stat(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -40,9 +48,14 @@ func loadEndpointCache(file string) (*endpointCache, error) {
 	if err != nil {
 		return c, err
 	}
-	if err := json.Unmarshal(data, &c.byPeer); err != nil {
-		c.byPeer = make(map[string]netip.AddrPort)
+	var found map[string]netip.AddrPort
+	if err := json.Unmarshal(data, &found); err != nil {
 		return c, fmt.Errorf("read %s: %w", file, err)
+	}
+	for _, p := range peers {
+		if key := p.public.String(); found[key].IsValid() {
+			c.byPeer[key] = found[key]
+		}
 	}
 	return c, nil
 }
@@ -50,15 +63,27 @@ func loadEndpointCache(file string) (*endpointCache, error) {
 // lookup returns where a peer was, if that is known.
 func (c *endpointCache) lookup(key crypto.PublicKey) (netip.AddrPort, bool) {
 	at, ok := c.byPeer[key.String()]
-	return at, ok && at.IsValid()
+	return at, ok
 }
 
-// remember writes where a peer is now.
-func (c *endpointCache) remember(key crypto.PublicKey, at netip.AddrPort) error {
+// remember takes note of where a peer is now. The file follows at saveAt.
+func (c *endpointCache) remember(key crypto.PublicKey, at netip.AddrPort, now time.Time) {
 	if c.byPeer[key.String()] == at {
-		return nil
+		return
 	}
 	c.byPeer[key.String()] = at
+	if c.saveAt.IsZero() {
+		c.saveAt = now.Add(saveEvery)
+	}
+}
+
+// save writes the file, unless it is up to date. After an error the next change
+// tries again.
+func (c *endpointCache) save() error {
+	if c.saveAt.IsZero() {
+		return nil
+	}
+	c.saveAt = time.Time{}
 	data, err := json.MarshalIndent(c.byPeer, "", "\t")
 	if err != nil {
 		return err

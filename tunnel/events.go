@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"fathom/crypto"
 	"fathom/esp"
 	"fathom/tunnel/udp"
 )
@@ -21,20 +22,20 @@ const eventQueue = 512
 type event func(c *controller, now time.Time)
 
 // events is the way to the control goroutine: the packet loops, the look-ups
-// and the status socket put in, the controller takes out. It sifts what the
-// network sends before that can cost the control goroutine anything. Any
+// and the status socket put in, the controller takes out. It limits the input
+// from the network before that can cost the control goroutine anything. Any
 // goroutine may use it.
 type events struct {
 	queue      chan event
 	closed     chan struct{}               // when the control goroutine has ended
 	recognizes func(handshake []byte) bool // is from a sender that knows our public key
-	peers      []*peer
+	places     *places
 	drops      *drops
 	log        *slog.Logger
 }
 
-func newEvents(recognizes func([]byte) bool, peers []*peer, drops *drops, log *slog.Logger) *events {
-	return &events{queue: make(chan event, eventQueue), closed: make(chan struct{}), recognizes: recognizes, peers: peers, drops: drops, log: log}
+func newEvents(recognizes func([]byte) bool, places *places, drops *drops, log *slog.Logger) *events {
+	return &events{queue: make(chan event, eventQueue), closed: make(chan struct{}), recognizes: recognizes, places: places, drops: drops, log: log}
 }
 
 // post leaves an event; false means that the control goroutine has fallen
@@ -48,7 +49,7 @@ func (e *events) post(what event) bool {
 	}
 }
 
-// errStopped: there is no control goroutine any more.
+// errStopped: the control goroutine has ended.
 var errStopped = errors.New("the tunnel has ended")
 
 // deliver leaves an event, and waits for room until ctx is done.
@@ -64,7 +65,7 @@ func (e *events) deliver(ctx context.Context, what event) error {
 }
 
 // ask delivers an event, and waits until the control goroutine is done with it.
-// After an error that may be later, or never.
+// After an error the event may still run later, or never.
 func (e *events) ask(ctx context.Context, what event) error {
 	done := make(chan struct{})
 	err := e.deliver(ctx, func(c *controller, now time.Time) { what(c, now); close(done) })
@@ -81,18 +82,38 @@ func (e *events) ask(ctx context.Context, what event) error {
 	}
 }
 
-// close lets nobody wait for the control goroutine, which has ended.
+// close releases all callers that wait for the control goroutine, which has ended.
 func (e *events) close() { close(e.closed) }
 
 // The methods below are the eventSink of the receive loops.
+
+// maxHandshakes is how full the queue may be for one more handshake message. They
+// are the dear ones, and anybody who has seen our public key can send some: the
+// rest of the queue is for peers that are up.
+const maxHandshakes = eventQueue / 2
+
+// maxInitiationWait is how long an initiation may wait in the queue. Later than
+// that its sender is about to send another, and to answer both would double the
+// work just when there is too much of it.
+const maxInitiationWait = 300 * time.Millisecond
 
 func (e *events) handshake(message []byte, from netip.AddrPort, local netip.Addr) bool {
 	if !e.recognizes(message) {
 		e.drops.count(dropHandshake)
 		return true
 	}
+	if len(e.queue) >= maxHandshakes {
+		return false
+	}
 	message = bytes.Clone(message)
-	return e.post(func(c *controller, now time.Time) { c.handleHandshake(message, from, local, now) })
+	arrived := time.Now()
+	return e.post(func(c *controller, now time.Time) {
+		if kind, _ := crypto.MessageType(message); kind == crypto.Initiation && now.Sub(arrived) > maxInitiationWait {
+			c.drops.count(dropBusy)
+			return
+		}
+		c.handleHandshake(message, from, local, now)
+	})
 }
 
 func (e *events) message(sa *inboundSA, payload []byte, fragmented bool) bool {
@@ -157,23 +178,24 @@ const (
 // ptb passes on a PTB that quotes the SPI and the sequence number of a packet
 // sent shortly before, and only a few of all others.
 func (e *events) ptb(m udp.PTB) {
-	spi, seq, _ := esp.ParseQuote(m.Quote)
-	for _, p := range e.peers {
-		s := p.session.Load()
-		if !s.ready() || s.path.Remote() != m.To {
-			continue
-		}
-		limit := &p.strangePTBs
-		if spi == s.sa.SPI() && s.sa.sizes.Size(seq) > 0 {
-			limit = &p.quotedPTBs
-		}
-		if limit.allow(time.Now()) {
-			mtu := m.MTU
-			e.post(func(c *controller, now time.Time) {
-				p.handlePTB(mtu, spi, seq, now)
-				c.attend(p, now)
-			})
-		}
+	p := e.places.at(m.To)
+	if p == nil {
 		return
+	}
+	s := p.session.Load()
+	if !s.ready() {
+		return
+	}
+	spi, seq, _ := esp.ParseQuote(m.Quote)
+	limit := &p.strangePTBs
+	if spi == s.sa.SPI() && s.sa.sizes.Size(seq) > 0 {
+		limit = &p.quotedPTBs
+	}
+	if limit.allow(time.Now()) {
+		mtu := m.MTU
+		e.post(func(c *controller, now time.Time) {
+			p.handlePTB(mtu, spi, seq, now)
+			c.attend(p, now)
+		})
 	}
 }

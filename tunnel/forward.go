@@ -10,14 +10,14 @@ import (
 	"fathom/tunnel/tun"
 )
 
-// forwarder sends inner packets to peers, and does what is needed to make them
-// fit: it is the one place that applies the policy for packets above the inner
-// MTU.
+// forwarder sends inner packets to peers, and makes them fit: it is the one place
+// that applies the policy for packets above the inner MTU.
 //
 //	                      carry                    signal            drop
 //	superpacket           cut                      cut               cut, if the segments fit
 //	TCP, IPv6 or with DF  cut                      as the rest       dropped
 //	IPv4 without DF       fragmented               fragmented        dropped
+//	UDP up to 1500 bytes  tunnel fragments         dropped, PTB      dropped
 //	the rest              tunnel fragments, PTB    dropped, PTB      dropped
 //
 // Each goroutine that sends has its own.
@@ -35,7 +35,7 @@ type forwarder struct {
 	parts      [1][]byte
 }
 
-// forwardPolicy is what the configuration says.
+// forwardPolicy holds the configuration's part in forwarding.
 type forwardPolicy struct {
 	oversize string // conf.OversizeCarry, -Signal or -Drop
 	clampMSS bool
@@ -91,12 +91,15 @@ func (f *forwarder) single(to *session, packet *inner.Packet) error {
 func (f *forwarder) segments(to *session, packet *inner.Packet, o inner.Offload, lossy bool) error {
 	segment, mtu := int(o.SegmentSize), to.path.innerMTU
 	if f.policy.oversize != conf.OversizeCarry || !packet.V6 && !packet.DontFragment {
-		// Each segment is as large as its sender wants it, and has chosen an
-		// identification for, where there is one (RFC 6864).
+		// Each segment keeps the size that its sender wants and, in IPv4, has
+		// chosen an identification for (RFC 6864).
 		mtu = noLimit
 	}
 	if err := f.cutter.TCP(packet, segment, mtu); err != nil {
 		return err
+	}
+	if n := f.cutter.Oversize(segment); n > 0 {
+		to.peer.surgery.tcpCut.Add(uint64(n))
 	}
 	if lossy {
 		f.lose(to)
@@ -126,7 +129,7 @@ func (f *forwarder) datagrams(to *session, packet *inner.Packet, o inner.Offload
 	return f.pieces(to, packet)
 }
 
-// pieces writes what the cutter has straight into the outbox, where it is
+// pieces writes the cutter's pieces straight into the outbox, where they are
 // sealed in place.
 func (f *forwarder) pieces(to *session, packet *inner.Packet) error {
 	tos, nextHeader := f.policy.class.Encapsulate(packet.TOS), packet.NextHeader()
@@ -160,14 +163,14 @@ func (f *forwarder) packets(packet *inner.Packet, o inner.Offload) int {
 	return f.cutter.Pieces()
 }
 
-// lose drops the first piece of what the cutter has.
+// lose drops the cutter's first piece.
 func (f *forwarder) lose(to *session) {
 	f.cutter.Skip()
 	to.peer.drops.count(dropStanding)
 }
 
-// eachPiece treats what the cutter has as packets of their own, any of which
-// may be too large.
+// eachPiece treats the cutter's pieces as packets of their own, any of which may
+// be too large.
 func (f *forwarder) eachPiece(to *session, nextHeader uint8) error {
 	cutter := f.cutter // tooLarge uses the other
 	for {
@@ -213,17 +216,35 @@ func (f *forwarder) tooLarge(to *session, packet *inner.Packet) error {
 		to.peer.surgery.fragmented.Add(1)
 		return f.fragments(to, packet)
 	}
-	if len(packet.Bytes) > mtu {
-		f.tell(to, packet, mtu)
-		if !carry {
-			return errTooLarge
-		}
+	if told := f.toldMTU(packet, mtu); len(packet.Bytes) > told {
+		f.tell(to, packet, told)
+	}
+	if !carry {
+		return errTooLarge
 	}
 	if err := f.splitter.Split(packet, to.path.innerMTU); err != nil {
 		return errTooLarge
 	}
 	to.peer.surgery.split.Add(1)
 	return f.tunnelFragments(to, packet)
+}
+
+// toldMTU returns the MTU that the sender of a packet is told, in bytes, where
+// mtu fits.
+//
+// A PTB beside a packet that is carried must not do harm. TCP and tunnels of
+// other kinds send smaller packets from then on. UDP leaves it to programs: to
+// one that asks for DF the host refuses larger datagrams (EMSGSIZE), for minutes.
+// QUIC looks for the largest datagram by itself (RFC 8899). It would be told
+// that the size does not pass, and then that it has arrived; some believe the
+// latter, and lose whatever they send from then on. So datagrams of the size of
+// an Ethernet are carried without a word. Larger ones may be more than the far
+// network takes, so their senders are told of that size.
+func (f *forwarder) toldMTU(packet *inner.Packet, mtu int) int {
+	if f.policy.oversize == conf.OversizeCarry && packet.IsUDP() {
+		return max(mtu, ethernetMTU)
+	}
+	return mtu
 }
 
 func (f *forwarder) fragments(to *session, packet *inner.Packet) error {
@@ -239,8 +260,8 @@ func (f *forwarder) fragments(to *session, packet *inner.Packet) error {
 	}
 }
 
-// tunnelFragments sends what the splitter has, under consecutive sequence
-// numbers (RFC 9347 section 2.2.3).
+// tunnelFragments sends the splitter's payloads, under consecutive sequence numbers
+// (RFC 9347 section 2.2.3).
 func (f *forwarder) tunnelFragments(to *session, packet *inner.Packet) error {
 	tos := f.policy.class.Encapsulate(packet.TOS)
 	numbers, err := f.sender.reserveAll(to.sa, f.splitter.Payloads())
@@ -255,8 +276,8 @@ func (f *forwarder) tunnelFragments(to *session, packet *inner.Packet) error {
 	return nil
 }
 
-// tell answers a packet with a PTB, unless that is not allowed or there have
-// been enough.
+// tell answers a packet with a PTB, unless the packet must not be answered or the
+// limit of PTBs is reached.
 func (f *forwarder) tell(to *session, packet *inner.Packet, mtu int) {
 	ptb, err := inner.AppendPTB(f.ptb[:0], packet, mtu)
 	if err != nil || !f.ptbs.Allow(packet.Source, time.Now()) {
@@ -268,7 +289,7 @@ func (f *forwarder) tell(to *session, packet *inner.Packet, mtu int) {
 	}
 }
 
-// releaseWaiting sends what waits for the peer's SA, if it has one by now.
+// releaseWaiting sends the packets that waited for the peer's SA, if there is one.
 func (f *forwarder) releaseWaiting(p *peer, now time.Time) {
 	to := p.session.Load()
 	if !to.ready() {

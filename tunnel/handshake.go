@@ -12,20 +12,24 @@ import (
 	"fathom/tunnel/udp"
 )
 
-// This file acts on what the handshaker says.
+// This file acts on the handshaker's outcomes.
 
 // resolveEvery is how many attempts pass between look-ups of the endpoint's
 // name.
 const resolveEvery = 4
 
-// initiate sends an initiation to a peer, or finds out first where it is.
+// initiate sends an initiation to a peer, or finds out first where it is. When
+// many are to be called at once, the peer waits for its turn.
 func (c *controller) initiate(p *peer, now time.Time) {
-	if p.initiations.attempts%resolveEvery == 0 {
+	if p.initiations.attempts%resolveEvery == 0 && !p.initiations.turn {
 		c.resolve(p)
 	}
 	path := p.nextEndpoint()
 	if path == nil {
 		c.handshaker.initiate(p, netip.AddrPort{}, now)
+		return
+	}
+	if !p.initiations.inTurn(&c.turns, now) {
 		return
 	}
 	o := c.handshaker.initiate(p, path.Remote(), now)
@@ -37,8 +41,8 @@ func (c *controller) initiate(p *peer, now time.Time) {
 	c.warn(p, o.err, now)
 }
 
-// nextEndpoint returns where the next initiation goes: to where the peer was
-// last, in turn with what its configured endpoint resolves to.
+// nextEndpoint returns where the next initiation goes: to the peer's last place,
+// in turn with the addresses of its configured endpoint.
 func (p *peer) nextEndpoint() *path {
 	known := p.path
 	endpoints := len(p.candidates)
@@ -114,11 +118,12 @@ func (c *controller) established(p *peer, at netip.AddrPort, rtt time.Duration, 
 	p.last, p.up = now, true
 	c.log.Log(context.Background(), level, event, "peer", p.name, "cipher", pair.outbound.Suite(), "initiator", pair.initiator,
 		"send_spi", spiString(pair.outbound.SPI()), "receive_spi", spiString(pair.inbound.spi))
+	p.publish()
 	if first {
 		p.beginDiscovery(now)
+	} else {
+		p.discovery.NewSA(&pair.outbound.sizes)
 	}
-	p.publish()
-	p.discovery.NewSA(&pair.outbound.sizes)
 	if p.path != nil && p.path.Remote() == at {
 		p.validate(rtt)
 	}
@@ -132,25 +137,3 @@ func (p *peer) validate(rtt time.Duration) {
 }
 
 func spiString(spi uint32) string { return fmt.Sprintf("0x%08x", spi) }
-
-// warn tells the operator of an error that is a *handshakeWarning: of a
-// peer's, or with nil of a stranger's. It does so rarely: the network decides
-// how many there are.
-func (c *controller) warn(p *peer, err error, now time.Time) {
-	var w *handshakeWarning
-	if !errors.As(err, &w) {
-		return
-	}
-	details, limit := w.details, &c.strangers
-	if p != nil {
-		details, limit = append([]any{"peer", p.name}, details...), &p.warnings
-	}
-	if w.hint != "" {
-		details = append(details, "hint", w.hint)
-	}
-	if limit.allow(now) {
-		c.log.Warn(w.what, details...)
-	} else {
-		c.log.Debug(w.what, details...)
-	}
-}

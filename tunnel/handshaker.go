@@ -12,8 +12,8 @@ import (
 )
 
 // handshaker runs the handshakes with all peers: messages and the time go in,
-// outcomes come out. It sends nothing, logs nothing and reads no clock; what it
-// wants done, the controller does. It belongs to the control goroutine, except
+// outcomes come out. It sends nothing, logs nothing and reads no clock; the
+// controller acts on the outcomes. It belongs to the control goroutine, except
 // for recognizes.
 type handshaker struct {
 	private   crypto.PrivateKey
@@ -28,7 +28,7 @@ type handshaker struct {
 	initiators map[uint32]*peer
 }
 
-// outcome is what a message, or an initiation that was due, leads to.
+// outcome is the result of a message, or of an initiation that was due.
 type outcome struct {
 	// peer is whom it concerns, nil if that is not known.
 	peer *peer
@@ -40,19 +40,10 @@ type outcome struct {
 	keys crypto.Keys
 	// rtt is how long the answer to our initiation took, if pair is of one.
 	rtt time.Duration
-	// err says why a message came to nothing. It is a *handshakeWarning if the
-	// operator can do something about it.
+	// err says why a message, or an initiation, came to nothing. It is a *warning
+	// if the operator should hear of it.
 	err error
 }
-
-// handshakeWarning is an error that the operator should hear of.
-type handshakeWarning struct {
-	what    string
-	hint    string // what the operator can do
-	details []any  // for the log, in pairs of key and value
-}
-
-func (w *handshakeWarning) Error() string { return w.what }
 
 var (
 	errCollision    = errors.New("our own initiation prevails")
@@ -63,11 +54,7 @@ var (
 // complainEvery is how many attempts pass between warnings.
 const complainEvery = 5
 
-func newHandshaker(private crypto.PrivateKey, suites []uint16, newSPI func() uint32, peers []*peer, random io.Reader) (*handshaker, error) {
-	public, err := private.Public()
-	if err != nil {
-		return nil, fmt.Errorf("private key: %w", err)
-	}
+func newHandshaker(private crypto.PrivateKey, public crypto.PublicKey, suites []uint16, newSPI func() uint32, peers []*peer, random io.Reader) (*handshaker, error) {
 	responder, err := crypto.NewResponder(private, random)
 	if err != nil {
 		return nil, fmt.Errorf("handshake: %w", err)
@@ -86,14 +73,13 @@ func newHandshaker(private crypto.PrivateKey, suites []uint16, newSPI func() uin
 // a sender that knows our public key. Any goroutine may ask.
 func (h *handshaker) recognizes(message []byte) bool { return h.responder.Recognizes(message) }
 
-// offer is what this end says of itself in a handshake. Each has an SPI of its
-// own.
+// offer returns this end's part in a handshake. Each offer has an SPI of its own.
 func (h *handshaker) offer() crypto.Offer {
 	return crypto.Offer{SPI: h.newSPI(), Suites: h.suites}
 }
 
-// initiate makes the initiation that is due. An invalid endpoint says that the
-// peer's is not known; the attempt then counts like one without an answer.
+// initiate makes the initiation that is due. An invalid endpoint means that the
+// peer's is unknown; the attempt then counts like one without an answer.
 func (h *handshaker) initiate(p *peer, to netip.AddrPort, now time.Time) outcome {
 	wait := crypto.RetryAfter(p.initiations.attempts, h.random)
 	if !to.IsValid() {
@@ -103,13 +89,13 @@ func (h *handshaker) initiate(p *peer, to netip.AddrPort, now time.Time) outcome
 	datagram, initiator, err := h.initiation(p, now)
 	if err != nil {
 		p.initiations.postpone(now, wait)
-		return outcome{peer: p, err: err}
+		return outcome{peer: p, err: &warning{what: "cannot make a handshake", cause: err}}
 	}
 	h.initiators[initiator.ID()] = p
 	h.forget(p.initiations.sent(initiation{initiator, to, now}, wait))
 	o := outcome{peer: p, datagram: datagram, to: to}
 	if n := p.initiations.attempts; n%complainEvery == 0 {
-		o.err = &handshakeWarning{
+		o.err = &warning{
 			what:    "no answer to handshake",
 			hint:    "is the peer up, the UDP port open, and this host's public key in its configuration?",
 			details: []any{"endpoint", to, "attempts", n},
@@ -127,7 +113,7 @@ func (h *handshaker) initiation(p *peer, now time.Time) (datagram []byte, i *cry
 	return datagram, i, err
 }
 
-// forget makes the answers to initiations answers to nothing.
+// forget voids the answers to initiations.
 func (h *handshaker) forget(list []initiation) {
 	for _, i := range list {
 		delete(h.initiators, i.initiator.ID())
@@ -167,7 +153,10 @@ func (h *handshaker) answered(message []byte) (*peer, initiation, error) {
 	if p == nil {
 		return nil, initiation{}, errUnknownID
 	}
-	i, _ := p.initiations.find(id)
+	i, ok := p.initiations.find(id)
+	if !ok {
+		return nil, initiation{}, errUnknownID
+	}
 	return p, i, nil
 }
 
@@ -184,7 +173,7 @@ func (h *handshaker) handleInitiation(message []byte, from netip.AddrPort, now t
 	}
 	p := h.peers[pending.Remote()]
 	if p == nil {
-		return outcome{err: &handshakeWarning{
+		return outcome{err: &warning{
 			what:    "handshake from a stranger",
 			hint:    "to admit it, add a [[peer]] with this public_key",
 			details: []any{"from", from, "public_key", pending.Remote()},
@@ -198,7 +187,7 @@ func (h *handshaker) handleInitiation(message []byte, from netip.AddrPort, now t
 	}
 	response, keys, err := pending.Respond(esp.AppendMarker(nil), p.preshared, h.offer())
 	if errors.Is(err, crypto.ErrNoCommonSuite) {
-		err = &handshakeWarning{what: "no cipher in common", hint: "compare tunnel.ciphers of both ends"}
+		err = &warning{what: "no cipher in common", cause: err, hint: "compare tunnel.ciphers of both ends"}
 	}
 	if err != nil {
 		return outcome{peer: p, err: err}
@@ -215,9 +204,10 @@ func (h *handshaker) handleInitiation(message []byte, from netip.AddrPort, now t
 func (h *handshaker) handleResponse(p *peer, i initiation, message []byte, from netip.AddrPort, now time.Time) outcome {
 	keys, err := i.initiator.Finish(message)
 	if err != nil {
-		return outcome{peer: p, err: &handshakeWarning{
+		return outcome{peer: p, err: &warning{
 			what:    "peer's answer is not authentic",
 			hint:    "do both ends have the same preshared_key_file contents, and does public_key name this peer?",
+			cause:   err,
 			details: []any{"from", from},
 		}}
 	}
@@ -229,8 +219,8 @@ func (h *handshaker) handleResponse(p *peer, i initiation, message []byte, from 
 	return outcome{peer: p, pair: pair, keys: keys, rtt: now.Sub(i.sent)}
 }
 
-// handshakeLoad tells whether so many initiations arrive that the senders
-// must prove their addresses first.
+// handshakeLoad counts initiations and tells whether there are too many: then
+// senders must prove their addresses first.
 type handshakeLoad struct {
 	second time.Time
 	count  int
@@ -240,7 +230,7 @@ type handshakeLoad struct {
 // cookie.
 const maxInitiations = 50
 
-// high counts one initiation and reports whether they are too many.
+// high counts one initiation and reports whether there are too many.
 func (l *handshakeLoad) high(now time.Time) bool {
 	if now.Sub(l.second) >= time.Second {
 		l.second, l.count = now, 0

@@ -39,7 +39,7 @@ func parties(t *testing.T) (a, b *party) {
 	}
 	newParty := func(i int, at string) *party {
 		p := newPeer(conf.Peer{PublicKey: conf.Key(public[1-i])})
-		h, err := newHandshaker(keys[i], []uint16{uint16(esp.AES256GCM), uint16(esp.ChaCha20Poly1305)}, new(spiTable).unused, []*peer{p}, rand.Reader)
+		h, err := newHandshaker(keys[i], public[i], []uint16{uint16(esp.AES256GCM), uint16(esp.ChaCha20Poly1305)}, new(spiTable).unused, []*peer{p}, rand.Reader)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,7 +48,7 @@ func parties(t *testing.T) (a, b *party) {
 	return newParty(0, "192.0.2.1:4500"), newParty(1, "192.0.2.2:4500")
 }
 
-// receive is what happens to a datagram of the other party's.
+// receive takes in a datagram of the other party's.
 func (p *party) receive(datagram []byte, from *party, now time.Time) outcome {
 	return p.handle(datagram[esp.MarkerSize:], from.at, now)
 }
@@ -57,10 +57,10 @@ func (p *party) receive(datagram []byte, from *party, now time.Time) outcome {
 func TestHandshakes(t *testing.T) {
 	start := time.Unix(1_700_000_000, 0)
 	const trip = 30 * time.Millisecond // one way
-	warning := func(what string) func(error) bool {
+	warns := func(what string, cause error) func(error) bool {
 		return func(err error) bool {
-			var w *handshakeWarning
-			return errors.As(err, &w) && w.what == what && w.hint != ""
+			var w *warning
+			return errors.As(err, &w) && w.what == what && w.hint != "" && errors.Is(w.cause, cause)
 		}
 	}
 	is := func(want error) func(error) bool { return func(err error) bool { return errors.Is(err, want) } }
@@ -73,9 +73,9 @@ func TestHandshakes(t *testing.T) {
 		failure            func(error) bool
 	}{
 		{"two that know each other", func(a, b *party) {}, true, true, nil},
-		{"a preshared key on one side alone", func(a, b *party) { a.peer.preshared = crypto.PresharedKey{1} }, true, false, warning("peer's answer is not authentic")},
-		{"a caller that is unknown", func(a, b *party) { clear(b.peers) }, false, false, warning("handshake from a stranger")},
-		{"no cipher in common", func(a, b *party) { a.suites, b.suites = a.suites[:1], a.suites[1:] }, false, false, warning("no cipher in common")},
+		{"a preshared key on one side alone", func(a, b *party) { a.peer.preshared = crypto.PresharedKey{1} }, true, false, warns("peer's answer is not authentic", crypto.ErrAuth)},
+		{"a caller that is unknown", func(a, b *party) { clear(b.peers) }, false, false, warns("handshake from a stranger", nil)},
+		{"no cipher in common", func(a, b *party) { a.suites, b.suites = a.suites[:1], a.suites[1:] }, false, false, warns("no cipher in common", crypto.ErrNoCommonSuite)},
 		{"an SPI that is reserved", func(a, b *party) { a.newSPI = func() uint32 { return 255 } }, false, false, func(err error) bool { return err != nil }},
 		{"an answer with an SPI that is reserved", func(a, b *party) { b.newSPI = func() uint32 { return 255 } }, false, false, func(err error) bool { return err != nil }},
 		{"a called one that is under load", func(a, b *party) { b.load = handshakeLoad{start.Add(time.Hour), maxInitiations} }, false, false, is(errCookieWanted)},
@@ -196,6 +196,19 @@ func TestNoAnswerIsWorthAWarning(t *testing.T) {
 	a.initiate(a.peer, netip.AddrPort{}, now)
 	if a.peer.initiations.attempts != 4*complainEvery+1 || !a.peer.initiations.next.After(now) {
 		t.Error("an attempt without an endpoint does not count")
+	}
+}
+
+// TestAnAnswerToAnInitiationThatIsGone: the peer is known by the id, and the
+// initiation is not.
+func TestAnAnswerToAnInitiationThatIsGone(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	a, b := parties(t)
+	a.peer.initiations.want(now)
+	answer := b.receive(a.initiate(a.peer, b.at, now).datagram, a, now)
+	a.peer.initiations.outstanding = nil
+	if o := a.receive(answer.datagram, b, now); !errors.Is(o.err, errUnknownID) {
+		t.Errorf("%+v", o)
 	}
 }
 

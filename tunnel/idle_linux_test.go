@@ -17,14 +17,19 @@ import (
 // establish gives a peer an SA pair and a path that has been searched.
 func establish(t testing.TB, c *controller, p *peer, now time.Time) {
 	t.Helper()
+	establishAt(t, c, p, netip.MustParseAddrPort("127.0.0.1:9"), netip.Addr{}, now)
+}
+
+// establishAt does so at an endpoint, towards our local address.
+func establishAt(t testing.TB, c *controller, p *peer, endpoint netip.AddrPort, local netip.Addr, now time.Time) {
+	t.Helper()
 	spi := c.spis.unused()
 	pair, err := newSAPair(p, crypto.Keys{SendSPI: spi, ReceiveSPI: spi, Suite: uint16(esp.AES256GCM)}, true, now)
 	if err != nil {
 		t.Fatal(err)
 	}
 	pair.inbound.used.Store(true)
-	endpoint := netip.MustParseAddrPort("127.0.0.1:9")
-	c.install(outcome{peer: p, pair: pair, rtt: time.Millisecond}, endpoint, netip.Addr{}, now)
+	c.install(outcome{peer: p, pair: pair, rtt: time.Millisecond}, endpoint, local, now)
 	p.validated = true
 	for probes := p.discovery.Poll(nil, now); len(probes) > 0; probes = p.discovery.Poll(nil, now) {
 		for _, a := range probes {
@@ -62,7 +67,7 @@ func newHub(t testing.TB, peers int) *hub {
 	return h
 }
 
-// pass lets time pass: whatever is due is done in time.
+// pass lets time pass, and does all due work in time.
 func (h *hub) pass(d time.Duration) {
 	end := h.now.Add(d)
 	for {
@@ -73,7 +78,7 @@ func (h *hub) pass(d time.Duration) {
 		}
 		h.now = at
 		h.wakes++
-		due := h.agenda.take(h.now)
+		due := h.agenda.take(h.now, len(h.peers))
 		h.looks += len(due)
 		for _, p := range due {
 			h.attend(p, h.now)

@@ -8,9 +8,9 @@ import (
 	"fathom/crypto"
 )
 
-// maxOutstanding is how many unanswered initiations may still be answered.
-// More than one, lest a path whose round trip is longer than our patience
-// never completes a handshake.
+// maxOutstanding is how many unanswered initiations may still be answered. With
+// only one, a handshake would never complete on a path whose round trip is longer
+// than the wait before the next initiation.
 const maxOutstanding = 3
 
 // initiations decides when this end sends initiations to a peer and knows those
@@ -19,6 +19,7 @@ const maxOutstanding = 3
 type initiations struct {
 	wanted      bool
 	next        time.Time // when the next initiation is due
+	turn        bool      // next is this peer's turn among those to be called
 	attempts    int       // initiations since the exchange was wanted
 	outstanding []initiation
 	cookie      crypto.Cookie // from the peer, while it is under load
@@ -47,8 +48,42 @@ func (s *initiations) hurry(now time.Time) {
 // due reports whether an initiation is to be sent now.
 func (s *initiations) due(now time.Time) bool { return s.wanted && !now.Before(s.next) }
 
-// sent records an initiation; the next one follows after wait. It returns those
-// that may not be answered any more.
+// inTurn reports whether it is the peer's turn to be called, else it waits for
+// that.
+func (s *initiations) inTurn(t *turns, now time.Time) bool {
+	if !s.turn {
+		if at := t.take(now); at.After(now) {
+			s.next, s.turn = at, true
+			return false
+		}
+	}
+	s.turn = false
+	return true
+}
+
+// initiationGap is the least time from one initiation to the next, whichever
+// peers they are for. A hub that has thousands to call at once would otherwise be
+// busy with that when their answers come, and call them again.
+const initiationGap = time.Millisecond
+
+// turns are given to those who want to send an initiation. The zero value is
+// ready; pure.
+type turns struct {
+	next time.Time // the first that is free
+}
+
+// take returns the time of a turn, which is now if no other peer waits.
+func (t *turns) take(now time.Time) time.Time {
+	at := t.next
+	if at.Before(now) {
+		at = now
+	}
+	t.next = at.Add(initiationGap)
+	return at
+}
+
+// sent records an initiation; the next one follows after wait. It returns the
+// initiations that may not be answered any more.
 func (s *initiations) sent(i initiation, wait time.Duration) (void []initiation) {
 	if excess := len(s.outstanding) + 1 - maxOutstanding; excess > 0 {
 		void = slices.Clone(s.outstanding[:excess])
@@ -94,10 +129,10 @@ const collisionRetry = 50 * time.Millisecond
 // prevails decides the collision when both ends initiate at once, so that one
 // SA pair comes of it. The initiation of the end with the greater public key
 // goes on; that end ignores the other's. It does so only while its own may
-// just be crossing the other on the same path: an initiation that was lost or
-// went to where the peer no longer is must not keep the peer out. One that was
-// lost because the peer has only now come up is the more likely case of the
-// two: once in an exchange the next initiation therefore follows soon.
+// just be crossing the other on the same path: an initiation that was lost, or
+// went to a place that the peer has left, must not keep the peer out. More likely
+// than a crossing is that ours was lost because the peer has only now come up.
+// Once in an exchange the next initiation therefore follows soon.
 func (s *initiations) prevails(from netip.AddrPort, oursIsGreater bool, now time.Time) bool {
 	if !oursIsGreater || len(s.outstanding) == 0 {
 		return false

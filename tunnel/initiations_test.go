@@ -121,3 +121,32 @@ func TestTheLastInitiationsMayBeAnswered(t *testing.T) {
 		t.Error("one is found after the exchange")
 	}
 }
+
+// TestManyAreCalledInTurn: each once, and no two at the same time.
+func TestManyAreCalledInTurn(t *testing.T) {
+	start := time.Unix(1000, 0)
+	var turns turns
+	list := make([]initiations, 100)
+	for i := range list {
+		list[i].want(start)
+	}
+	called := 0
+	for now := start; called < len(list); now = now.Add(initiationGap / 4) {
+		before := called
+		for i := range list {
+			if s := &list[i]; s.due(now) && s.inTurn(&turns, now) {
+				called++
+				s.postpone(now, time.Hour)
+			}
+		}
+		if called > before+1 {
+			t.Fatalf("%d at once", called-before)
+		}
+		if took := now.Sub(start); took > time.Duration(len(list))*initiationGap {
+			t.Fatalf("after %v %d are called", took, called)
+		}
+	}
+	if turn := turns.take(start.Add(time.Hour)); !turn.Equal(start.Add(time.Hour)) {
+		t.Errorf("a single peer waits until %v", turn)
+	}
+}

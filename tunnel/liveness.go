@@ -13,10 +13,10 @@ const (
 	idleEcho = 10 * time.Second
 )
 
-// liveness tells from the packet counters whether a peer still answers, in
-// the manner of RFC 3706: who sends and hears nothing asks. Nothing is sent
-// while the traffic itself answers the question. The zero value is ready;
-// owned by the control goroutine.
+// liveness tells from the packet counters whether a peer still answers, in the
+// manner of RFC 3706: an end that sends and hears nothing asks. It sends nothing
+// while the traffic itself answers the question. The zero value is ready; owned
+// by the control goroutine.
 type liveness struct {
 	rx, tx     uint64    // counters at the last look
 	looked     time.Time // the last look
@@ -31,8 +31,8 @@ func (l *liveness) reset(now time.Time) {
 	l.looked, l.heard, l.unanswered, l.asked, l.dead = now, now, time.Time{}, time.Time{}, false
 }
 
-// hears notes that a message of the peer's arrived just now. What has been sent
-// until then, tx packets, needs no other answer.
+// hears notes that a message of the peer's arrived just now. The tx packets sent
+// until then need no other answer.
 func (l *liveness) hears(now time.Time, tx uint64) {
 	l.heard, l.unanswered, l.tx = now, time.Time{}, tx
 }
@@ -42,10 +42,10 @@ func (l *liveness) silent() bool { return l.dead }
 
 // look compares the counters of authenticated packets received and packets
 // sent with those of the look before. It says whether to send an echo, and
-// whether the peer is to be taken for dead. An idle peer is looked at rarely:
-// all that is known of packets that have arrived since the last look is that
-// they came after it. The first packet sent after a rest, however, raises an
-// event, so it was sent just now.
+// whether the peer is to be taken for dead. An idle peer is looked at rarely, so
+// packets that have arrived since the last look may have come at any time after
+// it. The first packet sent after a rest, however, raises an event, so it was
+// sent just now.
 func (l *liveness) look(now time.Time, rx, tx uint64) (echo, dead bool) {
 	if rx != l.rx {
 		if l.looked.After(l.heard) {

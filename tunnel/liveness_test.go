@@ -34,7 +34,7 @@ func TestLiveness(t *testing.T) {
 		{"what came while the peer was left alone may have come at once", []look{
 			{time.Second, 0, 0, false, false}, {idleEcho, 1, 0, false, false}, {idleEcho + time.Second, 1, 0, true, false},
 		}},
-		{"what is sent after a rest is not answered by what came before", []look{
+		{"a packet sent after a rest is not answered by earlier ones", []look{
 			{time.Second, 0, 0, false, false}, {5 * time.Second, 1, 1, false, false},
 			{5*time.Second + tick, 1, 1, false, false}, {5*time.Second + echoAfter, 1, 1, true, false},
 			{5*time.Second + deadAfter, 1, 2, true, true},
@@ -62,8 +62,8 @@ func TestLiveness(t *testing.T) {
 	}
 }
 
-// TestAnAnswerIsNotUnanswered: who hears a message and answers it expects nothing
-// more.
+// TestAnAnswerIsNotUnanswered: an end that hears a message and answers it expects
+// no answer to that.
 func TestAnAnswerIsNotUnanswered(t *testing.T) {
 	start := time.Unix(1000, 0)
 	after := func(d time.Duration) time.Time { return start.Add(d) }

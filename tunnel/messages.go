@@ -39,7 +39,7 @@ func (c *controller) handleControl(sa *inboundSA, payload []byte, fragmented boo
 			p.handleReport(e, now)
 		case control.Close:
 			if pair != p.sas.current {
-				return // of a pair that has been replaced since
+				return // about a pair that has been replaced since
 			}
 			c.spis.remove(p.sas.clear())
 			c.lost(p, "closed by peer", now)

@@ -10,13 +10,13 @@ import (
 	"fathom/tunnel/udp"
 )
 
-// messenger sends what the control goroutine has to say to peers. What is
-// refused is counted; the protocols behind the messages send them again.
+// messenger sends the control goroutine's messages to peers. It counts refused
+// messages; the protocols behind them send them again.
 type messenger struct {
 	sender messageSender
 }
 
-// messageSender is what a messenger uses of a sender.
+// messageSender is the part of a sender that a messenger uses.
 type messageSender interface {
 	control(to *session, payload []byte, size int) error
 	plain(datagram []byte, to *udp.Destination) error
@@ -82,8 +82,9 @@ func (m messenger) plain(datagram []byte, to *udp.Destination) error {
 	return m.sender.plain(datagram, to)
 }
 
-// reported remembers up to which sequence number the last reports have told,
-// the oldest first: what comes again in each is enough for some to be lost.
+// reported remembers the highest sequence number of each of the last reports, the
+// oldest first. Each report repeats what the remembered ones told, so that some of
+// them may be lost.
 type reported [4]uint32
 
 // words returns how many words of 64 packets the next report needs, whose

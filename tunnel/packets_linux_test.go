@@ -5,8 +5,8 @@ import (
 	"net/netip"
 )
 
-// ipv4Packet returns an IPv4 packet of the given size; nothing of it but what
-// the tunnel reads is meaningful.
+// ipv4Packet returns an IPv4 packet of the given size. Only the fields that the
+// tunnel reads have meaning.
 func ipv4Packet(source, destination string, size int) []byte {
 	b := make([]byte, size)
 	b[0] = 0x45
@@ -26,8 +26,8 @@ func ipv6Packet(source, destination string, size int) []byte {
 	return b
 }
 
-// sumHeader gives an IPv4 packet the checksum of its header, without which no
-// surgery is done.
+// sumHeader gives an IPv4 packet the checksum of its header. Without it no surgery
+// is done.
 func sumHeader(b []byte) {
 	b[10], b[11] = 0, 0
 	binary.BigEndian.PutUint16(b[10:], ^sum16(b[:20]))

@@ -11,8 +11,8 @@ import (
 	"fathom/tunnel/status"
 )
 
-// peer is the state of one peer. Which goroutine may touch what is said in
-// the rules between the fields.
+// peer is the state of one peer. The rules between the fields say which goroutine
+// may touch them.
 type peer struct {
 	// ---- set once, read by all ----
 
@@ -25,7 +25,7 @@ type peer struct {
 
 	// ---- read by the packet loops, replaced by the control goroutine ----
 
-	// session is what to send by, nil while no endpoint is known.
+	// session is the snapshot to send by, nil while no endpoint is known.
 	session atomic.Pointer[session]
 
 	// ---- any goroutine ----
@@ -38,13 +38,14 @@ type peer struct {
 	moving    atomic.Bool // a move is on its way to the control goroutine
 	waiting   waitingRoom
 	outlet    outletQueue
-	// PTBs that quote a packet sent to the peer of late, and all others.
+	// PTBs that quote a packet recently sent to the peer, and all others.
 	quotedPTBs, strangePTBs limit
 
 	// ---- control goroutine only ----
 
 	sas            saSet
 	path           *path // where the peer is, nil while that is not known
+	egressStale    bool  // the host has changed since it was asked for the way there
 	discovery      prober
 	probeRun       *probeRun // nil: none is under way
 	probeRuns      uint64    // begun so far
@@ -56,7 +57,7 @@ type peer struct {
 	keepalive      keepalive
 	pulse          pulse
 	replays        crypto.ReplayGuard
-	candidates     []netip.AddrPort // what the endpoint's name resolves to
+	candidates     []netip.AddrPort // the addresses of the endpoint's name
 	echo           pendingEcho
 	handshakes     uint64
 	last           time.Time // of the last completed handshake
@@ -65,8 +66,8 @@ type peer struct {
 	warnings       limit     // about handshakes with this peer
 }
 
-// traffic counts inner packets as they are put on the way, those that the kernel
-// then refuses included: a superpacket as its pieces, one that is in tunnel
+// traffic counts inner packets as they are put on the way, including those that
+// the kernel then refuses. A superpacket counts as its pieces, a packet in tunnel
 // fragments once.
 type traffic struct {
 	packets, bytes atomic.Uint64

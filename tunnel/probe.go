@@ -12,9 +12,10 @@ import (
 	"fathom/tunnel/status"
 )
 
-// The token of a probe run's probe is its ID with the highest bit set, so that
-// its ack is not taken for one of the tunnel's own discovery, and with the number
-// of the run below that, so that a late ack does not enter the next run.
+// The token of a probe run's probe is its ID, marked twice. The highest bit is
+// set, so that its ack is not taken for one of the tunnel's own discovery. The
+// bits below it hold the number of the run, so that a late ack does not enter the
+// next run.
 const (
 	probeRunToken = 1 << 63
 	probeRunShift = 48 // the IDs of a run stay below: their generations are few

@@ -26,7 +26,7 @@ func TestAProbeEndsWithItsContext(t *testing.T) {
 		}
 		return is
 	}
-	eventually(t, "a probe run", 10*time.Second, running)
+	eventually(t, "a probe run", hanging, running)
 	cancel(enough)
 	if err := <-failed; !errors.Is(err, enough) {
 		t.Fatalf("error %v", err)

@@ -19,7 +19,7 @@ type prober struct {
 	actions     []pmtud.Action // scratch
 }
 
-// poll sends what is due.
+// poll sends the due probes and requests.
 func (b *prober) poll(now time.Time, send func(message []byte, size int) error) {
 	b.actions = b.Poll(b.actions[:0], now)
 	for _, a := range b.actions {

@@ -4,9 +4,9 @@ import "time"
 
 // pulse tells from the packet counters whether packets flow to or from a peer,
 // which is then looked at every tick. An idle peer is left alone: the next data
-// packet sent to it raises an event (see pmtud.SentLog.Watch), and what arrives
-// from it meanwhile is counted, and seen when something else is due. The zero
-// value is an idle peer; owned by the control goroutine.
+// packet sent to it raises an event (see pmtud.SentLog.Watch). Packets from it
+// are counted, and noticed when something else is due. The zero value is an idle
+// peer; owned by the control goroutine.
 type pulse struct {
 	rx, tx uint64
 	until  time.Time // packets flow until then at least

@@ -17,9 +17,9 @@ import (
 //	inbox ─▶ SA by SPI ─▶ opened in place ─▶ source check ─▶ coalescer ─▶ device
 //	      └▶ handshake and control messages ─▶ control goroutine
 //
-// It reads until the socket is empty before it hands on what waits in the
-// coalescer, but never waits with packets in there. One goroutine a socket
-// runs it.
+// It reads until the socket is empty, then hands on the packets in the coalescer.
+// It never waits for the socket while packets are in there. One goroutine a
+// socket runs it.
 type receiver struct {
 	inbox     *udp.Inbox
 	writer    tun.Writer
@@ -37,7 +37,7 @@ type receiver struct {
 	source netip.Addr
 	owner  *peer
 
-	// The SA of the last packet, locked, and what came on it since.
+	// The SA of the last packet, locked, and the packets that came on it since.
 	held      *inboundSA
 	authentic uint64
 	received  struct{ packets, bytes int }
@@ -79,8 +79,8 @@ const maxReceivePause = 100 * time.Millisecond
 
 // receive calls batch until the socket is closed. An error is usually an ICMP
 // message, which drain takes from the error queue; the datagrams in the socket
-// are unharmed. An error that has no message and stays is tried ever less often,
-// until it clears.
+// are unharmed. After an error without a message receive waits, ever longer, and
+// tries again until it clears.
 func receive(batch func() (datagrams int, err error), drain func() (messages int)) {
 	var pause time.Duration
 	for {
@@ -119,8 +119,8 @@ func (r *receiver) batch() (datagrams int, err error) {
 	return used, nil
 }
 
-// hold returns the SA that receives under spi, nil if there is none. It stays
-// locked until another is held, or release.
+// hold returns the SA that receives under spi, nil if no SA does. The SA stays
+// locked until another is held, or release is called.
 func (r *receiver) hold(spi uint32) *inboundSA {
 	if r.held != nil && r.held.spi == spi {
 		return r.held
@@ -134,7 +134,7 @@ func (r *receiver) hold(spi uint32) *inboundSA {
 	return sa
 }
 
-// release unlocks the SA that is held, and counts what has come on it.
+// release unlocks the held SA, and counts the packets that came on it.
 func (r *receiver) release() {
 	if r.held == nil {
 		return
@@ -147,8 +147,8 @@ func (r *receiver) release() {
 	r.held = nil
 }
 
-// flush hands on what waits to be joined. After it the inbox may be used
-// again.
+// flush hands on the packets that wait to be joined. After it the inbox may be
+// used again.
 func (r *receiver) flush() {
 	if r.coalescer != nil {
 		r.coalescer.Flush()
@@ -229,8 +229,8 @@ func (r *receiver) esp(packet []byte, a *udp.Arrival) {
 }
 
 // deliver hands an inner packet to the host, if it may come from this peer.
-// nextHeader is what the packet around it says it is, 0 says nothing; outerTOS
-// is that packet's TOS octet or traffic class. The bytes must stay until flush.
+// nextHeader is the next header of the packet around it, 0 if that does not tell;
+// outerTOS is its TOS octet or traffic class. The bytes must stay until flush.
 func (r *receiver) deliver(sa *inboundSA, plain []byte, nextHeader, outerTOS uint8) {
 	p := sa.peer
 	packet, ok := inner.Parse(plain)

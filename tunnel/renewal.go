@@ -11,8 +11,8 @@ const (
 	confirmEvery = time.Second
 )
 
-// rekeys reports whether the current pair is to be replaced when its time comes,
-// and not being replaced.
+// rekeys reports whether the current pair is to be replaced when its time comes
+// and its replacement is not under way.
 func (p *peer) rekeys() bool { return p.path != nil && !p.initiations.wanted }
 
 // confirmed reports whether the peer is known to use the current pair, and to

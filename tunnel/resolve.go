@@ -69,11 +69,12 @@ func (c *controller) resolve(p *peer) {
 	})
 }
 
-// resolved takes the outcome of a look-up. A failure keeps what was known.
+// resolved takes the outcome of a look-up. After a failure the known addresses
+// stay.
 func (c *controller) resolved(p *peer, addrs []netip.Addr, err error, now time.Time) {
 	p.resolving = false
 	if err != nil {
-		c.warn(p, &handshakeWarning{what: "endpoint's name does not resolve", details: []any{"host", p.endpoint.Host, "error", err}}, now)
+		c.warn(p, &warning{what: "endpoint's name does not resolve", cause: err, details: []any{"host", p.endpoint.Host}}, now)
 		return
 	}
 	first := len(p.candidates) == 0

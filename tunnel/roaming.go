@@ -12,12 +12,13 @@ func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time
 	if old != nil && old.Matches(to, local) {
 		return
 	}
-	mtu, err := c.host.network.EgressMTU(to.Addr())
+	mtu, err := c.egressMTU(to, local)
 	if err != nil {
-		c.log.Warn("no way to peer", "peer", p.name, "endpoint", to, "error", err)
+		c.log.Warn("no route to peer", "peer", p.name, "endpoint", to, "error", err)
 		return
 	}
 	path := newPath(to, local)
+	path.deviceMTU = c.host.fixed
 	if old != nil && old.Remote() == to {
 		// The same way back; only our own address on it is another.
 		p.setPath(path.with(old.plpmtu, old.settled, mtu))
@@ -27,33 +28,14 @@ func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time
 		return
 	}
 	p.validated = false
+	c.places.move(p, to)
 	p.setPath(path.with(0, mtu, mtu))
 	p.beginDiscovery(now)
 	c.applyPLPMTU(p)
 	path = p.path
 	c.log.Info("endpoint", "peer", p.name, "endpoint", to, "plpmtu", path.plpmtu, "inner_mtu", path.innerMTU)
-	if err := c.endpoints.remember(p.public, to); err != nil {
-		c.log.Debug("where the peer is was not saved", "error", err)
-	}
+	c.endpoints.remember(p.public, to, now)
 	if p.up {
 		c.messenger.echo(p, now) // the answer proves that the peer receives there
-	}
-}
-
-// egressChanged looks at the host's own interfaces and routes again.
-func (c *controller) egressChanged(now time.Time) {
-	for _, p := range c.peers {
-		path := p.path
-		if path == nil {
-			continue
-		}
-		mtu, err := c.host.network.EgressMTU(path.Remote().Addr())
-		if err != nil || mtu == path.egress {
-			continue // without a route there will be another change
-		}
-		c.log.Info("egress MTU", "peer", p.name, "from", path.egress, "to", mtu)
-		p.setPath(path.with(path.plpmtu, path.settled, mtu))
-		p.discovery.EgressMTU(mtu, now)
-		c.attend(p, now)
 	}
 }

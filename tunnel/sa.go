@@ -14,8 +14,8 @@ import (
 	"fathom/tunnel/inner"
 )
 
-// inboundSA is the receiving half of a pair: what the receive loops find
-// under an SPI.
+// inboundSA is the receiving half of a pair. The receive loops find it under its
+// SPI.
 type inboundSA struct {
 	spi  uint32
 	peer *peer
@@ -44,8 +44,8 @@ type saPair struct {
 	outbound    *outboundSA
 	initiator   bool // this end sent the initiation
 	established time.Time
-	// answered is where the response went, when this end has sent it: the
-	// first packet on the pair proves that the peer receives there.
+	// answered is where the response went if this end sent it: the first packet
+	// on the pair proves that the peer receives there.
 	answered netip.AddrPort
 }
 
@@ -85,9 +85,8 @@ func (p *saPair) rekeyAt(l crypto.Lifetime) time.Time {
 }
 
 const (
-	// retireGrace is how long the SAs that were replaced still receive after
-	// the peer has begun to use the new ones: the time that packets may be
-	// under way or queued.
+	// retireGrace is how long replaced SAs still receive after the peer has begun
+	// to use the new ones: packets may be under way or queued for that long.
 	retireGrace = 10 * time.Second
 	// maxPending bounds the answered handshakes that wait for their first
 	// packet. More than one is normal where the round trip takes longer than
@@ -118,17 +117,16 @@ type retiringPair struct {
 	until time.Time
 }
 
-// initiated installs a pair whose handshake this end began. The peer has had
-// it since before it sent the answer, so it can be sent on at once; the former
-// pair must receive for as long as the peer may still send on it, at most
-// until expiry.
+// initiated installs a pair whose handshake this end began. The peer installed the
+// pair before it sent the answer, so we may send on it at once. The former pair
+// must receive for as long as the peer may still send on it, at most until expiry.
 func (s *saSet) initiated(p *saPair, expiry time.Time) {
 	s.retireCurrent(expiry)
 	s.current = p
 }
 
-// answered installs a pair whose handshake this end has answered: it may
-// receive, but is not sent on before the peer has proved to have it.
+// answered installs a pair whose handshake this end has answered. The pair may
+// receive, but nothing is sent on it before the peer has proved to have it.
 func (s *saSet) answered(p *saPair, now time.Time) {
 	if len(s.pending) == maxPending {
 		s.retire(s.pending[0], now)

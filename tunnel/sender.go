@@ -44,7 +44,7 @@ type sendEvents interface {
 // same SAs.
 type senderPlace struct {
 	index int
-	waits bool // for room in a full socket; else what does not fit is dropped
+	waits bool // for room in a full socket; else packets without room are dropped
 	max   int  // datagrams that it may have numbered and not sent, 0: the outbox's default
 }
 
@@ -71,7 +71,7 @@ func newSender(place senderPlace, conn *udp.Conn, events sendEvents) *sender {
 }
 
 // refused counts datagrams that the kernel has not taken. The owner is their
-// session, nil for what is not ESP.
+// session, nil for datagrams that are not ESP.
 func (s *sender) refused(owner any, datagrams, size int, why error) {
 	to, ok := owner.(*session)
 	if !ok {
@@ -87,8 +87,8 @@ func (s *sender) refused(owner any, datagrams, size int, why error) {
 	}
 }
 
-// flush sends what is in the outbox. The error is that of the last datagram that
-// the kernel has refused, and has been counted.
+// flush sends the datagrams in the outbox. The error is that of the last datagram
+// that the kernel has refused. It has been counted.
 func (s *sender) flush() error {
 	for _, q := range s.queued {
 		// Before any of them can be seen to arrive.
@@ -103,8 +103,8 @@ func (s *sender) flush() error {
 	return err
 }
 
-// room returns the place for a datagram of at most size bytes, which is the last
-// in the outbox or the first after a flush.
+// room returns the place for a datagram of at most size bytes, at the end of the
+// outbox. It flushes first if the outbox is full.
 func (s *sender) room(size int) []byte {
 	room := s.outbox.Room(size)
 	if room == nil {
@@ -120,8 +120,8 @@ func (s *sender) payloadRoom(size int) []byte {
 	return s.room(esp.PacketSize(size))[esp.HeaderSize:esp.HeaderSize]
 }
 
-// reserve takes consecutive sequence numbers for packets of data, which are then
-// sealed by sealNext: as many as wanted, fewer if the outbox is nearly full.
+// reserve takes up to wanted consecutive sequence numbers for packets of data,
+// fewer if the outbox is nearly full. sealNext uses them.
 func (s *sender) reserve(sa *outboundSA, wanted int) (esp.Numbers, error) {
 	if s.outbox.Free() == 0 {
 		_ = s.flush() // counted
@@ -164,7 +164,7 @@ func (s *sender) sealNext(to *session, numbers *esp.Numbers, payload []byte, nex
 	}
 }
 
-// queue returns the count of what waits for a session.
+// queue returns the count of the packets that wait for a session.
 func (s *sender) queue(to *session) *queued {
 	if n := len(s.queued); n > 0 && s.queued[n-1].to == to {
 		return &s.queued[n-1]

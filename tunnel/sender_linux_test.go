@@ -39,7 +39,7 @@ func (d *datapath) receiving() (stop func()) {
 }
 
 // TestNoTransmitterFallsBehindTheWindow lets them seal in turn and hand over as late
-// as they can, one after the other: what the last one has is still accepted.
+// as they can, one after the other: the packets of the last are still accepted.
 func TestNoTransmitterFallsBehindTheWindow(t *testing.T) {
 	for _, n := range []int{1, 2, 3, 8, pmtud.MaxSenders - 1} {
 		d := newDatapath(t, true, conf.Tunnel{Oversize: conf.OversizeCarry}, 1500, 1500)
@@ -71,8 +71,8 @@ func TestNoTransmitterFallsBehindTheWindow(t *testing.T) {
 	}
 }
 
-// settle waits until no more than so many packets are under way, lest the
-// receiver's socket lose some; not for ever, since that may have been.
+// settle waits until no more than most packets are under way, so that the
+// receiver's socket loses none. It gives up after a while: some may be lost.
 func (d *datapath) settle(most int) {
 	near := d.receiver.routes.lookup(netip.MustParseAddr(leftIP))
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Microsecond) {
@@ -84,7 +84,7 @@ func (d *datapath) settle(most int) {
 
 // TestTunnelFragmentsAmongOtherPackets: packets that travel in tunnel fragments
 // arrive, whatever is sealed for the same SA at the same time, and however late
-// one hands over what it has.
+// a transmitter hands over its packets.
 func TestTunnelFragmentsAmongOtherPackets(t *testing.T) {
 	d := newDatapath(t, true, conf.Tunnel{Oversize: conf.OversizeCarry}, 1228, 1500)
 	stop := d.receiving()
@@ -145,8 +145,8 @@ func TestBothEndsCountTheSame(t *testing.T) {
 	}
 }
 
-// TestTheControllerDoesNotWaitForAFullSocket, though a transmitter does: what
-// there is no room for is dropped, and counted.
+// TestTheControllerDoesNotWaitForAFullSocket, though a transmitter does: packets
+// without room are dropped, and counted.
 func TestTheControllerDoesNotWaitForAFullSocket(t *testing.T) {
 	const messages = 50
 	host := labtest.New(t).Host("a")
@@ -192,7 +192,7 @@ func TestTheControllerDoesNotWaitForAFullSocket(t *testing.T) {
 }
 
 // TestEveryTransmitterHasItsTurn: one that has little to send waits for its turn at a
-// full socket, and no longer, whatever the others have.
+// full socket, and no longer, however much the others have.
 func TestEveryTransmitterHasItsTurn(t *testing.T) {
 	for _, processors := range []int{1, 2} {
 		t.Run(fmt.Sprintf("%d processors", processors), func(t *testing.T) {

@@ -1,13 +1,14 @@
 package tunnel
 
-// session is what it takes to send to a peer: an immutable snapshot that the
-// control goroutine replaces as a whole. A packet loop loads it once a packet
+// session holds everything needed to send to a peer: an immutable snapshot that
+// the control goroutine replaces as a whole. A packet loop loads it once a packet
 // and sends that packet by it, whatever changes meanwhile.
 type session struct {
 	peer *peer
-	// sa is the SA to send on, nil while there is none.
+	// sa is the SA to send on, nil before the first handshake and after the last
+	// SA has ended.
 	sa *outboundSA
-	// path is where to send, and how much at once. There is no session without.
+	// path is where to send, and how large packets may be. It is never nil.
 	path *path
 }
 

@@ -3,51 +3,74 @@ package tunnel
 import (
 	"crypto/rand"
 	"encoding/binary"
-	"maps"
 	"sync/atomic"
 
 	"fathom/esp"
 )
 
-// spiTable finds the inbound SA of an SPI. Readers take no lock: a change
-// replaces the whole map, which happens once a handshake. Changes are the
-// control goroutine's alone.
+// spiSlots is how many slots an spiTable has: enough for those of thousands of
+// peers to be nearly alone in them.
+const spiSlots = 4096
+
+// spiTable finds the inbound SA of an SPI. Readers take no lock. The last bits
+// of the SPI name its slot; SPIs are ours to draw, so that nobody can crowd one.
+// A change replaces the list of one slot: what a handshake costs does not grow
+// with the number of peers. Changes are the control goroutine's alone.
 type spiTable struct {
-	table atomic.Pointer[map[uint32]*inboundSA]
+	slots [spiSlots]atomic.Pointer[spiList]
 }
+
+// spiList is the SAs of one slot. It is immutable.
+type spiList []*inboundSA
+
+func (t *spiTable) slot(spi uint32) *atomic.Pointer[spiList] { return &t.slots[spi%spiSlots] }
 
 // get returns the SA that receives under spi, nil if there is none.
 func (t *spiTable) get(spi uint32) *inboundSA {
-	if m := t.table.Load(); m != nil {
-		return (*m)[spi]
+	list := t.slot(spi).Load()
+	if list == nil {
+		return nil
+	}
+	for _, sa := range *list {
+		if sa.spi == spi {
+			return sa
+		}
 	}
 	return nil
 }
 
+// add lets an SA receive, in the place of another with its SPI.
 func (t *spiTable) add(sa *inboundSA) {
-	t.change(func(m map[uint32]*inboundSA) { m[sa.spi] = sa })
+	t.change(sa.spi, sa, func(other *inboundSA) bool { return other.spi != sa.spi })
 }
 
+// remove takes the inbound SAs of pairs out, as far as they are in.
 func (t *spiTable) remove(pairs []*saPair) {
-	if len(pairs) == 0 {
-		return
+	for _, p := range pairs {
+		t.change(p.inbound.spi, nil, func(other *inboundSA) bool { return other != p.inbound })
 	}
-	t.change(func(m map[uint32]*inboundSA) {
-		for _, p := range pairs {
-			if m[p.inbound.spi] == p.inbound {
-				delete(m, p.inbound.spi)
+}
+
+// change replaces the list of a slot by what is to be kept of it, and one more
+// SA unless that is nil.
+func (t *spiTable) change(spi uint32, more *inboundSA, keep func(*inboundSA) bool) {
+	var next spiList
+	slot := t.slot(spi)
+	if list := slot.Load(); list != nil {
+		for _, sa := range *list {
+			if keep(sa) {
+				next = append(next, sa)
 			}
 		}
-	})
-}
-
-func (t *spiTable) change(edit func(map[uint32]*inboundSA)) {
-	next := make(map[uint32]*inboundSA)
-	if m := t.table.Load(); m != nil {
-		maps.Copy(next, *m)
 	}
-	edit(next)
-	t.table.Store(&next)
+	if more != nil {
+		next = append(next, more)
+	}
+	if next == nil {
+		slot.Store(nil)
+		return
+	}
+	slot.Store(&next)
 }
 
 // unused draws a random SPI under which nothing receives.

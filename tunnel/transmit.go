@@ -14,8 +14,8 @@ import (
 //
 //	device ─▶ peer by destination ─▶ forwarder: made to fit, sealed ─▶ outbox ─▶ socket
 //
-// It reads until the device is empty before it sends what it has gathered.
-// One goroutine runs it.
+// It reads until the device is empty, then sends the gathered packets. One
+// goroutine a queue runs it.
 type transmitter struct {
 	reader    tun.Reader
 	routes    *routes
@@ -37,7 +37,7 @@ func (t *transmitter) run() error {
 	}
 }
 
-// batch waits for a packet, and takes all that are there behind it.
+// batch waits for a packet, and takes all packets that are ready behind it.
 func (t *transmitter) batch() error {
 	for wait := true; ; wait = false {
 		packet, o, err := t.reader.Read(wait)

@@ -22,7 +22,7 @@ import (
 	"fathom/tunnel/udp"
 )
 
-// Options are what a tunnel needs beside its configuration.
+// Options are the settings of a tunnel that are not in its configuration.
 type Options struct {
 	// Logger receives one line per event that an operator cares about.
 	// Nil: slog.Default().
@@ -32,8 +32,7 @@ type Options struct {
 }
 
 // Tunnel is one tunnel: a TUN device, a UDP port and the peers behind it. It
-// wires the parts together and owns their lifetimes; what they do is their own
-// business.
+// wires the parts together and owns their lifetimes; the work is theirs.
 type Tunnel struct {
 	config  conf.Tunnel
 	log     *slog.Logger
@@ -68,21 +67,16 @@ func New(cfg *conf.Config, opts Options) (*Tunnel, error) {
 	}
 	for _, c := range cfg.Peers {
 		if t.config.OuterDF == conf.OuterDFClear {
-			c.Probing = conf.ProbingOff // what arrives in fragments says nothing
+			c.Probing = conf.ProbingOff // a probe that arrives in fragments proves nothing
 		}
 		t.peers = append(t.peers, newPeer(c))
 	}
 	return t, nil
 }
 
-// defaultInnerMTU is the device's MTU while no peer's path is known: what an
-// Ethernet path carries over either address family.
-var defaultInnerMTU = esp.InnerMTU(true, 1500)
-
 // Run makes the device, opens the port and carries packets until ctx is done
-// or the device fails. Before it returns it tells the peers and removes all
-// that it has added to the host, but for what is on a persistent device. It may
-// be called once.
+// or the device fails. Before returning it sends Close to every peer and undoes
+// its changes to the host, except on a persistent device. It may be called once.
 func (t *Tunnel) Run(ctx context.Context) (err error) {
 	var cleanup []func()
 	defer func() {
@@ -124,19 +118,17 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 		t.log.Warn("writing the keys of all traffic to a file", "file", t.config.DebugESPSAFile)
 	}
 
-	c, err := t.newController(link, keys, t.sending(conn, device))
+	c, err := t.newController(link, conn.Addrs()[0].Port(), keys, t.sending(conn, device))
 	if err != nil {
 		return err
 	}
-	watcher, err := host.Watch(c.egress)
+	watcher, err := host.Watch(c.changes)
 	if err != nil {
 		return err
 	}
 	cleanup = append(cleanup, watcher.Close)
-	if t.config.Routes {
-		if err := routeAll(link, t.peers); err != nil {
-			return err
-		}
+	if err := c.host.begin(t.peers); err != nil {
+		return err
 	}
 	t.tellOfSockets(conn)
 	t.log.Info("tunnel up", "name", t.config.Name, "public_key", t.public, "listen", conn.Addrs(), "peers", len(t.peers))
@@ -187,7 +179,7 @@ func (t *Tunnel) carry(ctx context.Context, c *controller, device *tun.Device, c
 	return nil
 }
 
-// tellOfSockets logs what the kernel has granted.
+// tellOfSockets logs the buffers and offloads that the kernel has granted.
 func (t *Tunnel) tellOfSockets(conn *udp.Conn) {
 	o := conn.Offloads()
 	if why := conn.NoOutlets(); why != nil {
@@ -234,7 +226,7 @@ func (t *Tunnel) deviceConfig() tun.Config {
 	return tun.Config{Offload: t.config.Offload != conf.OffloadOff, Queues: t.queues()}
 }
 
-// logDevice logs what the kernel has not granted.
+// logDevice logs the features that the kernel has not granted.
 func (t *Tunnel) logDevice(d *tun.Device) {
 	switch {
 	case t.config.Offload == conf.OffloadOff:
@@ -253,10 +245,10 @@ const deviceGSOMaxSize = 60000
 
 // hostConfig is the state of the host before the paths of the peers are known.
 func (t *Tunnel) hostConfig() host.Config {
-	return host.Config{Addresses: t.config.Addresses, MTU: defaultInnerMTU, GSOMaxSize: deviceGSOMaxSize}
+	return host.Config{Addresses: t.config.Addresses, MTU: firstDeviceMTU(t.config), GSOMaxSize: deviceGSOMaxSize}
 }
 
-// sending makes what the controller sends with, which tells its events.
+// sending makes the controller's sender and forwarder, which report to its events.
 func (t *Tunnel) sending(conn *udp.Conn, device *tun.Device) func(*events) (messageSender, *forwarder) {
 	return func(e *events) (messageSender, *forwarder) {
 		sender := newSender(controllerPlace, conn, e)
@@ -264,22 +256,22 @@ func (t *Tunnel) sending(conn *udp.Conn, device *tun.Device) func(*events) (mess
 	}
 }
 
-func (t *Tunnel) newController(network hostNetwork, keys *keyLog, sending func(*events) (messageSender, *forwarder)) (*controller, error) {
-	endpoints, err := loadEndpointCache(filepath.Join(filepath.Dir(t.config.StatusSocket), t.config.Name+".peers"))
+func (t *Tunnel) newController(network hostNetwork, port uint16, keys *keyLog, sending func(*events) (messageSender, *forwarder)) (*controller, error) {
+	endpoints, err := loadEndpointCache(filepath.Join(filepath.Dir(t.config.StatusSocket), t.config.Name+".peers"), t.peers)
 	if err != nil {
-		t.log.Warn("where the peers were is not known", "error", err)
+		t.log.Warn("cannot read the peers' last endpoints", "error", err)
 	}
 	for _, p := range t.peers {
 		if endpoint, ok := endpoints.lookup(p.public); ok && p.endpoint.IsZero() {
 			p.candidates = []netip.AddrPort{endpoint}
 		}
 	}
-	spis, drops := new(spiTable), new(drops)
-	handshaker, err := newHandshaker(t.private, t.suites, spis.unused, t.peers, rand.Reader)
+	spis, places, drops := new(spiTable), new(places), new(drops)
+	handshaker, err := newHandshaker(t.private, t.public, t.suites, spis.unused, t.peers, rand.Reader)
 	if err != nil {
 		return nil, err
 	}
-	events := newEvents(handshaker.recognizes, t.peers, drops, t.log)
+	events := newEvents(handshaker.recognizes, places, drops, t.log)
 	sender, forwarder := sending(events)
 	return &controller{
 		log:        t.log,
@@ -291,24 +283,12 @@ func (t *Tunnel) newController(network hostNetwork, keys *keyLog, sending func(*
 		lookups:    newLookups(net.DefaultResolver),
 		lifetime:   crypto.Lifetime{RekeyAge: t.config.RekeyAfter, RekeyPackets: t.config.RekeyAfterPackets},
 		spis:       spis,
+		places:     places,
 		drops:      drops,
-		host:       hostMTUs{network: network, routes: t.config.Routes, log: t.log},
+		host:       newHostMTUs(t.config, network, port, t.log),
 		keys:       keys,
 		endpoints:  endpoints,
-		egress:     make(chan struct{}, 1),
+		changes:    host.NewChanges(),
 		strangers:  limit{interval: warnEvery},
 	}, nil
-}
-
-// routeAll leads every allowed prefix into the device, with the MTU that fits
-// until the peers' paths are known.
-func routeAll(link *host.Link, peers []*peer) error {
-	for _, p := range peers {
-		for _, prefix := range p.allowed {
-			if err := link.Route(prefix, defaultInnerMTU); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }

@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"log/slog"
-	"net"
 	"net/netip"
 	"path/filepath"
 	"sync"
@@ -18,7 +16,7 @@ import (
 
 	"fathom/conf"
 	"fathom/crypto"
-	"fathom/test/tier"
+	"fathom/tunnel/host"
 	"fathom/tunnel/status"
 	"fathom/tunnel/tun"
 	"fathom/tunnel/udp"
@@ -31,9 +29,11 @@ import (
 // testHost stands for the host's addresses and routes.
 type testHost struct{ mtu int }
 
-func (h testHost) EgressMTU(netip.Addr) (int, error) { return h.mtu, nil }
-func (testHost) SetMTU(int) error                    { return nil }
-func (testHost) Route(netip.Prefix, int) error       { return nil }
+func (h testHost) Egress(host.Flow) (host.Egress, error) { return host.Egress{MTU: h.mtu}, nil }
+func (testHost) Forget()                                 {}
+func (testHost) SetMTU(int) error                        { return nil }
+func (testHost) Route(host.Route) error                  { return nil }
+func (testHost) LargestMTU() (int, error)                { return 1500, nil }
 
 // end is one end of a test tunnel.
 type end struct {
@@ -145,7 +145,7 @@ func (e *end) start() {
 	}
 	e.device = tuntest.NewChannelTUN()
 	device := tun.Wrap(e.device.TUN())
-	if e.ctl, err = e.tunnel.newController(testHost{1500}, nil, e.tunnel.sending(e.conn, device)); err != nil {
+	if e.ctl, err = e.tunnel.newController(testHost{1500}, e.conn.Addrs()[0].Port(), nil, e.tunnel.sending(e.conn, device)); err != nil {
 		e.t.Fatal(err)
 	}
 	if e.adjust != nil {
@@ -170,7 +170,7 @@ func (e *end) shutdown(cause error) {
 	if errors.Is(cause, errCrash) {
 		e.conn.Close()
 	}
-	// Whoever still writes to the device must not wait for a reader.
+	// A goroutine that still writes to the device must not wait for a reader.
 	go func(device *tuntest.ChannelTUN) {
 		for range device.Inbound {
 		}
@@ -343,140 +343,6 @@ func TestPeersAreFoundByTheLongestPrefix(t *testing.T) {
 	hub.receivesNothing()
 }
 
-func TestRekeyLosesNoPacket(t *testing.T) {
-	tier.Select(t)
-	const rekeys = 20
-	left, right := newPair(t)
-	// Each handshake is due at the next look; the packets flow on meanwhile.
-	left.config.Tunnel.RekeyAfterPackets = 50
-	right.config.Tunnel.RekeyAfterPackets = 50
-	right.start()
-	left.start()
-	eventually(t, "established", hanging, func() bool { return left.established() && right.established() })
-
-	stream := func(from, to *end, source, destination string, stop <-chan struct{}) (sent, received, late uint64) {
-		done := make(chan struct{})
-		var highest uint64
-		total := make(chan uint64, 1)
-		go func() {
-			defer close(done)
-			want := uint64(1 << 62)
-			for received < want {
-				select {
-				case p := <-to.device.Inbound:
-					received++
-					if n := binary.BigEndian.Uint64(p[20:]); n < highest {
-						late++
-					} else {
-						highest = n
-					}
-				case want = <-total:
-				case <-time.After(hanging):
-					return
-				}
-			}
-		}()
-		for {
-			select {
-			case <-stop:
-				total <- sent
-				<-done
-				return sent, received, late
-			default:
-			}
-			packet := ipv4Packet(source, destination, 64)
-			binary.BigEndian.PutUint64(packet[20:], sent)
-			from.device.Outbound <- packet
-			sent++
-			if sent%8 == 0 {
-				time.Sleep(time.Millisecond)
-			}
-		}
-	}
-	stop := make(chan struct{})
-	var wg sync.WaitGroup
-	for _, way := range []struct {
-		from, to            *end
-		source, destination string
-	}{{left, right, leftIP, rightIP}, {right, left, rightIP, leftIP}} {
-		wg.Go(func() {
-			sent, received, late := stream(way.from, way.to, way.source, way.destination, stop)
-			t.Logf("%s to %s: %d packets sent, %d received, %d late", way.source, way.destination, sent, received, late)
-			if received != sent || sent == 0 {
-				t.Errorf("%d of %d packets received", received, sent)
-			}
-			if late > 0 {
-				t.Errorf("%d packets were overtaken", late)
-			}
-		})
-	}
-	eventually(t, "rekeys", time.Minute, func() bool {
-		return left.status().Peers[0].Handshakes > rekeys && right.status().Peers[0].Handshakes > rekeys
-	})
-	close(stop)
-	wg.Wait()
-	for _, e := range []*end{left, right} {
-		s := e.status()
-		t.Logf("%d rekeys, dropped %v, peer's %v", s.Peers[0].Handshakes-1, s.Dropped, s.Peers[0].Dropped)
-		if s.Dropped["unknown_spi"]+s.Peers[0].Dropped["replay"] > 0 {
-			t.Error("packets were dropped")
-		}
-	}
-}
-
-func TestBothInitiatingAtOnceAgreeOnOnePair(t *testing.T) {
-	for range 10 {
-		left, right := newEnd(t), newEnd(t)
-		left.meet(right, true, rightIP+"/32")
-		right.meet(left, true, leftIP+"/32")
-		left.start()
-		right.start()
-		eventually(t, "both ends established", hanging, func() bool { return left.established() && right.established() })
-		agree := func() bool {
-			l, r := left.status().Peers[0], right.status().Peers[0]
-			return l.SendSPI == r.ReceiveSPI && l.ReceiveSPI == r.SendSPI
-		}
-		eventually(t, "both ends use the same pair", hanging, agree)
-		packet := ipv4Packet(leftIP, rightIP, 100)
-		left.send(packet)
-		right.receives(packet)
-		left.shutdown(nil)
-		right.shutdown(nil)
-	}
-}
-
-func TestARestartedPeerIsBackWithinSeconds(t *testing.T) {
-	for _, crash := range []bool{false, true} {
-		for _, who := range []string{"the end that calls", "the end that is called"} {
-			name := who + " is stopped"
-			if crash {
-				name = who + " crashes"
-			}
-			t.Run(name, func(t *testing.T) {
-				left, right := startPair(t)
-				restarted, other := left, right
-				if who == "the end that is called" {
-					restarted, other = right, left
-				}
-				port := restarted.addr().Port()
-				var cause error
-				if crash {
-					cause = errCrash
-				}
-				restarted.shutdown(cause)
-				restarted.listen(port)
-				restarted.start()
-				back := time.Now()
-				eventually(t, "established again", 4*time.Second, func() bool { return restarted.established() && other.established() })
-				t.Logf("back after %v", time.Since(back).Round(time.Millisecond))
-				packet := ipv4Packet(leftIP, rightIP, 100)
-				left.send(packet)
-				right.receives(packet)
-			})
-		}
-	}
-}
-
 // sealTo sends an inner packet on an SA from other sockets than the tunnel's.
 func sealTo(from *udp.Conn, p *peer, sa *outboundSA, to netip.AddrPort, packet []byte) error {
 	s := newSender(transmitterPlace(0, 1), from, noSendEvents{})
@@ -486,7 +352,7 @@ func sealTo(from *udp.Conn, p *peer, sa *outboundSA, to netip.AddrPort, packet [
 	return s.flush()
 }
 
-// noSendEvents ignores what an outbox tells.
+// noSendEvents ignores a sender's events.
 type noSendEvents struct{}
 
 func (noSendEvents) dataFlows(*peer)                      {}
@@ -515,68 +381,6 @@ func TestAPeerThatMovesIsFollowed(t *testing.T) {
 	eventually(t, "the new endpoint", hanging, func() bool { return right.log.count("endpoint") > before })
 }
 
-// TestAMoveIsProvedThoughAnEchoIsLost: until the peer has shown that it receives
-// at its new place, nothing is probed.
-func TestAMoveIsProvedThoughAnEchoIsLost(t *testing.T) {
-	left, _ := startPair(t)
-	p := left.tunnel.peers[0]
-	ask := func(f func(now time.Time)) {
-		t.Helper()
-		done := make(chan struct{})
-		left.ctl.events.post(func(_ *controller, now time.Time) { f(now); close(done) })
-		select {
-		case <-done:
-		case <-time.After(5 * time.Second):
-			t.Fatal("the controller does not answer")
-		}
-	}
-	ask(func(now time.Time) {
-		p.validated, p.echo = false, pendingEcho{token: 1, sent: now} // whose reply will not come
-	})
-	eventually(t, "the place proved", 5*time.Second, func() (validated bool) {
-		ask(func(time.Time) { validated = p.validated })
-		return validated
-	})
-}
-
-func TestOneSidedHandshakes(t *testing.T) {
-	tests := []struct {
-		name    string
-		spoil   func(left, right *end)
-		warning func(left, right *end) bool
-	}{
-		{"a wrong preshared key", func(left, right *end) {
-			left.config.Peers[0].PresharedKey = conf.SecretKey{1}
-			right.config.Peers[0].PresharedKey = conf.SecretKey{2}
-		}, func(left, _ *end) bool { return left.log.count("peer's answer is not authentic") > 0 }},
-		{"a preshared key on one side alone", func(left, _ *end) {
-			left.config.Peers[0].PresharedKey = conf.SecretKey{1}
-		}, func(left, _ *end) bool { return left.log.count("peer's answer is not authentic") > 0 }},
-		{"a caller that is unknown", func(_, right *end) {
-			right.config.Peers[0].PublicKey[0] ^= 1
-		}, func(_, right *end) bool { return right.log.count("handshake from a stranger") > 0 }},
-		{"a wrong key of the one who is called", func(left, right *end) {
-			left.config.Peers[0].PublicKey = conf.Key(newEnd(right.t).public())
-		}, func(_, right *end) bool { return right.status().Dropped["handshake"] > 0 }},
-		{"no cipher in common", func(left, right *end) {
-			left.config.Tunnel.Ciphers = []string{"aes-256-gcm"}
-			right.config.Tunnel.Ciphers = []string{"chacha20-poly1305"}
-		}, func(_, right *end) bool { return right.log.count("no cipher in common") > 0 }},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			left, right := newPair(t)
-			tt.spoil(left, right)
-			right.start()
-			left.start()
-			eventually(t, "the warning", 3*time.Second, func() bool { return tt.warning(left, right) })
-			if left.established() || right.established() {
-				t.Error("established")
-			}
-		})
-	}
-}
-
 func TestBothCiphers(t *testing.T) {
 	for _, cipher := range []string{"aes-256-gcm", "chacha20-poly1305"} {
 		t.Run(cipher, func(t *testing.T) {
@@ -593,156 +397,4 @@ func TestBothCiphers(t *testing.T) {
 			right.receives(packet)
 		})
 	}
-}
-
-// tap passes datagrams on between two ends and keeps copies of those to one
-// of them.
-type tap struct {
-	conn *net.UDPConn
-	mu   sync.Mutex
-	seen [][]byte
-	drop func(datagram []byte) bool
-}
-
-// newTap returns a relay: what comes from "to" goes to whoever sent last.
-func newTap(t *testing.T, to netip.AddrPort, drop func([]byte) bool) *tap {
-	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &tap{conn: conn, drop: drop}
-	go func() {
-		var caller netip.AddrPort
-		b := make([]byte, 1<<16)
-		for {
-			n, from, err := conn.ReadFromUDPAddrPort(b)
-			if err != nil {
-				return
-			}
-			if p.drop != nil && p.drop(b[:n]) {
-				continue
-			}
-			if from == to {
-				conn.WriteToUDPAddrPort(b[:n], caller)
-				continue
-			}
-			caller = from
-			p.mu.Lock()
-			p.seen = append(p.seen, bytes.Clone(b[:n]))
-			p.mu.Unlock()
-			conn.WriteToUDPAddrPort(b[:n], to)
-		}
-	}()
-	t.Cleanup(func() { conn.Close() })
-	return p
-}
-
-func (p *tap) datagrams() [][]byte {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return append([][]byte(nil), p.seen...)
-}
-
-// through makes the first peer's endpoint the tap.
-func (e *end) through(p *tap) {
-	e.config.Peers[0].Endpoint.Port = uint16(p.conn.LocalAddr().(*net.UDPAddr).Port)
-}
-
-// startThroughTap starts a pair whose left end calls by way of a tap, and waits
-// until both ends are established.
-func startThroughTap(t *testing.T) (left, right *end, p *tap) {
-	t.Helper()
-	left, right = newPair(t)
-	p = newTap(t, right.addr(), nil)
-	left.through(p)
-	right.start()
-	left.start()
-	eventually(t, "established", hanging, func() bool { return left.established() && right.established() })
-	return left, right, p
-}
-
-func TestReplayedPacketsAreDropped(t *testing.T) {
-	left, right, tap := startThroughTap(t)
-	packet := ipv4Packet(leftIP, rightIP, 100)
-	left.send(packet)
-	right.receives(packet)
-
-	sent := tap.datagrams()
-	before := right.status()
-	for _, datagram := range sent {
-		tap.conn.WriteToUDPAddrPort(datagram, right.addr())
-	}
-	eventually(t, "the replays to be counted", hanging, func() bool {
-		s := right.status()
-		return s.Peers[0].Dropped["replay"] >= 2 && s.Dropped["handshake"] > before.Dropped["handshake"]
-	})
-	right.receivesNothing()
-	after := right.status().Peers[0]
-	if after.RxPackets != 1 || after.Handshakes != before.Peers[0].Handshakes || after.ReceiveSPI != before.Peers[0].ReceiveSPI {
-		t.Errorf("replays had an effect: %+v", after)
-	}
-}
-
-func TestStrangersGetNoAnswer(t *testing.T) {
-	_, right, tap := startThroughTap(t)
-
-	stranger, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(right.addr()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stranger.Close()
-	for _, datagram := range tap.datagrams() {
-		// Everything that the true peer has sent, with one bit changed.
-		for _, at := range []int{0, 4, 8, len(datagram) / 2, len(datagram) - 1} {
-			changed := bytes.Clone(datagram)
-			changed[min(at, len(changed)-1)] ^= 1
-			stranger.Write(changed)
-		}
-		stranger.Write(datagram[:len(datagram)-1])
-		stranger.Write(append(bytes.Clone(datagram), 0))
-	}
-	for size := range 200 {
-		junk := make([]byte, size)
-		rand.Read(junk)
-		stranger.Write(junk)
-		clear(junk[:min(4, size)])
-		stranger.Write(junk)
-	}
-	stranger.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
-	if n, err := stranger.Read(make([]byte, 2000)); err == nil {
-		t.Errorf("a stranger got an answer of %d bytes", n)
-	}
-	right.receivesNothing()
-	if s := right.status(); s.Peers[0].Endpoint != tap.conn.LocalAddr().String() || !s.Up() {
-		t.Errorf("strangers had an effect: %+v", s.Peers[0])
-	}
-}
-
-func TestHandshakeSurvivesLoss(t *testing.T) {
-	left, right := newPair(t)
-	n := 0
-	tap := newTap(t, right.addr(), func([]byte) bool { n++; return n <= 3 })
-	left.through(tap)
-	right.start()
-	left.start()
-	eventually(t, "established after three lost messages", 10*time.Second, func() bool { return left.established() && right.established() })
-}
-
-func TestUnderLoadAnInitiationNeedsACookie(t *testing.T) {
-	left, right := newPair(t)
-	right.adjust = func(c *controller) {
-		c.handshaker.load.second, c.handshaker.load.count = time.Now().Add(time.Hour), maxInitiations // forever too many
-	}
-	right.start()
-	left.start()
-	eventually(t, "established by cookie", hanging, func() bool { return left.established() && right.established() })
-	if left.tunnel.peers[0].handshakes != 1 {
-		t.Errorf("%d handshakes", left.tunnel.peers[0].handshakes)
-	}
-}
-
-func TestAPeerThatSaysGoodbyeIsGoneAtOnce(t *testing.T) {
-	left, right := startPair(t)
-	left.shutdown(nil)
-	eventually(t, "the right end to notice", deadAfter, func() bool { return !right.established() })
 }

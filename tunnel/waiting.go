@@ -13,14 +13,14 @@ const (
 	// maxWaitingBytes what they hold: four superpackets of the largest size.
 	maxWaiting      = 64
 	maxWaitingBytes = 256 << 10
-	// maxWait is how long they may wait: later than that, whoever sent a
-	// packet has sent it again or given up.
+	// maxWait is how long they may wait. After it the sender of a packet has sent
+	// it again or given up.
 	maxWait = 10 * time.Second
 )
 
-// waitingRoom keeps the first packets to a peer while there is no SA yet, so
-// that the packet that opens a connection is not lost to the handshake. It is
-// not on the way of packets that have an SA. The oldest packets make room.
+// waitingRoom keeps the first packets to a peer until it has an SA, so that the
+// packet that opens a connection is not lost to the handshake. Packets to a peer
+// with an SA do not pass through it. The oldest packets make room.
 type waitingRoom struct {
 	drops *drops
 
@@ -42,7 +42,7 @@ func (w *waitingRoom) put(packet []byte, o inner.Offload, now time.Time) {
 	defer w.mu.Unlock()
 	for len(w.packets) == maxWaiting || len(w.packets) > 0 && w.bytes+len(packet) > maxWaitingBytes {
 		w.bytes -= len(w.packets[0].packet)
-		w.packets[0] = waitingPacket{} // what is behind the slice keeps no bytes
+		w.packets[0] = waitingPacket{} // or the array behind the slice would keep its bytes
 		w.packets = w.packets[1:]
 		w.drops.count(dropNoSA)
 	}

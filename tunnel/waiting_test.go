@@ -22,7 +22,7 @@ func TestTheWaitingRoomKeepsTheNewest(t *testing.T) {
 		kept  int
 	}{
 		{"as many as there are", sizes(3, 1000), 3},
-		{"so many small ones", sizes(maxWaiting, 100), maxWaiting},
+		{"as many small ones as fit", sizes(maxWaiting, 100), maxWaiting},
 		{"one more", sizes(maxWaiting+1, 100), maxWaiting},
 		{"many more", sizes(10*maxWaiting, 100), maxWaiting},
 		{"superpackets that fill the room exactly", sizes(4, 64<<10), 4},
@@ -38,7 +38,7 @@ func TestTheWaitingRoomKeepsTheNewest(t *testing.T) {
 			for i, size := range test.sizes {
 				packet := bytes.Repeat([]byte{byte(i)}, size)
 				w.put(packet, inner.Offload{SegmentSize: uint16(i)}, now)
-				packet[0]++ // it is not the room's
+				packet[0]++ // the room must keep a copy
 			}
 			got := w.take(now)
 			if len(got) != test.kept {
@@ -72,7 +72,7 @@ func TestTheWaitingRoomKeepsTheNewest(t *testing.T) {
 }
 
 // TestTheWaitingRoomDoesNotHoldWhatItDropped: the array behind the slice is
-// larger than what is in use.
+// larger than the part in use.
 func TestTheWaitingRoomDoesNotHoldWhatItDropped(t *testing.T) {
 	w := waitingRoom{drops: new(drops)}
 	now := time.Now()

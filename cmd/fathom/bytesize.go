@@ -17,8 +17,9 @@ var errByteSize = errors.New("want a number of bytes, such as 256MiB, 1.5GiB or 
 func (b byteSize) String() string { return strings.Replace(humanize.IBytes(uint64(b)), ".0 ", " ", 1) }
 
 // Set reads the value of a flag. The units are those of the GNU core utilities,
-// in upper or lower case: M and MiB are 2^20 bytes, MB is 10^6 bytes. To the
-// library M alone is MB, a comma separates thousands, and half a byte is none.
+// in upper or lower case: M and MiB are 2^20 bytes, MB is 10^6 bytes. The library
+// takes M alone for MB, a comma for a separator of thousands, and half a byte for
+// no byte.
 func (b *byteSize) Set(s string) error {
 	if i := len(s) - 1; i >= 0 && strings.ContainsRune("KMGTPE", unicode.ToUpper(rune(s[i]))) {
 		s += "iB"

@@ -36,15 +36,12 @@ type end struct {
 	exit     error         // of the process; set before ended is closed
 }
 
-// maxSocketPath is the longest path of a Unix socket in bytes (unix(7)).
-const maxSocketPath = 107
-
 // shortTempDir makes a directory in which the paths of status sockets are short
 // enough, even if TMPDIR is long.
 func shortTempDir() (string, error) {
 	const pattern = "fathom-demo-*"
 	dir, err := os.MkdirTemp("", pattern)
-	if err == nil && len(filepath.Join(dir, "a", statusSocket)) > maxSocketPath {
+	if err == nil && len(filepath.Join(dir, "a", statusSocket)) > conf.MaxSocketPath {
 		os.Remove(dir)
 		dir, err = os.MkdirTemp("/tmp", pattern)
 	}
@@ -114,6 +111,7 @@ allowed_ips = [%q]
 // stop is called.
 func (e *end) start(log io.Writer, failed context.CancelCauseFunc) error {
 	e.process = e.host.Command("/proc/self/exe", "up", "-c", e.config)
+	e.process.Args[0] = os.Args[0] // as ps shows it
 	// Ctrl-C on a terminal reaches the demo alone, which then stops the tunnels.
 	e.process.SysProcAttr.Setpgid = true
 	e.log.also = log

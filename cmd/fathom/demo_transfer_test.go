@@ -34,7 +34,7 @@ func tcpPair(t *testing.T) (a, b *net.TCPConn) {
 	return dialed.(*net.TCPConn), accepted.(*net.TCPConn)
 }
 
-// hashOf computes what a transfer of size bytes must hash to.
+// hashOf returns the hash that a transfer of size bytes must have.
 func hashOf(seed uint64, size int) [sha256.Size]byte {
 	var key [32]byte
 	binary.LittleEndian.PutUint64(key[:], seed)

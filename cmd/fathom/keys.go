@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fathom/conf"
 	"fathom/crypto"
 )
 
@@ -65,16 +66,15 @@ func newPubkeyCommand() *cobra.Command {
 		Example: "  fathom pubkey < /etc/fathom/private.key",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			const maxInput = 4096 // bytes, far more than a key
-			data, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), maxInput))
+			data, err := io.ReadAll(io.LimitReader(cmd.InOrStdin(), conf.MaxKeyFile))
 			if err != nil {
 				return fmt.Errorf("read private key: %w", err)
 			}
-			key, err := crypto.ParsePrivateKey(strings.TrimSpace(string(data)))
+			key, err := conf.ParseKey(strings.TrimSpace(string(data)))
 			if err != nil {
 				return withHint(fmt.Errorf("read private key: %w", err), "give it the output of `fathom genkey` on standard input")
 			}
-			public, err := key.Public()
+			public, err := crypto.PrivateKey(key).Public()
 			if err != nil {
 				return err
 			}

@@ -1,17 +1,23 @@
 package main
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"fathom/tunnel/status"
 )
 
 // TestScripts runs testdata/script/*.txtar: the commands as a user types them.
@@ -20,7 +26,7 @@ import (
 //	exits CODE PROGRAM [ARGUMENT...]  run a program, which must exit with the code
 //	mode FILE OCTAL                   check the permissions of a file
 //	replace FILE OLD NEW              replace text that the file contains
-//	serve-status SOCKET FILE          answer on a status socket with the file
+//	serve-status SOCKET FILE          answer on a status socket with the file, as a tunnel does
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
@@ -90,7 +96,32 @@ func scriptReplace(ts *testscript.TestScript, neg bool, args []string) {
 
 func scriptServeStatus(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, !neg && len(args) == 2, "serve-status SOCKET FILE")
-	stop, err := serveStatus(ts.MkAbs(args[0]), []byte(ts.ReadFile(args[1])))
+	listener, err := status.Listen(ts.MkAbs(args[0]))
 	ts.Check(err)
-	ts.Defer(stop)
+	ctx, stop := context.WithCancel(context.Background())
+	var server sync.WaitGroup
+	server.Go(func() { status.Serve(ctx, listener, answer(ts.ReadFile(args[1])), slog.New(slog.DiscardHandler)) })
+	ts.Defer(func() { stop(); server.Wait() })
+}
+
+// answer is a tunnel that gives one answer to everything: a document, or an
+// error, in JSON.
+type answer string
+
+func (a answer) Status(context.Context) (*status.Status, error) {
+	s := new(status.Status)
+	return s, a.read(s)
+}
+
+func (a answer) Probe(context.Context, string) (*status.ProbeReport, error) {
+	r := new(status.ProbeReport)
+	return r, a.read(r)
+}
+
+func (a answer) read(document any) error {
+	var refusal struct{ Error string }
+	if err := errors.Join(json.Unmarshal([]byte(a), document), json.Unmarshal([]byte(a), &refusal)); err != nil || refusal.Error == "" {
+		return err
+	}
+	return errors.New(refusal.Error)
 }

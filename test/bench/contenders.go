@@ -125,7 +125,7 @@ func fathom(cipher, extra, colour string) contender {
 	}}
 }
 
-// otherBuild is a build of Fathom that somebody wants to compare.
+// otherBuild is another build of Fathom, to be compared.
 func otherBuild(name, binary string) contender {
 	return contender{name: name, colour: "#d99a2b", start: func(at *place, p programs) (*variant, error) {
 		return startFathom(at, binary, p.dir, `ciphers = ["aes-256-gcm"]`)

@@ -9,22 +9,23 @@
 // target that is missed or not measured makes the exit code 1.
 //
 // The variants take turns within every round, in another order each round, so
-// that whatever else the machine does falls on all of them. What is printed are
-// the medians of the rounds, the least and the largest throughput, and the
-// medians of the rounds' ratios to wireguard-go. What fails or stalls is named,
-// counts as the worst of figures, and the run goes on.
+// that other work of the machine falls on all of them. The tables show the medians
+// of the rounds, the least and the largest throughput, and the medians of the
+// rounds' ratios to wireguard-go. A variant that fails or stalls is named and gets
+// the worst of figures, and the run goes on.
 //
 // CPU time is that of the two daemons, from /proc/PID/stat. wireguard-go is
 // built from the Go module that Fathom takes its TUN library from. The variant
-// "copy only" is Fathom built with testdata/nullgcm.go in the place of AES: what
-// everything but the cipher costs. Load comes from iperf3, except where arrivals
-// must be seen one by one: a path that shrinks, and pings beside a transfer.
+// "copy only" is Fathom built with testdata/nullgcm.go in the place of AES: it
+// shows the cost of everything except the cipher. Load comes from iperf3, except
+// where arrivals must be seen one by one: a path that shrinks, and pings beside a
+// transfer.
 //
-// What is measured where:
+// The files:
 //
-//	scenes.go   the places, who takes part, and what is measured there
-//	loads.go    what is measured, and in which units
-//	targets.go  what is asked of the figures
+//	scenes.go   the places, with the contenders and the measurements at each
+//	loads.go    the measurements and their units
+//	targets.go  the bounds that the figures must keep
 //
-// Of everything in a folder named testdata nothing gets into the command.
+// No file in a folder named testdata gets into the command.
 package main

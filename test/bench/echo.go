@@ -64,7 +64,7 @@ type pings struct {
 }
 
 // ping sends a datagram every few milliseconds by UDP, whether or not the last
-// ones have been answered: who waits for answers asks least when they are late.
+// ones have been answered: waiting for answers would ask least when they are late.
 func ping(v *variant, length time.Duration) (p pings, err error) {
 	const pause = 5 * time.Millisecond
 	server, err := v.b.ListenPacket("udp", net.JoinHostPort(v.address, "0"))
@@ -110,7 +110,7 @@ func ping(v *variant, length time.Duration) (p pings, err error) {
 	}()
 	sent := 0
 	for ; time.Since(began) < length; sent++ {
-		conn.Write(binary.BigEndian.AppendUint64(nil, uint64(time.Since(began)))) // what is not sent is not answered
+		conn.Write(binary.BigEndian.AppendUint64(nil, uint64(time.Since(began)))) // an unsent one counts as unanswered
 		time.Sleep(time.Until(began.Add(time.Duration(sent+1) * pause)))
 	}
 	// The last ones may take twice as long as any before.

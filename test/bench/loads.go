@@ -13,8 +13,8 @@ type load struct {
 	name    string
 	columns []column
 	fresh   bool // wants a variant that has carried nothing yet
-	// measure loads a variant for about so long, and returns a figure for each
-	// column: not a number for what the variant has not.
+	// measure loads a variant for about length, and returns a figure for each
+	// column: NaN for a figure that the variant does not have.
 	measure func(v *variant, length time.Duration) (figures []float64, err error)
 }
 
@@ -75,7 +75,7 @@ func throughput(more ...string) func(*variant, time.Duration) ([]float64, error)
 	}
 }
 
-// datagrams sends more than can arrive, and counts what does.
+// datagrams sends more datagrams than can arrive, and counts the arrivals.
 func datagrams(v *variant, length time.Duration) ([]float64, error) {
 	r, used, err := measured(v, length, "--udp", "--bitrate", "0", "--length", "200")
 	if err != nil {

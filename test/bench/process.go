@@ -7,24 +7,18 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"fathom/test/gateway"
 )
 
 // cpuSeconds is the CPU time that processes have used so far.
 func cpuSeconds(pids []int) (sum float64, err error) {
-	const ticks = 100 // USER_HZ of Linux
 	for _, pid := range pids {
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		used, err := gateway.CPU(pid)
 		if err != nil {
-			return 0, fmt.Errorf("CPU time: %w", err)
+			return 0, err
 		}
-		fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
-		for _, f := range fields[11:13] { // utime, stime
-			n, err := strconv.ParseFloat(f, 64)
-			if err != nil {
-				return 0, fmt.Errorf("CPU time: %w", err)
-			}
-			sum += n / ticks
-		}
+		sum += used.Seconds()
 	}
 	return sum, nil
 }

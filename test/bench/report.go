@@ -83,7 +83,7 @@ func (r *results) row(s *scene, l *load, contender string) (cells string, ok boo
 	return cells, ok
 }
 
-// times writes a ratio. Beside next to nothing it means nothing.
+// times writes a ratio. A ratio to almost zero means nothing.
 func times(ratio float64) string {
 	const most = 100
 	if ratio > most {
@@ -131,8 +131,8 @@ func commandLine() string {
 	return strings.Join(append([]string{name}, os.Args[1:]...), " ")
 }
 
-// commit is the one that was measured: what is written afterwards makes the tree
-// another.
+// commit is the measured one. It is found only once, since the written report makes
+// the tree dirty.
 var commit = sync.OnceValue(func() string { return output("git", "describe", "--always", "--dirty") })
 
 // output returns the first line of what a command prints.

@@ -64,8 +64,8 @@ func (r *results) failed(round int, what string, err error) {
 // median returns the median of the rounds; ok is false if there are none.
 func (r *results) median(k figureKey) (m float64, ok bool) { return median(r.figures[k]) }
 
-// ratio returns the median of the ratios of the rounds: what disturbs a round
-// disturbs both of its sides.
+// ratio returns the median of the ratios of the rounds: a disturbance of a round
+// hits both of its sides.
 func (r *results) ratio(what, beside figureKey, allowed func(float64) float64) (m float64, ok bool) {
 	mine, others := r.figures[what], r.figures[beside]
 	var ratios []float64

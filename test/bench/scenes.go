@@ -9,7 +9,7 @@ import (
 	"fathom/test/netlab"
 )
 
-// scene is a place, who takes part there, and what is measured.
+// scene is a place with the contenders and the measurements there.
 type scene struct {
 	name, about string
 	lay         func(*netlab.Lab) *place

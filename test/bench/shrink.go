@@ -15,7 +15,7 @@ const wideMTU, narrowMTU = 1500, 1280
 // is 62 bytes of tunnel and 52 of inner headers less.
 const smallerPackets = (narrowMTU - 62 - 52.) / (wideMTU - 62 - 52)
 
-// lostThen is the share of what the arithmetic promises that may be missing.
+// lostThen is the share of the computed throughput that may be missing.
 const lostThen = 0.15
 
 var (
@@ -24,8 +24,8 @@ var (
 )
 
 // shrink compares the throughput before and after the path shrinks. The second
-// and third column are about the time after the first quarter: what it costs to
-// find out is in the last two.
+// and third column are about the time after the first quarter: the last two show
+// the cost of noticing.
 func shrink(name string, silent bool) *load {
 	columns := []column{
 		{fmt.Sprintf("Gbit/s at %d", wideMTU), higher}, {fmt.Sprintf("Gbit/s at %d, settled", narrowMTU), higher},

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// median leaves out what is not a number; ok is false when nothing is left.
+// median leaves out NaNs; ok is false when nothing is left.
 func median(list []float64) (m float64, ok bool) {
 	sorted := numbers(list)
 	n := len(sorted)
@@ -20,7 +20,7 @@ func median(list []float64) (m float64, ok bool) {
 	return sorted[n/2], true // infinite ones included
 }
 
-// spread returns the least and the largest.
+// spread returns the least and the largest value.
 func spread(list []float64) (least, largest float64) {
 	sorted := numbers(list)
 	if len(sorted) == 0 {
@@ -29,7 +29,7 @@ func spread(list []float64) (least, largest float64) {
 	return sorted[0], sorted[len(sorted)-1]
 }
 
-// numbers returns what is a number, in order.
+// numbers returns the values in order, without NaNs.
 func numbers(list []float64) []float64 {
 	sorted := slices.DeleteFunc(slices.Clone(list), math.IsNaN)
 	slices.Sort(sorted)

@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// target is what is asked of a figure, by itself or as a share of another.
+// target is a bound for a figure, by itself or as a share of another.
 type target struct {
 	text            string
 	what            figureKey
 	beside          figureKey // what it is divided by; without a contender it stands for itself
 	atLeast, atMost float64   // 0: no such bound
-	// likeOneStream raises atLeast to what one stream has reached, but for the
+	// likeOneStream raises atLeast to the figure of one stream, less the
 	// tolerance.
 	likeOneStream bool
-	// slack is added to what it is divided by, in its unit, or tolerance
-	// of that, whichever is more: nobody notices less.
+	// slack, in the unit of beside's figure, is added to that figure, or tolerance
+	// of the figure if that is more: a smaller difference does not matter.
 	slack float64
 }
 
@@ -96,8 +96,8 @@ func (t *target) measured(r *results) (m float64, ok bool) {
 	})
 }
 
-// judge says what was asked and whether it was met; ok is false when it cannot
-// be told.
+// judge returns the figure, the bound in words and whether it was met; ok is false
+// when that cannot be told.
 func (t *target) judge(r *results) (m float64, asked string, met, ok bool) {
 	m, ok = t.measured(r)
 	if t.atMost != 0 {

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestTargetsAreMeasured: a target whose figure nobody takes would never be
+// TestTargetsAreMeasured: a target whose figure is never measured could not be
 // missed.
 func TestTargetsAreMeasured(t *testing.T) {
 	exists := func(k figureKey) bool {
@@ -23,10 +23,10 @@ func TestTargetsAreMeasured(t *testing.T) {
 	}
 	for _, target := range targets {
 		if !exists(target.what) {
-			t.Errorf("%s: nobody measures %+v", target.text, target.what)
+			t.Errorf("%s: no scene measures %+v", target.text, target.what)
 		}
 		if target.beside.contender != "" && !exists(target.beside) {
-			t.Errorf("%s: nobody measures %+v", target.text, target.beside)
+			t.Errorf("%s: no scene measures %+v", target.text, target.beside)
 		}
 		if (target.atLeast == 0) == (target.atMost == 0) {
 			t.Errorf("%s: wants one bound", target.text)
@@ -34,8 +34,8 @@ func TestTargetsAreMeasured(t *testing.T) {
 	}
 }
 
-// TestTargetsPointTheRightWay: at least of what should be high, at most of what
-// should be low.
+// TestTargetsPointTheRightWay: a lower bound for figures that should be high, an
+// upper bound for those that should be low.
 func TestTargetsPointTheRightWay(t *testing.T) {
 	for _, target := range targets {
 		for _, s := range scenes {

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// transfer is a TCP stream from a to b without pause, looked at where it
-// arrives: what is sent may still wait, and be sent again.
+// transfer is a TCP stream from a to b without pause, measured where it arrives:
+// sent data may still wait, and be sent again.
 type transfer struct {
 	sender, receiver net.Conn
 	running          sync.WaitGroup
@@ -66,7 +66,7 @@ func newTransfer(v *variant, congestion string) (*transfer, error) {
 	return t, nil
 }
 
-// stop throws away what is under way.
+// stop throws away the data under way.
 func (t *transfer) stop() {
 	for _, c := range []net.Conn{t.sender, t.receiver} {
 		c.(*net.TCPConn).SetLinger(0)
@@ -106,9 +106,9 @@ func (t *transfer) longestGap(from, to time.Time) (longest time.Duration) {
 	return longest
 }
 
-// backAfter returns how long after the start of a span the rate is back at so
-// many bits per second: the end of the first tenth of a second that has it. It
-// is the whole span when it never is.
+// backAfter returns how long after the start of a span the rate is back at rate
+// bits per second: the end of the first tenth of a second with that rate. It
+// returns the whole span if the rate never comes back.
 func (t *transfer) backAfter(from, to time.Time, rate float64) time.Duration {
 	const window, step = 100 * time.Millisecond, 10 * time.Millisecond
 	for at := from.Add(window); at.Before(to); at = at.Add(step) {
@@ -119,7 +119,7 @@ func (t *transfer) backAfter(from, to time.Time, rate float64) time.Duration {
 	return to.Sub(from)
 }
 
-// warmUp lets a variant carry a moment of traffic that nobody measures.
+// warmUp lets a variant carry a moment of traffic that is not measured.
 func warmUp(v *variant) error {
 	t, err := newTransfer(v, "")
 	if err != nil {

@@ -11,13 +11,13 @@ import (
 	"fathom/test/netlab"
 )
 
-// part is a contender with what is wanted of it.
+// part is a contender with the wanted measurements.
 type part struct {
 	contender
 	loads []*load
 }
 
-// parts returns who takes part in a scene.
+// parts returns the contenders of a scene.
 func (s *scene) parts(wanted *regexp.Regexp) (parts []part) {
 	for _, c := range s.contenders {
 		p := part{contender: c}
@@ -52,7 +52,7 @@ func (r *results) run(s *scene, programs programs, wanted *regexp.Regexp) (err e
 		rounds = min(rounds, s.rounds)
 	}
 	for round := range rounds {
-		// Who comes first finds another machine than who comes last.
+		// The first finds the machine in another state than the last.
 		for i := range parts {
 			r.turn(round, s, place, &parts[(round+i)%len(parts)], programs)
 		}
@@ -114,7 +114,7 @@ func (r *results) measure(place *place, p *part, l *load, v **variant, programs 
 }
 
 // forget makes the hosts forget what ICMP has told them of the path, and keeps
-// TCP from taking what it has learnt from one contender to the next.
+// TCP from carrying its measurements over from one contender to the next.
 func (p *place) forget() {
 	for _, h := range []*netlab.Host{p.a, p.b} {
 		h.Sysctl("net.ipv4.route.flush", "1")

@@ -8,6 +8,6 @@
 //	status, err := a.Await(ctx, gateway.Established)
 //	err = a.Stop()
 //
-// It knows nothing of package testing, so that benchmarks that are no tests
-// can use it as well.
+// It does not import package testing, so that programs such as the benchmark can
+// use it as well.
 package gateway

@@ -38,7 +38,7 @@ type Gateway struct {
 	Public crypto.PublicKey
 	Inner  []netip.Prefix // its addresses inside the tunnel
 
-	// Offload is tunnel.offload in what Configure writes. Empty: left out.
+	// Offload is tunnel.offload in the file that Configure writes. Empty: left out.
 	Offload string
 
 	binary  string

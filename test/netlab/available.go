@@ -30,7 +30,7 @@ const (
 var Everything = []Feature{Namespaces, Filters, NAT, TUN, Packets}
 
 // Available tries the features (Everything, when none is named) in a namespace
-// of its own and returns what is missing as [*MissingError]s, joined.
+// of its own. It returns one [*MissingError] for each missing feature, joined.
 func Available(features ...Feature) error {
 	if len(features) == 0 {
 		features = Everything

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MaxCapture bounds the memory of one capture, in bytes of packets. What comes
-// later is only counted.
+// MaxCapture bounds the memory of one capture, in bytes of packets. Later packets
+// are only counted.
 const MaxCapture = 256 << 20
 
 // captureBuffer is the kernel's receive buffer of a capture, in bytes.
@@ -102,7 +102,7 @@ func (c *Capture) run() {
 	})
 }
 
-// receive takes one packet; false means that there is none.
+// receive takes one packet; false means that none is waiting.
 func (c *Capture) receive(fd int, buf, oob []byte) bool {
 	n, noob, _, from, err := unix.Recvmsg(fd, buf, oob, unix.MSG_DONTWAIT)
 	if errors.Is(err, unix.EINTR) || errors.Is(err, unix.ENETDOWN) {
@@ -162,14 +162,15 @@ func (c *Capture) end() error {
 	return c.file.Close()
 }
 
-// Stop ends the capture after what has arrived. Packets stay readable.
+// Stop ends the capture once it has recorded the packets that have arrived.
+// Packets stay readable.
 func (c *Capture) Stop() { c.stop() }
 
 // Close is Stop, for Lab.Close.
 func (c *Capture) Close() error { return c.stop() }
 
-// Packets returns what has been recorded so far, in order. The caller must not
-// change the bytes.
+// Packets returns the packets recorded so far, in order. The caller must not change
+// the bytes.
 func (c *Capture) Packets() []Packet {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -210,7 +211,7 @@ func (c *Capture) Await(atMost time.Duration, match func(Packet) bool) (p Packet
 	}
 }
 
-// WriteFile writes what has been recorded as a pcap file; see WritePcap.
+// WriteFile writes the recorded packets as a pcap file; see WritePcap.
 func (c *Capture) WriteFile(name string) error {
 	f, err := os.Create(name)
 	if err != nil {

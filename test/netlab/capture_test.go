@@ -64,7 +64,7 @@ func TestACaptureIsWhatIsOnTheWire(t *testing.T) {
 	compareWithTshark(t, file, capture.Packets())
 }
 
-// compareWithTshark has a foreign reader agree with what was written.
+// compareWithTshark checks the written file with a foreign reader.
 func compareWithTshark(t *testing.T, file string, packets []netlab.Packet) {
 	t.Helper()
 	c := exec.Command("tshark", "-r", file, "-T", "fields", "-e", "frame.time_epoch", "-e", "frame.len", "-e", "frame.protocols")

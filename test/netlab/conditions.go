@@ -20,7 +20,7 @@ func (d Dir) String() string {
 	return "B to A"
 }
 
-// Verdict is what a Filter says of a packet.
+// Verdict is a Filter's decision about a packet.
 type Verdict int
 
 const (
@@ -72,7 +72,7 @@ func (c *Conditions) reorderBy() time.Duration {
 	return defaultReorderBy
 }
 
-// fate is what chance has in store for one packet.
+// fate is the outcome of chance for one packet.
 type fate struct {
 	lost, duplicated, heldBack bool
 	jitter                     time.Duration

@@ -27,7 +27,7 @@ type Direction struct {
 
 	mu sync.Mutex // makes Update one step
 
-	pipe pipe // of the goroutine in run, but for its counters
+	pipe pipe // of the goroutine in run, except its counters
 }
 
 func newDirection(dir Dir, from, to, wake int, seed uint64) *Direction {
@@ -67,7 +67,7 @@ func (d *Direction) SetFilter(f Filter) {
 	d.filter.Store(&f)
 }
 
-// Counters returns what has happened so far.
+// Counters returns the counts so far.
 func (d *Direction) Counters() Counters { return d.pipe.counters() }
 
 // readBatch is how many packets are read before those due are written.

@@ -1,6 +1,6 @@
 // Package netlab is a laboratory of network namespaces: hosts, routers and
 // links of the running Linux kernel, built and changed from Go while packets
-// flow. Tests use it, and so does the demo; it therefore does not know package
+// flow. Tests use it, and so does the demo; it therefore does not import package
 // testing (labtest does).
 //
 // The standard topology, which [Lab.Routed] builds in one call:
@@ -54,10 +54,9 @@
 // Root is enough, and so is an ordinary user in a user namespace of his own:
 // [Main] in TestMain (or [EnterUserNamespace]) re-executes the program there,
 // so that "go test ./..." needs no root. [Available] tries everything and says
-// what is missing and how to get it. Everything is held by file descriptors
-// alone: no name in /run/netns, no device in the namespace the program started
-// in, and nothing left behind when it crashes.
+// what is missing and how to get it. File descriptors alone hold the laboratory:
+// it makes no name in /run/netns and no device in the namespace that the program
+// started in, and a crash leaves nothing behind.
 //
-// The laboratory does not know what a tunnel is; the tests in the folder above
-// do.
+// The laboratory knows nothing about tunnels; the tests in the folder above do.
 package netlab

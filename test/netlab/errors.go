@@ -34,7 +34,7 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// MissingError says what the machine does not grant the laboratory.
+// MissingError names something that the machine does not grant the laboratory.
 type MissingError struct {
 	What string // such as "/dev/net/tun"
 	Err  error  // what the kernel said

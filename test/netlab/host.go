@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Host is a network namespace: an end host, or, after Forward, a router. Its
+// Host is a network namespace: an end host or, after Forward, a router. Its
 // methods may be called concurrently.
 type Host struct {
 	// Set once.

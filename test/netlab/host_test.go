@@ -130,7 +130,7 @@ func TestSysctlBelongsToTheHost(t *testing.T) {
 		t.Errorf("a has %s=%s", key, got)
 	}
 	if got := b.ReadSysctl(key); got == "17" {
-		t.Error("b has it too")
+		t.Error("b has the same")
 	}
 }
 
@@ -213,7 +213,8 @@ func TestCloseLeavesNothingBehind(t *testing.T) {
 	net.Left.A.Capture()
 	net.R.DropLonger(1000)
 	ids := map[string]bool{net.A.ID(): true, net.R.ID(): true, net.B.ID(): true}
-	// The shell's child is nobody's, and would survive its parent.
+	// The laboratory did not start the shell's child, which would outlive its
+	// parent.
 	orphaner := net.A.Command("sh", "-c", "sleep 1000 & echo $!; wait")
 	out, err := orphaner.StdoutPipe()
 	if err != nil {
@@ -263,8 +264,8 @@ func devices(t *testing.T) string {
 	return strings.Join(names, " ")
 }
 
-// descriptors lists what this process has open, without numbers: those of
-// sockets and namespaces are of no interest, nor is the poller's.
+// descriptors lists the open files of this process, without the numbers of sockets
+// and namespaces and without the poller, which do not matter.
 func descriptors(t *testing.T) (open []string) {
 	t.Helper()
 	links, err := filepath.Glob("/proc/self/fd/*")

@@ -75,8 +75,8 @@ func (i *Interface) SetMTU(mtu int) {
 // MTU returns the MTU in bytes of the IP packet.
 func (i *Interface) MTU() int { return i.attrs().MTU }
 
-// LimitRate holds what the host sends here to so many bits a second, by a token
-// bucket in front of which at most queue bytes wait.
+// LimitRate limits the host's sending on this interface to bits per second, by a
+// token bucket in front of which at most queue bytes wait.
 func (i *Interface) LimitRate(bits int64, queue int) {
 	const bucket = 72 << 10 // a superpacket must fit
 	err := i.set(func(netlink.Link) error {
@@ -88,8 +88,8 @@ func (i *Interface) LimitRate(bits int64, queue int) {
 	i.host.check(fmt.Sprintf("limit %s to %d bit/s", i.name, bits), err)
 }
 
-// Up brings the interface up. IPv6 addresses and all routes that Down took
-// away are not put back, but for IPv4's routes to its own networks.
+// Up brings the interface up. Of the addresses and routes that Down took away,
+// only IPv4's routes to its own networks come back.
 func (i *Interface) Up() {
 	i.host.check("bring up "+i.name, i.set(func(l netlink.Link) error { return i.host.nl.LinkSetUp(l) }))
 }

@@ -20,9 +20,9 @@ type LinkConfig struct {
 	MTU          int            // largest IP packet in bytes; 0 means EthernetMTU
 
 	// Offload leaves segmentation and checksum offload on, as a benchmark
-	// wants. By default they are off, so that whatever is on the wire is a
-	// packet as a real wire would carry it: DropLonger, LossPercent and a
-	// capture then see no 64 KiB superpackets and no unfinished checksums.
+	// wants. By default they are off, so that the link carries packets as a real
+	// wire would: DropLonger, LossPercent and a capture then see no 64 KiB
+	// superpackets and no unfinished checksums.
 	Offload bool
 }
 

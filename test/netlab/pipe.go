@@ -24,12 +24,12 @@ const maxUnderWay = 256 << 20
 
 // pipe is one direction of a UserLink without its devices: packets go in at
 // given times and come out at others. Times are nanoseconds on any clock that
-// does not go back. It does no I/O and is not safe for concurrent use, but for
+// does not go back. It does no I/O and is not safe for concurrent use, except for
 // reading the counters.
 //
-// The queue in front of the bottleneck is not kept: when a packet comes in, it
-// is known when the wire will be free for it, and so how many bytes wait. What
-// is kept are the packets with the times they will arrive at.
+// It keeps no queue in front of the bottleneck: when a packet comes in, it is known
+// when the wire will be free for it, and so how many bytes wait. It keeps the
+// packets with the times of their arrival.
 type pipe struct {
 	dice     dice
 	wireFree int64    // when the last bit of the last accepted packet has left

@@ -243,7 +243,7 @@ func TestTheSameSeedBringsTheSameFates(t *testing.T) {
 		t.Error("two seeds bring the same run")
 	}
 
-	// What is lost does not depend on conditions that lose nothing.
+	// Conditions that lose nothing do not change which packets are lost.
 	lost := func(c Conditions) (set []int) {
 		seen := make(map[int]bool)
 		for _, a := range run(7, c) {

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Refusal is a set of what a kernel does not offer.
+// Refusal is a set of features that a kernel does not offer.
 type Refusal uint
 
 const (
@@ -21,16 +21,16 @@ const (
 	UDPOffloads = UDPSegment | UDPGRO | TUNUSO
 )
 
-// Refusing returns the host as one whose kernel offers less: what Command
-// starts there, and all that descends from it, is told so by a system call
-// filter. The rest of the host is the same; sockets that this process opens
-// there are not concerned. Change the host by the original alone.
+// Refusing returns the host as one whose kernel offers less: a system call filter
+// tells so the processes that Command starts there, and their descendants. The
+// rest of the host is the same, and so are the sockets that this process opens
+// there. Change the host by the original alone.
 //
-// A program that does not ask, but hands the kernel a control message with
-// UDP_SEGMENT at once, is obeyed: filters do not see messages.
+// A program that hands the kernel a control message with UDP_SEGMENT without
+// asking first still gets it: filters do not see messages.
 func (h *Host) Refusing(what Refusal) *Host {
-	// A filter is for good, and children inherit that of the thread which
-	// starts them: hence an annex to the laboratory with a thread of its own.
+	// A thread cannot take off a filter, and children inherit that of the thread
+	// which starts them. Hence an annex to the laboratory with its own thread.
 	l := h.lab
 	annex := &Lab{fail: l.fail, spawn: make(chan spawnJob)}
 	l.mu.Lock()
@@ -44,7 +44,7 @@ func (h *Host) Refusing(what Refusal) *Host {
 
 // refusingSpawner is a spawner with a filter on its thread.
 func refusingSpawner(what Refusal, jobs <-chan spawnJob) {
-	runtime.LockOSThread() // for good: nobody else may get the thread
+	runtime.LockOSThread() // for good: no other goroutine may get the thread
 	err := what.install()
 	for job := range jobs {
 		if err != nil {
@@ -61,7 +61,7 @@ func (what Refusal) install() error {
 	if err != nil {
 		return err
 	}
-	// Without this only root may filter, lest a set-user-ID program be fooled.
+	// Without this only root may filter: a filter could fool a set-user-ID program.
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return os.NewSyscallError("PR_SET_NO_NEW_PRIVS", err)
 	}

@@ -22,16 +22,16 @@ const asksKernel = "NETLAB_TEST_ASKS_KERNEL"
 // offloadBits is how many sets of TUNSETOFFLOAD are tried: up to those with USO.
 const offloadBits = 1 << 7
 
-// askKernel makes many system calls, and prints what each was answered. It
-// returns the exit code.
+// askKernel makes many system calls, and prints the answer to each. It returns the
+// exit code.
 func askKernel() int {
 	fatal := func(err error) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	answers := make(map[string]string)
-	// Without a descriptor a call fails in the kernel in one way only, and so
-	// shows whatever a filter answers before.
+	// Without a descriptor a call fails in the kernel in one way only. Any other
+	// result is the filter's answer.
 	const none = -1
 	for _, level := range []int{unix.SOL_SOCKET, unix.IPPROTO_IP, unix.IPPROTO_TCP, unix.IPPROTO_IPV6, unix.IPPROTO_UDP} {
 		for name := range 256 {

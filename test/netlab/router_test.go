@@ -60,6 +60,13 @@ func TestAShrunkenLinkIsReportedUntilPTBsAreCut(t *testing.T) {
 		}
 
 		net.R.CutPTB(false)
+		net.A.LosePTB(true)
+		ask(t, conn, mtu+1, quiet)
+		if got := nextPTB(t, conn, quiet); got != 0 {
+			t.Errorf("a PTB (MTU %d) came although the host loses them", got)
+		}
+
+		net.A.LosePTB(false)
 		ask(t, conn, mtu+1, quiet)
 		if got := nextPTB(t, conn, soon); got != mtu {
 			t.Errorf("after undoing, PTB tells %d, want %d", got, mtu)
@@ -70,7 +77,7 @@ func TestAShrunkenLinkIsReportedUntilPTBsAreCut(t *testing.T) {
 func TestCutICMPStopsErrorsButNotNeighbourDiscovery(t *testing.T) {
 	net := labtest.New(t, netlab.Namespaces, netlab.Filters).Routed()
 	families(t, net, func(t *testing.T, to netip.Addr) {
-		// Nobody listens: b answers Port Unreachable, which the kernel
+		// The port is closed: b answers Port Unreachable, which the kernel
 		// reports on the next write.
 		refused := func(within time.Duration) bool {
 			conn := dialUDP(t, net.A, to)

@@ -18,8 +18,7 @@ func (h *Host) Forward() {
 	h.Sysctl("net.ipv6.conf.all.forwarding", "1")
 }
 
-// AddRoute sends what is for prefix to the gateway via. A route that exists is
-// replaced.
+// AddRoute routes a prefix to the gateway via. A route that exists is replaced.
 func (h *Host) AddRoute(prefix netip.Prefix, via netip.Addr) {
 	h.check(fmt.Sprintf("add route %v via %v", prefix, via), h.nl.RouteReplace(&netlink.Route{
 		Dst: ipNet(prefix, true),
@@ -46,8 +45,8 @@ func (h *Host) DefaultVia(gateways ...netip.Addr) {
 	}
 }
 
-// AddRoute sends what is for the prefixes out of this interface, without a
-// gateway: the way into a tunnel.
+// AddRoute routes prefixes out of this interface, without a gateway: the way into
+// a tunnel.
 func (i *Interface) AddRoute(prefixes ...netip.Prefix) {
 	for _, prefix := range prefixes {
 		err := i.host.nl.RouteReplace(&netlink.Route{

@@ -19,9 +19,8 @@ type UserLinkConfig struct {
 	AddrA, AddrB []netip.Prefix // of each end; see Prefixes
 	NameA, NameB string         // device names; by default the host's next free wanN
 
-	// DeviceMTU is the MTU in bytes of both devices, of which the hosts'
-	// kernels know; 0 means EthernetMTU. Conditions.MTU is the one of which
-	// nobody is told.
+	// DeviceMTU is the MTU in bytes of both devices, which the hosts' kernels
+	// know; 0 means EthernetMTU. They do not know Conditions.MTU.
 	DeviceMTU int
 
 	AtoB, BtoA Conditions
@@ -31,9 +30,9 @@ type UserLinkConfig struct {
 // UserLink connects two hosts by two TUN devices with a scheduler between
 // them. Its methods may be called concurrently and while traffic flows.
 //
-// Packets to link-local multicast (router solicitations, listener reports:
-// what a kernel says of its own accord) are left out, so that they do not
-// disturb a seeded run.
+// The link drops packets to link-local multicast (router solicitations, listener
+// reports), which a kernel sends on its own, so that they do not disturb a seeded
+// run.
 type UserLink struct {
 	A, B       *Interface
 	AtoB, BtoA *Direction
@@ -83,7 +82,7 @@ func (l *UserLink) lay(config *UserLinkConfig) (err error) {
 	running.Go(l.AtoB.run)
 	running.Go(l.BtoA.run)
 	l.stop = sync.OnceValue(func() error {
-		// Nobody reads the counter down, so both directions see it.
+		// The counter is never read down, so both directions see it.
 		_, err := unix.Write(wake, slices.Repeat([]byte{1}, 8))
 		running.Wait()
 		return errors.Join(err, closeAll(fds))
@@ -146,5 +145,5 @@ func (l *UserLink) SetFilter(f Filter) {
 	l.BtoA.SetFilter(f)
 }
 
-// Close takes the link away, with what is under way. Lab.Close does it too.
+// Close takes the link away, with the packets under way. Lab.Close does it too.
 func (l *UserLink) Close() error { return l.stop() }

@@ -59,7 +59,7 @@ func numbered(t *testing.T, a, b *netlab.Host, link *netlab.UserLink, count, ipL
 			arrived.Add(1)
 		}
 	}()
-	// drained waits until all has left the link that went in, and has arrived.
+	// drained waits until all packets have left the link, and have arrived.
 	drained := func() {
 		for end := time.Now().Add(soon); time.Now().Before(end); time.Sleep(100 * time.Microsecond) {
 			n := link.AtoB.Counters()
@@ -207,7 +207,8 @@ func TestAUserLinkHasTheRateItIsGiven(t *testing.T) {
 	}
 }
 
-// send opens a connection from a to the server and sends so many bytes.
+// send opens a connection from a to the server and sends the given number of
+// bytes.
 func send(a *netlab.Host, link *netlab.UserLink, server net.Listener, bytes int) {
 	to := netip.AddrPortFrom(link.B.Addr4(), server.Addr().(*net.TCPAddr).AddrPort().Port())
 	conn, err := a.Dial("tcp4", to.String())

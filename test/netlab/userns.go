@@ -27,7 +27,7 @@ func Entered() bool { return os.Getenv(enteredMark) != "" }
 //
 //	func TestMain(m *testing.M) { os.Exit(netlab.Main(m)) }
 //
-// When neither will do the tests run here all the same, so that each can say
+// When neither is possible the tests run here all the same, so that each can say
 // what it misses (see labtest.New).
 func Main(m interface{ Run() int }) int {
 	if !Entered() && Available(Namespaces) != nil {
@@ -114,8 +114,8 @@ func userNamespace() *syscall.SysProcAttr {
 	}
 }
 
-// forward passes signals on, but for those that a terminal has sent to the
-// child as well, since it is in the same process group.
+// forward passes signals on, except those that a terminal has also sent to the
+// child, which is in the same process group.
 func forward(signals <-chan os.Signal, to *os.Process) {
 	terminal := onTerminal()
 	for s := range signals {

@@ -25,7 +25,7 @@ const (
 	awaitSignal = "await a signal"
 )
 
-// exitInside is what asOrdinaryUser exits with when all is well inside.
+// exitInside is the exit code of asOrdinaryUser when all is well inside.
 const exitInside = 42
 
 // asOrdinaryUser is main for a program run by an ordinary user, which enters a

@@ -18,7 +18,7 @@ type event struct {
 	Key, Value            string // of an attribute
 }
 
-// count is what has become of the tests of a pass.
+// count holds the results of a pass's tests.
 type count struct {
 	Pass                             string
 	Passed, Failed, Skipped, LeftOut int

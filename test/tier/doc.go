@@ -3,7 +3,7 @@
 //
 // There are three tiers:
 //
-//	go test -short ./...  without root, in a minute and a half, at any time
+//	go test -short ./...  without root, in under a minute on two cores, at any time
 //	test/run              everything that guards a change, in several passes
 //	test/run -long        before a release: the sizes and numbers of runs that figures need
 //
@@ -18,7 +18,8 @@
 //	superlinks  superlinks   [Superlinks]                          links that carry superpackets
 //	emulated    emulated     what needs no laboratory, no [Native] another architecture, by QEMU
 //
-// `go test ./...` without either runs everything, at the sizes of test/run.
+// `go test ./...`, without -short and without a pass, runs every test once, at the
+// sizes of test/run.
 //
 // A test that a pass leaves out is skipped with the attribute "tier". That is
 // not counted as skipped, since nothing is missing; see package tally.

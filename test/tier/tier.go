@@ -25,8 +25,8 @@ const (
 	// EitherWay: what the test shows holds whether or not the tunnel handles
 	// superpackets.
 	EitherWay
-	// Native: the test takes long where the CPU is emulated, and shows nothing of
-	// that CPU which others do not.
+	// Native: the test takes long where the CPU is emulated, and shows nothing
+	// about that CPU that other tests do not show.
 	Native
 )
 

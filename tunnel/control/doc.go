@@ -20,7 +20,7 @@
 //
 // Elements of unknown type are skipped, so that a newer peer may say more
 // than an older one understands. A payload that does not begin with the magic
-// and the version is not ours and is dropped without an error to anybody.
+// and the version is not ours and is dropped silently.
 //
 // The package does no I/O and keeps no state. Which message is sent when is
 // the business of package tunnel.

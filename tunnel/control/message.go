@@ -43,8 +43,8 @@ const (
 	headerSize = 4
 	// elementHeaderSize is the type and the length of one element.
 	elementHeaderSize = 3
-	// tokenSize is the length in bytes of what connects an answer with what it
-	// answers.
+	// tokenSize is the length in bytes of a token, which connects an answer with
+	// its request.
 	tokenSize = 8
 	// ackSize: token, flags.
 	ackSize = tokenSize + 1
@@ -53,8 +53,8 @@ const (
 	wordSize         = 8
 	// MaxReportWords is how many words the bitmap of a Report may have.
 	MaxReportWords = 32
-	// MaxElements bounds the work that one message may cause.
-	MaxElements = 32
+	// maxElements bounds the work that one message may cause.
+	maxElements = 32
 )
 
 var magic = [3]byte{'F', 'T', 'H'}
@@ -64,18 +64,18 @@ var (
 	// ours. RFC 4303 section 2.6: such packets are discarded silently.
 	ErrForeign = errors.New("control: not a control message")
 	// ErrMalformed reports a message that breaks off inside an element, has
-	// an element of the wrong length, or has more than MaxElements of them.
+	// an element of the wrong length, or has too many of them.
 	ErrMalformed = errors.New("control: malformed message")
 )
 
-// AppendHeader starts a message in dst.
-func AppendHeader(dst []byte) []byte {
+// appendHeader starts a message in dst.
+func appendHeader(dst []byte) []byte {
 	return append(dst, magic[0], magic[1], magic[2], version)
 }
 
-// AppendElement adds one element to the message in dst. The value must not be
+// appendElement adds one element to the message in dst. The value must not be
 // longer than 65535 bytes.
-func AppendElement(dst []byte, t Type, value []byte) []byte {
+func appendElement(dst []byte, t Type, value []byte) []byte {
 	dst = append(dst, byte(t))
 	dst = binary.BigEndian.AppendUint16(dst, uint16(len(value)))
 	return append(dst, value...)
@@ -86,7 +86,7 @@ func AppendElement(dst []byte, t Type, value []byte) []byte {
 func AppendToken(dst []byte, t Type, token uint64) []byte {
 	var value [tokenSize]byte
 	binary.BigEndian.PutUint64(value[:], token)
-	return AppendElement(AppendHeader(dst), t, value[:])
+	return appendElement(appendHeader(dst), t, value[:])
 }
 
 // AppendProbeAck appends a whole ProbeAck message. fragmented says that the
@@ -97,7 +97,7 @@ func AppendProbeAck(dst []byte, token uint64, fragmented bool) []byte {
 	if fragmented {
 		value[tokenSize] = flagFragmented
 	}
-	return AppendElement(AppendHeader(dst), ProbeAck, value[:])
+	return appendElement(appendHeader(dst), ProbeAck, value[:])
 }
 
 const flagFragmented = 1
@@ -115,21 +115,21 @@ func AppendReport(dst []byte, token uint64, spi, highest uint32, bits []uint64) 
 	for _, word := range bits {
 		value = binary.BigEndian.AppendUint64(value, word)
 	}
-	return AppendElement(AppendHeader(dst), Report, value)
+	return appendElement(appendHeader(dst), Report, value)
 }
 
 // AppendClose appends a whole Close message.
 func AppendClose(dst []byte) []byte {
-	return AppendElement(AppendHeader(dst), Close, nil)
+	return appendElement(appendHeader(dst), Close, nil)
 }
 
 // Token returns the token of any element but Close.
 func (e Element) Token() uint64 { return binary.BigEndian.Uint64(e.Value) }
 
-// Fragmented returns what a ProbeAck says of its Probe.
+// Fragmented reports whether a ProbeAck's Probe arrived in fragments.
 func (e Element) Fragmented() bool { return e.Value[tokenSize]&flagFragmented != 0 }
 
-// Report returns what a Report says, the bitmap appended to bits; see
+// Report returns the content of a Report, with the bitmap appended to bits; see
 // AppendReport.
 func (e Element) Report(bits []uint64) (spi, highest uint32, _ []uint64) {
 	spi = binary.BigEndian.Uint32(e.Value[tokenSize:])
@@ -156,15 +156,15 @@ func wellFormed(t Type, length int) bool {
 }
 
 // Parse appends the known elements of a message to dst, in their order.
-// Elements of unknown type are left out. On an error nothing of the message
-// is to be used.
+// Elements of unknown type are left out. After an error the caller must use
+// nothing of the message.
 func Parse(dst []Element, payload []byte) ([]Element, error) {
 	if len(payload) < headerSize || [3]byte(payload) != magic || payload[3] != version {
 		return dst, ErrForeign
 	}
 	rest := payload[headerSize:]
 	for n := 0; len(rest) > 0 && Type(rest[0]) != End; n++ {
-		if len(rest) < elementHeaderSize || n == MaxElements {
+		if len(rest) < elementHeaderSize || n == maxElements {
 			return dst, ErrMalformed
 		}
 		t, length := Type(rest[0]), int(binary.BigEndian.Uint16(rest[1:]))

@@ -9,9 +9,9 @@ import (
 )
 
 func TestParse(t *testing.T) {
-	header := AppendHeader(nil)
+	header := appendHeader(nil)
 	echo := AppendToken(nil, Echo, 0x0102030405060708)
-	unknown := AppendElement(bytes.Clone(header), 200, []byte("later"))
+	unknown := appendElement(bytes.Clone(header), 200, []byte("later"))
 	tests := []struct {
 		name    string
 		payload []byte
@@ -31,16 +31,16 @@ func TestParse(t *testing.T) {
 		{"a report request", AppendToken(nil, ReportRequest, 3), []Element{{ReportRequest, []byte{0, 0, 0, 0, 0, 0, 0, 3}}}, nil},
 		{"a report", AppendReport(nil, 3, 0x01020304, 5, []uint64{6}),
 			[]Element{{Report, []byte{0, 0, 0, 0, 0, 0, 0, 3, 1, 2, 3, 4, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 6}}}, nil},
-		{"a report with half a word is malformed", AppendElement(bytes.Clone(header), Report, make([]byte, reportHeaderSize+4)), nil, ErrMalformed},
-		{"a report without a header is malformed", AppendElement(bytes.Clone(header), Report, make([]byte, 8)), nil, ErrMalformed},
-		{"a report with too many words is malformed", AppendElement(bytes.Clone(header), Report, make([]byte, reportHeaderSize+8*(MaxReportWords+1))), nil, ErrMalformed},
-		{"an ack without flags is malformed", AppendElement(bytes.Clone(header), ProbeAck, make([]byte, 8)), nil, ErrMalformed},
-		{"a probe without a token is malformed", AppendElement(bytes.Clone(header), Probe, nil), nil, ErrMalformed},
+		{"a report with half a word is malformed", appendElement(bytes.Clone(header), Report, make([]byte, reportHeaderSize+4)), nil, ErrMalformed},
+		{"a report without a header is malformed", appendElement(bytes.Clone(header), Report, make([]byte, 8)), nil, ErrMalformed},
+		{"a report with too many words is malformed", appendElement(bytes.Clone(header), Report, make([]byte, reportHeaderSize+8*(MaxReportWords+1))), nil, ErrMalformed},
+		{"an ack without flags is malformed", appendElement(bytes.Clone(header), ProbeAck, make([]byte, 8)), nil, ErrMalformed},
+		{"a probe without a token is malformed", appendElement(bytes.Clone(header), Probe, nil), nil, ErrMalformed},
 		{"zero bytes after the list are padding", append(bytes.Clone(echo), make([]byte, 900)...), []Element{{Echo, []byte{1, 2, 3, 4, 5, 6, 7, 8}}}, nil},
 		{"anything after the end is padding", append(AppendClose(nil), 0, 1, 2, 3), []Element{{Close, []byte{}}}, nil},
-		{"unknown types are skipped", AppendElement(unknown, Close, nil), []Element{{Close, []byte{}}}, nil},
-		{"an echo of the wrong length is malformed", AppendElement(bytes.Clone(header), Echo, []byte{1}), nil, ErrMalformed},
-		{"a close with a value is malformed", AppendElement(bytes.Clone(header), Close, []byte{1}), nil, ErrMalformed},
+		{"unknown types are skipped", appendElement(unknown, Close, nil), []Element{{Close, []byte{}}}, nil},
+		{"an echo of the wrong length is malformed", appendElement(bytes.Clone(header), Echo, []byte{1}), nil, ErrMalformed},
+		{"a close with a value is malformed", appendElement(bytes.Clone(header), Close, []byte{1}), nil, ErrMalformed},
 		{"a cut length is malformed", append(bytes.Clone(header), 1, 0), nil, ErrMalformed},
 		{"a length beyond the payload is malformed", append(bytes.Clone(header), 200, 0xff, 0xff, 1), nil, ErrMalformed},
 	}
@@ -76,15 +76,15 @@ func TestReportSurvivesTheWire(t *testing.T) {
 }
 
 func TestParseBoundsItsWork(t *testing.T) {
-	msg := AppendHeader(nil)
-	for range MaxElements {
-		msg = AppendElement(msg, 200, nil)
+	msg := appendHeader(nil)
+	for range maxElements {
+		msg = appendElement(msg, 200, nil)
 	}
 	if _, err := Parse(nil, msg); err != nil {
-		t.Errorf("%d elements: %v", MaxElements, err)
+		t.Errorf("%d elements: %v", maxElements, err)
 	}
-	if _, err := Parse(nil, AppendElement(msg, 200, nil)); !errors.Is(err, ErrMalformed) {
-		t.Errorf("%d elements: error %v, want %v", MaxElements+1, err, ErrMalformed)
+	if _, err := Parse(nil, appendElement(msg, 200, nil)); !errors.Is(err, ErrMalformed) {
+		t.Errorf("%d elements: error %v, want %v", maxElements+1, err, ErrMalformed)
 	}
 }
 
@@ -102,7 +102,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(AppendToken(nil, Probe, 1))
 	f.Add(AppendProbeAck(nil, 1, true))
 	f.Add(AppendReport(nil, 1, 2, 3, []uint64{4, 5}))
-	f.Add(AppendElement(AppendHeader(nil), 200, []byte("later")))
+	f.Add(appendElement(appendHeader(nil), 200, []byte("later")))
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		elements, err := Parse(nil, payload)
 		if err != nil {
@@ -119,10 +119,10 @@ func FuzzParse(f *testing.F) {
 				e.Token()
 			}
 		}
-		// What was understood says the same when it is written again.
-		again := AppendHeader(nil)
+		// The parsed elements mean the same when they are written again.
+		again := appendHeader(nil)
 		for _, e := range elements {
-			again = AppendElement(again, e.Type, e.Value)
+			again = appendElement(again, e.Type, e.Value)
 		}
 		reparsed, err := Parse(nil, again)
 		if err != nil {

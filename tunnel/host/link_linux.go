@@ -7,34 +7,39 @@ import (
 	"net/netip"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
-
-// maxPacket is the largest IP packet that is sent in one piece, in bytes.
-const maxPacket = 65535
 
 // Link is the TUN device as the host sees it: its addresses, its MTU and the
 // routes into it. All of it disappears with the device, but stays on one that
 // is persistent. One goroutine uses it.
 type Link struct {
-	handle *netlink.Handle
-	link   netlink.Link
-	mtu    int
-	routes map[netip.Prefix]int // MTU of each route that was added
+	handle  *netlink.Handle
+	lookups *nl.SocketHandle // for what handle cannot ask
+	link    netlink.Link
+	mtu     int
+	mark    uint32                 // of our sockets
+	routes  map[netip.Prefix]Route // that were added
+	learnt  learnt                 // by Egress
 }
 
 // Attach finds the interface of a TUN device that is open, gives it its MTU and
 // its addresses, and sets it up.
 func Attach(name string, config Config) (_ *Link, err error) {
-	l := &Link{routes: make(map[netip.Prefix]int)}
+	l := &Link{mark: config.Mark, routes: make(map[netip.Prefix]Route)}
 	if l.handle, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
 		return nil, fmt.Errorf("netlink: %w", err)
 	}
+	l.lookups = new(nl.SocketHandle)
 	defer func() {
 		if err != nil {
 			l.Close()
 		}
 	}()
+	if l.lookups.Socket, err = nl.Subscribe(unix.NETLINK_ROUTE); err != nil {
+		return nil, fmt.Errorf("netlink: %w", err)
+	}
 	if l.link, err = l.handle.LinkByName(name); err != nil {
 		return nil, fmt.Errorf("find %s: %w", name, err)
 	}
@@ -63,7 +68,10 @@ func Attach(name string, config Config) (_ *Link, err error) {
 
 // Close gives up the connection to the kernel. It leaves the interface, its
 // addresses and its routes alone: they end with the device.
-func (l *Link) Close() { l.handle.Close() }
+func (l *Link) Close() {
+	l.handle.Close()
+	l.lookups.Close()
+}
 
 // SetMTU changes the MTU of the interface, in bytes of an inner packet.
 func (l *Link) SetMTU(mtu int) error {
@@ -77,16 +85,35 @@ func (l *Link) SetMTU(mtu int) error {
 	return nil
 }
 
-// Route leads a prefix into the device with the given MTU, in bytes of an
-// inner packet; one that is there already gets the new MTU. A route to the
-// prefix that leads elsewhere is an error and stays as it is. Of IPv6 routes,
-// which may share a prefix, that concerns those with the default metric.
-func (l *Link) Route(prefix netip.Prefix, mtu int) error {
+// LargestMTU returns the largest MTU of the host's other interfaces that are
+// up, in bytes: what the host can be given to forward. It is 0 if there is none.
+// Loopback and the interfaces that stand for a VRF, which bring nothing of their
+// own, are left out: their MTUs are those of no wire.
+func (l *Link) LargestMTU() (largest int, err error) {
+	links, err := l.handle.LinkList()
+	if err != nil {
+		return 0, fmt.Errorf("list interfaces: %w", err)
+	}
+	for _, other := range links {
+		a := other.Attrs()
+		if a.Index != l.link.Attrs().Index && a.Flags&net.FlagUp != 0 && a.Flags&net.FlagLoopback == 0 && other.Type() != "vrf" {
+			largest = max(largest, min(a.MTU, maxPacket))
+		}
+	}
+	return largest, nil
+}
+
+// Route leads a prefix into the device; a route that is there already is
+// replaced. A route to the prefix that leads elsewhere is an error and stays as
+// it is. Of IPv6 routes, which may share a prefix, that concerns those with the
+// default metric.
+func (l *Link) Route(route Route) error {
+	prefix := route.Prefix
 	old, known := l.routes[prefix]
-	if known && old == mtu {
+	if known && old == route {
 		return nil
 	}
-	r := &netlink.Route{LinkIndex: l.link.Attrs().Index, Dst: ipNet(prefix), MTU: mtu, Protocol: unix.RTPROT_STATIC}
+	r := &netlink.Route{LinkIndex: l.link.Attrs().Index, Dst: ipNet(prefix), MTU: route.MTU, AdvMSS: route.AdvMSS, Protocol: unix.RTPROT_STATIC}
 	if prefix.Addr().Is4() {
 		r.Scope = netlink.SCOPE_LINK
 	}
@@ -105,7 +132,7 @@ func (l *Link) Route(prefix netip.Prefix, mtu int) error {
 	if err != nil {
 		return fmt.Errorf("add route to %s: %w", prefix, err)
 	}
-	l.routes[prefix] = mtu
+	l.routes[prefix] = route
 	return nil
 }
 
@@ -126,37 +153,6 @@ func (l *Link) owns(r *netlink.Route) bool {
 		}
 	}
 	return len(found) > 0
-}
-
-// EgressMTU returns the largest IP packet, in bytes, that the host can send
-// towards an address without fragmenting it: the MTU of the route, if it has
-// one, else that of the interface. The kernel's path MTU cache has no say in
-// it, since a forged ICMP message can write there. A route that leads into the
-// tunnel itself is an error.
-func (l *Link) EgressMTU(to netip.Addr) (int, error) {
-	ip := net.IP(to.AsSlice())
-	routes, err := l.handle.RouteGet(ip)
-	if err == nil && len(routes) == 0 {
-		err = unix.ENETUNREACH
-	}
-	if err != nil {
-		return 0, fmt.Errorf("route to %s: %w", to, err)
-	}
-	if routes[0].LinkIndex == l.link.Attrs().Index {
-		return 0, fmt.Errorf("%s: the host's route to the endpoint leads into the tunnel itself", to)
-	}
-	link, err := l.handle.LinkByIndex(routes[0].LinkIndex)
-	if err != nil {
-		return 0, fmt.Errorf("egress interface towards %s: %w", to, err)
-	}
-	mtu := min(link.Attrs().MTU, maxPacket)
-	// The entry of the routing table, as opposed to what RouteGet returns,
-	// shows the administrator's MTU and not the cached one.
-	entries, err := l.handle.RouteGetWithOptions(ip, &netlink.RouteGetOptions{FIBMatch: true})
-	if err == nil && len(entries) > 0 && entries[0].MTU > 0 {
-		mtu = min(mtu, entries[0].MTU)
-	}
-	return mtu, nil
 }
 
 func ipNet(p netip.Prefix) *net.IPNet {

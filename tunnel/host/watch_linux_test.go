@@ -34,13 +34,15 @@ func loopback(t *testing.T) netlink.Link {
 	return lo
 }
 
-// expect waits for a token.
-func expect(t *testing.T, changed <-chan struct{}, of string) {
+// expect waits for a change.
+func expect(t *testing.T, changes *Changes, of string) Change {
 	t.Helper()
 	select {
-	case <-changed:
+	case <-changes.Told():
+		return changes.Take()
 	case <-time.After(20 * time.Second):
 		t.Fatalf("%s: not told", of)
+		panic("unreachable")
 	}
 }
 
@@ -63,23 +65,47 @@ func TestWatchTellsOfChanges(t *testing.T) {
 	route := func(t *testing.T, prefix string) error {
 		return netlink.RouteAdd(&netlink.Route{LinkIndex: loopback(t).Attrs().Index, Dst: ipNet(netip.MustParsePrefix(prefix))})
 	}
-	for of, change := range map[string]func(*testing.T) error{
-		"an MTU":        func(t *testing.T) error { return netlink.LinkSetMTU(loopback(t), 9000) },
-		"an IPv4 route": func(t *testing.T) error { return route(t, "192.0.2.0/24") },
-		"an IPv6 route": func(t *testing.T) error { return route(t, "2001:db8::/64") },
+	rule := func(family int) error {
+		r := netlink.NewRule()
+		r.Family, r.Table = family, unix.RT_TABLE_MAIN
+		return netlink.RuleAdd(r)
+	}
+	concerned, spared := "192.0.2.1 2001:db8::1", "198.51.100.1 2001:db8:1::1"
+	for _, test := range []struct {
+		of                string
+		change            func(*testing.T) error
+		concerned, spared string
+	}{
+		{"an MTU", func(t *testing.T) error { return netlink.LinkSetMTU(loopback(t), 9000) }, concerned, ""},
+		{"an IPv4 route", func(t *testing.T) error { return route(t, "192.0.2.0/24") }, "192.0.2.1", spared},
+		{"an IPv6 route", func(t *testing.T) error { return route(t, "2001:db8::/64") }, "2001:db8::1", spared},
+		{"an IPv4 default route", func(t *testing.T) error { return route(t, "0.0.0.0/0") }, "192.0.2.1", "2001:db8::1"},
+		{"an IPv6 default route", func(t *testing.T) error { return route(t, "::/0") }, "2001:db8::1", "192.0.2.1"},
+		{"an IPv4 rule", func(t *testing.T) error { return rule(unix.AF_INET) }, concerned, ""},
+		{"an IPv6 rule", func(t *testing.T) error { return rule(unix.AF_INET6) }, concerned, ""},
 	} {
-		t.Run(of, func(t *testing.T) {
+		t.Run(test.of, func(t *testing.T) {
 			inHost(t, func() error {
-				changed := make(chan struct{}, 1)
-				w, err := Watch(changed)
+				changes := NewChanges()
+				w, err := Watch(changes)
 				if err != nil {
 					return err
 				}
 				defer w.Close()
-				if err := change(t); err != nil {
+				if err := test.change(t); err != nil {
 					return err
 				}
-				expect(t, changed, of)
+				change := expect(t, changes, test.of)
+				for _, addr := range strings.Fields(test.concerned) {
+					if !change.Concerns(netip.MustParseAddr(addr)) {
+						t.Errorf("does not concern %s", addr)
+					}
+				}
+				for _, addr := range strings.Fields(test.spared) {
+					if change.Concerns(netip.MustParseAddr(addr)) {
+						t.Errorf("concerns %s", addr)
+					}
+				}
 				return nil
 			})
 		})
@@ -89,7 +115,7 @@ func TestWatchTellsOfChanges(t *testing.T) {
 // TestAWatchOutlivesAnOverflow lets the kernel drop changes, since the buffer
 // of the socket is small. The drop is told, and so are the changes after it.
 func TestAWatchOutlivesAnOverflow(t *testing.T) {
-	const changes = 50
+	const many = 50
 	inHost(t, func() error {
 		lo := loopback(t)
 		change := func(n int) {
@@ -109,7 +135,7 @@ func TestAWatchOutlivesAnOverflow(t *testing.T) {
 		}
 		before := openSockets(t)
 		same, socket := small(), small()
-		for n := range changes {
+		for n := range many {
 			change(n)
 		}
 		if _, _, err := same.Receive(); !errors.Is(err, unix.ENOBUFS) {
@@ -117,13 +143,15 @@ func TestAWatchOutlivesAnOverflow(t *testing.T) {
 		}
 		same.Close()
 
-		changed := make(chan struct{}, 1)
-		w := watch(socket, changed)
-		expect(t, changed, "the overflow")
+		changes := NewChanges()
+		w := watch(socket, changes)
+		if !expect(t, changes, "the overflow").Concerns(netip.MustParseAddr("192.0.2.1")) {
+			t.Error("what was dropped may concern anything")
+		}
 		// More than were in the buffer: some of the tokens are of new changes.
-		for n := range 2 * changes {
+		for n := range 2 * many {
 			change(n)
-			expect(t, changed, "a change after the overflow")
+			expect(t, changes, "a change after the overflow")
 		}
 		w.Close()
 		if after := openSockets(t); after != before {
@@ -139,8 +167,7 @@ func TestACloseEndsAWatch(t *testing.T) {
 		lo := loopback(t)
 		before := openSockets(t)
 		for n := range 20 {
-			changed := make(chan struct{}, 1)
-			w, err := Watch(changed)
+			w, err := Watch(NewChanges())
 			if err != nil {
 				return err
 			}

@@ -8,7 +8,7 @@ import "errors"
 type Watcher struct{}
 
 // Watch returns errors.ErrUnsupported.
-func Watch(chan<- struct{}) (*Watcher, error) { return nil, errors.ErrUnsupported }
+func Watch(*Changes) (*Watcher, error) { return nil, errors.ErrUnsupported }
 
 // Close does nothing.
 func (*Watcher) Close() {}

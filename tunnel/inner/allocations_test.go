@@ -6,8 +6,8 @@ import (
 	"github.com/gopacket/gopacket/layers"
 )
 
-// TestThePacketPathDoesNotAllocate, as far as it is not tested beside each
-// cutter.
+// TestThePacketPathDoesNotAllocate covers the parts of the packet path that are
+// not tested beside each cutter.
 func TestThePacketPathDoesNotAllocate(t *testing.T) {
 	b := udpPacket(t, ip6(layers.IPProtocolUDP), counted(2000))
 	s := syn(t, ip4(layers.IPProtocolTCP), mssOption(1460))

@@ -65,8 +65,7 @@ func (s sum) fold() uint16 {
 // putChecksum stores the checksum: the complement of the sum.
 func (s sum) putChecksum(field []byte) { binary.LittleEndian.PutUint16(field, ^s.fold()) }
 
-// putPartial stores the sum itself, which whoever completes the checksum
-// starts from.
+// putPartial stores the sum itself: the start for completing the checksum later.
 func (s sum) putPartial(field []byte) { binary.LittleEndian.PutUint16(field, s.fold()) }
 
 // valid reports whether a sum that includes the checksum field is right.
@@ -109,8 +108,8 @@ func setIPv4Checksum(header []byte) {
 	s.putChecksum(header[10:])
 }
 
-// headerValid verifies the checksum of the IPv4 header; IPv6 has none. Whoever
-// computes it anew has to look, or a damaged header becomes a good one.
+// headerValid verifies the checksum of the IPv4 header; IPv6 has none. Code that
+// computes it anew has to call this first, or a damaged header becomes a good one.
 func headerValid(p *Packet) bool {
 	if p.V6 {
 		return true

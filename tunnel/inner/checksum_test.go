@@ -48,7 +48,8 @@ func TestSumIsThatOfRFC1071(t *testing.T) {
 	}
 }
 
-// TestThePseudoHeader is that of the RFCs, built and summed as they write it.
+// TestThePseudoHeader compares with the RFCs' pseudo-header, built and summed as
+// they write it.
 func TestThePseudoHeader(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	for range 1000 {

@@ -10,8 +10,8 @@ const (
 	coalesceFlows = 16
 	// maxSuperpacket is the largest superpacket in bytes.
 	maxSuperpacket = 65535
-	// maxJoined is how many packets one superpacket is made of at most: what
-	// the kernel takes of UDP.
+	// maxJoined is the most packets in one superpacket: the kernel's limit for
+	// UDP.
 	maxJoined = 64
 )
 
@@ -23,8 +23,8 @@ const (
 // concurrent use.
 type Coalescer struct {
 	// Write takes a superpacket, or a packet that was not joined: its parts,
-	// one after the other, and what the host is to do with it. The parts are
-	// valid during the call, and so is the list.
+	// one after the other, and the work left to the host. The parts are valid
+	// during the call, and so is the list.
 	Write func(parts [][]byte, o Offload)
 	// UDP says that the host takes superpackets of UDP.
 	UDP bool
@@ -106,7 +106,7 @@ func (c *Coalescer) joinable(p *Packet) (headers, payload int) {
 	return 0, 0
 }
 
-// find returns the run of the packet's flow, nil if there is none.
+// find returns the run of the packet's flow, nil if the flow has no run.
 func (c *Coalescer) find(p *Packet) *run {
 	if len(p.Bytes) < p.Header+4 {
 		return nil
@@ -202,8 +202,8 @@ func (r *run) continues(p *Packet) bool {
 		bytes.Equal(s[tcpHeaderSize:r.headers-r.head.Header], t[tcpHeaderSize:r.headers-r.head.Header])
 }
 
-// checksumValid verifies the TCP or UDP checksum. Joining makes the host trust
-// it, so whoever joins has to look.
+// checksumValid verifies the TCP or UDP checksum. The host trusts the checksum of
+// a joined packet, so it must be verified before joining.
 func checksumValid(p *Packet) bool {
 	rest := p.Bytes[p.Header:]
 	return pseudoHeader(p.Bytes, p.Protocol, len(rest)).add(rest).valid()

@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// written is what a Coalescer has handed on.
+// written records the packets that a Coalescer has handed on.
 type written struct {
 	packet []byte
 	o      Offload

@@ -33,26 +33,26 @@ type Cutter struct {
 // TCP prepares to cut a TCP packet into pieces of at most mtu bytes. The packet
 // must stay unchanged until the last piece is written.
 //
-// With segment, the packet is a superpacket whose pieces have at most so many
-// bytes of payload, as its sender has chosen; its checksum is not looked at,
+// With segment, the packet is a superpacket whose pieces have at most segment
+// bytes of payload, as its sender has chosen. Its checksum is not verified,
 // since the host has left it to us. With 0 it is a packet that may have come
-// from afar: its checksums must be right, for a damaged packet in pieces with
-// right checksums would pass for a good one.
+// from afar. Its checksums must be right: a damaged packet in pieces with right
+// checksums would pass for a good one.
 //
-// CWR means one of two things: the answer to a mark, which is given once (RFC
-// 3168 section 6.1.2), or a digit of AccECN's counter, which all pieces must
-// have (RFC 9768 section 3.2.2). AE is set with the counter alone. Where it is
-// clear, a superpacket's CWR is the answer, and in the first piece alone, as
-// with the kernel's TSO: superpackets with a counter need a feature that our
-// device does not have. With a packet from afar nobody can tell, and CWR is in
-// all pieces, as where the kernel cuts what it has joined: an answer said again
-// can hide a mark, but only from a sender that has just slowed down, while a
-// counter that jumps is taken for up to seven marks.
+// CWR means one of two things: the answer to a congestion mark, which is given
+// once (RFC 3168 section 6.1.2), or a digit of AccECN's counter, which all pieces
+// must have (RFC 9768 section 3.2.2). AE is set with the counter alone. In a
+// superpacket without AE, CWR is the answer and goes into the first piece alone,
+// as with the kernel's TSO: superpackets with a counter need a feature that our
+// device does not have. In a packet from afar CWR without AE can be either. It
+// goes into all pieces, as where the kernel cuts what it has joined: a repeated
+// answer can hide a mark, but only from a sender that has just slowed down,
+// while a counter that jumps is taken for up to seven marks.
 //
-// The error is ErrCannotCut for what is not TCP or is damaged, for fragments,
-// for SYN, RST and URG, for packets that are authenticated as a whole (TCP
-// MD5, RFC 2385, and TCP-AO, RFC 5925), and for those whose addresses are not
-// the ones that the checksum covers (source routes); ErrMalformed; or
+// The error is ErrCannotCut for packets that are not TCP or are damaged, for
+// fragments, for SYN, RST and URG, for packets that are authenticated as a whole
+// (TCP MD5, RFC 2385, and TCP-AO, RFC 5925), and for those whose addresses are
+// not the ones that the checksum covers (source routes); ErrMalformed; or
 // ErrTooSmall.
 func (c *Cutter) TCP(p *Packet, segment, mtu int) error {
 	*c = Cutter{}
@@ -117,13 +117,27 @@ func (c *Cutter) Pieces() int {
 	}
 }
 
-// Largest returns the size of the next piece in bytes: none behind it is larger.
+// Largest returns the size of the next piece in bytes. No later piece is larger.
 func (c *Cutter) Largest() int {
 	return c.headers + min(c.size, len(c.packet)-c.headers-c.offset)
 }
 
+// Oversize returns how many of the superpacket's segments, as its sender has
+// chosen them, are larger than the pieces that they are cut to.
+func (c *Cutter) Oversize(segment int) int {
+	if segment <= c.size {
+		return 0
+	}
+	payload := len(c.packet) - c.headers
+	n := payload / segment
+	if payload%segment > c.size {
+		n++
+	}
+	return n
+}
+
 // Next appends the next piece, a complete packet with right checksums, to dst.
-// It returns false when there is none.
+// It returns false when no piece is left.
 func (c *Cutter) Next(dst []byte) ([]byte, bool) {
 	payload := len(c.packet) - c.headers - c.offset
 	if c.packet == nil || payload < 0 || payload == 0 && c.number > 0 {

@@ -17,9 +17,9 @@
 // A superpacket is what the TUN device hands over with a virtio_net_hdr
 // (Offload): up to 64 KiB of TCP or UDP payload behind one header.
 //
-// No surgery makes a good packet out of a bad one: what is damaged is not cut,
+// No surgery makes a good packet out of a bad one: damaged packets are not cut,
 // and fragments of which one is missing are never joined with those of another
-// packet. What is cut here is, byte for byte, what Linux makes of the same
+// packet. The pieces are, byte for byte, those that Linux makes of the same
 // packet; the tests compare the two.
 //
 // TTL and hop limit are left alone: the tunnel is a link, and the two hosts

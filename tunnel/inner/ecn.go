@@ -11,8 +11,8 @@ const (
 	ecnMask = 3
 )
 
-// ServiceClass says what outer packets take over from inner ones. The zero
-// value takes over everything.
+// ServiceClass says which fields outer packets copy from inner ones. The zero
+// value copies all.
 type ServiceClass struct {
 	// HideDSCP leaves the DSCP zero (the pipe model of RFC 2983), instead of
 	// copying it (the uniform model).
@@ -35,10 +35,10 @@ func (c ServiceClass) Encapsulate(inner uint8) (outer uint8) {
 	return outer
 }
 
-// Decapsulate returns the TOS octet or traffic class that an inner packet goes
-// on with: its own DSCP (RFC 4301 section 5.1.2) and an ECN field out of both
+// Decapsulate returns the TOS octet or traffic class with which an inner packet
+// goes on: its own DSCP (RFC 4301 section 5.1.2) and an ECN field made of both
 // (RFC 6040 section 4.2). Not ok: the packet must be dropped, since it was
-// marked as congested and cannot say so.
+// marked as congested and cannot carry the mark.
 func Decapsulate(inner, outer uint8) (tos uint8, ok bool) {
 	in, out := inner&ecnMask, outer&ecnMask
 	switch {
@@ -67,9 +67,9 @@ func SetTOS(p *Packet, tos uint8) {
 	replace16(b, b[10:12], binary.BigEndian.Uint16(b)&0xff00|uint16(tos))
 }
 
-// MarkCongestion marks a packet as one that has met congestion, in place, and
-// reports whether that is possible: whether its sender understands the mark
-// (RFC 3168 section 5).
+// MarkCongestion marks a packet as congested (CE), in place. It reports whether
+// it did: only packets whose sender understands the mark are marked (RFC 3168
+// section 5).
 func MarkCongestion(p *Packet) bool {
 	if p.TOS&ecnMask == notECT {
 		return false

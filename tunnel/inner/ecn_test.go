@@ -7,7 +7,7 @@ import (
 	"github.com/gopacket/gopacket/layers"
 )
 
-// TestDecapsulate is figure 4 of RFC 6040, whole.
+// TestDecapsulate checks all of figure 4 of RFC 6040.
 func TestDecapsulate(t *testing.T) {
 	const drop = 0xff
 	table := map[uint8]map[uint8]uint8{ // inner, outer

@@ -3,9 +3,9 @@ package inner
 import "encoding/binary"
 
 // FlowHash returns a number that is the same for all packets of a flow, in both
-// directions: it is made of the addresses and, but in fragments and behind
-// extension headers, of the ports of TCP and UDP. Bytes that are no packet have
-// a number too.
+// directions. It is made of the addresses and of the ports of TCP and UDP,
+// except in fragments and behind extension headers. Bytes that are no packet
+// have a number too.
 func FlowHash(packet []byte) uint32 {
 	var h uint32
 	words := func(b []byte) {

@@ -24,7 +24,7 @@ type Fragmenter struct {
 // checksums must be complete, and it must stay unchanged until the last
 // fragment is written. The error is ErrDontFragment, ErrTooSmall, ErrCannotCut
 // for a damaged header, or ErrMalformed for a fragment that reaches beyond the
-// largest packet, whose parts could not say where they belong.
+// largest packet: its parts would have no valid offset.
 func (f *Fragmenter) Fragment(p *Packet, mtu int) error {
 	*f = Fragmenter{done: true}
 	if p.V6 || p.DontFragment {
@@ -44,7 +44,7 @@ func (f *Fragmenter) Fragment(p *Packet, mtu int) error {
 	for options := p.Bytes[ipv4HeaderSize:p.Header]; ; {
 		option, rest, _ := nextOption(options)
 		if option == nil {
-			break // what is malformed stays in the first fragment alone
+			break // malformed options stay in the first fragment alone
 		}
 		if option[0]&optionCopied != 0 {
 			f.laterSize += copy(f.later[f.laterSize:], option)
@@ -59,7 +59,8 @@ func (f *Fragmenter) Fragment(p *Packet, mtu int) error {
 	return nil
 }
 
-// Next appends the next fragment to dst. It returns false when there is none.
+// Next appends the next fragment to dst. It returns false when no fragment is
+// left.
 func (f *Fragmenter) Next(dst []byte) ([]byte, bool) {
 	if f.done {
 		return dst, false

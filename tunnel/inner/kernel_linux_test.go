@@ -19,8 +19,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// What this package does, the kernel does too, in another way. Here both get
-// the same packets:
+// The kernel does the work of this package too, in another way. Here both get the
+// same packets:
 //
 //	             in                        out, without offloads
 //	superpacket ───▶ kernel, which routes ───▶ segments, fragments
@@ -65,7 +65,10 @@ func newTUN(t testing.TB, host *netlab.Host, name string, offload int, addresses
 	return d
 }
 
-// awaitAddress waits until a host receives what is for its address. The kernel
+// hanging is longer than anything takes on the slowest machine.
+const hanging = time.Minute
+
+// awaitAddress waits until a host receives packets to its address. The kernel
 // makes the local route of an IPv6 address some time after the address.
 func awaitAddress(t testing.TB, host *netlab.Host, address netip.Addr) {
 	t.Helper()
@@ -75,7 +78,7 @@ func awaitAddress(t testing.TB, host *netlab.Host, address netip.Addr) {
 	}
 	defer conn.Close()
 	var b [1]byte
-	for range 500 {
+	for end := time.Now().Add(hanging); time.Now().Before(end); {
 		if _, err := conn.WriteTo(b[:], conn.LocalAddr()); err == nil {
 			if err := conn.SetReadDeadline(time.Now().Add(10 * time.Millisecond)); err != nil {
 				t.Fatal(err)
@@ -99,12 +102,12 @@ func (d *tun) write(packet []byte, o inner.Offload) {
 	}
 }
 
-// read returns the next packet from the kernel that is for the given address;
-// it is empty if there is none in time.
+// read returns the next packet from the kernel to the given address; it is empty
+// if none comes in time.
 func (d *tun) read(to netip.Addr) ([]byte, inner.Offload) {
 	d.t.Helper()
 	b := make([]byte, 1<<17)
-	for end := time.Now().Add(3 * time.Second); time.Now().Before(end); {
+	for end := time.Now().Add(hanging); time.Now().Before(end); {
 		n, err := unix.Read(d.fd, b)
 		if errors.Is(err, unix.EAGAIN) {
 			if _, err := unix.Poll([]unix.PollFd{{Fd: int32(d.fd), Events: unix.POLLIN}}, 100); err != nil && !errors.Is(err, unix.EINTR) {
@@ -333,8 +336,8 @@ func TestTheKernelFragmentsTheSameWay(t *testing.T) {
 }
 
 // TestTheKernelBelievesOurPTBs: sockets of a host whose packets go into a
-// tunnel learn the MTU from what AppendPTB says of those packets, also of
-// superpackets and unfinished checksums.
+// tunnel learn the MTU from AppendPTB's answers to those packets, superpackets and
+// unfinished checksums included.
 func TestTheKernelBelievesOurPTBs(t *testing.T) {
 	const offload = unix.TUN_F_CSUM | unix.TUN_F_TSO4 | unix.TUN_F_TSO6 | unix.TUN_F_USO4 | unix.TUN_F_USO6
 	const mtu = 1300
@@ -386,7 +389,7 @@ func TestTheKernelBelievesOurPTBs(t *testing.T) {
 			}
 			d.write(ptb, inner.Offload{})
 			got := 0
-			for end := time.Now().Add(3 * time.Second); got != want && time.Now().Before(end); time.Sleep(time.Millisecond) {
+			for end := time.Now().Add(hanging); got != want && time.Now().Before(end); time.Sleep(time.Millisecond) {
 				if got, err = unix.GetsockoptInt(fd, family.level, family.mtu); err != nil {
 					t.Fatal(err)
 				}

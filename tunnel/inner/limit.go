@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// PTBLimit says how often PTBs are sent: to each host, and in all. Errors are
-// worth little when there are many, and whoever sends the packets decides how
-// many there are (RFC 1812 section 4.3.2.8, RFC 4443 section 2.4(f)). Its
-// memory does not grow: hosts that fall on the same entry share it. The zero
-// value is ready. It is not safe for concurrent use.
+// PTBLimit bounds the rate of PTBs: to each host, and in all. Without it the
+// senders of the packets would decide how many there are (RFC 1812 section
+// 4.3.2.8, RFC 4443 section 2.4(f)). Its memory does not grow: hosts that fall
+// on the same entry share it. The zero value is ready. It is not safe for
+// concurrent use.
 type PTBLimit struct {
 	seed  maphash.Seed
 	ready bool

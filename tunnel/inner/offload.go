@@ -19,15 +19,15 @@ const (
 
 const flagNeedsChecksum = 1 // VIRTIO_NET_HDR_F_NEEDS_CSUM
 
-// Offload is what a virtio_net_hdr says of the packet behind it: what is left
-// for the receiver to do. The zero value is an ordinary, complete packet.
+// Offload is the content of a virtio_net_hdr: the work on the packet behind it
+// that is left to the receiver. The zero value is an ordinary, complete packet.
 type Offload struct {
 	// NeedsChecksum: the checksum field at ChecksumStart+ChecksumOffset holds
 	// the sum of the pseudo-header alone; the rest is from ChecksumStart on.
 	NeedsChecksum                 bool
 	ChecksumStart, ChecksumOffset uint16
-	// Kind, SegmentSize: a superpacket, with so many bytes of TCP or UDP
-	// payload in each segment.
+	// Kind, SegmentSize: a superpacket, with SegmentSize bytes of TCP or UDP
+	// payload in each segment but the last.
 	Kind        GSO
 	SegmentSize uint16
 	// HeaderSize is the length of all headers. The kernel's own value need not
@@ -60,8 +60,8 @@ func (o Offload) Encode(b []byte) {
 	binary.NativeEndian.PutUint16(b[8:], o.ChecksumOffset)
 }
 
-// Complete computes a checksum that the host has left to us, in place. The
-// packet is not to be cut afterwards by what o says. The error is
+// Complete computes a checksum that the host has left to us, in place. o does not
+// describe the packet afterwards, so it must not be cut by o. The error is
 // ErrMalformed.
 func (o Offload) Complete(packet []byte) error {
 	if !o.NeedsChecksum {

@@ -23,8 +23,8 @@ const (
 )
 
 // nextOption takes the first option off those of an IPv4 or a TCP header,
-// which have the same form. At the end of the list there is none. Not ok: the
-// list is malformed from here on.
+// which have the same form. The option is empty at the end of the list. Not ok:
+// the list is malformed from here on.
 func nextOption(options []byte) (option, rest []byte, ok bool) {
 	if len(options) == 0 || options[0] == optionEnd {
 		return nil, nil, true

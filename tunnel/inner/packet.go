@@ -26,7 +26,7 @@ const (
 	maxExtensions = 8
 )
 
-// Packet is what Parse has found out about an inner packet.
+// Packet is an inner packet with the results of Parse.
 type Packet struct {
 	// Bytes is the packet and nothing behind it. It aliases what was parsed.
 	Bytes               []byte
@@ -58,10 +58,12 @@ func (p *Packet) NextHeader() uint8 {
 	return 4
 }
 
-// Parse looks at the header of an IP packet. Bytes behind the end that the
-// header names are cut off. The packet is not ok if it is neither IPv4 nor
-// IPv6, or if it is shorter than its header says. Checksums are not looked
-// at.
+// IsUDP reports whether the payload is UDP.
+func (p *Packet) IsUDP() bool { return p.Protocol == protoUDP }
+
+// Parse reads the header of an IP packet and cuts off bytes behind the end that
+// the header names. The packet is not ok if it is neither IPv4 nor IPv6, or if it
+// is shorter than its header says. Parse does not verify checksums.
 func Parse(b []byte) (p Packet, ok bool) {
 	if len(b) < ipv4HeaderSize {
 		return p, false

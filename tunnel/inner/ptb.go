@@ -25,13 +25,13 @@ const MaxPTBSize = maxICMPv6Error
 // larger than mtu bytes: Fragmentation Needed (RFC 792, 1191) or Packet Too Big
 // (RFC 4443 section 3.2). It goes from where p was going to, as if the far end
 // of the tunnel were the router: an address of ours would be a martian to our
-// own host. As much of p is quoted as is allowed, which is unchanged; its
-// checksum may be one that the host has yet to complete.
+// own host. It quotes as much of p as is allowed, unchanged, even if the host has
+// yet to complete the checksum.
 //
-// The error is ErrNoPTB for whatever must not be answered: ICMP errors and
-// redirects, fragments but the first, packets from or to addresses that are not
-// a single host's (RFC 1122 section 3.2.2, RFC 4443 section 2.4(e)), and those
-// whose header is damaged (RFC 1812 section 4.3.2.7).
+// The error is ErrNoPTB for packets that must not be answered: ICMP errors and
+// redirects, fragments except the first, packets from or to addresses that are
+// not a single host's (RFC 1122 section 3.2.2, RFC 4443 section 2.4(e)), and
+// packets with a damaged header (RFC 1812 section 4.3.2.7).
 // RFC 4443 would let a PTB answer a packet to a multicast group; it would have
 // to come from the group, which no host accepts.
 func AppendPTB(dst []byte, p *Packet, mtu int) ([]byte, error) {
@@ -97,7 +97,7 @@ func mayBeAnswered(p *Packet) bool {
 		const informational, redirect = 0x80, 137
 		return p.V6 && len(rest) > 0 && rest[0]&informational != 0 && rest[0] != redirect
 	case protoHopByHop, protoRouting, protoFragment, protoDestination:
-		return !p.V6 // so many headers that an ICMP error may be behind them
+		return !p.V6 // too many headers to see whether an ICMP error is behind them
 	}
 	return true
 }
@@ -114,8 +114,8 @@ func isHost(a netip.Addr) bool {
 	return !a.IsUnspecified() && !a.IsMulticast() && !a.IsLoopback()
 }
 
-// isICMPError tells the errors among the ICMP types (RFC 1122 section 3.2.2).
-// What is unknown is taken for one.
+// isICMPError tells the errors among the ICMP types (RFC 1122 section 3.2.2). It
+// takes unknown types for errors.
 func isICMPError(kind uint8) bool {
 	switch kind {
 	case 0, 8, 9, 10, 13, 14, 15, 16, 17, 18: // echo, router, timestamp, information, mask

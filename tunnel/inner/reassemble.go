@@ -16,33 +16,31 @@ const (
 	// maxBetween is how many other packets of the SA there may be between two
 	// payloads of one packet.
 	maxBetween = 16
-	// ReassemblyTime is how long a payload waits. What is that late has been
-	// sent again.
-	ReassemblyTime = 2 * time.Second
+	// reassemblyTime is how long a payload waits for the rest of its packet. By
+	// then the sender has sent the packet again.
+	reassemblyTime = 2 * time.Second
 )
 
 // Reassembler puts together what Splitter has cut, in any order of arrival
-// (RFC 9347 section 2.2.3). What tells which payloads belong together is their
-// place in the SA's sequence alone:
+// (RFC 9347 section 2.2.3). Only their place in the SA's sequence tells which
+// payloads belong together:
 //
 //	number        7          8          9          10         11
 //	            A, begins  A, ends    (lost)     another    B, ends
 //	block offset  0          300                            300
 //
-// A payload goes on with the packet that the nearest payload before it has
-// left open, if that is as long as the block offset says and if it is known
-// what every number between them was. Number 11 has the right length to end
-// whatever began at number 7, but for all one knows B began at number 9.
-// So a loss costs the packet that it hits, and never makes one packet out of
-// two.
+// A payload continues the packet that the nearest payload before it has left
+// open, if as many bytes are open as the block offset says, and if every number
+// between them is accounted for. Number 11 would have the right length to end A,
+// but number 9 is unknown: B may have begun there. So a loss costs the packet that
+// it hits, and never makes one packet out of two.
 //
-// Its memory is bounded: what is oldest makes room, and its packet is lost.
+// Its memory is bounded: the oldest payload makes room, and its packet is lost.
 // The zero value is ready. It is not safe for concurrent use. One Reassembler
 // serves one SA.
 type Reassembler struct {
 	// Arrived reports whether a packet with the given number has been let in
-	// by the SA. If nil, no payload is found to continue another but the one
-	// with the next number.
+	// by the SA. If nil, a payload continues only the one with the number before.
 	Arrived func(seq uint32) bool
 
 	slots   []piece                 // in the order of arrival, around; made when first used
@@ -65,8 +63,8 @@ type piece struct {
 	seq       uint32
 	tos       uint8 // of the outer packet
 	at        time.Time
-	continued int    // the block offset: what was open before
-	open      int    // what is open behind it
+	continued int    // the block offset: bytes that were open before it
+	open      int    // bytes that are open behind it
 	rest      int    // how many bytes of data are rest
 	data      []byte // rest, then begun
 }
@@ -144,8 +142,8 @@ func (r *Reassembler) keep(seq uint32, tos uint8, now time.Time) *piece {
 	return p
 }
 
-// hold copies the incomplete packets of a payload, the newest. What is oldest
-// makes room.
+// hold copies the incomplete packets of a payload, the newest. The oldest
+// payloads make room.
 func (r *Reassembler) hold(p *piece, rest, begun []byte) {
 	r.held -= cap(p.data)
 	p.data = append(append(p.data, rest...), begun...)
@@ -157,8 +155,8 @@ func (r *Reassembler) hold(p *piece, rest, begun []byte) {
 	}
 }
 
-// piece returns the payload with the given number, nil if it is not there. What
-// is asked for has mostly just come.
+// piece returns the payload with the given number, nil if it is not there. Most
+// callers ask for one that has just come.
 func (r *Reassembler) piece(seq uint32) *piece {
 	if seq == 0 {
 		return nil
@@ -172,7 +170,7 @@ func (r *Reassembler) piece(seq uint32) *piece {
 }
 
 // neighbour returns the nearest payload after p (step 1) or before it (-1)
-// that has packets in it, nil if there may be one that is not known.
+// that has packets in it, nil if an unknown payload may lie between.
 func (r *Reassembler) neighbour(p *piece, step uint32) *piece {
 	seq := p.seq
 	for range maxBetween + 1 {
@@ -188,7 +186,7 @@ func (r *Reassembler) neighbour(p *piece, step uint32) *piece {
 	return nil
 }
 
-// after returns the payload that goes on where p ends, nil if there is none.
+// after returns the payload that goes on where p ends, nil if it is not there.
 func (r *Reassembler) after(p *piece, open int) *piece {
 	if q := r.neighbour(p, 1); q != nil && q.rest > 0 && q.continued == open {
 		return q
@@ -228,7 +226,7 @@ func (r *Reassembler) complete(first *piece, now time.Time, deliver func([]byte,
 	}
 	r.out = append(r.out[:0], first.data[first.rest:]...)
 	p, tos := first, first.tos
-	for open := first.open; open > 0 && now.Sub(p.at) <= ReassemblyTime; open -= p.rest {
+	for open := first.open; open > 0 && now.Sub(p.at) <= reassemblyTime; open -= p.rest {
 		if p = r.after(p, open); p == nil {
 			return
 		}
@@ -237,7 +235,7 @@ func (r *Reassembler) complete(first *piece, now time.Time, deliver func([]byte,
 			tos |= ce
 		}
 	}
-	if now.Sub(p.at) <= ReassemblyTime {
+	if now.Sub(p.at) <= reassemblyTime {
 		deliver(r.out, tos)
 	}
 }

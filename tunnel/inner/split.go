@@ -15,8 +15,8 @@ import "encoding/binary"
 //	└────────────────────────────────────────────────────┘
 const aggfragHeaderSize = 4
 
-// MinSplit is the least payload in bytes that Split can cut to.
-const MinSplit = aggfragHeaderSize + ipv6HeaderSize
+// minSplit is the smallest payload that Split can cut to, in bytes.
+const minSplit = aggfragHeaderSize + ipv6HeaderSize
 
 // Splitter cuts an inner packet that may not be cut otherwise into tunnel
 // fragments: AGGFRAG payloads (RFC 9347 section 2.2). They have to be sealed
@@ -28,7 +28,7 @@ const MinSplit = aggfragHeaderSize + ipv6HeaderSize
 // travel on the same SA.
 type Splitter struct {
 	packet []byte // not changed
-	offset int    // of what is not written yet
+	offset int    // where the unwritten part begins
 	size   int    // of each payload at most
 }
 
@@ -36,14 +36,14 @@ type Splitter struct {
 // stay unchanged until the last payload is written. The error is ErrTooSmall.
 func (s *Splitter) Split(p *Packet, size int) error {
 	*s = Splitter{}
-	if size < MinSplit {
+	if size < minSplit {
 		return ErrTooSmall
 	}
 	s.packet, s.size = p.Bytes, size
 	return nil
 }
 
-// Payloads returns how many are still to come.
+// Payloads returns how many payloads are still to come.
 func (s *Splitter) Payloads() int {
 	if s.size == 0 {
 		return 0
@@ -52,7 +52,7 @@ func (s *Splitter) Payloads() int {
 	return (len(s.packet) - s.offset + most - 1) / most
 }
 
-// Next appends the next payload to dst. It returns false when there is none.
+// Next appends the next payload to dst. It returns false when no payload is left.
 func (s *Splitter) Next(dst []byte) ([]byte, bool) {
 	rest := s.packet[s.offset:]
 	if len(rest) == 0 {

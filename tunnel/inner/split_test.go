@@ -33,9 +33,9 @@ func splitAll(t testing.TB, b []byte, size int) (payloads [][]byte) {
 }
 
 // TestSplitPacketsArriveWhole splits packets, many of one size, sends others
-// between their payloads, and loses, delays and repeats some of all that. What
-// arrives must be what was sent, once; and all must arrive of which nothing was
-// lost, neither its payloads nor what was sent between them.
+// between their payloads, and loses, delays and repeats some of both. No packet
+// may arrive that was not sent, or arrive twice. A packet must arrive if nothing
+// was lost from its first payload to its last, other packets included.
 func TestSplitPacketsArriveWhole(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		type sent struct {
@@ -46,7 +46,7 @@ func TestSplitPacketsArriveWhole(t *testing.T) {
 		var onWire []sent
 		var packets [][]byte
 		seq := rapid.Uint32Range(1, 1<<31).Draw(rt, "seq")
-		size := rapid.IntRange(MinSplit, 1500).Draw(rt, "size")
+		size := rapid.IntRange(minSplit, 1500).Draw(rt, "size")
 		lengths := rapid.SliceOfN(rapid.IntRange(8, 3000), 1, 2).Draw(rt, "lengths")
 		for i := range rapid.IntRange(1, 6).Draw(rt, "packets") {
 			payload := bytes.Repeat([]byte{byte(i)}, rapid.SampledFrom(lengths).Draw(rt, "length"))
@@ -76,7 +76,7 @@ func TestSplitPacketsArriveWhole(t *testing.T) {
 		arrived := make(map[uint32]bool)
 		r := Reassembler{Arrived: func(seq uint32) bool { return arrived[seq] }}
 		got := make([]int, len(packets))
-		last := make([]sent, len(packets)) // what came last of those that make up a packet
+		last := make([]sent, len(packets)) // the last to arrive of those around a packet
 		whole := make([]bool, len(packets))
 		for i := range whole {
 			whole[i] = true
@@ -95,7 +95,7 @@ func TestSplitPacketsArriveWhole(t *testing.T) {
 				err := r.Add(s.seq, 0, s.payload, epoch, func(packet []byte, _ uint8) {
 					i := slices.IndexFunc(packets, func(p []byte) bool { return bytes.Equal(p, packet) })
 					if i < 0 {
-						rt.Fatalf("a packet that nobody sent: %x", packet)
+						rt.Fatalf("delivered, but never sent: %x", packet)
 					}
 					got[i]++
 				})
@@ -117,7 +117,7 @@ func TestSplitPacketsArriveWhole(t *testing.T) {
 }
 
 // TestALossNeverJoinsTwoPackets of one size: the end of the first and the
-// beginning of the second are lost, and what remains would fit.
+// beginning of the second are lost, and the remaining parts would fit.
 func TestALossNeverJoinsTwoPackets(t *testing.T) {
 	payloads := func(fill byte) [][]byte {
 		return splitAll(t, udpPacket(t, ip4(layers.IPProtocolUDP), bytes.Repeat([]byte{fill}, 2000)), 1200)
@@ -147,7 +147,7 @@ func TestALossNeverJoinsTwoPackets(t *testing.T) {
 			for _, order := range [][]int{{0, 1}, {1, 0}} {
 				var r Reassembler
 				for _, i := range order {
-					// What is behind the rest may be no IP packet, which is an error.
+					// The bytes behind the rest may be no IP packet, which is an error.
 					_ = r.Add(uint32(i+1), 0, [][]byte{a[0], other}[i], epoch, func([]byte, uint8) { t.Errorf("block offset %d: delivered", continued) })
 				}
 			}
@@ -271,16 +271,16 @@ func TestReassemblerForgets(t *testing.T) {
 		var r Reassembler
 		n := 0
 		r.Add(1, 0, payloads[0], epoch, deliver(&n))
-		r.Add(2, 0, payloads[1], epoch.Add(ReassemblyTime+1), deliver(&n))
+		r.Add(2, 0, payloads[1], epoch.Add(reassemblyTime+1), deliver(&n))
 		r.Add(4, 0, payloads[1], epoch, deliver(&n))
-		r.Add(3, 0, payloads[0], epoch.Add(ReassemblyTime+1), deliver(&n))
+		r.Add(3, 0, payloads[0], epoch.Add(reassemblyTime+1), deliver(&n))
 		if n != 0 {
 			t.Error("delivered")
 		}
 		r.Add(5, 0, payloads[0], epoch, deliver(&n))
-		r.Add(6, 0, payloads[1], epoch.Add(ReassemblyTime), deliver(&n))
+		r.Add(6, 0, payloads[1], epoch.Add(reassemblyTime), deliver(&n))
 		if n != 1 {
-			t.Error("what is just in time was not delivered")
+			t.Error("a packet that was just in time was not delivered")
 		}
 	})
 	t.Run("the oldest of too many", func(t *testing.T) {
@@ -299,7 +299,7 @@ func TestReassemblerForgets(t *testing.T) {
 			}
 		}
 	})
-	t.Run("what is too far apart", func(t *testing.T) {
+	t.Run("payloads too far apart", func(t *testing.T) {
 		r := Reassembler{Arrived: func(uint32) bool { return true }}
 		n := 0
 		r.Add(1, 0, payloads[0], epoch, deliver(&n))
@@ -310,10 +310,10 @@ func TestReassemblerForgets(t *testing.T) {
 		r.Add(101, 0, payloads[0], epoch, deliver(&n))
 		r.Add(102+maxBetween, 0, payloads[1], epoch, deliver(&n))
 		if n != 1 {
-			t.Error("what is just near enough was not delivered")
+			t.Error("a packet whose payloads were just near enough was not delivered")
 		}
 	})
-	t.Run("what is more than its memory", func(t *testing.T) {
+	t.Run("more than its memory", func(t *testing.T) {
 		var r Reassembler
 		n := 0
 		begun := splitAll(t, udpPacket(t, ip4(layers.IPProtocolUDP), counted(60000)), 59000)[0]
@@ -346,7 +346,7 @@ func TestMalformedAggfragPayloads(t *testing.T) {
 		}
 	}
 	var s Splitter
-	if err := s.Split(parsed(t, udpPacket(t, ip4(layers.IPProtocolUDP), counted(2000))), MinSplit-1); !errors.Is(err, ErrTooSmall) {
+	if err := s.Split(parsed(t, udpPacket(t, ip4(layers.IPProtocolUDP), counted(2000))), minSplit-1); !errors.Is(err, ErrTooSmall) {
 		t.Error(err)
 	}
 }
@@ -389,8 +389,8 @@ func BenchmarkReassemble(b *testing.B) {
 	}
 }
 
-// FuzzReassemble feeds payloads that a script is made of: a step in sequence
-// numbers, a length, and so many bytes.
+// FuzzReassemble feeds payloads from a script. Each is written as a step in
+// sequence numbers, a length, and the bytes.
 func FuzzReassemble(f *testing.F) {
 	b := udpPacket(f, ip4(layers.IPProtocolUDP), counted(300))
 	var inOrder, reversed []byte

@@ -36,7 +36,7 @@ func Probe(ctx context.Context, path, peer string) (*ProbeReport, error) {
 	return &answer.ProbeReport, nil
 }
 
-// A reply is a document or the reason why there is none, decoded in one pass.
+// A reply is a document or the reason for its absence, decoded in one pass.
 type reply interface{ refused() error }
 
 type statusReply struct {

@@ -3,6 +3,7 @@ package status
 import (
 	"context"
 	"errors"
+	"io"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -44,9 +45,25 @@ func TestFetchWithoutATunnel(t *testing.T) {
 	}
 }
 
+func TestFetchFromAnotherProgram(t *testing.T) {
+	l, path := listen(t)
+	defer l.Close()
+	go func() {
+		if conn, err := l.Accept(); err == nil {
+			readRequest(conn)
+			io.WriteString(conn, "220 mail.example.org ESMTP\r\n")
+			conn.Close()
+		}
+	}()
+	_, err := Fetch(context.Background(), path)
+	if err == nil || errors.Is(err, ErrNotRunning) || !strings.Contains(err.Error(), path+": the answer makes no sense: ") {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestFetchEndsWithItsContext(t *testing.T) {
 	l, path := listen(t)
-	defer l.Close() // nobody accepts
+	defer l.Close() // it accepts no connection
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if _, err := Fetch(ctx, path); !errors.Is(err, context.Canceled) || errors.Is(err, ErrNotRunning) {
@@ -56,7 +73,7 @@ func TestFetchEndsWithItsContext(t *testing.T) {
 
 func TestAClientDoesNotWaitForEver(t *testing.T) {
 	l, path := listen(t)
-	defer l.Close() // nobody accepts
+	defer l.Close() // it accepts no connection
 	err := ask(context.Background(), path, statusRequest, 10*time.Millisecond, new(statusReply))
 	if err == nil || errors.Is(err, ErrNotRunning) || !strings.HasSuffix(err.Error(), ": no answer within 10ms") {
 		t.Errorf("error %v", err)

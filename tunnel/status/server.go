@@ -52,7 +52,7 @@ func Serve(ctx context.Context, l net.Listener, source Source, log *slog.Logger)
 		case err != nil:
 			<-free
 			if !failing {
-				log.Warn("status socket", "error", err)
+				log.Warn("cannot accept connections on the status socket", "error", err)
 			}
 			failing = true
 			select {

@@ -63,8 +63,8 @@ func listen(t *testing.T) (l *net.UnixListener, path string) {
 
 var noLog = slog.New(slog.DiscardHandler)
 
-// start serves on a listener until the test ends. stop, which may be called
-// before, waits until the server has ended.
+// start serves on a listener until the test ends. stop ends the server earlier
+// and waits until it has ended.
 func start(t *testing.T, l net.Listener, source Source, log *slog.Logger) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
@@ -104,13 +104,38 @@ func send(t *testing.T, path, request string) *net.UnixConn {
 	return conn
 }
 
-func TestAClientThatSaysNothingKeepsNobodyWaiting(t *testing.T) {
-	path := serve(t, testSource{})
-	send(t, path, "")
-	began := time.Now()
-	if _, err := Fetch(context.Background(), path); err != nil || time.Since(began) > timeout/2 {
-		t.Errorf("after %v: %v", time.Since(began), err)
+// pipes is a listener in memory.
+type pipes chan net.Conn
+
+func (p pipes) Accept() (net.Conn, error) {
+	if conn, ok := <-p; ok {
+		return conn, nil
 	}
+	return nil, net.ErrClosed
+}
+func (p pipes) Close() error { return nil }
+func (pipes) Addr() net.Addr { return nil }
+
+func TestAClientThatSaysNothingKeepsNobodyWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := make(pipes)
+		go Serve(context.Background(), l, testSource{}, noLog)
+		connect := func() net.Conn {
+			client, server := net.Pipe()
+			l <- server
+			return client
+		}
+		silent, client := connect(), connect()
+		began := time.Now()
+		io.WriteString(client, statusRequest+"\n")
+		if reply, err := io.ReadAll(client); err != nil || time.Since(began) > 0 {
+			t.Errorf("after %v: %q, %v", time.Since(began), reply, err)
+		}
+		if _, err := io.ReadAll(silent); err != nil || time.Since(began) != timeout {
+			t.Errorf("the silent one is let go after %v: %v", time.Since(began), err)
+		}
+		close(l)
+	})
 }
 
 func TestStatusSocketRefusesWhatItDoesNotKnow(t *testing.T) {

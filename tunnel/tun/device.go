@@ -34,18 +34,18 @@ type Features struct {
 // Reader reads the packets that the host sends into one queue of the device.
 // One goroutine may use it.
 type Reader interface {
-	// Read returns the next packet and what is left to do about it. The bytes
-	// are valid, and the caller's to change, until the next Read. Without wait
-	// the error is ErrEmpty if there is no packet. It is os.ErrClosed once the
-	// device is closed.
+	// Read returns the next packet and the work on it that the host has left to
+	// us. The bytes are valid until the next Read, and the caller may change
+	// them. Without wait the error is ErrEmpty if the queue has no packet. It is
+	// os.ErrClosed once the device is closed.
 	Read(wait bool) ([]byte, inner.Offload, error)
 }
 
 // Writer hands packets to the host. One goroutine may use it.
 type Writer interface {
-	// Write hands over one packet, which is in several parts, 128 at most, and
-	// says what the host is to do about it. It keeps none of the bytes. The
-	// offload must be of a kind that the device has.
+	// Write hands over one packet, in at most 128 parts, with the work on it
+	// that is left to the host. It keeps none of the bytes. The device must have
+	// the kind of offload.
 	Write(parts [][]byte, o inner.Offload) error
 }
 

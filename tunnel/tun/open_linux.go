@@ -32,7 +32,7 @@ func open(name string, shapes []shape) (d *Device, err error) {
 	return d, nil
 }
 
-// shape is what a device is made like.
+// shape is a form in which the kernel may make a device.
 type shape struct {
 	flags  uint16 // beside those that every device has
 	queues int    // at least 1
@@ -89,8 +89,8 @@ func (s shape) open(name string) (_ *Device, err error) {
 		// A persistent device still has what was asked for the last time.
 		_ = unix.IoctlSetInt(fds[0], unix.TUNSETOFFLOAD, 0)
 	}
-	// Unmonitored, since nothing here depends on events; and to see whether the
-	// device is up, the library writes empty packets, which count as dropped.
+	// Unmonitored: nothing here depends on events, and the monitor writes empty
+	// packets, which count as dropped, to see whether the device is up.
 	first := fds[0]
 	fds = fds[1:] // the first belongs to a file of the library, even if it fails
 	library, _, err := wgtun.CreateUnmonitoredTUNFromFD(first)
@@ -118,7 +118,7 @@ func openError(name string, err error) error {
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
 		return fmt.Errorf("make TUN device %s: %w (run as root or with CAP_NET_ADMIN; /dev/net/tun must be readable and writable)", name, err)
 	case errors.Is(err, unix.EBUSY):
-		return fmt.Errorf("make TUN device %s: %w (another process has it; choose another tunnel.name or stop that process)", name, err)
+		return fmt.Errorf("make TUN device %s: %w (another process uses it; choose another tunnel.name or stop that process)", name, err)
 	case errors.Is(err, unix.EINVAL):
 		return fmt.Errorf("make TUN device %s: %w (if another interface has that name, choose another tunnel.name)", name, err)
 	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENODEV):

@@ -129,8 +129,7 @@ func TestADeviceHasOneOwner(t *testing.T) {
 	}
 }
 
-// TestOfTwoAtOnceOneGetsTheDevice, at most: that they do not share it is what
-// counts.
+// TestOfTwoAtOnceOneGetsTheDevice: at most one. They must not share it.
 func TestOfTwoAtOnceOneGetsTheDevice(t *testing.T) {
 	for _, persistent := range []bool{false, true} {
 		inHost(t, func(on *netlab.Host) {

@@ -58,7 +58,7 @@ func openQueue(name string, flags uint16) (int, error) {
 		request.SetUint16(unix.IFF_TUN | unix.IFF_NO_PI | flags)
 		err = unix.IoctlIfreq(fd, unix.TUNSETIFF, request)
 	}
-	// Old kernels pass over what they do not know.
+	// Old kernels ignore flags that they do not know.
 	if err == nil {
 		err = unix.IoctlIfreq(fd, unix.TUNGETIFF, request)
 	}

@@ -51,11 +51,12 @@ func (c Config) withDefaults() Config {
 type Offloads struct {
 	Segment bool // it cuts runs when they are sent (UDP_SEGMENT)
 	GRO     bool // it joins datagrams to runs when they arrive (UDP_GRO)
-	// ReceiveBuffer and SendBuffer are the smallest that it has granted, in bytes.
+	// ReceiveBuffer and SendBuffer are the sizes that it has granted, in bytes:
+	// the smallest among the sockets.
 	ReceiveBuffer, SendBuffer int
 }
 
-// An Arrival is what the kernel tells of a run that has arrived.
+// An Arrival describes a run that has arrived, as the kernel tells it.
 type Arrival struct {
 	From netip.AddrPort
 	// Local is the address that it was sent to; invalid if the kernel did not say.
@@ -69,8 +70,8 @@ type Arrival struct {
 	Fragmented bool
 }
 
-// A PTB is an ICMP Packet Too Big, or Fragmentation Needed. Anybody can have
-// sent it.
+// A PTB is an ICMP Packet Too Big, or Fragmentation Needed. Any host can have
+// forged it.
 type PTB struct {
 	To  netip.AddrPort // where the quoted datagram was going
 	MTU int            // of an IP packet, in bytes; 0: the router did not say
@@ -80,21 +81,21 @@ type PTB struct {
 	Quote []byte
 }
 
-// OutboxConfig says what an Outbox is like, and whom it tells.
+// OutboxConfig holds the settings of an Outbox and the functions that it calls.
 type OutboxConfig struct {
 	// Wait makes Flush wait while the socket is full, as long as data goes to one
-	// destination only. Of several, one that has no room loses what it sends,
-	// with ErrFull, if the Conn has outlets. Without Wait, all that has no room
-	// is refused with ErrFull. Those that wait share the outlets of an address
-	// family; the others use its last socket, which has room when those are full
-	// of data.
+	// destination only. Of several destinations, one without room loses its
+	// datagrams, with ErrFull, if the Conn has outlets. Without Wait, all datagrams
+	// without room are refused with ErrFull. Outboxes that wait share the outlets of
+	// an address family; the others use its last socket, which has room when those
+	// are full of data.
 	Wait bool
 	// Max bounds the datagrams in the outbox; 0 is a good default.
 	Max int
 	// Refused tells of datagrams that the kernel has refused, and why: they had
-	// the given owner, and size bytes each, but for the last of a run. Required.
+	// the given owner, and size bytes each except the last of a run. Required.
 	Refused func(owner any, datagrams, size int, why error)
-	// PTB passes on what ICMP messages the error queue has held. Required.
+	// PTB passes on the PTBs in a socket's error queue. Required.
 	PTB func(PTB)
 	// NoSegmentation tells that UDP_SEGMENT does not work behind a socket, and
 	// that it is used no more. Required.

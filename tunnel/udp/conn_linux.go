@@ -2,6 +2,7 @@ package udp
 
 import (
 	"errors"
+	"math"
 	"net/netip"
 	"time"
 
@@ -19,8 +20,8 @@ type Conn struct {
 	noOutlets  error // why there are fewer outlets than asked for
 }
 
-// Listen binds host (all addresses if it is invalid) and port, 0 for any. A port
-// that another process has is an error, EADDRINUSE.
+// Listen binds host (all addresses if it is invalid) and port, 0 for any. The error
+// is EADDRINUSE if another process uses the port.
 func Listen(host netip.Addr, port uint16, cfg Config) (_ *Conn, err error) {
 	cfg = cfg.withDefaults()
 	c := &Conn{opened: time.Now()}
@@ -66,7 +67,7 @@ func Listen(host netip.Addr, port uint16, cfg Config) (_ *Conn, err error) {
 // now is the clock of outlets and company.
 func (c *Conn) now() time.Duration { return time.Since(c.opened) }
 
-// Inboxes returns an Inbox for each socket. They may be had once.
+// Inboxes returns an Inbox for each socket. It may be called once.
 func (c *Conn) Inboxes() (list []*Inbox) {
 	c.each(func(s *socket) { list = append(list, newInbox(s)) })
 	return list
@@ -81,19 +82,18 @@ func (c *Conn) Addrs() (list []netip.AddrPort) {
 	return list
 }
 
-// Offloads returns what is in use now: what all sockets that carry data have.
+// Offloads returns the offloads in use now: those that all sockets that carry data
+// have.
 func (c *Conn) Offloads() Offloads {
-	o := Offloads{Segment: true, GRO: true}
-	for i, family := range c.families() {
-		s := family[0] // the others send no data
+	o := Offloads{Segment: true, GRO: true, ReceiveBuffer: math.MaxInt, SendBuffer: math.MaxInt}
+	for _, family := range c.families() {
+		o.Segment = o.Segment && family[0].gso.Load() // the others send no data
+	}
+	c.each(func(s *socket) {
 		receive, send := s.buffers()
-		if i == 0 {
-			o.ReceiveBuffer, o.SendBuffer = receive, send
-		}
-		o.Segment = o.Segment && s.gso.Load()
 		o.GRO = o.GRO && s.gro
 		o.ReceiveBuffer, o.SendBuffer = min(o.ReceiveBuffer, receive), min(o.SendBuffer, send)
-	}
+	})
 	return o
 }
 
@@ -119,8 +119,8 @@ func (c *Conn) outletsOf(s *socket) *outlets {
 	return c.out4
 }
 
-// socketFor returns the socket by which an outbox sends to a destination, nil if there
-// is none: see OutboxConfig.Wait.
+// socketFor returns the socket by which an outbox sends to a destination (see
+// OutboxConfig.Wait), nil if no socket has its address family.
 func (c *Conn) socketFor(to *Destination, waits bool) *socket {
 	family, list := c.v4, c.out4
 	if to.IPv6() {

@@ -11,8 +11,8 @@ type Destination struct {
 }
 
 // NewDestination returns the place remote, to which datagrams leave from the
-// host's address local. If that is invalid the kernel chooses, and so it does
-// where the host does not have local any more.
+// host's address local. The kernel chooses the local address if local is invalid
+// or the host does not have it any more.
 func NewDestination(remote netip.AddrPort, local netip.Addr) *Destination {
 	return &Destination{remote: remote, local: local, native: nativeOf(remote, local)}
 }

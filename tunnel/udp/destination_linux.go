@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// native is what the kernel needs to know of a Destination: its remote end, and
-// the ancillary data for its local one.
+// native is a Destination in the kernel's form: its remote end, and the ancillary
+// data for its local one.
 type native struct {
 	sockaddr sockaddr
 	source   []byte

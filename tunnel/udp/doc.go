@@ -1,5 +1,5 @@
 // Package udp sends and receives datagrams in batches, with as few system calls
-// as the kernel allows. It knows nothing of what is in them.
+// as the kernel allows. It does not look into them.
 //
 //	Outbox ─ sendmmsg, UDP_SEGMENT ─▶ socket ─▶ … ─▶ socket ─ recvmmsg, UDP_GRO ─▶ Inbox
 //	                                   └ error queue ─ ICMP ─▶ PTB

@@ -13,7 +13,7 @@ import (
 // IP_RECVERR). Any goroutine may do so. The kernel tells of a message by failing a
 // call of any goroutine that uses the socket.
 type errorQueue struct {
-	// remote counts what was in the queue and did not come from this host.
+	// remote counts the messages from the queue that came from other hosts.
 	remote atomic.Uint64
 
 	mu      sync.Mutex // guards what follows

@@ -20,9 +20,9 @@ type mmsghdr struct {
 	len    uint32
 }
 
-// An Inbox reads datagrams in batches from one socket. What it has read stays
-// where it is until its slot is used again, so that packets can be opened in
-// place and handed on together. One goroutine uses it.
+// An Inbox reads datagrams in batches from one socket. A datagram stays where it
+// was read until its slot is used again, so that packets can be opened in place
+// and handed on together. One goroutine uses it.
 type Inbox struct {
 	socket  *socket
 	buffer  []byte // of all slots

@@ -34,7 +34,7 @@ type run struct {
 
 func (r *run) segments() int { return datagrams(r.end-r.start, r.segment) }
 
-// datagrams returns how many there are in a run of so many bytes.
+// datagrams returns how many datagrams a run of the given bytes holds.
 func datagrams(bytes, segment int) int { return (bytes + segment - 1) / segment }
 
 // message is all of a run, or one datagram of it.
@@ -44,8 +44,8 @@ type message struct {
 }
 
 // An Outbox gathers datagrams and sends them in batches. Nothing leaves before
-// Flush, which the caller must call when Room has none, and before it waits for
-// anything else. One goroutine uses an Outbox; any number of them use a Conn.
+// Flush, which the caller must call when Room returns nil, and before it waits for
+// anything else. One goroutine uses an Outbox; any number of Outboxes use a Conn.
 type Outbox struct {
 	config OutboxConfig
 	conn   *Conn
@@ -232,10 +232,11 @@ func (o *Outbox) send(s *socket, first, end int) unix.Errno {
 			return o.errno
 		}
 	}
-	// One outbox waits at a time, and sends all it has. Those that come meanwhile
-	// queue behind it: to a socket with a little room they would send for ever,
-	// and it is called only when half of the buffer is free. The queue is ours,
-	// since that of RawConn lets an outbox in again before those that wait.
+	// One outbox waits at a time, and sends everything in it. Those that come
+	// meanwhile queue behind it: otherwise they would use up each bit of room that
+	// the socket has, and the kernel wakes the first only when half of the buffer
+	// is free. The queue is ours, since RawConn's lets an outbox in again before
+	// those that wait.
 	s.full.Add(1) // before remedy looks: outlets.spare looks in the other order
 	defer s.full.Add(-1)
 	if o.remedy(s) != wait {

@@ -12,7 +12,7 @@ import (
 	"fathom/test/netlab/labtest"
 )
 
-// told counts what an Outbox tells.
+// told counts the calls of an Outbox's functions.
 type told struct {
 	refused         map[error]int // datagrams
 	refusals        int           // calls
@@ -77,8 +77,8 @@ func receive(t testing.TB, in *Inbox, wanted int) (sizes []int) {
 	return sizes
 }
 
-// TestRunsArriveAsDatagrams, whatever the kernel does for them: runs end with a
-// shorter datagram, and where the destination, the TOS octet or the owner changes.
+// TestRunsArriveAsDatagrams, with offloads or without: runs end with a shorter
+// datagram, and where the destination, the TOS octet or the owner changes.
 func TestRunsArriveAsDatagrams(t *testing.T) {
 	for _, offload := range []bool{true, false} {
 		cfg := Config{DontFragment: true, Offload: offload}
@@ -218,8 +218,8 @@ func TestSegmentationThatDoesNotWorkIsGivenUp(t *testing.T) {
 	}
 }
 
-// TestRefusalsAreCheap: what is refused for good costs few system calls and few
-// events, however many datagrams are in the run.
+// TestRefusalsAreCheap: a run that is refused for good costs few system calls and
+// few events, however many datagrams are in it.
 func TestRefusalsAreCheap(t *testing.T) {
 	const datagrams = 43
 	for _, test := range []struct {
@@ -300,7 +300,7 @@ func TestALostSourceAddressIsLeftOut(t *testing.T) {
 	receive(t, to.Inboxes()[0], 1)
 }
 
-// TestTheOwnerIsToldWhatWasRefused: each its own.
+// TestTheOwnerIsToldWhatWasRefused: each owner is told of its own datagrams.
 func TestTheOwnerIsToldWhatWasRefused(t *testing.T) {
 	c := listen(t, Config{})
 	one, two := new(int), new(int)

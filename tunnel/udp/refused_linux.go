@@ -6,19 +6,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What an Outbox does about a message that the kernel has refused.
+// This file deals with messages of an Outbox that the kernel has refused.
 
-// maxAttempts is how often a datagram is sent again because of errors that are
-// somebody else's.
+// maxAttempts is how often a datagram is sent again because of errors that may
+// belong to other datagrams.
 const maxAttempts = 8
 
 // errDoubtful: the kernel has called a datagram too large, but each time an ICMP
 // message had come from elsewhere, which may have been the reason.
 var errDoubtful = errors.New("refused while ICMP messages came")
 
-// retry deals with message n, which was refused. The kernel tells why only of the
-// first of those that it was given; what it refuses behind others is tried once
-// more by itself before it gets here.
+// retry deals with message n, which was refused. The kernel gives a reason only
+// for the first message of a call; a message refused behind others is tried once
+// more at the front before it gets here.
 func (o *Outbox) retry(s *socket, n int, errno unix.Errno) error {
 	defer func() { o.first = n }()
 	m := o.messages[n]
@@ -52,8 +52,8 @@ func (o *Outbox) retry(s *socket, n int, errno unix.Errno) error {
 
 // isFinal reports whether a message that was refused with errno would be so
 // again: the socket is closed, or full and the outbox does not wait; a queue of
-// the host is full, and what did not fit is lost, as in any router; or the
-// administrator does not let it pass.
+// the host is full and the datagrams without room are lost, as in any router; or
+// the administrator does not let it pass.
 func isFinal(errno unix.Errno) bool {
 	switch errno {
 	case unix.EBADF, unix.EAGAIN, unix.ENOBUFS, unix.EPERM, unix.EACCES:
@@ -73,12 +73,12 @@ func isAboutRuns(errno unix.Errno) bool {
 }
 
 // again sends a message that was refused once more. An ICMP error that is
-// pending on the socket is returned by the next call, whatever it was about,
-// and that call has sent nothing. So again empties the error queue, and believes
-// an errno only when it comes twice in a row with nothing from elsewhere in the
-// queue: anybody can send ICMP. (Once is not enough: the kernel queues a message
-// and sets the error that is pending in two steps.) doubtful says that there
-// always was something.
+// pending on the socket is returned by the next call, whatever caused it, and
+// that call has sent nothing. So again empties the error queue, and believes an
+// errno only when it comes twice in a row with no message from another host in
+// the queue: any host can send ICMP. (Once is not enough: the kernel queues a
+// message and sets the pending error in two steps.) doubtful says that this never
+// happened: an ICMP message may have been the reason each time.
 func (o *Outbox) again(s *socket, n int) (errno unix.Errno, doubtful bool) {
 	clean := 0
 	for range maxAttempts {

@@ -36,7 +36,7 @@ type socket struct {
 }
 
 // listenFamily opens the sockets of one family. The first is bound alone, so
-// that a port that somebody else has is an error; those after it share it.
+// that a port in use by another process is an error; those after it share it.
 func listenFamily(network string, host netip.Addr, port uint16, cfg Config) (sockets []*socket, err error) {
 	defer func() {
 		if err != nil {
@@ -99,8 +99,8 @@ func (s *socket) share() (err error) {
 func setReusePort(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1) }
 
 // setOptions makes the kernel set DF and keep out of path MTU discovery: it
-// neither fragments nor believes ICMP (RFC 8899 section 4.5), but hands us
-// what ICMP says.
+// neither fragments nor believes ICMP (RFC 8899 section 4.5), but hands the ICMP
+// messages to us.
 func (s *socket) setOptions(fd int, cfg Config) error {
 	discover := unix.IP_PMTUDISC_PROBE
 	if !cfg.DontFragment {

@@ -81,3 +81,17 @@ func TestAPortThatIsTakenIsAnError(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+func TestTheSmallestBufferCounts(t *testing.T) {
+	c := listen(t, Config{Sockets: 3})
+	want := c.Offloads().ReceiveBuffer
+	for _, s := range c.v4[1:] {
+		if err := s.conn.SetReadBuffer(want / 8); err != nil {
+			t.Fatal(err)
+		}
+		want, _ = s.buffers()
+		if got := c.Offloads().ReceiveBuffer; got != want {
+			t.Errorf("receive buffer %d, want %d", got, want)
+		}
+	}
+}

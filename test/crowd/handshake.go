@@ -1,0 +1,122 @@
+//go:build linux
+
+package crowd
+
+import (
+	"crypto/rand"
+	"slices"
+	"time"
+
+	"fathom/crypto"
+	"fathom/esp"
+)
+
+const (
+	// maxOutstanding is how many unanswered initiations may still be answered.
+	maxOutstanding = 3
+	// collisionWindow is how long our initiation prevails over the hub's, if our
+	// key is the greater one.
+	collisionWindow = 500 * time.Millisecond
+)
+
+// calls are the initiations of a peer to the hub.
+type calls struct {
+	wanted      bool
+	next        time.Time
+	attempts    int
+	sent        time.Time
+	outstanding []*crypto.Initiator
+	cookie      crypto.Cookie
+}
+
+// want begins to call the hub at the given time.
+func (c *calls) want(at time.Time) { c.wanted, c.next, c.attempts = true, at, 0 }
+
+// due reports whether an initiation is to be sent.
+func (c *calls) due(now time.Time) bool { return c.wanted && !now.Before(c.next) }
+
+// done ends the calls: a pair is in use.
+func (c *calls) done() { c.wanted, c.outstanding = false, nil }
+
+// find returns the outstanding initiation that a message answers.
+func (c *calls) find(message []byte) *crypto.Initiator {
+	id, err := crypto.ReceiverID(message)
+	i := slices.IndexFunc(c.outstanding, func(i *crypto.Initiator) bool { return i.ID() == id })
+	if err != nil || i < 0 {
+		return nil
+	}
+	return c.outstanding[i]
+}
+
+// offer is what a peer says of itself.
+func offer() crypto.Offer {
+	spi := uint32(random64()) | esp.MinSPI // few SPIs: no draw meets another
+	return crypto.Offer{SPI: spi, Suites: []uint16{uint16(esp.AES256GCM)}}
+}
+
+// call sends an initiation.
+func (p *peer) call(now time.Time) {
+	c := &p.calls
+	c.next = now.Add(crypto.RetryAfter(c.attempts, rand.Reader))
+	c.attempts++
+	i, err := crypto.NewInitiator(p.private, p.crowd.public, crypto.PresharedKey{}, rand.Reader)
+	if err != nil {
+		return
+	}
+	message, err := i.Initiation(esp.AppendMarker(nil), offer(), c.cookie, now)
+	if err != nil {
+		return
+	}
+	if len(c.outstanding) == maxOutstanding {
+		c.outstanding = slices.Delete(c.outstanding, 0, 1)
+	}
+	c.outstanding, c.sent = append(c.outstanding, i), now
+	p.send(message)
+}
+
+// handshake takes a message of the hub.
+func (p *peer) handshake(message []byte, now time.Time) {
+	kind, err := crypto.MessageType(message)
+	if err != nil {
+		return
+	}
+	if kind == crypto.Initiation {
+		p.answer(message, now)
+		return
+	}
+	i := p.calls.find(message)
+	if i == nil {
+		return
+	}
+	if kind == crypto.CookieReply {
+		if cookie, err := i.ConsumeCookieReply(message); err == nil {
+			p.calls.cookie = cookie
+		}
+		return
+	}
+	if keys, err := i.Finish(message); err == nil {
+		if s := p.add(keys); s != nil {
+			p.become(s, now)
+		}
+	}
+}
+
+// answer answers an initiation of the hub.
+func (p *peer) answer(message []byte, now time.Time) {
+	c := &p.calls
+	if len(c.outstanding) > 0 && now.Sub(c.sent) < collisionWindow && p.public.Compare(p.crowd.public) > 0 {
+		return // ours prevails
+	}
+	pending, err := p.responder.Open(message, p.crowd.hub, false, now)
+	if err != nil || pending.Remote() != p.crowd.public {
+		return
+	}
+	response, keys, err := pending.Respond(esp.AppendMarker(nil), crypto.PresharedKey{}, offer())
+	if err != nil || p.add(keys) == nil {
+		return
+	}
+	if c.wanted {
+		c.next = now.Add(crypto.RetryAfter(0, rand.Reader))
+	}
+	p.send(response)
+}

@@ -1,0 +1,90 @@
+//go:build linux
+
+package test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"fathom/test/crowd"
+	"fathom/test/gateway"
+	"fathom/test/netlab/labtest"
+	"fathom/test/tier"
+)
+
+// crowdCosts is the CPU time of a hub with a crowd of peers.
+type crowdCosts struct {
+	start, restart time.Duration // until all peers are up
+	routes         time.Duration // while foreign routes come and go
+}
+
+// costOfCrowd runs a hub with so many simulated peers.
+func costOfCrowd(t *testing.T, peers int) (costs crowdCosts) {
+	t.Helper()
+	at, beside := crowd.Hosts(labtest.New(t))
+	hub := newGateway(t, at, crowd.HubInner)
+	c, err := crowd.New(beside, peers)
+	check(t, err)
+	check(t, hub.Configure("", c.Peers()...))
+	check(t, c.Join(hub.Public, crowd.HubOuter))
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), within)
+	defer cancel()
+	used := func() time.Duration {
+		t.Helper()
+		d, err := hub.CPU()
+		check(t, err)
+		return d
+	}
+	start := func(name string) time.Duration {
+		t.Helper()
+		began := time.Now()
+		check(t, hub.Start())
+		check(t, c.Await(ctx))
+		took, cpu := time.Since(began), used()
+		if s := statusOf(t, hub); !gateway.Established(s) {
+			t.Error("the hub does not show all peers as established")
+		}
+		tier.Figure(t, "%d peers, %s: all up after %.2f s, CPU time %.2f s", peers, name, took.Seconds(), cpu.Seconds())
+		return cpu
+	}
+
+	costs.start = start("cold start")
+	const perSecond, churning = 200, 2 * time.Second
+	before := used()
+	churn, stop := context.WithTimeout(ctx, churning)
+	check(t, crowd.Churn(churn, at, perSecond))
+	stop()
+	costs.routes = used() - before
+	tier.Figure(t, "%d peers, %d foreign routes a second: %.1f %% of a core", peers, perSecond, 100*costs.routes.Seconds()/churning.Seconds())
+	check(t, hub.Stop())
+	check(t, c.AwaitDown(ctx))
+	costs.restart = start("restart")
+	return costs
+}
+
+// TestAHubCostsWhatItsPeersDo: a start takes no more CPU time a peer with many
+// peers than with few, and what is foreign costs the same with both.
+func TestAHubCostsWhatItsPeersDo(t *testing.T) {
+	tier.Select(t, tier.Measures, tier.EitherWay)
+	few, many := 50, 500
+	if tier.Full() {
+		few, many = 300, 3000
+	}
+	with, withMany := costOfCrowd(t, few), costOfCrowd(t, many)
+	const step = 10 * time.Millisecond // in which CPU time is told
+	for _, c := range []struct {
+		of        string
+		few, many time.Duration
+		growth    int // that is fair
+	}{
+		{"a cold start", with.start, withMany.start, many / few},
+		{"a restart", with.restart, withMany.restart, many / few},
+		{"foreign routes", with.routes, withMany.routes, 1},
+	} {
+		if most := 2 * time.Duration(c.growth) * (c.few + 2*step); c.many > most {
+			t.Errorf("%s: %v of CPU time with %d peers, %v with %d: more than %v", c.of, c.few, few, c.many, many, most)
+		}
+	}
+}

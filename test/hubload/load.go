@@ -1,0 +1,114 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"fathom/test/crowd"
+	"fathom/test/gateway"
+	"fathom/test/netlab"
+)
+
+// upWithin is how long all peers may take to be up.
+const upWithin = 2 * time.Minute
+
+// searching is how long after that the paths' searches take.
+const searching = 2 * time.Second
+
+// load is a hub with a crowd beside it.
+type load struct {
+	*crowd.Crowd
+	hub   *gateway.Gateway
+	peers int
+	table *tabwriter.Writer
+}
+
+// measure prints the figures of a hub with so many peers.
+func measure(binary, dir string, peers, routes int, idle time.Duration) (err error) {
+	defer netlab.Catch(&err)
+	lab, err := netlab.New()
+	if err != nil {
+		return err
+	}
+	defer lab.Close()
+	at, beside := crowd.Hosts(lab)
+	l := &load{peers: peers, table: tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)}
+	defer l.table.Flush()
+	if l.hub, err = gateway.New(at, binary, dir, crowd.HubInner); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.hub.Stop()) }()
+	if l.Crowd, err = crowd.New(beside, peers); err != nil {
+		return err
+	}
+	if err := l.hub.Configure("", l.Peers()...); err != nil {
+		return err
+	}
+	if err := l.Join(l.hub.Public, crowd.HubOuter); err != nil {
+		return err
+	}
+	defer l.Close()
+
+	if err := l.start("cold start"); err != nil {
+		return err
+	}
+	if err := l.share("idle", idle, func(context.Context) error { return nil }); err != nil {
+		return err
+	}
+	churn := func(ctx context.Context) error { return crowd.Churn(ctx, at, routes) }
+	if err := l.share(fmt.Sprintf("%d foreign routes/s", routes), idle, churn); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), upWithin)
+	defer cancel()
+	if err := errors.Join(l.hub.Stop(), l.AwaitDown(ctx)); err != nil {
+		return err
+	}
+	return l.start("restart")
+}
+
+// start starts the daemon and prints what it takes until all peers are up.
+func (l *load) start(name string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), upWithin)
+	defer cancel()
+	began := time.Now()
+	if err := l.hub.Start(); err != nil {
+		return err
+	}
+	if err := l.Await(ctx); err != nil {
+		return err
+	}
+	took := time.Since(began)
+	used, err := l.hub.CPU()
+	if err != nil {
+		return err
+	}
+	time.Sleep(searching)
+	all, err := l.hub.CPU()
+	fmt.Fprintf(l.table, "%d peers\t%s\tall up after %.2f s\tCPU %.2f s\twith the searches %.2f s\n", l.peers, name, took.Seconds(), used.Seconds(), all.Seconds())
+	return err
+}
+
+// share prints what the daemon uses for so long while f goes on.
+func (l *load) share(name string, d time.Duration, f func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
+	before, err := l.hub.CPU()
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := f(ctx); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	after, err := l.hub.CPU()
+	fmt.Fprintf(l.table, "%d peers\t%s\t%.1f %% of a core\tfor %v\tup: %d\n", l.peers, name, 100*(after-before).Seconds()/time.Since(began).Seconds(), d, l.Up())
+	return err
+}

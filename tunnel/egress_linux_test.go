@@ -1,0 +1,173 @@
+package tunnel
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"fathom/conf"
+	"fathom/crypto"
+	"fathom/tunnel/host"
+)
+
+// countingHost is a testHost that counts what it is asked.
+type countingHost struct {
+	testHost
+	looks map[netip.Addr]int // by remote address
+	asked map[string]int     // the rest, by what
+}
+
+func newCountingHost() *countingHost {
+	return &countingHost{testHost: testHost{1500}, looks: make(map[netip.Addr]int), asked: make(map[string]int)}
+}
+
+func (h *countingHost) Egress(flow host.Flow) (host.Egress, error) {
+	h.looks[flow.Remote.Addr()]++
+	return h.testHost.Egress(flow)
+}
+
+func (h *countingHost) Forget()          { h.asked["forget"]++ }
+func (h *countingHost) SetMTU(int) error { h.asked["mtu"]++; return nil }
+func (h *countingHost) Route(host.Route) error {
+	h.asked["route"]++
+	return nil
+}
+
+// newSpreadHub is a hub whose peers are at addresses of their own, half of them in
+// 198.18.0.0/24.
+func newSpreadHub(t *testing.T, peers int) (*virtual, *countingHost) {
+	t.Helper()
+	list := make([]conf.Peer, peers)
+	for i := range list {
+		list[i] = conf.Peer{Name: fmt.Sprint(i), PublicKey: conf.Key{byte(i), byte(i >> 8), 1},
+			AllowedIPs: []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 77, byte(i >> 8), byte(i)}), 32)}}
+	}
+	v := newWire().newVirtual(t, "192.0.2.1:4500", crypto.PrivateKey{1}, conf.Tunnel{Routes: true}, list...)
+	counted := newCountingHost()
+	v.host.network = counted
+	now := time.Now()
+	for i, p := range v.peers {
+		at := netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 18, byte(i % 2), byte(1 + i/2)}), 4500)
+		establishAt(t, v.controller, p, at, netip.MustParseAddr("192.0.2.1"), now)
+	}
+	return v, counted
+}
+
+// TestAPeerCostsTheHostLittle: what the host is asked until all peers are up.
+func TestAPeerCostsTheHostLittle(t *testing.T) {
+	const peers = 100
+	_, counted := newSpreadHub(t, peers)
+	for at, n := range counted.looks {
+		if n != 1 {
+			t.Errorf("%d look-ups of %v", n, at)
+		}
+	}
+	t.Logf("%d peers: %d look-ups, %v", peers, len(counted.looks), counted.asked)
+	if n := counted.asked["route"]; n > 2*peers {
+		t.Errorf("%d changes of routes", n)
+	}
+	if n := counted.asked["mtu"]; n > 2 {
+		t.Errorf("%d changes of the device's MTU", n)
+	}
+}
+
+// TestOnlyWhomAChangeConcernsLooksAgain, once for all changes of a moment.
+func TestOnlyWhomAChangeConcernsLooksAgain(t *testing.T) {
+	const peers = 100
+	half := netip.MustParsePrefix("198.18.0.0/24")
+	for _, test := range []struct {
+		of     string
+		change func(*host.Changes)
+		looks  func(at netip.Addr) bool
+	}{
+		{"a foreign route", func(c *host.Changes) { c.To(netip.MustParsePrefix("203.0.113.0/24")) }, func(netip.Addr) bool { return false }},
+		{"a peer's own route", func(c *host.Changes) { c.To(netip.MustParsePrefix("10.77.0.1/32")) }, func(netip.Addr) bool { return false }},
+		{"a route to half of them", func(c *host.Changes) { c.To(half) }, half.Contains},
+		{"our own address", func(c *host.Changes) { c.To(netip.MustParsePrefix("192.0.2.1/32")) }, func(netip.Addr) bool { return true }},
+		{"an interface", func(c *host.Changes) { c.Any() }, func(netip.Addr) bool { return true }},
+	} {
+		t.Run(test.of, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				v, counted := newSpreadHub(t, peers)
+				clear(counted.looks)
+				counted.mtu = 1400
+				v.start(t)
+				for range 1000 {
+					test.change(v.changes)
+				}
+				time.Sleep(10 * time.Second)
+				v.do(func(time.Time) {
+					for _, p := range v.peers {
+						at := p.path.Remote().Addr()
+						want, mtu := 0, 1500
+						if test.looks(at) {
+							want, mtu = 1, 1400
+						}
+						if n := counted.looks[at]; n < want || n > 2*want {
+							t.Errorf("%v: %d look-ups, want %d", at, n, want)
+						}
+						if p.path.egress != mtu {
+							t.Errorf("%v: egress MTU %d, want %d", at, p.path.egress, mtu)
+						}
+					}
+				})
+			})
+		})
+	}
+}
+
+// TestAHostThatKeepsChangingCostsABoundedAmount: look-ups a second, however often
+// everything changes and however many peers there are.
+func TestAHostThatKeepsChangingCostsABoundedAmount(t *testing.T) {
+	for _, peers := range []int{10, 400} {
+		synctest.Test(t, func(t *testing.T) {
+			v, counted := newSpreadHub(t, peers)
+			clear(counted.looks)
+			v.start(t)
+			const seconds = 60
+			for range seconds * 100 {
+				v.changes.Any()
+				time.Sleep(10 * time.Millisecond)
+			}
+			v.do(func(time.Time) {
+				looks := 0
+				for at, n := range counted.looks {
+					looks += n
+					if n < seconds/4 {
+						t.Errorf("%d peers: %d look-ups of %v in %d s", peers, n, at, seconds)
+					}
+				}
+				if most := 1000 * seconds; looks > most {
+					t.Errorf("%d peers: %d look-ups in %d s, want at most %d", peers, looks, seconds, most)
+				}
+			})
+		})
+	}
+}
+
+func TestLookout(t *testing.T) {
+	start := time.Unix(1000, 0)
+	after := func(d time.Duration) time.Time { return start.Add(d) }
+	var l lookout
+	at := func(want time.Duration) {
+		t.Helper()
+		if !l.at.Equal(after(want)) {
+			t.Errorf("looks after %v, want %v", l.at.Sub(start), want)
+		}
+	}
+	l.told(start)
+	at(0)
+	l.told(after(time.Millisecond))
+	at(0)
+	l.looked(start, 50)
+	if !l.at.IsZero() {
+		t.Error("looks though nothing has changed")
+	}
+	l.told(after(time.Millisecond))
+	at(gatherChanges + 50*restPerLook)
+	l.looked(l.at, 0)
+	l.told(after(time.Hour))
+	at(time.Hour)
+}

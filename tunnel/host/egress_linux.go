@@ -1,0 +1,195 @@
+package host
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"syscall"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// maxPacket is the largest IP packet that is sent in one piece, in bytes.
+const maxPacket = 65535
+
+// Egress asks the kernel by which way the datagrams of a flow leave the host. The
+// MTU is that of the route, if it has one, else that of the interface. The
+// kernel's path MTU cache has no say in it, since a forged ICMP message can write
+// there. The error is ErrLoop where the way leads into the device itself, else
+// what a datagram would be refused with. What the host has beside its routes, its
+// interfaces and addresses, is as it was at the last Forget.
+func (l *Link) Egress(flow Flow) (Egress, error) {
+	e, err := l.egress(flow)
+	if err != nil {
+		return Egress{}, fmt.Errorf("route to %s: %w", flow.Remote.Addr(), err)
+	}
+	return e, nil
+}
+
+func (l *Link) egress(flow Flow) (Egress, error) {
+	if local := flow.Local.Addr(); local.IsValid() && !l.learnt.isLocal(local, l.isLocal) {
+		flow.Local = netip.AddrPortFrom(netip.Addr{}, flow.Local.Port())
+	}
+	// The entry of the routing table, as opposed to the route that results from
+	// it, shows the administrator's MTU and not the cached one.
+	entry, err := l.lookUp(flow, unix.RTM_F_FIB_MATCH)
+	if err != nil {
+		return Egress{}, err
+	}
+	out := entry.interfaceIndex
+	if out == 0 || entry.kind == unix.RTN_LOCAL {
+		// One of several next hops, or the loopback interface, which the entry of
+		// a local address does not name.
+		route, err := l.lookUp(flow, 0)
+		if err != nil {
+			return Egress{}, err
+		}
+		out = route.interfaceIndex
+	}
+	if out == l.link.Attrs().Index {
+		return Egress{}, ErrLoop
+	}
+	mtu, err := l.learnt.mtu(out, l.mtuOf)
+	if err != nil {
+		return Egress{}, fmt.Errorf("interface: %w", err)
+	}
+	e := Egress{MTU: min(mtu, maxPacket), Interface: out}
+	if entry.mtu > 0 {
+		e.MTU = min(e.MTU, entry.mtu)
+	}
+	return e, nil
+}
+
+// Forget makes Egress ask again what it has learnt of the host's interfaces and
+// addresses. Call it when they may have changed.
+func (l *Link) Forget() { l.learnt = learnt{} }
+
+// mtuOf returns the MTU of an interface now, in bytes.
+func (l *Link) mtuOf(index int) (int, error) {
+	link, err := l.handle.LinkByIndex(index)
+	if err != nil {
+		return 0, err
+	}
+	return link.Attrs().MTU, nil
+}
+
+// isLocal reports whether the host has an address now.
+func (l *Link) isLocal(addr netip.Addr) bool {
+	to, err := l.lookUp(Flow{Remote: netip.AddrPortFrom(addr, 0)}, 0)
+	return err == nil && to.kind == unix.RTN_LOCAL
+}
+
+// routeFound is the answer to a look-up.
+type routeFound struct {
+	kind           uint8 // RTN_UNICAST or RTN_LOCAL, for instance
+	interfaceIndex int   // 0: one of several
+	mtu            int   // in bytes, 0: the route has none
+}
+
+// lookUp asks for the route of a flow. The request is made by hand since
+// netlink.RouteGetOptions knows neither the protocol nor the ports, by which rules
+// tell the tunnel's packets from others.
+func (l *Link) lookUp(flow Flow, flags uint32) (routeFound, error) {
+	request := nl.NewNetlinkRequest(unix.RTM_GETROUTE, unix.NLM_F_REQUEST)
+	request.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: l.lookups}
+	to, from := flow.Remote.Addr(), flow.Local.Addr()
+	header := nl.RtMsg{RtMsg: unix.RtMsg{Family: family(to), Dst_len: uint8(to.BitLen()), Flags: unix.RTM_F_LOOKUP_TABLE | flags}}
+	if from.IsValid() {
+		header.Src_len = uint8(from.BitLen())
+	}
+	request.AddData(&header)
+	add := func(kind int, value []byte) { request.AddData(nl.NewRtAttr(kind, value)) }
+	add(unix.RTA_DST, to.AsSlice())
+	if from.IsValid() {
+		add(unix.RTA_SRC, from.AsSlice())
+	}
+	if zone := to.Zone(); zone != "" {
+		index, err := l.zoneIndex(zone)
+		if err != nil {
+			return routeFound{}, err
+		}
+		add(unix.RTA_OIF, nl.Uint32Attr(uint32(index)))
+	}
+	if l.mark != 0 {
+		add(unix.RTA_MARK, nl.Uint32Attr(l.mark))
+	}
+	add(unix.RTA_IP_PROTO, nl.Uint8Attr(unix.IPPROTO_UDP))
+	add(unix.RTA_SPORT, binary.BigEndian.AppendUint16(nil, flow.Local.Port()))
+	add(unix.RTA_DPORT, binary.BigEndian.AppendUint16(nil, flow.Remote.Port()))
+	answers, err := request.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWROUTE)
+	if err != nil {
+		return routeFound{}, err
+	}
+	if len(answers) == 0 {
+		return routeFound{}, unix.ENETUNREACH
+	}
+	return parseRoute(answers[0])
+}
+
+// zoneIndex returns the index of the interface that an address's zone names.
+func (l *Link) zoneIndex(zone string) (int, error) {
+	if index, err := strconv.Atoi(zone); err == nil {
+		return index, nil
+	}
+	link, err := l.handle.LinkByName(zone)
+	if err != nil {
+		return 0, fmt.Errorf("interface %s: %w", zone, err)
+	}
+	return link.Attrs().Index, nil
+}
+
+// errTruncated: an answer of the kernel ends too early.
+var errTruncated = errors.New("truncated answer from the kernel")
+
+// parseRoute reads an RTM_NEWROUTE message. A route that lets nothing pass is the
+// error that it answers packets with: IPv6 has it among the answers.
+func parseRoute(message []byte) (r routeFound, err error) {
+	if len(message) < unix.SizeofRtMsg {
+		return r, errTruncated
+	}
+	r.kind = nl.DeserializeRtMsg(message).Type
+	switch r.kind {
+	case unix.RTN_UNREACHABLE:
+		return r, unix.EHOSTUNREACH
+	case unix.RTN_PROHIBIT:
+		return r, unix.EACCES
+	case unix.RTN_BLACKHOLE:
+		return r, unix.EINVAL
+	}
+	attributes, err := nl.ParseRouteAttr(message[unix.SizeofRtMsg:])
+	if err != nil {
+		return r, err
+	}
+	if value := attribute(attributes, unix.RTA_OIF); len(value) >= 4 {
+		r.interfaceIndex = int(binary.NativeEndian.Uint32(value))
+	}
+	metrics, err := nl.ParseRouteAttr(attribute(attributes, unix.RTA_METRICS))
+	if err != nil {
+		return r, err
+	}
+	if value := attribute(metrics, unix.RTAX_MTU); len(value) >= 4 {
+		r.mtu = int(binary.NativeEndian.Uint32(value))
+	}
+	return r, nil
+}
+
+// attribute returns the value of an attribute, nil if it is not there.
+func attribute(list []syscall.NetlinkRouteAttr, kind uint16) []byte {
+	for _, a := range list {
+		if a.Attr.Type&^unix.NLA_F_NESTED == kind {
+			return a.Value
+		}
+	}
+	return nil
+}
+
+// family is the address family of an address.
+func family(a netip.Addr) uint8 {
+	if a.Is4() {
+		return unix.AF_INET
+	}
+	return unix.AF_INET6
+}

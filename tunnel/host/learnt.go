@@ -1,0 +1,41 @@
+package host
+
+import "net/netip"
+
+// learnt is what look-ups have learnt of the host and need not ask again: a hub
+// asks for the ways to thousands of peers, which leave by the same few interfaces
+// and from the same few addresses. The zero value is empty.
+type learnt struct {
+	local map[netip.Addr]bool // whether the host has an address
+	mtus  map[int]int         // of interfaces, by their index
+}
+
+// isLocal returns what is known of an address, else asks.
+func (k *learnt) isLocal(addr netip.Addr, ask func(netip.Addr) bool) bool {
+	local, known := k.local[addr]
+	if known {
+		return local
+	}
+	if k.local == nil {
+		k.local = make(map[netip.Addr]bool)
+	}
+	local = ask(addr)
+	k.local[addr] = local
+	return local
+}
+
+// mtu returns what is known of an interface, else asks.
+func (k *learnt) mtu(index int, ask func(index int) (int, error)) (int, error) {
+	if mtu, known := k.mtus[index]; known {
+		return mtu, nil
+	}
+	mtu, err := ask(index)
+	if err != nil {
+		return 0, err
+	}
+	if k.mtus == nil {
+		k.mtus = make(map[int]int)
+	}
+	k.mtus[index] = mtu
+	return mtu, nil
+}

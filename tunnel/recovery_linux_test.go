@@ -1,0 +1,119 @@
+package tunnel
+
+import (
+	"bytes"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"fathom/conf"
+	"fathom/crypto"
+	"fathom/tunnel/status"
+)
+
+// agree reports whether two ends send on each other's current pair.
+func agree(left, right *virtual) bool {
+	pair := func(v *virtual) (send, receive uint32) {
+		v.do(func(time.Time) {
+			if p := v.peer.sas.current; p != nil {
+				send, receive = p.outbound.SPI(), p.inbound.spi
+			}
+		})
+		return send, receive
+	}
+	send, receive := pair(left)
+	itsSend, itsReceive := pair(right)
+	return send != 0 && send == itsReceive && receive == itsSend
+}
+
+// TestARestartedPeerIsBackAtOnce: it calls, and is answered. The end that was
+// called finds in its file where the other is.
+func TestARestartedPeerIsBackAtOnce(t *testing.T) {
+	for _, test := range []struct {
+		name            string
+		caller, crashes bool
+	}{
+		{"the end that calls is stopped", true, false},
+		{"the end that calls crashes", true, true},
+		{"the end that is called is stopped", false, false},
+		{"the end that is called crashes", false, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				left, right := virtualPair(t, conf.Tunnel{}, 0)
+				if test.caller {
+					left = left.restart(t, test.crashes)
+				} else {
+					right = right.restart(t, test.crashes)
+				}
+				took := until(t, time.Minute, func() bool { return agree(left, right) })
+				// The initiation, the response, and the first packet on the new pair.
+				if most := 3*left.wire.trip + time.Millisecond; took > most {
+					t.Errorf("back after %v, want %v", took, most)
+				}
+			})
+		})
+	}
+}
+
+func TestAPeerThatSaysGoodbyeIsGoneAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		left, right := virtualPair(t, conf.Tunnel{}, 0)
+		left.stop()
+		took := until(t, time.Minute, func() bool { return right.state() != status.PeerEstablished })
+		if most := right.wire.trip + time.Millisecond; took > most {
+			t.Errorf("gone after %v, want %v", took, most)
+		}
+	})
+}
+
+// TestAHandshakeIsSoonTriedAgain when messages of it are lost.
+func TestAHandshakeIsSoonTriedAgain(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		loses   func(n int64) bool
+		retries int
+	}{
+		{"none is lost", nil, 0},
+		{"the initiation is lost", func(n int64) bool { return n == 1 }, 1},
+		{"the response is lost", func(n int64) bool { return n == 2 }, 1},
+		{"three messages are lost", func(n int64) bool { return n <= 3 }, 3},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				left, right := newVirtualPair(t, conf.Tunnel{}, 0)
+				left.wire.loses = test.loses
+				right.start(t)
+				left.start(t)
+				took := until(t, time.Minute, func() bool { return agree(left, right) })
+				most := 3*left.wire.trip + time.Millisecond
+				for n := range test.retries {
+					most += crypto.RetryAfter(n, bytes.NewReader([]byte{255})) // with the most jitter
+				}
+				if took > most {
+					t.Errorf("established after %v, want %v", took, most)
+				}
+			})
+		})
+	}
+}
+
+// TestAMoveIsProvedThoughAnEchoIsLost: until the peer has shown that it receives
+// at its new place, nothing is probed.
+func TestAMoveIsProvedThoughAnEchoIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		left, _ := virtualPair(t, conf.Tunnel{}, 0)
+		p := left.peer
+		left.do(func(now time.Time) {
+			p.validated, p.echo = false, pendingEcho{token: 1, sent: now} // whose reply will not come
+			left.attend(p, now)
+		})
+		took := until(t, time.Minute, func() (validated bool) {
+			left.do(func(time.Time) { validated = p.validated })
+			return validated
+		})
+		if most := confirmEvery + tick + 2*left.wire.trip + time.Millisecond; took > most {
+			t.Errorf("proved after %v, want %v", took, most)
+		}
+	})
+}
