@@ -185,6 +185,9 @@ func (t *Tunnel) tellOfSockets(conn *udp.Conn) {
 		t.log.Warn("the host does not have the address of tunnel.listen: no packet comes or goes until it has", "listen", conn.Addrs())
 	}
 	o := conn.Offloads()
+	if why := conn.NoOutlets(); why != nil {
+		t.log.Warn("a slow peer may hold up the others", "error", why)
+	}
 	t.log.Debug("sockets", "addresses", conn.Addrs(), "receive_buffer", o.ReceiveBuffer, "send_buffer", o.SendBuffer, "gso", o.Segment, "gro", o.GRO)
 	if o.ReceiveBuffer < udp.DefaultReceiveBuffer/2 {
 		t.log.Warn("small receive buffer of the sockets: bursts may be lost", "receive_buffer", o.ReceiveBuffer, "hint",
@@ -192,13 +195,18 @@ func (t *Tunnel) tellOfSockets(conn *udp.Conn) {
 	}
 }
 
+// maxOutlets bounds the sockets of an address family that only send.
+const maxOutlets = 32
+
 // udpConfig asks for as many sockets as the device has queues, and for one that
-// the controller has to itself: see udp.OutboxConfig.Wait.
+// the controller has to itself: see udp.OutboxConfig.Wait. A peer that has no
+// others beside it needs no outlet of its own.
 func (t *Tunnel) udpConfig() udp.Config {
 	return udp.Config{
 		DontFragment: t.config.OuterDF != conf.OuterDFClear,
 		Offload:      t.config.Offload != conf.OffloadOff,
 		Sockets:      max(2, t.queues()),
+		Outlets:      min(2*(len(t.peers)-1), maxOutlets),
 	}
 }
 

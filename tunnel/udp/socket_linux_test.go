@@ -17,10 +17,10 @@ import (
 )
 
 // TestPeersAreSpreadOverSockets: each place has its socket, or packets of one
-// peer could overtake each other.
+// peer could overtake each other. Sockets that only send have none.
 func TestPeersAreSpreadOverSockets(t *testing.T) {
 	const queues, places, each = 4, 32, 5
-	s, err := Listen(loopback, 0, Config{DontFragment: true, Offload: true, Sockets: queues})
+	s, err := Listen(loopback, 0, Config{DontFragment: true, Offload: true, Sockets: queues, Outlets: 8})
 	if err != nil {
 		t.Fatal(err)
 	}
