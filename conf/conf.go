@@ -28,6 +28,7 @@ type Tunnel struct {
 	RekeyAfter        time.Duration
 	RekeyAfterPackets uint32
 	Routes            bool   // add routes for allowed_ips
+	MTU               int    // of the network interface, in bytes of an inner packet; 0: what the tunnel chooses
 	Oversize          string // what becomes of inner packets above the inner MTU: OversizeCarry, OversizeSignal or OversizeDrop
 	OuterDF           string // the DF bit of outer IPv4 packets: OuterDFSet or OuterDFClear
 	DSCP              string // of outer packets: DSCPCopy or DSCPClear

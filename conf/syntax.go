@@ -113,7 +113,7 @@ func syntaxHint(table, key, line, problem string) string {
 		return "items are separated by commas, strings stand in quotes"
 	}
 	own, _, _ := fieldsOf(table)
-	if f := fieldNamed(own, key); f != nil && (f.kind == boolean || f.kind == integer) {
+	if f := fieldNamed(own, key); f != nil && (f.kind == boolean || f.kind == integer || f.kind == size) {
 		return kinds[f.kind].hint
 	} else if f != nil && f.kind == list {
 		return fmt.Sprintf("put each item in quotes, all in brackets: %s = [\"…\"]", key)

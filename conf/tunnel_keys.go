@@ -26,6 +26,9 @@ const (
 	minRekeyPackets, maxRekeyPackets = 1000, 1 << 30
 	maxInterfaceName                 = 15 // bytes; IFNAMSIZ with its zero byte
 	maxQueues                        = 16
+	// minMTU is that of an IPv6 link (RFC 8200 section 5), in bytes: below it
+	// Linux takes IPv6 away from an interface. maxMTU is the largest IP packet.
+	minMTU, maxMTU = 1280, 65535
 )
 
 // cipherNames are what tunnel.ciphers may hold, the preferred one first.
@@ -43,6 +46,7 @@ func (t *Tunnel) fields() []field {
 		{"rekey_after", duration, false, `"120s"`, setDuration(&t.RekeyAfter, minRekeyAfter, maxRekeyAfter, false)},
 		{"rekey_after_packets", integer, false, strconv.Itoa(maxRekeyPackets), setNumber(&t.RekeyAfterPackets, minRekeyPackets, maxRekeyPackets)},
 		{"routes", boolean, false, "true", setBool(&t.Routes)},
+		{"mtu", size, false, strconv.Quote(autoSize), setSize(&t.MTU, minMTU, maxMTU)},
 		{"oversize", text, false, strconv.Quote(OversizeCarry), setChoice(&t.Oversize, "a policy for oversize packets", OversizeCarry, OversizeSignal, OversizeDrop)},
 		{"outer_df", text, false, strconv.Quote(OuterDFSet), setChoice(&t.OuterDF, "a setting of the DF bit", OuterDFSet, OuterDFClear)},
 		{"dscp", text, false, strconv.Quote(DSCPCopy), setChoice(&t.DSCP, "a policy for the DSCP", DSCPCopy, DSCPClear)},

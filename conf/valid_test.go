@@ -130,6 +130,7 @@ ciphers = ["chacha20-poly1305"]
 rekey_after = "1m30.5s"
 rekey_after_packets = 1_000
 routes = false
+mtu = 9_000
 oversize = "signal"
 outer_df = "clear"
 dscp = "clear"
@@ -157,6 +158,7 @@ plpmtu = 1280`, func(c *Config) {
 				Ciphers:           []string{"chacha20-poly1305"},
 				RekeyAfter:        90*time.Second + 500*time.Millisecond,
 				RekeyAfterPackets: 1000,
+				MTU:               9000,
 				Oversize:          "signal",
 				OuterDF:           "clear",
 				DSCP:              "clear",

@@ -16,6 +16,7 @@ const (
 	text     kind = iota // a string
 	duration             // a string such as "25s"
 	integer
+	size // an integer, or the word autoSize
 	boolean
 	list // an array of strings
 )
@@ -25,6 +26,7 @@ var kinds = [...]struct{ noun, hint string }{
 	text:     {"a string", "a text in quotes"},
 	duration: {"a duration", `in quotes and with a unit, such as "25s"`},
 	integer:  {"an integer", "a whole number without quotes"},
+	size:     {`an integer or "auto"`, `"auto" in quotes, or a whole number without`},
 	boolean:  {"a boolean", "true or false, without quotes"},
 	list:     {"a list of strings", `strings in brackets: ["…", "…"]`},
 }
@@ -78,14 +80,14 @@ func (a at) checkType(v *value, k kind) (ok bool) {
 	hint := kinds[k].hint
 	switch data := v.data.(type) {
 	case string:
-		ok = k == text || k == duration
+		ok = k == text || k == duration || k == size && v.text == autoSize
 		if k == list {
 			hint = `in brackets: ["…"]`
 		}
 	case int64, float64, bool:
 		_, number := data.(int64)
 		_, truth := data.(bool)
-		ok = k == integer && number || k == boolean && truth
+		ok = (k == integer || k == size) && number || k == boolean && truth
 		if k == text {
 			hint = fmt.Sprintf("in quotes: %q", v.text)
 		} else if k == duration && number {
@@ -143,6 +145,21 @@ func setNumber[N int | uint32](into *N, low, high int64) func(at, value) {
 		} else {
 			*into = N(n)
 		}
+	}
+}
+
+// autoSize is the size that the tunnel chooses.
+const autoSize = "auto"
+
+// setSize stores an integer within [low, high], or 0 for autoSize.
+func setSize(into *int, low, high int64) func(at, value) {
+	number := setNumber(into, low, high)
+	return func(a at, v value) {
+		if v.text == autoSize {
+			*into = 0
+			return
+		}
+		number(a, v)
 	}
 }
 

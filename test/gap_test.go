@@ -3,7 +3,6 @@
 package test
 
 import (
-	"fmt"
 	"io"
 	"net"
 	"slices"
@@ -20,14 +19,15 @@ import (
 // whose segments all vanish sends again after 0.2, 0.6 and 1.4 seconds.
 const never = time.Second
 
-// gapAround sends at a steady rate, lets change happen amid the transfer, and
-// returns the longest time that the receiver was without a byte from then on. It
-// ends when as much has arrived as is sent in a second (alive), or when nothing
-// has arrived for as long as patience.
+// gapAround sends at a steady rate, lets changes happen amid the transfer, one
+// after the other, and returns the longest time that the receiver was without a
+// byte from the first on. The next change comes, or the end, when as much has
+// arrived as is sent in half a second (alive). It also ends when nothing has
+// arrived for as long as patience.
 //
 // Datagrams beside the tunnel, which no change concerns, tell how long the
 // machine itself stalled within a gap. That is deducted.
-func (l *longPath) gapAround(t *testing.T, from, to *netlab.Host, address string, patience time.Duration, change func()) (gap time.Duration, alive bool) {
+func (l *longPath) gapAround(t *testing.T, from, to *netlab.Host, address string, patience time.Duration, changes ...func()) (gap time.Duration, alive bool) {
 	t.Helper()
 	const rate = 4 << 20
 	client, server := connect(t, from, to, address)
@@ -47,15 +47,17 @@ func (l *longPath) gapAround(t *testing.T, from, to *netlab.Host, address string
 		}
 	}
 	outside := l.beside(t)
-	changed := make(chan struct{})
 	inside := []time.Time{time.Now()}
-	go func() { change(); close(changed) }()
-	received = 0
-	for alive = true; alive && received < rate; {
-		alive = read()
-		inside = append(inside, time.Now())
+	alive = true
+	for _, change := range changes {
+		changed := make(chan struct{})
+		go func() { change(); close(changed) }()
+		for received = 0; alive && received < rate/2; {
+			alive = read()
+			inside = append(inside, time.Now())
+		}
+		<-changed
 	}
-	<-changed
 	return longestGap(inside, outside()), alive
 }
 
@@ -180,48 +182,4 @@ func TestGapAroundAShrink(t *testing.T) {
 			t.Errorf("the transfer lives on without discovery: gap %v", gap)
 		}
 	})
-}
-
-// TestNoGapBehindRoutedNetworks runs the transfer between hosts behind the two
-// ends, in both directions, with segmentation offload on their links and
-// without.
-func TestNoGapBehindRoutedNetworks(t *testing.T) {
-	tier.Select(t, tier.Measures)
-	for name, offload := range map[string]bool{"offload on": true, "offload off": false} {
-		t.Run(name, func(t *testing.T) {
-			l := newLongPathOver(t, 20*time.Millisecond)
-			x, y, _ := l.networksBehind(t, offload, offload)
-			up(t, l.a, l.b)
-			run := 0
-			for _, icmp := range []bool{true, false} {
-				l.R.CutPTB(!icmp)
-				l.S.CutPTB(!icmp)
-				for _, way := range []struct {
-					name     string
-					from, to *netlab.Host
-					network  string
-				}{{"from x to y", x, y, "192.168.2"}, {"from y to x", y, x, "192.168.1"}} {
-					sizes := []int{1400, 1000}
-					if tier.OneByOne() {
-						sizes = sizes[1:]
-					}
-					for _, mtu := range sizes {
-						exact(t, l.a, 1500)
-						exact(t, l.b, 1500)
-						// Of this one the sender has not been told an MTU yet.
-						run++
-						address := fmt.Sprintf("%s.%d", way.network, 100+run)
-						way.to.Interface("eth0").AddAddress(netlab.Prefixes(address + "/32")...)
-						gap, alive := l.gapAround(t, way.from, way.to, address, within, func() { l.middle.SetMTU(mtu) })
-						t.Logf("%s, 1500 to %d, ICMP %v: longest gap %v", way.name, mtu, icmp, gap.Round(time.Millisecond))
-						if !alive || gap > never {
-							t.Errorf("%s, 1500 to %d, ICMP %v: gap %v, alive at the end: %v", way.name, mtu, icmp, gap, alive)
-						}
-						l.middle.SetMTU(1500)
-						l.searchNow(t)
-					}
-				}
-			}
-		})
-	}
 }

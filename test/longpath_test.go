@@ -124,13 +124,19 @@ func (l *longPath) searchNow(t testing.TB) {
 func (l *longPath) networksBehind(t testing.TB, offloadX, offloadY bool) (x, y *netlab.Host, nearY *netlab.Link) {
 	t.Helper()
 	x, y = l.lab.Host("x"), l.lab.Host("y")
-	nearX := l.lab.Connect(l.A, x, netlab.LinkConfig{AddrA: netlab.Prefixes("192.168.1.1/24"), AddrB: netlab.Prefixes("192.168.1.2/24"), Offload: offloadX})
-	nearY = l.lab.Connect(l.B, y, netlab.LinkConfig{AddrA: netlab.Prefixes("192.168.2.1/24"), AddrB: netlab.Prefixes("192.168.2.2/24"), Offload: offloadY})
-	x.DefaultVia(nearX.A.Addr4())
-	y.DefaultVia(nearY.A.Addr4())
+	nearX := l.lab.Connect(l.A, x, netlab.LinkConfig{AddrA: netlab.Prefixes("192.168.1.1/24", "fd81::1/64"), AddrB: netlab.Prefixes(behindA4+"/24", behindA6+"/64"), Offload: offloadX})
+	nearY = l.lab.Connect(l.B, y, netlab.LinkConfig{AddrA: netlab.Prefixes("192.168.2.1/24", "fd82::1/64"), AddrB: netlab.Prefixes(behindB4+"/24", behindB6+"/64"), Offload: offloadY})
+	x.DefaultVia(nearX.A.Addrs()...)
+	y.DefaultVia(nearY.A.Addrs()...)
 	l.A.Forward()
 	l.B.Forward()
-	check(t, l.a.Configure("", gateway.Peer{Gateway: l.b, Endpoint: "10.3.0.2:4500", Routed: []string{"192.168.2.0/24"}}))
-	check(t, l.b.Configure("", gateway.Peer{Gateway: l.a, Endpoint: "10.1.0.2:4500", Routed: []string{"192.168.1.0/24"}}))
+	check(t, l.a.Configure("", gateway.Peer{Gateway: l.b, Endpoint: "10.3.0.2:4500", Routed: []string{"192.168.2.0/24", "fd82::/64"}}))
+	check(t, l.b.Configure("", gateway.Peer{Gateway: l.a, Endpoint: "10.1.0.2:4500", Routed: []string{"192.168.1.0/24", "fd81::/64"}}))
 	return x, y, nearY
 }
+
+// Addresses of the hosts behind A and B.
+const (
+	behindA4, behindB4 = "192.168.1.2", "192.168.2.2"
+	behindA6, behindB6 = "fd81::2", "fd82::2"
+)

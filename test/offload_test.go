@@ -215,7 +215,7 @@ func TestKernelsThatOfferLess(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			l := newLongPathOver(t, 0)
 			l.a.Host, l.b.Host = l.A.Refusing(test.what), l.B.Refusing(test.what)
-			l.configure(t, overIPv4, "routes = false", "")
+			l.configure(t, overIPv4, "", "")
 			up(t, l.a, l.b)
 			got := statusOf(t, l.a).Offload
 			if test.what == 0 {
@@ -237,7 +237,6 @@ func TestKernelsThatOfferLess(t *testing.T) {
 			l.middle.SetMTU(1400)
 			exact(t, l.a, 1400)
 			forth.stop()
-			l.A.Interface(gateway.Device).SetMTU(1500) // as of a host behind it
 			for _, size := range []int{1200, 1430} {
 				for _, train := range []int{1, 20} {
 					if wrong := sendTrains(t, l.A, l.B, innerB4, size, train, 20); wrong > 0 {

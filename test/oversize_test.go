@@ -12,23 +12,25 @@ import (
 	"golang.org/x/sys/unix"
 
 	"fathom/test/gateway"
-	"fathom/test/netlab"
 	"fathom/test/tier"
 )
 
-// TestUDPWithDFLearnsTheMTU: a socket with path MTU discovery is told the inner
-// MTU by a PTB that the kernel accepts, and so is a TCP connection whose packets
-// are not cut.
-func TestUDPWithDFLearnsTheMTU(t *testing.T) {
+// TestUDPWithDF sends datagrams that the path does not carry from a socket that
+// wants DF, as QUIC and DTLS have them. With signal it is told the inner MTU by
+// a PTB that the kernel accepts. With carry they arrive, and the host is told
+// nothing, for it would refuse to send the next.
+func TestUDPWithDF(t *testing.T) {
 	tier.Select(t)
+	const innerMTU, payload = 1400 - 62, 1400
 	for _, oversize := range []string{"carry", "signal"} {
 		t.Run(oversize, func(t *testing.T) {
 			l := newLongPath(t, overIPv4, fmt.Sprintf("oversize = %q\nroutes = false", oversize))
 			l.narrow(1400)
 			up(t, l.a, l.b)
 			exact(t, l.a, 1400)
-			const innerMTU = 1400 - 62
-			l.A.Interface(gateway.Device).SetMTU(1500) // as of a host that does not know
+			if oversize == "signal" {
+				l.A.Interface(gateway.Device).SetMTU(1500) // as of a host that does not know
+			}
 			for _, family := range []struct {
 				address                     string
 				level, discover, value, mtu int
@@ -36,29 +38,46 @@ func TestUDPWithDFLearnsTheMTU(t *testing.T) {
 				{innerB4, unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_DO, unix.IP_MTU},
 				{innerB6, unix.IPPROTO_IPV6, unix.IPV6_MTU_DISCOVER, unix.IPV6_PMTUDISC_DO, unix.IPV6_MTU},
 			} {
-				conn, err := l.A.Dial("udp", net.JoinHostPort(family.address, "9"))
+				far, err := l.B.ListenPacket("udp", net.JoinHostPort(family.address, "0"))
+				check(t, err)
+				defer far.Close()
+				conn, err := l.A.Dial("udp", far.LocalAddr().String())
 				check(t, err)
 				defer conn.Close()
 				raw, err := conn.(*net.UDPConn).SyscallConn()
 				check(t, err)
-				var mtu int
 				check(t, raw.Control(func(fd uintptr) {
 					err = unix.SetsockoptInt(int(fd), family.level, family.discover, family.value)
 				}))
 				check(t, err)
-				deadline := time.Now().Add(within)
-				for mtu != innerMTU {
-					if time.Now().After(deadline) {
-						t.Fatalf("%s: the MTU is %d, want %d", family.address, mtu, innerMTU)
-					}
-					conn.Write(make([]byte, 1400))
-					time.Sleep(20 * time.Millisecond)
+				mtu := func() (mtu int) {
 					check(t, raw.Control(func(fd uintptr) { mtu, err = unix.GetsockoptInt(int(fd), family.level, family.mtu) }))
 					check(t, err)
+					return mtu
+				}
+				if oversize == "signal" {
+					for deadline := time.Now().Add(within); mtu() != innerMTU; time.Sleep(20 * time.Millisecond) {
+						if time.Now().After(deadline) {
+							t.Fatalf("%s: the MTU is %d, want %d", family.address, mtu(), innerMTU)
+						}
+						conn.Write(make([]byte, payload))
+					}
+					continue
+				}
+				for i := range 50 {
+					_, err := conn.Write(make([]byte, payload))
+					check(t, err)
+					check(t, far.SetReadDeadline(time.Now().Add(within)))
+					if n, _, err := far.ReadFrom(make([]byte, 2*payload)); n != payload || err != nil {
+						t.Fatalf("%s: datagram %d: %d bytes, %v", family.address, i, n, err)
+					}
+				}
+				if mtu() < payload {
+					t.Errorf("%s: the host believes in an MTU of %d", family.address, mtu())
 				}
 			}
-			if n := statusOf(t, l.a).Peers[0].Surgery.PTBs; n == 0 {
-				t.Error("no PTB is counted")
+			if n := statusOf(t, l.a).Peers[0].Surgery.PTBs; (n > 0) != (oversize == "signal") {
+				t.Errorf("%d PTBs are counted", n)
 			}
 			bulk(t, l.A, l.B, innerB4, 4<<20)
 		})
@@ -72,14 +91,11 @@ func TestEverySizeArrives(t *testing.T) {
 	ping := program(t, "ping", "iputils-ping")
 	for _, mtu := range []int{1300, 576} {
 		t.Run(fmt.Sprint(mtu), func(t *testing.T) {
-			l := newLongPath(t, overIPv4, "routes = false")
+			l := newLongPath(t, overIPv4, "")
 			l.narrow(mtu)
 			up(t, l.a, l.b)
 			exact(t, l.a, mtu)
 			exact(t, l.b, mtu)
-			for _, h := range []*netlab.Host{l.A, l.B} {
-				h.Interface(gateway.Device).SetMTU(1500)
-			}
 			for _, address := range []string{innerB4, innerB6} {
 				for _, size := range []int{100, 600, 1200, 1400, 3000, 8000} {
 					// The first may be answered by a PTB, and is carried all the same.
@@ -120,11 +136,12 @@ func TestPingReportsTheInnerMTU(t *testing.T) {
 	}
 }
 
-// TestTracepathReportsTheInnerMTU inside the tunnel.
-func TestTracepathReportsTheInnerMTU(t *testing.T) {
+// TestTracepathReportsTheMTU inside the tunnel: with signal that of the path,
+// with carry that of an Ethernet, which the tunnel is then.
+func TestTracepathReportsTheMTU(t *testing.T) {
 	tier.Select(t)
 	tracepath := program(t, "tracepath", "iputils-tracepath")
-	for _, oversize := range []string{"carry", "signal"} {
+	for oversize, want := range map[string]string{"carry": "pmtu 1500", "signal": "pmtu 1338"} {
 		t.Run(oversize, func(t *testing.T) {
 			l := newLongPath(t, overIPv4, fmt.Sprintf("oversize = %q", oversize))
 			l.narrow(1400)
@@ -133,7 +150,7 @@ func TestTracepathReportsTheInnerMTU(t *testing.T) {
 			exact(t, l.b, 1400)
 			for _, address := range []string{innerB4, innerB6} {
 				out, err := l.A.Command(tracepath, "-n", "-m", "4", address).CombinedOutput()
-				if err != nil || !strings.Contains(string(out), "pmtu 1338") {
+				if err != nil || !strings.Contains(string(out), want) {
 					t.Errorf("tracepath %s, %v:\n%s", address, err, out)
 				}
 			}

@@ -12,7 +12,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"fathom/test/gateway"
 	"fathom/test/netlab"
 	"fathom/test/tier"
 )
@@ -81,12 +80,11 @@ func TestSeveralQueuesKeepTheOrder(t *testing.T) {
 // while other queues send on the same SA: each is put together again.
 func TestPiecesAmongSeveralQueues(t *testing.T) {
 	tier.Select(t)
-	l := newLongPath(t, overIPv4, "routes = false\n"+severalQueues)
+	l := newLongPath(t, overIPv4, severalQueues)
 	l.narrow(1300)
 	up(t, l.a, l.b)
 	exact(t, l.a, 1300)
 	exact(t, l.b, 1300)
-	l.A.Interface(gateway.Device).SetMTU(1500) // as of a host behind it
 	// No more is under way than the sockets have room for.
 	var transfers []*transfer
 	for range 4 {
@@ -174,12 +172,9 @@ func sendLarge(t testing.TB, from, to *netlab.Host, address string, size, n int,
 	b := make([]byte, size)
 	for range n {
 		binary.BigEndian.PutUint32(b, uint32(sent))
-		if _, err := sender.Write(b); err == nil {
-			sent++
-		} else {
-			// The tunnel has just told the device another MTU.
-			from.Interface(gateway.Device).SetMTU(1500)
-		}
+		_, err := sender.Write(b)
+		check(t, err)
+		sent++
 		time.Sleep(interval)
 		if sent%underWay == 0 {
 			reaches(sent)

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -161,4 +162,82 @@ func configOfREADME(t *testing.T) string {
 	}
 	t.Fatal("the configuration in the README has no end")
 	return ""
+}
+
+// TestTwoNetworksByTheREADME goes on where the README joins the networks behind
+// the two hosts: with firewalls that drop what they do not know, and hosts that
+// lose PTBs. The path shrinks while they talk.
+func TestTwoNetworksByTheREADME(t *testing.T) {
+	tier.Select(t, tier.EitherWay)
+	sh, nft := program(t, "sh", "dash"), program(t, "nft", "nftables")
+	ping := program(t, "ping", "iputils-ping")
+	program(t, "sysctl", "procps")
+	blocks := blocksOfREADME(t, "## Two networks")
+	if len(blocks) != 7 {
+		t.Fatalf("%d blocks: %q", len(blocks), blocks)
+	}
+	allowedA, allowedB, forwarding, firewall, routeX, routeY, look := blocks[0], blocks[1], blocks[2], blocks[3], blocks[4], blocks[5], blocks[6]
+	dir := t.TempDir()
+	as := func(h *netlab.Host, commands string) {
+		run(t, h, sh, "-ec", strings.NewReplacer("sudo ", "", "/etc/sysctl.d", dir).Replace(commands))
+	}
+
+	l := newLongPathOver(t, 0)
+	x, y := l.lab.Host("x"), l.lab.Host("y")
+	l.lab.Connect(l.A, x, netlab.LinkConfig{AddrA: netlab.Prefixes("192.168.1.1/24"), AddrB: netlab.Prefixes("192.168.1.2/24")})
+	l.lab.Connect(l.B, y, netlab.LinkConfig{AddrA: netlab.Prefixes("192.168.2.1/24"), AddrB: netlab.Prefixes("192.168.2.2/24")})
+	l.configure(t, overIPv4, "", "")
+	for g, allowed := range map[*gateway.Gateway]string{l.a: allowedA, l.b: allowedB} {
+		config, err := os.ReadFile(g.Config())
+		check(t, err)
+		config = regexp.MustCompile(`(?m)^allowed_ips = .*\n`).ReplaceAll(config, []byte(allowed))
+		check(t, os.WriteFile(g.Config(), config, 0o600))
+		// Debian's chains, of a careful administrator.
+		as(g.Host, nft+` 'table inet filter { chain input { type filter hook input priority filter; policy drop; iifname "lo" accept; ct state established,related accept; icmp type echo-request accept; icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept; }; chain forward { type filter hook forward priority filter; policy drop; }; chain output { type filter hook output priority filter; }; }'`)
+		as(g.Host, forwarding)
+		as(g.Host, firewall)
+	}
+	as(x, routeX)
+	as(y, routeY)
+	for _, h := range []*netlab.Host{x, y} {
+		h.LosePTB(true)
+	}
+	for _, r := range []*netlab.Host{l.R, l.S} {
+		r.CutPTB(true)
+	}
+	up(t, l.a, l.b)
+	exact(t, l.a, 1500)
+	as(x, strings.Replace(look, "ping", ping+" -c 3 -i 0.1 -W 5", 1))
+	forth, back := transferring(t, x, y, "192.168.2.2"), transferring(t, y, x, "192.168.1.2")
+	forth.more(1 << 20)
+	back.more(1 << 20)
+	l.middle.SetMTU(1400)
+	exact(t, l.a, 1400)
+	exact(t, l.b, 1400)
+	forth.stop()
+	back.stop()
+}
+
+// blocksOfREADME returns the blocks of commands and files of a section.
+func blocksOfREADME(t *testing.T, heading string) (blocks []string) {
+	t.Helper()
+	text, err := os.ReadFile("../README.md")
+	check(t, err)
+	_, section, ok := strings.Cut(string(text), "\n"+heading+"\n")
+	if !ok {
+		t.Fatalf("the README has no section %q", heading)
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	open := false
+	for line := range strings.Lines(section) {
+		line, indented := strings.CutPrefix(line, "       ")
+		switch {
+		case indented && open:
+			blocks[len(blocks)-1] += line
+		case indented:
+			blocks = append(blocks, line)
+		}
+		open = indented
+	}
+	return blocks
 }

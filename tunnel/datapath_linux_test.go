@@ -320,38 +320,47 @@ func BenchmarkDataPath(b *testing.B) {
 
 // TestWhatHostsAreTold sends packets that are too large for the path of the
 // moment. A host keeps what a PTB says for ten minutes, so none may tell of a
-// size that a search or a suspicion has only begun with.
+// size that a search or a suspicion has only begun with. What is carried in UDP
+// is not answered up to the size of an Ethernet: the host would refuse to send
+// what has just arrived.
 func TestWhatHostsAreTold(t *testing.T) {
-	const base, full = 1228, 1500
+	const (
+		base, full = 1228, 1500
+		udp, gre   = 17, 47
+	)
 	inner4 := func(plpmtu int) int { return esp.InnerMTU(false, plpmtu) }
 	for _, test := range []struct {
 		name            string
 		oversize        string
 		plpmtu, settled int
 		v6              bool
+		protocol        byte
 		size            int
 		told            int // 0: nothing
 		crosses         bool
 	}{
-		{"carry, settled", conf.OversizeCarry, base, base, false, 1400, inner4(base), true},
-		{"carry, while the path is searched", conf.OversizeCarry, base, full, false, 1400, 0, true},
-		{"carry, above what the last search has found", conf.OversizeCarry, base, 1400, false, 1400, inner4(1400), true},
-		{"carry, while the path grows", conf.OversizeCarry, 1400, base, false, 1400, inner4(1400), true},
-		{"signal, settled", conf.OversizeSignal, base, base, false, 1400, inner4(base), false},
-		{"signal, while the path is searched", conf.OversizeSignal, base, full, false, 1400, 0, true},
-		{"signal, above what the last search has found", conf.OversizeSignal, base, 1400, false, 1400, inner4(1400), false},
-		{"IPv6 up to 1280 bytes", conf.OversizeSignal, 576, 576, true, 1280, 0, true},
-		{"IPv6 above 1280 bytes", conf.OversizeSignal, 576, 576, true, 1281, 1280, false},
-		{"drop", conf.OversizeDrop, base, base, false, 1400, 0, false},
+		{"carry, settled", conf.OversizeCarry, base, base, false, gre, 1400, inner4(base), true},
+		{"carry, while the path is searched", conf.OversizeCarry, base, full, false, gre, 1400, 0, true},
+		{"carry, above what the last search has found", conf.OversizeCarry, base, 1400, false, gre, 1400, inner4(1400), true},
+		{"carry, while the path grows", conf.OversizeCarry, 1400, base, false, gre, 1400, inner4(1400), true},
+		{"carry, UDP as large as an Ethernet takes", conf.OversizeCarry, base, base, false, udp, 1500, 0, true},
+		{"carry, UDP over IPv6", conf.OversizeCarry, base, base, true, udp, 1500, 0, true},
+		{"carry, larger UDP", conf.OversizeCarry, base, base, false, udp, 1501, 1500, true},
+		{"signal, settled", conf.OversizeSignal, base, base, false, udp, 1400, inner4(base), false},
+		{"signal, while the path is searched", conf.OversizeSignal, base, full, false, udp, 1400, 0, true},
+		{"signal, above what the last search has found", conf.OversizeSignal, base, 1400, false, udp, 1400, inner4(1400), false},
+		{"IPv6 up to 1280 bytes", conf.OversizeSignal, 576, 576, true, udp, 1280, 0, true},
+		{"IPv6 above 1280 bytes", conf.OversizeSignal, 576, 576, true, udp, 1281, 1280, false},
+		{"drop", conf.OversizeDrop, base, base, false, udp, 1400, 0, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			d := newDatapath(t, true, conf.Tunnel{Oversize: test.oversize}, test.plpmtu, test.settled)
 			packet := ipv4Packet(leftIP, rightIP, test.size)
-			packet[6], packet[9] = 0x40, 17
+			packet[6], packet[9] = 0x40, test.protocol
 			sumHeader(packet)
 			if test.v6 {
 				packet = ipv6Packet(leftIP6, rightIP6, test.size)
-				packet[6] = 17
+				packet[6] = test.protocol
 			}
 			sent := d.peer.tx.packets.Load()
 			if err := d.send(packet, inner.Offload{}); err != nil {
@@ -398,7 +407,7 @@ func TestTCPWithoutDFIsFragmented(t *testing.T) {
 			}
 		}
 		cut, fragmented := d.peer.surgery.tcpCut.Load(), d.peer.surgery.fragmented.Load()
-		if df && (cut != 1 || fragmented != 0) || !df && (cut != 0 || fragmented != 3) {
+		if df && (cut != 3 || fragmented != 0) || !df && (cut != 0 || fragmented != 3) {
 			t.Errorf("DF %v: %d cut, %d fragmented", df, cut, fragmented)
 		}
 	}

@@ -110,7 +110,7 @@ func (p *peer) discoveryStatus() status.PMTUD {
 		s.Source = "egress"
 	}
 	if path := p.path; path != nil {
-		s.PLPMTU, s.InnerMTU, s.EgressMTU = path.plpmtu, path.innerMTU, path.egress
+		s.PLPMTU, s.InnerMTU, s.HostMTU, s.EgressMTU = path.plpmtu, path.innerMTU, path.hostMTU, path.egress
 	}
 	for _, e := range p.discovery.History() {
 		s.History = append(s.History, status.PLPMTUChange{At: e.At, From: e.From, To: e.To, Cause: e.Cause.String()})

@@ -21,6 +21,9 @@ func (c *controller) egressMTU(to netip.AddrPort, local netip.Addr) (int, error)
 // concern. Each does so when it is its turn.
 func (c *controller) hostChanged(change host.Change, now time.Time) {
 	c.host.network.Forget()
+	if change.Wide() {
+		c.host.lookAround()
+	}
 	peers := 0
 	for _, p := range c.peers {
 		if path := p.path; path != nil && (change.Concerns(path.Remote().Addr()) || change.Concerns(path.Local())) {

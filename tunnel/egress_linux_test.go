@@ -30,7 +30,7 @@ func (h *countingHost) Egress(flow host.Flow) (host.Egress, error) {
 
 func (h *countingHost) Forget()          { h.asked["forget"]++ }
 func (h *countingHost) SetMTU(int) error { h.asked["mtu"]++; return nil }
-func (h *countingHost) Route(netip.Prefix, int) error {
+func (h *countingHost) Route(host.Route) error {
 	h.asked["route"]++
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 //	superpacket           cut                      cut               cut, if the segments fit
 //	TCP, IPv6 or with DF  cut                      as the rest       dropped
 //	IPv4 without DF       fragmented               fragmented        dropped
+//	UDP up to 1500 bytes  tunnel fragments         dropped, PTB      dropped
 //	the rest              tunnel fragments, PTB    dropped, PTB      dropped
 //
 // Each goroutine that sends has its own.
@@ -96,6 +97,9 @@ func (f *forwarder) segments(to *session, packet *inner.Packet, o inner.Offload,
 	}
 	if err := f.cutter.TCP(packet, segment, mtu); err != nil {
 		return err
+	}
+	if n := f.cutter.Oversize(segment); n > 0 {
+		to.peer.surgery.tcpCut.Add(uint64(n))
 	}
 	if lossy {
 		f.lose(to)
@@ -195,17 +199,35 @@ func (f *forwarder) tooLarge(to *session, packet *inner.Packet) error {
 		to.peer.surgery.fragmented.Add(1)
 		return f.fragments(to, packet)
 	}
-	if len(packet.Bytes) > mtu {
-		f.tell(to, packet, mtu)
-		if !carry {
-			return errTooLarge
-		}
+	if told := f.toldMTU(packet, mtu); len(packet.Bytes) > told {
+		f.tell(to, packet, told)
+	}
+	if !carry {
+		return errTooLarge
 	}
 	if err := f.splitter.Split(packet, to.path.innerMTU); err != nil {
 		return errTooLarge
 	}
 	to.peer.surgery.split.Add(1)
 	return f.tunnelFragments(to, packet)
+}
+
+// toldMTU returns the MTU that the sender of a packet is told, in bytes, where
+// mtu fits.
+//
+// A PTB beside a packet that is carried must not do harm. TCP and tunnels of
+// other kinds send smaller packets from then on. UDP leaves it to programs: to
+// one that asks for DF the host refuses larger datagrams (EMSGSIZE), for minutes.
+// QUIC looks for the largest datagram by itself (RFC 8899). It would be told
+// that the size does not pass, and then that it has arrived; some believe the
+// latter, and lose whatever they send from then on. So datagrams of the size of
+// an Ethernet are carried without a word. Larger ones may be more than the far
+// network takes, so their senders are told of that size.
+func (f *forwarder) toldMTU(packet *inner.Packet, mtu int) int {
+	if f.policy.oversize == conf.OversizeCarry && packet.IsUDP() {
+		return max(mtu, ethernetMTU)
+	}
+	return mtu
 }
 
 func (f *forwarder) fragments(to *session, packet *inner.Packet) error {

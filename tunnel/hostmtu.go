@@ -4,44 +4,137 @@ import (
 	"log/slog"
 	"net/netip"
 
+	"fathom/conf"
+	"fathom/esp"
 	"fathom/tunnel/host"
+	"fathom/tunnel/inner"
 )
 
 // hostNetwork is what the controller asks of the host: see host.Link.
 type hostNetwork interface {
 	Egress(flow host.Flow) (host.Egress, error)
 	Forget() // what Egress has learnt of the host: it may have changed
+	LargestMTU() (int, error)
 	SetMTU(mtu int) error
-	Route(prefix netip.Prefix, mtu int) error
+	Route(host.Route) error
 }
 
-// hostMTUs gives the device and the routes the MTUs of the peers' paths.
+// hostMTUs tells the host what the peers' paths carry. By what means depends on
+// what becomes of larger packets:
+//
+//	oversize  MTU of the device                    of the route
+//	carry     the most that the host may be given  advmss that fits the path
+//	signal    the largest of the peers' paths      MTU of the path
+//
+// The kernel drops what is larger than the device or the route, and tells the
+// sender by a PTB, which may be lost. That is what signal is for. With carry the
+// tunnel takes such packets across, so nothing may drop them before it.
 type hostMTUs struct {
 	network hostNetwork
 	port    uint16 // of our sockets
 	routes  bool   // are the tunnel's business
-	device  int    // the MTU that the device was given last
+	carry   bool
+	fixed   int    // the device's MTU, if the configuration says so, else 0
+	device  int    // that the device has had last
 	paths   census // of the hostMTUs of the peers' paths, as far as applied
 	log     *slog.Logger
 }
 
-// apply gives a peer's routes the MTU of its path, and the device the largest
-// of all peers'. The device carries both families.
+func newHostMTUs(c conf.Tunnel, network hostNetwork, port uint16, log *slog.Logger) hostMTUs {
+	return hostMTUs{network: network, port: port, routes: c.Routes, carry: c.Oversize == conf.OversizeCarry, fixed: c.MTU, device: firstDeviceMTU(c), log: log}
+}
+
+// ethernetMTU is what nearly every network carries, in bytes of an IP packet.
+const ethernetMTU = 1500
+
+// defaultInnerMTU is what hosts are told while no peer's path is known: what an
+// Ethernet path carries over either address family, in bytes.
+var defaultInnerMTU = esp.InnerMTU(true, ethernetMTU)
+
+// firstDeviceMTU is the device's MTU before anything is known of the host.
+func firstDeviceMTU(c conf.Tunnel) int {
+	switch {
+	case c.MTU > 0:
+		return c.MTU
+	case c.Oversize == conf.OversizeCarry:
+		return ethernetMTU
+	}
+	return defaultInnerMTU
+}
+
+// begin gives the host what it needs before the peers' paths are known.
+func (h *hostMTUs) begin(peers []*peer) error {
+	h.lookAround()
+	if !h.routes {
+		return nil
+	}
+	mtu := defaultInnerMTU
+	if h.fixed > 0 {
+		mtu = min(mtu, h.fixed)
+	}
+	for _, p := range peers {
+		for _, prefix := range p.allowed {
+			if err := h.network.Route(h.route(prefix, mtu, mtu)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// apply tells the host of a peer's new hostMTU. The device carries both families.
 func (h *hostMTUs) apply(p *peer) {
 	h.paths.move(p.appliedHostMTU, p.path.hostMTU)
 	p.appliedHostMTU = p.path.hostMTU
-	if mtu := max(h.paths.largest, host.MinIPv6LinkMTU); mtu != h.device {
-		h.device = mtu
-		if err := h.network.SetMTU(mtu); err != nil {
-			h.log.Error("cannot set the MTU of the TUN device", "error", err)
-		}
+	largest := max(h.paths.largest, host.MinIPv6LinkMTU)
+	if h.carry {
+		h.grow(largest)
+	} else {
+		h.setDevice(largest)
 	}
 	if !h.routes {
 		return
 	}
 	for _, prefix := range p.allowed {
-		if err := h.network.Route(prefix, p.path.linkMTU(prefix.Addr().Is6())); err != nil {
+		if err := h.network.Route(h.route(prefix, p.path.hostMTU, p.path.linkMTU(prefix.Addr().Is6()))); err != nil {
 			h.log.Error("cannot set a route", "peer", p.name, "error", err)
 		}
 	}
+}
+
+// lookAround makes sure that the device takes what any other interface of the
+// host may bring.
+func (h *hostMTUs) lookAround() {
+	if !h.carry || h.fixed > 0 {
+		return
+	}
+	largest, err := h.network.LargestMTU()
+	if err != nil {
+		h.log.Warn("cannot look at the MTUs of the host's interfaces", "error", err)
+		return
+	}
+	h.grow(largest)
+}
+
+// grow raises the MTU of the device. It is never lowered, since connections
+// that have begun with the larger one go on sending such packets.
+func (h *hostMTUs) grow(mtu int) { h.setDevice(max(h.device, mtu)) }
+
+func (h *hostMTUs) setDevice(mtu int) {
+	if h.fixed > 0 || mtu == h.device {
+		return
+	}
+	h.device = mtu
+	if err := h.network.SetMTU(mtu); err != nil {
+		h.log.Error("cannot set the MTU of the TUN device", "error", err)
+	}
+}
+
+// route is the route to a prefix by a path. hostMTU is what fits the path, and
+// linkMTU what the tunnel as a link carries of that family, both in bytes.
+func (h *hostMTUs) route(prefix netip.Prefix, hostMTU, linkMTU int) host.Route {
+	if !h.carry {
+		return host.Route{Prefix: prefix, MTU: linkMTU}
+	}
+	return host.Route{Prefix: prefix, AdvMSS: inner.MSS(prefix.Addr().Is6(), hostMTU)}
 }

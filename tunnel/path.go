@@ -28,6 +28,9 @@ type path struct {
 	// they do not hear of the sizes that a search or a suspicion begins with: a
 	// packet between innerMTU and hostMTU travels in pieces meanwhile.
 	hostMTU int
+	// deviceMTU is the most that hostMTU says, in bytes: the device's MTU where
+	// the configuration fixes it, else 0.
+	deviceMTU int
 	// egress is the MTU of the host's own interface or route towards the
 	// endpoint, in bytes of the outer IP packet.
 	egress int
@@ -44,6 +47,9 @@ func (p *path) with(plpmtu, settled, egress int) *path {
 	next.plpmtu, next.settled, next.egress = plpmtu, min(settled, egress), egress
 	next.innerMTU = esp.InnerMTU(p.IPv6(), plpmtu)
 	next.hostMTU = max(esp.InnerMTU(p.IPv6(), next.settled), next.innerMTU)
+	if p.deviceMTU > 0 {
+		next.hostMTU = min(next.hostMTU, p.deviceMTU)
+	}
 	return &next
 }
 

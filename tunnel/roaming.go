@@ -18,6 +18,7 @@ func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time
 		return
 	}
 	path := newPath(to, local)
+	path.deviceMTU = c.host.fixed
 	if old != nil && old.Remote() == to {
 		// The same way back; only our own address on it is another.
 		p.setPath(path.with(old.plpmtu, old.settled, mtu))

@@ -9,7 +9,7 @@ import (
 // surgery counts the changes made to inner packets, to or from one peer, to make
 // them fit or to put them together again. Any goroutine may count.
 type surgery struct {
-	tcpCut      atomic.Uint64 // single TCP packets above the inner MTU that were cut
+	tcpCut      atomic.Uint64 // TCP packets above the inner MTU that were cut, segments of superpackets included
 	fragmented  atomic.Uint64 // IPv4 packets that were fragmented
 	split       atomic.Uint64 // packets that were sent in tunnel fragments
 	reassembled atomic.Uint64 // packets put together out of tunnel fragments

@@ -74,10 +74,6 @@ func New(cfg *conf.Config, opts Options) (*Tunnel, error) {
 	return t, nil
 }
 
-// defaultInnerMTU is the device's MTU while no peer's path is known: what an
-// Ethernet path carries over either address family.
-var defaultInnerMTU = esp.InnerMTU(true, 1500)
-
 // Run makes the device, opens the port and carries packets until ctx is done
 // or the device fails. Before returning it sends Close to every peer and undoes
 // its changes to the host, except on a persistent device. It may be called once.
@@ -131,10 +127,8 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 		return err
 	}
 	cleanup = append(cleanup, watcher.Close)
-	if t.config.Routes {
-		if err := routeAll(link, t.peers); err != nil {
-			return err
-		}
+	if err := c.host.begin(t.peers); err != nil {
+		return err
 	}
 	t.tellOfSockets(conn)
 	t.log.Info("tunnel up", "name", t.config.Name, "public_key", t.public, "listen", conn.Addrs(), "peers", len(t.peers))
@@ -243,7 +237,7 @@ const deviceGSOMaxSize = 60000
 
 // hostConfig is the state of the host before the paths of the peers are known.
 func (t *Tunnel) hostConfig() host.Config {
-	return host.Config{Addresses: t.config.Addresses, MTU: defaultInnerMTU, GSOMaxSize: deviceGSOMaxSize}
+	return host.Config{Addresses: t.config.Addresses, MTU: firstDeviceMTU(t.config), GSOMaxSize: deviceGSOMaxSize}
 }
 
 // sending makes the controller's sender and forwarder, which report to its events.
@@ -283,23 +277,10 @@ func (t *Tunnel) newController(network hostNetwork, port uint16, keys *keyLog, s
 		spis:       spis,
 		places:     places,
 		drops:      drops,
-		host:       hostMTUs{network: network, port: port, routes: t.config.Routes, log: t.log},
+		host:       newHostMTUs(t.config, network, port, t.log),
 		keys:       keys,
 		endpoints:  endpoints,
 		changes:    host.NewChanges(),
 		strangers:  limit{interval: warnEvery},
 	}, nil
-}
-
-// routeAll leads every allowed prefix into the device, with the MTU that fits
-// until the peers' paths are known.
-func routeAll(link *host.Link, peers []*peer) error {
-	for _, p := range peers {
-		for _, prefix := range p.allowed {
-			if err := link.Route(prefix, defaultInnerMTU); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }

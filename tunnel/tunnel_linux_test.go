@@ -32,7 +32,8 @@ type testHost struct{ mtu int }
 func (h testHost) Egress(host.Flow) (host.Egress, error) { return host.Egress{MTU: h.mtu}, nil }
 func (testHost) Forget()                                 {}
 func (testHost) SetMTU(int) error                        { return nil }
-func (testHost) Route(netip.Prefix, int) error           { return nil }
+func (testHost) Route(host.Route) error                  { return nil }
+func (testHost) LargestMTU() (int, error)                { return 1500, nil }
 
 // end is one end of a test tunnel.
 type end struct {

@@ -9,14 +9,20 @@ import (
 
 // The methods in this file make a router misbehave. Each replaces what an
 // earlier call of the same method set, and can be undone, while traffic flows.
-// They act on packets the router forwards, and CutPTB and CutICMP also on
-// those it sends itself.
+// They act on packets the router forwards, CutPTB and CutICMP also on those it
+// sends itself, and LosePTB on those that it is sent.
 
 // CutPTB makes the router drop Fragmentation Needed (ICMP type 3 code 4) and
 // Packet Too Big (ICMPv6 type 2): path MTU discovery by ICMP finds a black
 // hole here.
 func (h *Host) CutPTB(on bool) {
 	h.filter(fmt.Sprintf("cut PTB: %v", on), func(r *ruleset) { r.cutPTB = on })
+}
+
+// LosePTB makes the host drop the PTBs that are sent to it, as its own firewall
+// does: its senders never learn that a packet was too large.
+func (h *Host) LosePTB(on bool) {
+	h.filter(fmt.Sprintf("lose PTB: %v", on), func(r *ruleset) { r.losePTB = on })
 }
 
 // CutICMP makes the router drop all ICMP and ICMPv6 except neighbour

@@ -60,6 +60,13 @@ func TestAShrunkenLinkIsReportedUntilPTBsAreCut(t *testing.T) {
 		}
 
 		net.R.CutPTB(false)
+		net.A.LosePTB(true)
+		ask(t, conn, mtu+1, quiet)
+		if got := nextPTB(t, conn, quiet); got != 0 {
+			t.Errorf("a PTB (MTU %d) came although the host loses them", got)
+		}
+
+		net.A.LosePTB(false)
 		ask(t, conn, mtu+1, quiet)
 		if got := nextPTB(t, conn, soon); got != mtu {
 			t.Errorf("after undoing, PTB tells %d, want %d", got, mtu)

@@ -15,6 +15,7 @@ import (
 // to nftables as a whole, so that undoing needs no memory of rule handles.
 type ruleset struct {
 	cutPTB, cutICMP bool
+	losePTB         bool
 	dropLonger      int // bytes of the IP packet; 0 means off
 	dropLongerOut   []string
 	lossPercent     float64
@@ -49,6 +50,7 @@ func (r *ruleset) install() error {
 	// before that.
 	chain("prerouting", nftables.ChainTypeFilter, nftables.ChainHookPrerouting, nftables.ChainPriorityMangle, r.prerouting())
 	chain("forward", nftables.ChainTypeFilter, nftables.ChainHookForward, nftables.ChainPriorityFilter, r.forward())
+	chain("input", nftables.ChainTypeFilter, nftables.ChainHookInput, nftables.ChainPriorityFilter, r.input())
 	chain("output", nftables.ChainTypeFilter, nftables.ChainHookOutput, nftables.ChainPriorityFilter, r.icmp())
 	chain("postrouting", nftables.ChainTypeNAT, nftables.ChainHookPostrouting, nftables.ChainPriorityNATSource, r.postrouting())
 	return conn.Flush()
@@ -76,12 +78,24 @@ func (r *ruleset) forward() (rules [][]expr.Any) {
 	return rules
 }
 
+func (r *ruleset) input() [][]expr.Any {
+	if r.losePTB {
+		return dropPTBs()
+	}
+	return nil
+}
+
+func dropPTBs() [][]expr.Any {
+	return [][]expr.Any{
+		rule(ofFamily(unix.NFPROTO_IPV4), ofProtocol(unix.IPPROTO_ICMP), transportIs(icmpDestinationUnreachable, icmpFragmentationNeeded), drop()),
+		rule(ofFamily(unix.NFPROTO_IPV6), ofProtocol(unix.IPPROTO_ICMPV6), transportIs(icmpv6PacketTooBig), drop()),
+	}
+}
+
 // icmp is for forwarded packets and for the host's own.
 func (r *ruleset) icmp() (rules [][]expr.Any) {
 	if r.cutPTB {
-		rules = append(rules,
-			rule(ofFamily(unix.NFPROTO_IPV4), ofProtocol(unix.IPPROTO_ICMP), transportIs(icmpDestinationUnreachable, icmpFragmentationNeeded), drop()),
-			rule(ofFamily(unix.NFPROTO_IPV6), ofProtocol(unix.IPPROTO_ICMPV6), transportIs(icmpv6PacketTooBig), drop()))
+		rules = dropPTBs()
 	}
 	if r.cutICMP {
 		rules = append(rules,

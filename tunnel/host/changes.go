@@ -72,3 +72,7 @@ type Change struct {
 func (c Change) Concerns(to netip.Addr) bool {
 	return c.any || c.prefixes != nil && c.prefixes.Contains(to.WithZone(""))
 }
+
+// Wide reports whether more than single routes may have changed, such as an
+// interface.
+func (c Change) Wide() bool { return c.any }

@@ -2,7 +2,8 @@
 // opened, and tells how the host reaches the peers.
 //
 //	Attach  the interface: MTU, addresses, up
-//	Route   prefix ─▶ the interface, with an MTU of its own
+//	Route   prefix ─▶ the interface, with an MTU or an MSS of its own
+//	LargestMTU  the other interfaces: what the host may be given to forward
 //	Egress  flow ─▶ the way out, with its MTU (of the route, else the interface)
 //	Watch   an interface, a route or a rule of the host has changed
 //

@@ -6,6 +6,18 @@ import "net/netip"
 // (RFC 8200 section 5), in bytes.
 const MinIPv6LinkMTU = 1280
 
+// Route leads a prefix into the interface.
+type Route struct {
+	Prefix netip.Prefix
+	// MTU is that of the route, in bytes of an inner packet: the kernel sends
+	// and forwards nothing larger. 0: that of the interface.
+	MTU int
+	// AdvMSS is the MSS that the host's own TCP offers its peers behind the route
+	// (RFC 9293 section 3.7.1), in bytes. It limits what they send and nothing
+	// that is sent to them. 0: what fits the MTU.
+	AdvMSS int
+}
+
 // Config is the first state of a Link.
 type Config struct {
 	// Addresses are those of the host on the interface, each with its network.

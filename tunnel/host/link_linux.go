@@ -19,15 +19,15 @@ type Link struct {
 	lookups *nl.SocketHandle // for what handle cannot ask
 	link    netlink.Link
 	mtu     int
-	mark    uint32               // of our sockets
-	routes  map[netip.Prefix]int // MTU of each route that was added
-	learnt  learnt               // by Egress
+	mark    uint32                 // of our sockets
+	routes  map[netip.Prefix]Route // that were added
+	learnt  learnt                 // by Egress
 }
 
 // Attach finds the interface of a TUN device that is open, gives it its MTU and
 // its addresses, and sets it up.
 func Attach(name string, config Config) (_ *Link, err error) {
-	l := &Link{mark: config.Mark, routes: make(map[netip.Prefix]int)}
+	l := &Link{mark: config.Mark, routes: make(map[netip.Prefix]Route)}
 	if l.handle, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
 		return nil, fmt.Errorf("netlink: %w", err)
 	}
@@ -85,16 +85,35 @@ func (l *Link) SetMTU(mtu int) error {
 	return nil
 }
 
-// Route leads a prefix into the device with the given MTU, in bytes of an
-// inner packet; one that is there already gets the new MTU. A route to the
-// prefix that leads elsewhere is an error and stays as it is. Of IPv6 routes,
-// which may share a prefix, that concerns those with the default metric.
-func (l *Link) Route(prefix netip.Prefix, mtu int) error {
+// LargestMTU returns the largest MTU of the host's other interfaces that are
+// up, in bytes: what the host can be given to forward. It is 0 if there is none.
+// Loopback and the interfaces that stand for a VRF, which bring nothing of their
+// own, are left out: their MTUs are those of no wire.
+func (l *Link) LargestMTU() (largest int, err error) {
+	links, err := l.handle.LinkList()
+	if err != nil {
+		return 0, fmt.Errorf("list interfaces: %w", err)
+	}
+	for _, other := range links {
+		a := other.Attrs()
+		if a.Index != l.link.Attrs().Index && a.Flags&net.FlagUp != 0 && a.Flags&net.FlagLoopback == 0 && other.Type() != "vrf" {
+			largest = max(largest, min(a.MTU, maxPacket))
+		}
+	}
+	return largest, nil
+}
+
+// Route leads a prefix into the device; a route that is there already is
+// replaced. A route to the prefix that leads elsewhere is an error and stays as
+// it is. Of IPv6 routes, which may share a prefix, that concerns those with the
+// default metric.
+func (l *Link) Route(route Route) error {
+	prefix := route.Prefix
 	old, known := l.routes[prefix]
-	if known && old == mtu {
+	if known && old == route {
 		return nil
 	}
-	r := &netlink.Route{LinkIndex: l.link.Attrs().Index, Dst: ipNet(prefix), MTU: mtu, Protocol: unix.RTPROT_STATIC}
+	r := &netlink.Route{LinkIndex: l.link.Attrs().Index, Dst: ipNet(prefix), MTU: route.MTU, AdvMSS: route.AdvMSS, Protocol: unix.RTPROT_STATIC}
 	if prefix.Addr().Is4() {
 		r.Scope = netlink.SCOPE_LINK
 	}
@@ -113,7 +132,7 @@ func (l *Link) Route(prefix netip.Prefix, mtu int) error {
 	if err != nil {
 		return fmt.Errorf("add route to %s: %w", prefix, err)
 	}
-	l.routes[prefix] = mtu
+	l.routes[prefix] = route
 	return nil
 }
 

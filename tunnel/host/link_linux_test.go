@@ -46,7 +46,7 @@ func attach(t *testing.T, name string, config Config) *Link {
 }
 
 // routesTo returns the routes of the host to exactly a prefix, as "interface
-// mtu".
+// mtu mss".
 func routesTo(t *testing.T, prefix netip.Prefix) (list []string) {
 	t.Helper()
 	routes, err := netlink.RouteListFiltered(netlink.FAMILY_ALL, &netlink.Route{Dst: ipNet(prefix)}, netlink.RT_FILTER_DST)
@@ -58,7 +58,7 @@ func routesTo(t *testing.T, prefix netip.Prefix) (list []string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		list = append(list, fmt.Sprint(link.Attrs().Name, " ", r.MTU))
+		list = append(list, fmt.Sprint(link.Attrs().Name, " ", r.MTU, " ", r.AdvMSS))
 	}
 	return list
 }
@@ -121,21 +121,51 @@ func TestRoute(t *testing.T) {
 			"10.9.0.0/24", "fd09::/64", // the kernel has added them for the addresses
 			"10.77.0.0/16", "fd77::/48",
 		) {
-			for _, mtu := range []int{1438, 1300, 1300, 1400} {
-				if err := l.Route(prefix, mtu); err != nil {
+			for _, r := range []Route{{MTU: 1438}, {MTU: 1300}, {MTU: 1300}, {AdvMSS: 1300}, {MTU: 1400, AdvMSS: 1360}, {}} {
+				r.Prefix = prefix
+				if err := l.Route(r); err != nil {
 					t.Errorf("%s: %v", prefix, err)
 				}
-				if got, want := routesTo(t, prefix), fmt.Sprint("fathom0 ", mtu); !slices.Contains(got, want) {
+				if got, want := routesTo(t, prefix), fmt.Sprint("fathom0 ", r.MTU, " ", r.AdvMSS); !slices.Contains(got, want) {
 					t.Errorf("%s: %v, want %s", prefix, got, want)
 				}
 			}
 		}
 		for _, prefix := range others {
-			if err := l.Route(prefix, 1438); err == nil || !strings.Contains(err.Error(), "another interface") {
+			if err := l.Route(Route{Prefix: prefix, MTU: 1438}); err == nil || !strings.Contains(err.Error(), "another interface") {
 				t.Errorf("%s: error %v", prefix, err)
 			}
 			if got := routesTo(t, prefix); len(got) != 1 || !strings.HasPrefix(got[0], "fathom0-far ") {
 				t.Errorf("%s: %v", prefix, got)
+			}
+		}
+		return nil
+	})
+}
+
+// TestLargestMTU leaves out the device itself, loopback, and what is down.
+func TestLargestMTU(t *testing.T) {
+	inHost(t, func() error {
+		addDevice(t, "fathom0")
+		l := attach(t, "fathom0", Config{MTU: 9000})
+		if err := netlink.LinkSetUp(loopback(t)); err != nil {
+			return err
+		}
+		addDevice(t, "lan")
+		lan := attach(t, "lan", Config{MTU: 1600})
+		for _, step := range []struct {
+			change func() error
+			want   int
+		}{
+			{func() error { return nil }, 1600},
+			{func() error { return lan.SetMTU(4000) }, 4000},
+			{func() error { return netlink.LinkSetDown(lan.link) }, 0},
+		} {
+			if err := step.change(); err != nil {
+				return err
+			}
+			if got, err := l.LargestMTU(); got != step.want || err != nil {
+				t.Errorf("%d, %v; want %d", got, err, step.want)
 			}
 		}
 		return nil

@@ -2,10 +2,7 @@
 
 package host
 
-import (
-	"errors"
-	"net/netip"
-)
+import "errors"
 
 // Link exists on Linux only.
 type Link struct{}
@@ -17,7 +14,10 @@ func Attach(string, Config) (*Link, error) { return nil, errors.ErrUnsupported }
 func (*Link) SetMTU(int) error { return errors.ErrUnsupported }
 
 // Route returns errors.ErrUnsupported.
-func (*Link) Route(netip.Prefix, int) error { return errors.ErrUnsupported }
+func (*Link) Route(Route) error { return errors.ErrUnsupported }
+
+// LargestMTU returns errors.ErrUnsupported.
+func (*Link) LargestMTU() (int, error) { return 0, errors.ErrUnsupported }
 
 // Egress returns errors.ErrUnsupported.
 func (*Link) Egress(Flow) (Egress, error) { return Egress{}, errors.ErrUnsupported }

@@ -122,6 +122,20 @@ func (c *Cutter) Largest() int {
 	return c.headers + min(c.size, len(c.packet)-c.headers-c.offset)
 }
 
+// Oversize returns how many of the superpacket's segments, as its sender has
+// chosen them, are larger than the pieces that they are cut to.
+func (c *Cutter) Oversize(segment int) int {
+	if segment <= c.size {
+		return 0
+	}
+	payload := len(c.packet) - c.headers
+	n := payload / segment
+	if payload%segment > c.size {
+		n++
+	}
+	return n
+}
+
 // Next appends the next piece, a complete packet with right checksums, to dst.
 // It returns false when no piece is left.
 func (c *Cutter) Next(dst []byte) ([]byte, bool) {

@@ -123,6 +123,27 @@ func TestTheCountersOfAccECNSurviveCutting(t *testing.T) {
 	}
 }
 
+// TestOversizeSegments counts those that do not stay as their sender wants them.
+func TestOversizeSegments(t *testing.T) {
+	const headers = 20 + 20
+	for _, test := range []struct{ payload, segment, mtu, want int }{
+		{3000, 1000, 1000 + headers, 0},
+		{3000, 1000, 1500, 0},
+		{3000, 1000, 999 + headers, 3},
+		{2500, 1000, 999 + headers, 2}, // the last is small
+		{2999, 1000, 998 + headers, 3},
+	} {
+		var c Cutter
+		p := parsed(t, tcpPacket(t, ip4(layers.IPProtocolTCP), &layers.TCP{SrcPort: 40001, DstPort: 40002, ACK: true}, counted(test.payload)))
+		if err := c.TCP(p, test.segment, test.mtu); err != nil {
+			t.Fatal(err)
+		}
+		if got := c.Oversize(test.segment); got != test.want {
+			t.Errorf("%+v: %d", test, got)
+		}
+	}
+}
+
 func TestCutUDPKeepsTheDatagrams(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		ip := drawIP(rt, layers.IPProtocolUDP)

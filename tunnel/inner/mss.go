@@ -2,18 +2,27 @@ package inner
 
 import "encoding/binary"
 
-// The least values that an MSS is lowered to: what every host must be able to
-// receive (RFC 9293 section 3.7.1, RFC 8200 section 5).
-const (
-	minMSSv4 = 536
-	minMSSv6 = 1220
-)
+// minMSS is the least that an MSS is lowered to, in bytes. Some hosts take no
+// smaller one (216 on BSD), and no path needs it: the narrowest carries 514
+// bytes.
+const minMSS = 256
+
+// MSS returns the MSS (RFC 9293 section 3.7.1) with which TCP packets fit an
+// inner MTU of mtu bytes, at least minMSS. It may be less than the 536 and 1220
+// bytes that a host without the option is sent: a sender heeds it all the same,
+// and what it sends by its own lights is cut.
+func MSS(v6 bool, mtu int) int {
+	if v6 {
+		return max(mtu-ipv6HeaderSize-tcpHeaderSize, minMSS)
+	}
+	return max(mtu-ipv4HeaderSize-tcpHeaderSize, minMSS)
+}
 
 // ClampMSS lowers the MSS option of a SYN or SYN-ACK, in place, to what fits
 // an inner MTU of mtu bytes, and reports whether it did. It is never raised,
-// and never lowered below what every host must accept. A SYN without the
-// option stays without: its sender gets segments of the default size at most,
-// which fits. TCP-AO covers the options (RFC 5925 section 5.1), so a SYN with
+// and never lowered below minMSS. A SYN without the option stays without: its
+// sender gets segments of the default size at most, which fits nearly every
+// path. TCP-AO covers the options (RFC 5925 section 5.1), so a SYN with
 // TCP-AO stays as it is; TCP MD5 does not. partial says that the host has left
 // the checksum to be completed later; it then covers the change by itself.
 func ClampMSS(p *Packet, mtu int, partial bool) bool {
@@ -28,10 +37,7 @@ func ClampMSS(p *Packet, mtu int, partial bool) bool {
 	if length < tcpHeaderSize || length > len(tcp) {
 		return false
 	}
-	most := max(mtu-ipv4HeaderSize-tcpHeaderSize, minMSSv4)
-	if p.V6 {
-		most = max(mtu-ipv6HeaderSize-tcpHeaderSize, minMSSv6)
-	}
+	most := MSS(p.V6, mtu)
 	if hasOption(tcp[tcpHeaderSize:length], optionAO) {
 		return false
 	}

@@ -58,6 +58,9 @@ func (p *Packet) NextHeader() uint8 {
 	return 4
 }
 
+// IsUDP reports whether the payload is UDP.
+func (p *Packet) IsUDP() bool { return p.Protocol == protoUDP }
+
 // Parse reads the header of an IP packet and cuts off bytes behind the end that
 // the header names. The packet is not ok if it is neither IPv4 nor IPv6, or if it
 // is shorter than its header says. Parse does not verify checksums.

@@ -50,7 +50,7 @@ const (
 // Surgery counts what the tunnel did to a peer's inner packets to make them fit
 // the path.
 type Surgery struct {
-	TCPCut          uint64 `json:"tcp_cut"`          // single TCP packets above the inner MTU that were cut
+	TCPCut          uint64 `json:"tcp_cut"`          // TCP packets above the inner MTU that were cut, segments of superpackets included
 	Fragmented      uint64 `json:"fragmented"`       // IPv4 packets without DF that were fragmented
 	TunnelFragments uint64 `json:"tunnel_fragments"` // packets that were sent in tunnel fragments
 	Reassembled     uint64 `json:"reassembled"`      // packets that came in tunnel fragments

@@ -12,6 +12,9 @@ type PMTUD struct {
 	// InnerMTU is the largest inner packet, in bytes, that fits one outer
 	// packet of PLPMTU bytes.
 	InnerMTU int `json:"inner_mtu"`
+	// HostMTU is the inner MTU that hosts are told, in bytes: that of the PLPMTU
+	// with which the last search has ended.
+	HostMTU int `json:"host_mtu"`
 	// EgressMTU is that of the host's own interface or route, in bytes of the
 	// outer IP packet.
 	EgressMTU int `json:"egress_mtu"`
