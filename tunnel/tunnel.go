@@ -194,6 +194,9 @@ func (t *Tunnel) tellOfSockets(conn *udp.Conn) {
 		t.log.Warn("the host does not have the address of tunnel.listen: no packet comes or goes until it has", "listen", conn.Addrs())
 	}
 	o := conn.Offloads()
+	if why := conn.NoOutlets(); why != nil {
+		t.log.Warn("a slow peer may hold up the others", "error", why)
+	}
 	t.log.Debug("sockets", "addresses", conn.Addrs(), "receive_buffer", o.ReceiveBuffer, "send_buffer", o.SendBuffer, "gso", o.Segment, "gro", o.GRO)
 	if o.ReceiveBuffer < udp.DefaultReceiveBuffer/2 {
 		t.log.Warn("small receive buffer of the sockets: bursts may be lost", "receive_buffer", o.ReceiveBuffer, "hint",
@@ -201,14 +204,19 @@ func (t *Tunnel) tellOfSockets(conn *udp.Conn) {
 	}
 }
 
+// maxOutlets bounds the sockets of an address family that only send.
+const maxOutlets = 32
+
 // udpConfig asks for as many sockets as the device has queues, and for one that
-// the controller has to itself: see udp.OutboxConfig.Wait.
+// the controller has to itself: see udp.OutboxConfig.Wait. A peer that has no
+// others beside it needs no outlet of its own.
 func (t *Tunnel) udpConfig(mark uint32) udp.Config {
 	return udp.Config{
 		Mark:         mark,
 		DontFragment: t.config.OuterDF != conf.OuterDFClear,
 		Offload:      t.config.Offload != conf.OffloadOff,
 		Sockets:      max(2, t.queues()),
+		Outlets:      min(2*(len(t.peers)-1), maxOutlets),
 	}
 }
 
@@ -243,7 +251,7 @@ func (t *Tunnel) logDevice(d *tun.Device) {
 }
 
 // deviceGSOMaxSize is the largest superpacket that the host is to make, in
-// bytes: with the overhead of its pieces it fits one train of the outbox, at
+// bytes: with the overhead of its pieces it fits one run of the outbox, at
 // the common MTUs. A larger one would cost a second system call for its last
 // pieces.
 const deviceGSOMaxSize = 60000

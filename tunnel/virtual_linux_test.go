@@ -92,7 +92,7 @@ func (v *virtual) start(t testing.TB) {
 	}()
 	t.Cleanup(func() {
 		cancel()
-		<-ended // it saves where the peers are
+		<-ended // it writes to a folder that is removed
 	})
 }
 

@@ -24,8 +24,9 @@ type socket struct {
 	// absent says that the host did not have the address when it was bound.
 	absent bool
 	// gso says that the kernel cuts one buffer into datagrams (UDP_SEGMENT).
-	// It is cleared when the device behind it turns out not to.
-	gso atomic.Bool
+	// It is cleared when the device behind it turns out not to. Outlets of one
+	// family share it.
+	gso *atomic.Bool
 	// full counts the outboxes that wait for room, or for their turn to do so. The
 	// turns come in order.
 	full atomic.Int32
@@ -34,6 +35,7 @@ type socket struct {
 	gro bool
 	// errors is what takes the ICMP messages out of the error queue.
 	errors errorQueue
+	outlet
 }
 
 // listenFamily opens the sockets of one family. The first is bound alone, so
@@ -64,7 +66,7 @@ func listenFamily(network string, host netip.Addr, port uint16, cfg Config) (soc
 }
 
 func listenSocket(network string, host netip.Addr, port uint16, shared bool, cfg Config) (*socket, error) {
-	s := &socket{v6: network == "udp6"}
+	s := &socket{v6: network == "udp6", gso: new(atomic.Bool)}
 	config := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
 		var err error
 		if cerr := raw.Control(func(fd uintptr) {
@@ -158,15 +160,8 @@ func (s *socket) setOptions(fd int, cfg Config) error {
 			return fmt.Errorf("set %s: %w", option.name, err)
 		}
 	}
-	for _, b := range []struct{ force, ask, size int }{
-		{unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, cfg.ReceiveBuffer},
-		{unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, cfg.SendBuffer},
-	} {
-		if unix.SetsockoptInt(fd, unix.SOL_SOCKET, b.force, b.size) != nil {
-			// Not privileged: take what the limit allows.
-			_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, b.ask, b.size)
-		}
-	}
+	setBuffer(fd, unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, cfg.ReceiveBuffer)
+	setBuffer(fd, unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, cfg.SendBuffer)
 	if !cfg.Offload {
 		return nil
 	}
@@ -188,4 +183,18 @@ func (s *socket) buffers() (receive, send int) {
 	return receive / 2, send / 2
 }
 
-func (s *socket) addr() netip.AddrPort { return s.conn.LocalAddr().(*net.UDPAddr).AddrPort() }
+// addr returns where it listens. What an outlet sends comes from there, too.
+func (s *socket) addr() netip.AddrPort {
+	if s.listen.IsValid() {
+		return s.listen
+	}
+	return s.conn.LocalAddr().(*net.UDPAddr).AddrPort()
+}
+
+// setBuffer sets the size of a socket buffer in bytes. Who is not privileged gets
+// what the limit allows.
+func setBuffer(fd, force, ask, size int) {
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, force, size) != nil {
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, ask, size)
+	}
+}

@@ -17,10 +17,10 @@ import (
 )
 
 // TestPeersAreSpreadOverSockets: each place has its socket, or packets of one
-// peer could overtake each other.
+// peer could overtake each other. Sockets that only send have none.
 func TestPeersAreSpreadOverSockets(t *testing.T) {
 	const queues, places, each = 4, 32, 5
-	s, err := Listen(loopback, 0, Config{DontFragment: true, Offload: true, Sockets: queues})
+	s, err := Listen(loopback, 0, Config{DontFragment: true, Offload: true, Sockets: queues, Outlets: 8})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,19 +196,23 @@ func TestTheSmallestBufferCounts(t *testing.T) {
 	}
 }
 
-// TestSocketsBearTheMark by which the host's rules tell their packets from others.
+// TestSocketsBearTheMark by which the host's rules tell their packets from others,
+// also those that only send.
 func TestSocketsBearTheMark(t *testing.T) {
 	const mark = 0xffff_1194
-	s, err := Listen(loopback, 0, Config{DontFragment: true, Sockets: 2, Mark: mark})
+	s, err := Listen(loopback, 0, Config{DontFragment: true, Sockets: 2, Outlets: 2, Mark: mark})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	s.each(func(s *socket) {
+	if len(s.out4.all) != 3 {
+		t.Fatalf("%d outlets: %v", len(s.out4.all), s.NoOutlets())
+	}
+	for _, s := range append(s.v4, s.out4.all...) {
 		_ = s.raw.Control(func(fd uintptr) {
 			if got, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_MARK); uint32(got) != mark || err != nil {
 				t.Errorf("mark %#x, %v", got, err)
 			}
 		})
-	})
+	}
 }
