@@ -192,6 +192,9 @@ func defaultRoute(t *testing.T, n *internet, family outer) {
 
 	t.Log("the rules are removed")
 	diverted := n.settledRouting(t)
+	for _, address := range []string{farAway4, farAway6} {
+		startBeacon(t, n.A, n.far, address)
+	}
 	for _, family := range []string{"-4", "-6"} {
 		for line := range strings.Lines(run(t, n.A, "ip", family, "rule")) {
 			priority, _, _ := strings.Cut(line, ":")

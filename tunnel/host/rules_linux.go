@@ -19,10 +19,12 @@ import (
 //	from LISTEN iif lo ipproto udp sport PORT lookup main
 //	lookup main suppress_prefixlength 0
 //	not fwmark MARK lookup TABLE
+//	not fwmark MARK unreachable
 //
-// The last sends all packets into the tunnel except those with the mark of our
-// sockets, and the one before it takes out those for which the main table has
-// another route than its default route.
+// The last but one sends all packets into the tunnel except those with the mark of
+// our sockets, and the one before it takes out those for which the main table has
+// another route than its default route. The last is its guard: where somebody
+// removes it, packets are refused until it is back.
 //
 // The first two are for IPv4 alone. A strict rp_filter asks by which way an answer
 // to what it receives would leave, and knows the ports of that answer but no mark.
@@ -43,8 +45,9 @@ const (
 	firstTable = 4500
 	// mainPriority is that of the kernel's own rule for the main table.
 	mainPriority = 32766
-	// mostRules is how many rules a family has at most.
-	mostRules = 4
+	// mostRules is how many rules a family has at most. The last but one names the
+	// table.
+	mostRules = 5
 )
 
 // policy is what leads default routes into the device. Without default routes it is
@@ -234,8 +237,11 @@ func (l *Link) rulesOf(family int, listen []netip.AddrPort) (list []*netlink.Rul
 		}
 	}
 	rule(unix.RT_TABLE_MAIN).SuppressPrefixlen = 0
-	r := rule(l.policy.table)
-	r.Invert, r.Mark = true, l.mark
+	divert, guard := rule(l.policy.table), rule(unix.RT_TABLE_UNSPEC)
+	guard.Type = nl.FR_ACT_UNREACHABLE
+	for _, r := range []*netlink.Rule{divert, guard} {
+		r.Invert, r.Mark = true, l.mark
+	}
 	return list
 }
 
@@ -288,6 +294,11 @@ func (l *Link) rules() (list []netlink.Rule, err error) {
 	return list, nil
 }
 
+// diverts reports whether a rule is one like ours that names the table.
+func diverts(r *netlink.Rule) bool {
+	return r.Protocol == RuleProtocol && r.Invert && r.Table != unix.RT_TABLE_UNSPEC
+}
+
 // others returns the rules of the host but those that a process that is gone has
 // left, which become the stale ones: their table leads to no device.
 func (l *Link) others() (rest []netlink.Rule, err error) {
@@ -298,7 +309,7 @@ func (l *Link) others() (rest []netlink.Rule, err error) {
 	type place struct{ family, priority int }
 	alive := make(map[place]bool)
 	for _, r := range rules {
-		if r.Protocol != RuleProtocol || !r.Invert {
+		if !diverts(&r) {
 			continue
 		}
 		routes, err := l.routesIn(r.Table)
@@ -310,8 +321,8 @@ func (l *Link) others() (rest []netlink.Rule, err error) {
 		if stale || !slices.ContainsFunc(routes, func(to netlink.Route) bool { return to.Type == unix.RTN_UNICAST }) {
 			continue
 		}
-		for before := range mostRules {
-			alive[place{r.Family, r.Priority - before}] = true
+		for i := range mostRules {
+			alive[place{r.Family, r.Priority + 1 - i}] = true
 		}
 	}
 	l.policy.stale = nil
@@ -335,7 +346,7 @@ func (l *Link) removeStale() error {
 		if err := l.handle.RuleDel(&r); err != nil && !errors.Is(err, unix.ENOENT) {
 			return fmt.Errorf("remove rule %d, which a killed process has left: %w", r.Priority, err)
 		}
-		if r.Invert && r.Table != l.policy.table {
+		if diverts(&r) && r.Table != l.policy.table {
 			l.flush(r.Table)
 		}
 	}
@@ -360,10 +371,12 @@ func (l *Link) routesIn(table int) (list []netlink.Route, err error) {
 	return list, nil
 }
 
-// flush removes the routes of a table.
+// flush removes the guards and the routes into the device from a table.
 func (l *Link) flush(table int) {
 	routes, _ := l.routesIn(table)
 	for _, r := range routes {
-		_ = l.handle.RouteDel(&r)
+		if isGuard(&r) || r.LinkIndex == l.link.Attrs().Index {
+			_ = l.handle.RouteDel(&r)
+		}
 	}
 }

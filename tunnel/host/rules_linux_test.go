@@ -113,23 +113,27 @@ func TestDivert(t *testing.T) {
 		want   []string
 	}{
 		"by itself": {listen: listening, want: []string{
-			"32762: proto 17 sport 4500 table 0", "32763: iif lo proto 17 sport 4500 table 254", "32764: table 254 suppress 0", "32765: not mark 4500 table 4500",
-			"32764: table 254 suppress 0", "32765: not mark 4500 table 4500",
+			"32761: proto 17 sport 4500 table 0", "32762: iif lo proto 17 sport 4500 table 254",
+			"32763: table 254 suppress 0", "32764: not mark 4500 table 4500", "32765: not mark 4500 table 0",
+			"32763: table 254 suppress 0", "32764: not mark 4500 table 4500", "32765: not mark 4500 table 0",
 		}},
 		"with a mark": {listen: listening, config: Config{Mark: 77}, want: []string{
-			"32762: proto 17 sport 4500 table 0", "32763: iif lo proto 17 sport 4500 table 254", "32764: table 254 suppress 0", "32765: not mark 77 table 77",
-			"32764: table 254 suppress 0", "32765: not mark 77 table 77",
+			"32761: proto 17 sport 4500 table 0", "32762: iif lo proto 17 sport 4500 table 254",
+			"32763: table 254 suppress 0", "32764: not mark 77 table 77", "32765: not mark 77 table 0",
+			"32763: table 254 suppress 0", "32764: not mark 77 table 77", "32765: not mark 77 table 0",
 		}},
 		"on one address": {listen: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:4501")}, want: []string{
-			"32762: from 192.0.2.1/32 proto 17 sport 4501 table 0", "32763: from 192.0.2.1/32 iif lo proto 17 sport 4501 table 254", "32764: table 254 suppress 0", "32765: not mark 4500 table 4500",
-			"32764: table 254 suppress 0", "32765: not mark 4500 table 4500",
+			"32761: from 192.0.2.1/32 proto 17 sport 4501 table 0", "32762: from 192.0.2.1/32 iif lo proto 17 sport 4501 table 254",
+			"32763: table 254 suppress 0", "32764: not mark 4500 table 4500", "32765: not mark 4500 table 0",
+			"32763: table 254 suppress 0", "32764: not mark 4500 table 4500", "32765: not mark 4500 table 0",
 		}},
 		"beside a rule that has the table": {
 			listen: listening,
 			before: func(r *netlink.Rule) { r.Priority, r.Table, r.Mark = 32764, 4500, 4501 },
 			want: []string{
-				"32760: proto 17 sport 4500 table 0", "32761: iif lo proto 17 sport 4500 table 254", "32762: table 254 suppress 0", "32763: not mark 4502 table 4502", "32764: mark 4501 table 4500",
-				"32764: table 254 suppress 0", "32765: not mark 4502 table 4502",
+				"32759: proto 17 sport 4500 table 0", "32760: iif lo proto 17 sport 4500 table 254",
+				"32761: table 254 suppress 0", "32762: not mark 4502 table 4502", "32763: not mark 4502 table 0", "32764: mark 4501 table 4500",
+				"32763: table 254 suppress 0", "32764: not mark 4502 table 4502", "32765: not mark 4502 table 0",
 			}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -186,7 +190,8 @@ func ways(t *testing.T, l *Link) {
 	}
 }
 
-// TestRulesAreRestored one by one.
+// TestRulesAreRestored one by one. Without the one that names the table packets are
+// refused.
 func TestRulesAreRestored(t *testing.T) {
 	inHost(t, func() error {
 		uplink(t)
@@ -197,9 +202,15 @@ func TestRulesAreRestored(t *testing.T) {
 		if told, _ := l.Restore(now); len(told) != 0 {
 			t.Errorf("told of %v though nothing was missing", told)
 		}
-		for _, set := range l.policy.families {
+		for i, set := range l.policy.families {
 			for _, r := range set.rules {
 				check(t, netlink.RuleDel(r))
+				// To far away, where the uplink leads as well.
+				far := []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("2001:db8:7::/48")}
+				way := leavesBy(t, far[i])
+				if way == "wan" || diverts(r) == (way == "fathom0") {
+					t.Errorf("without rule %d packets leave by: %s", r.Priority, way)
+				}
 				if told, _ := l.Restore(now); len(told) != 1 || told[0].Err != nil {
 					t.Errorf("told of %v", told)
 				}
