@@ -55,6 +55,10 @@
 // raises an event. So silence, enough packets for a rekey, and the need of a
 // keepalive are noticed within a tick, without work on the data path.
 //
+// Where many peers are due at once, at a start or after a change of the host, a
+// few are attended to at a time, and the events that wait meanwhile come between:
+// controller.go. Initiations leave a millisecond apart: initiations.go.
+//
 // # Sizes
 //
 // A PLPMTU counts bytes of the outer IP packet; an inner MTU counts bytes of

@@ -87,10 +87,10 @@ func (e *events) close() { close(e.closed) }
 
 // The methods below are the eventSink of the receive loops.
 
-// maxHandshakes is how full the queue may be for one more handshake message. They
-// are the dear ones, and anybody who has seen our public key can send some: the
-// rest of the queue is for peers that are up.
-const maxHandshakes = eventQueue / 2
+// maxInitiationsQueued is how full the queue may be for one more initiation. They
+// are the dear messages, and anybody who has seen our public key can send some:
+// the rest of the queue is for answers to our own, and for peers that are up.
+const maxInitiationsQueued = eventQueue / 2
 
 // maxInitiationWait is how long an initiation may wait in the queue. Later than
 // that its sender is about to send another, and to answer both would double the
@@ -102,13 +102,15 @@ func (e *events) handshake(message []byte, from netip.AddrPort, local netip.Addr
 		e.drops.count(dropHandshake)
 		return true
 	}
-	if len(e.queue) >= maxHandshakes {
+	kind, _ := crypto.MessageType(message)
+	initiation := kind == crypto.Initiation
+	if initiation && len(e.queue) >= maxInitiationsQueued {
 		return false
 	}
 	message = bytes.Clone(message)
 	arrived := time.Now()
 	return e.post(func(c *controller, now time.Time) {
-		if kind, _ := crypto.MessageType(message); kind == crypto.Initiation && now.Sub(arrived) > maxInitiationWait {
+		if initiation && now.Sub(arrived) > maxInitiationWait {
 			c.drops.count(dropBusy)
 			return
 		}

@@ -32,8 +32,9 @@ func initiationTo(t *testing.T, v *virtual, from crypto.PrivateKey) []byte {
 	return m
 }
 
-// TestHandshakesLeaveRoomInTheQueue to the events of peers that are up.
-func TestHandshakesLeaveRoomInTheQueue(t *testing.T) {
+// TestInitiationsLeaveRoomInTheQueue to answers, and to the events of peers that
+// are up.
+func TestInitiationsLeaveRoomInTheQueue(t *testing.T) {
 	v := newWire().newVirtual(t, "192.0.2.1:4500", crypto.PrivateKey{1}, conf.Tunnel{}, conf.Peer{PublicKey: conf.Key{9}})
 	m := initiationTo(t, v, crypto.PrivateKey{2})
 	from := netip.MustParseAddrPort("192.0.2.2:4500")
@@ -48,7 +49,7 @@ func TestHandshakesLeaveRoomInTheQueue(t *testing.T) {
 		room++
 	}
 	if accepted == 0 || room < eventQueue/2 {
-		t.Errorf("%d handshake messages are accepted, and leave room for %d events", accepted, room)
+		t.Errorf("%d initiations are accepted, and leave room for %d events", accepted, room)
 	}
 }
 

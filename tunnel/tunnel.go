@@ -91,7 +91,7 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 	}
 	cleanup = append(cleanup, func() { device.Close() })
 
-	link, err := host.Attach(t.config.Name, t.hostConfig())
+	link, err := host.Attach(t.config.Name, t.hostConfig(device))
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	watcher, err := host.Watch(c.changes)
+	watcher, err := link.Watch(c.upkeep.changed, c.changes)
 	if err != nil {
 		return err
 	}
@@ -181,6 +181,9 @@ func (t *Tunnel) carry(ctx context.Context, c *controller, device *tun.Device, c
 
 // tellOfSockets logs the buffers and offloads that the kernel has granted.
 func (t *Tunnel) tellOfSockets(conn *udp.Conn) {
+	if conn.Absent() {
+		t.log.Warn("the host does not have the address of tunnel.listen: no packet comes or goes until it has", "listen", conn.Addrs())
+	}
 	o := conn.Offloads()
 	if why := conn.NoOutlets(); why != nil {
 		t.log.Warn("a slow peer may hold up the others", "error", why)
@@ -238,14 +241,17 @@ func (t *Tunnel) logDevice(d *tun.Device) {
 }
 
 // deviceGSOMaxSize is the largest superpacket that the host is to make, in
-// bytes: with the overhead of its pieces it fits one train of the outbox, at
+// bytes: with the overhead of its pieces it fits one run of the outbox, at
 // the common MTUs. A larger one would cost a second system call for its last
 // pieces.
 const deviceGSOMaxSize = 60000
 
 // hostConfig is the state of the host before the paths of the peers are known.
-func (t *Tunnel) hostConfig() host.Config {
-	return host.Config{Addresses: t.config.Addresses, MTU: firstDeviceMTU(t.config), GSOMaxSize: deviceGSOMaxSize}
+func (t *Tunnel) hostConfig(device *tun.Device) host.Config {
+	return host.Config{
+		Addresses: t.config.Addresses, MTU: firstDeviceMTU(t.config), GSOMaxSize: deviceGSOMaxSize,
+		Remake: device.Reopen, KeepGuards: t.config.OnStop == conf.OnStopBlock,
+	}
 }
 
 // sending makes the controller's sender and forwarder, which report to its events.
@@ -286,6 +292,7 @@ func (t *Tunnel) newController(network hostNetwork, port uint16, keys *keyLog, s
 		places:     places,
 		drops:      drops,
 		host:       newHostMTUs(t.config, network, port, t.log),
+		upkeep:     newUpkeep(network, t.log),
 		keys:       keys,
 		endpoints:  endpoints,
 		changes:    host.NewChanges(),

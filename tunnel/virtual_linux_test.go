@@ -85,8 +85,15 @@ func (w *wire) newVirtual(t testing.TB, at string, key crypto.PrivateKey, tunnel
 func (v *virtual) start(t testing.TB) {
 	ctx, cancel := context.WithCancel(context.Background())
 	v.stop = cancel
-	go v.run(ctx)
-	t.Cleanup(cancel)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		v.run(ctx)
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-ended // it writes to a folder that is removed
+	})
 }
 
 // restart ends the controller, with a farewell unless it crashes, and runs another

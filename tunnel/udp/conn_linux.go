@@ -21,7 +21,8 @@ type Conn struct {
 }
 
 // Listen binds host (all addresses if it is invalid) and port, 0 for any. The error
-// is EADDRINUSE if another process uses the port.
+// is EADDRINUSE if another process uses the port, and says which if that is to be
+// seen. An address that the host does not have yet is no error: see Absent.
 func Listen(host netip.Addr, port uint16, cfg Config) (_ *Conn, err error) {
 	cfg = cfg.withDefaults()
 	c := &Conn{opened: time.Now()}
@@ -80,6 +81,14 @@ func (c *Conn) Addrs() (list []netip.AddrPort) {
 		list = append(list, family[0].addr())
 	}
 	return list
+}
+
+// Absent reports whether the host did not have the address when it was bound:
+// datagrams come and go once it has it.
+func (c *Conn) Absent() bool {
+	absent := false
+	c.each(func(s *socket) { absent = absent || s.absent })
+	return absent
 }
 
 // Offloads returns the offloads in use now: those that all sockets that carry data

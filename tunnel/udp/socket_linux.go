@@ -2,6 +2,7 @@ package udp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -20,6 +21,8 @@ type socket struct {
 	conn *net.UDPConn
 	raw  syscall.RawConn
 	v6   bool
+	// absent says that the host did not have the address when it was bound.
+	absent bool
 	// gso says that the kernel cuts one buffer into datagrams (UDP_SEGMENT).
 	// It is cleared when the device behind it turns out not to. Outlets of one
 	// family share it.
@@ -67,7 +70,10 @@ func listenSocket(network string, host netip.Addr, port uint16, shared bool, cfg
 	config := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
 		var err error
 		if cerr := raw.Control(func(fd uintptr) {
-			if err = s.setOptions(int(fd), cfg); err == nil && shared {
+			if err = s.setOptions(int(fd), cfg); err == nil && s.absent {
+				err = s.setFreebind(int(fd))
+			}
+			if err == nil && shared {
 				err = setReusePort(int(fd))
 			}
 		}); cerr != nil {
@@ -77,7 +83,13 @@ func listenSocket(network string, host netip.Addr, port uint16, shared bool, cfg
 	}}
 	address := net.JoinHostPort(host.String(), strconv.Itoa(int(port)))
 	conn, err := config.ListenPacket(context.Background(), network, address)
-	if err != nil {
+	if errors.Is(err, unix.EADDRNOTAVAIL) && !host.IsUnspecified() {
+		s.absent = true
+		conn, err = config.ListenPacket(context.Background(), network, address)
+	}
+	if errors.Is(err, unix.EADDRINUSE) {
+		return nil, fmt.Errorf("listen on UDP %s: %w (%s)", address, unix.EADDRINUSE, holderOf(port))
+	} else if err != nil {
 		return nil, fmt.Errorf("listen on UDP %s: %w", address, err)
 	}
 	s.conn = conn.(*net.UDPConn)
@@ -94,6 +106,18 @@ func (s *socket) share() (err error) {
 		return cerr
 	}
 	return err
+}
+
+// setFreebind lets the socket be bound to an address that the host does not have
+// yet. The kernel then receives and sends on it as soon as the host has it, as it
+// does when an address goes and comes back. To bind later, when the kernel tells
+// of the address, would be a second way to the same end, and leave the port to
+// others until then.
+func (s *socket) setFreebind(fd int) error {
+	if s.v6 {
+		return unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_FREEBIND, 1)
+	}
+	return unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_FREEBIND, 1)
 }
 
 func setReusePort(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1) }
