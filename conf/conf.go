@@ -28,6 +28,7 @@ type Tunnel struct {
 	RekeyAfter        time.Duration
 	RekeyAfterPackets uint32
 	Routes            bool   // add routes for allowed_ips
+	OnStop            string // what becomes of packets for allowed_ips when the tunnel ends: OnStopRelease or OnStopBlock
 	MTU               int    // of the network interface, in bytes of an inner packet; 0: what the tunnel chooses
 	Oversize          string // what becomes of inner packets above the inner MTU: OversizeCarry, OversizeSignal or OversizeDrop
 	OuterDF           string // the DF bit of outer IPv4 packets: OuterDFSet or OuterDFClear
@@ -63,6 +64,10 @@ type Peer struct {
 
 // Values of the settings that are words.
 const (
+	// Tunnel.OnStop, with Routes.
+	OnStopRelease = "release" // they take the host's other routes
+	OnStopBlock   = "block"   // they are refused, until the next start or until the administrator removes the guards
+
 	// Tunnel.Oversize.
 	OversizeCarry  = "carry"  // across in pieces, whatever the path's MTU
 	OversizeSignal = "signal" // as a router: fragment where DF allows it, else drop and send a PTB

@@ -46,6 +46,7 @@ func (t *Tunnel) fields() []field {
 		{"rekey_after", duration, false, `"120s"`, setDuration(&t.RekeyAfter, minRekeyAfter, maxRekeyAfter, false)},
 		{"rekey_after_packets", integer, false, strconv.Itoa(maxRekeyPackets), setNumber(&t.RekeyAfterPackets, minRekeyPackets, maxRekeyPackets)},
 		{"routes", boolean, false, "true", setBool(&t.Routes)},
+		{"on_stop", text, false, strconv.Quote(OnStopRelease), setChoice(&t.OnStop, "a choice for the time after the end", OnStopRelease, OnStopBlock)},
 		{"mtu", size, false, strconv.Quote(autoSize), setSize(&t.MTU, minMTU, maxMTU)},
 		{"oversize", text, false, strconv.Quote(OversizeCarry), setChoice(&t.Oversize, "a policy for oversize packets", OversizeCarry, OversizeSignal, OversizeDrop)},
 		{"outer_df", text, false, strconv.Quote(OuterDFSet), setChoice(&t.OuterDF, "a setting of the DF bit", OuterDFSet, OuterDFClear)},

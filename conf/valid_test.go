@@ -63,6 +63,7 @@ func smallestConfig(t testing.TB) Config {
 			RekeyAfter:        2 * time.Minute,
 			RekeyAfterPackets: 1 << 30,
 			Routes:            true,
+			OnStop:            "release",
 			Oversize:          "carry",
 			OuterDF:           "set",
 			DSCP:              "copy",
@@ -130,6 +131,7 @@ ciphers = ["chacha20-poly1305"]
 rekey_after = "1m30.5s"
 rekey_after_packets = 1_000
 routes = false
+on_stop = "block"
 mtu = 9_000
 oversize = "signal"
 outer_df = "clear"
@@ -158,6 +160,7 @@ plpmtu = 1280`, func(c *Config) {
 				Ciphers:           []string{"chacha20-poly1305"},
 				RekeyAfter:        90*time.Second + 500*time.Millisecond,
 				RekeyAfterPackets: 1000,
+				OnStop:            "block",
 				MTU:               9000,
 				Oversize:          "signal",
 				OuterDF:           "clear",

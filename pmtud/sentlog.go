@@ -70,6 +70,25 @@ func (l *SentLog) Queued(sender int, seq uint32) {
 	}
 }
 
+// NotSent forgets the sizes of the packets that the sender holds, since the host
+// has lost some of them. Those that others have sealed meanwhile are forgotten with
+// them. Call it before Flushed.
+func (l *SentLog) NotSent(sender int) {
+	first, last := l.queued[sender].Load(), l.highest.Load()
+	if first == 0 {
+		return
+	}
+	for seq := max(first, last-min(last, sentLogSize)); ; seq++ {
+		e := &l.entries[seq%sentLogSize]
+		if old := e.Load(); uint32(old>>32) == seq {
+			e.CompareAndSwap(old, uint64(seq)<<32)
+		}
+		if seq >= last {
+			return
+		}
+	}
+}
+
 // Flushed notes that the sender has handed all its packets to the kernel.
 func (l *SentLog) Flushed(sender int) { l.queued[sender].Store(0) }
 

@@ -26,6 +26,36 @@ func TestASentLogRemembersTheLastPackets(t *testing.T) {
 	}
 }
 
+// TestPacketsThatTheHostHasLostAreForgotten: their absence is no evidence.
+func TestPacketsThatTheHostHasLostAreForgotten(t *testing.T) {
+	l := new(SentLog)
+	for seq := uint32(1); seq <= 20; seq++ {
+		if seq == 11 {
+			l.Queued(1, seq)
+		}
+		l.Record(seq, 1000, true)
+	}
+	l.NotSent(0) // holds none
+	l.NotSent(1)
+	l.Flushed(1)
+	l.Record(21, 1000, true)
+	for seq := uint32(1); seq <= 21; seq++ {
+		if got, held := l.Size(seq), 11 <= seq && seq <= 20; (got == 0) != held {
+			t.Errorf("the size of %d is %d", seq, got)
+		}
+	}
+	l.Queued(1, 1) // much longer ago than is remembered
+	for seq := uint32(22); seq <= 3*sentLogSize; seq++ {
+		l.Record(seq, 1000, true)
+	}
+	l.NotSent(1)
+	for seq := uint32(3*sentLogSize) - sentLogSize + 1; seq <= 3*sentLogSize; seq++ {
+		if l.Size(seq) != 0 {
+			t.Fatalf("the size of %d is remembered", seq)
+		}
+	}
+}
+
 func TestASentLogWakesOnceForData(t *testing.T) {
 	l := new(SentLog)
 	if l.Record(1, 100, true) {

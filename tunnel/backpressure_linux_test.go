@@ -45,7 +45,8 @@ func (e *eager) Read(bool) ([]byte, inner.Offload, error) {
 
 // TestAFullSocketStopsTheReader: packets that the wire does not take stay with the
 // host. Few of them wait in the tunnel, none that can be marked instead is dropped,
-// and all arrive in the end.
+// and all arrive in the end. A peer that could have an outlet of its own is no
+// exception while it is alone.
 func TestAFullSocketStopsTheReader(t *testing.T) {
 	const (
 		rate   = 16_000_000 // bits a second
@@ -59,15 +60,17 @@ func TestAFullSocketStopsTheReader(t *testing.T) {
 		offload bool
 		load    load
 		packets int64
+		outlets int
 	}{
-		{"superpackets", true, load{payload: 50000, segment: 1386}, 80},
-		{"small packets", true, load{payload: 1200, segment: 1386, udp: true}, 3200},
-		{"packets one by one", false, load{payload: 1386, segment: 1386}, 2800},
+		{"superpackets", true, load{payload: 50000, segment: 1386}, 80, 0},
+		{"superpackets, with outlets", true, load{payload: 50000, segment: 1386}, 80, 4},
+		{"small packets", true, load{payload: 1200, segment: 1386, udp: true}, 3200, 0},
+		{"packets one by one", false, load{payload: 1386, segment: 1386}, 2800, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			link, from, to := cable(t)
-			link.A.LimitRate(rate, 64<<20)                                                                                                          // a queue without end: the socket is what fills
-			d := ends{offload: test.offload, config: conf.Tunnel{Oversize: conf.OversizeCarry}, from: from, to: to, sendBuffer: sndbuf / 2}.join(t) // the kernel doubles it
+			link.A.LimitRate(rate, 64<<20)                                                                                                                                 // a queue without end: the socket is what fills
+			d := ends{offload: test.offload, config: conf.Tunnel{Oversize: conf.OversizeCarry}, from: from, to: to, outlets: test.outlets, sendBuffer: sndbuf / 2}.join(t) // the kernel doubles it
 			test.load.ecn = true
 			reader := &eager{load: test.load, limit: test.packets}
 			d.transmit.reader = reader

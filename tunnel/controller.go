@@ -32,6 +32,7 @@ type controller struct {
 	host       hostMTUs
 	keys       *keyLog
 	endpoints  *endpointCache
+	upkeep     upkeep
 	changes    *host.Changes // of the host's interfaces and routes
 	lookout    lookout       // for them
 	strangers  limit         // of warnings about strangers' handshakes
@@ -55,6 +56,10 @@ func (c *controller) run(ctx context.Context) {
 			return
 		case event := <-c.events.queue:
 			event(c, time.Now())
+		case <-c.upkeep.changed:
+			c.upkeep.restore(time.Now())
+		case <-c.upkeep.again.C:
+			c.upkeep.restore(time.Now())
 		case <-c.changes.Told():
 			c.lookout.told(time.Now())
 		case <-looking.timer.C:

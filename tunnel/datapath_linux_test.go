@@ -35,6 +35,7 @@ type ends struct {
 	from, to        outside    // zero: the loopback interface, over IPv4
 	backwards       bool       // from the right to the left
 	sendBuffer      int        // of the sending socket, 0: the default
+	outlets         int        // of the sending end, beside the common one
 	events          sendEvents // of the sender, nil: they are ignored
 }
 
@@ -111,7 +112,11 @@ func (e ends) join(t testing.TB) *datapath {
 		e.plpmtu, e.settled = netlab.EthernetMTU, netlab.EthernetMTU
 	}
 	cfg := udp.Config{DontFragment: true, Offload: e.offload, SendBuffer: e.sendBuffer}
-	from, err := e.from.listen(cfg)
+	sending := cfg
+	if e.outlets > 0 {
+		sending.Sockets, sending.Outlets = 2, e.outlets
+	}
+	from, err := e.from.listen(sending)
 	fatal(err)
 	t.Cleanup(from.Close)
 	to, err := e.to.listen(cfg)

@@ -35,11 +35,13 @@
 // and neither are reordered. There is one exception: the kernel forgets the queue
 // of a flow that nothing has answered for three seconds, and a packet may overtake
 // another when the flow then changes to another queue. Data leaves through the
-// first socket of a family, control messages through the last.
+// first socket of a family, control messages through the last. Where there are
+// several peers, one whose data fills that socket gets one of its own
+// (udp.Config.Outlets).
 //
 // Packet loops speak to the controller through a bounded queue of events and
-// never wait for it. A transmitter waits while its socket is full; the
-// controller never does. The packets that a transmitter may hold sealed and unsent
+// never wait for it. A transmitter waits while its socket is full, if
+// data goes to one peer only; the controller never does. The packets that a transmitter may hold sealed and unsent
 // are bounded, so that none falls behind the far end's anti-replay window:
 // sender.go.
 //

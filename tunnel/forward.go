@@ -146,6 +146,23 @@ func (f *forwarder) pieces(to *session, packet *inner.Packet) error {
 	return nil
 }
 
+// packets counts what is in a packet from the device: several in a superpacket.
+func (f *forwarder) packets(packet *inner.Packet, o inner.Offload) int {
+	var err error
+	switch o.Kind {
+	case inner.GSONone:
+		return 1
+	case inner.GSOUDP:
+		err = f.cutter.UDP(packet, int(o.SegmentSize), noLimit)
+	default:
+		err = f.cutter.TCP(packet, int(o.SegmentSize), noLimit)
+	}
+	if err != nil {
+		return 1
+	}
+	return f.cutter.Pieces()
+}
+
 // lose drops the cutter's first piece.
 func (f *forwarder) lose(to *session) {
 	f.cutter.Skip()

@@ -3,6 +3,7 @@ package tunnel
 import (
 	"log/slog"
 	"net/netip"
+	"time"
 
 	"fathom/conf"
 	"fathom/esp"
@@ -17,6 +18,9 @@ type hostNetwork interface {
 	LargestMTU() (int, error)
 	SetMTU(mtu int) error
 	Route(host.Route) error
+	Guard(netip.Prefix) error
+	Restore(now time.Time) (told []host.Repair, next time.Time)
+	Condition(now time.Time) host.Condition
 }
 
 // hostMTUs tells the host what the peers' paths carry. By what means depends on
@@ -62,7 +66,8 @@ func firstDeviceMTU(c conf.Tunnel) int {
 	return defaultInnerMTU
 }
 
-// begin gives the host what it needs before the peers' paths are known.
+// begin gives the host what it needs before the peers' paths are known: every
+// allowed prefix leads into the device, or nowhere.
 func (h *hostMTUs) begin(peers []*peer) error {
 	h.lookAround()
 	if !h.routes {
@@ -74,7 +79,11 @@ func (h *hostMTUs) begin(peers []*peer) error {
 	}
 	for _, p := range peers {
 		for _, prefix := range p.allowed {
-			if err := h.network.Route(h.route(prefix, mtu, mtu)); err != nil {
+			err := h.network.Route(h.route(prefix, mtu, mtu))
+			if err == nil {
+				err = h.network.Guard(prefix)
+			}
+			if err != nil {
 				return err
 			}
 		}

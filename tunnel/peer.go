@@ -37,6 +37,7 @@ type peer struct {
 	surgery   surgery
 	moving    atomic.Bool // a move is on its way to the control goroutine
 	waiting   waitingRoom
+	outlet    outletQueue
 	// PTBs that quote a packet recently sent to the peer, and all others.
 	quotedPTBs, strangePTBs limit
 

@@ -34,7 +34,8 @@ func (r *reporter) Status(ctx context.Context) (*status.Status, error) {
 		Dropped:   r.controller.drops.snapshot(),
 		Peers:     make([]status.Peer, 0, len(r.tunnel.peers)),
 	}
-	err := r.controller.events.ask(ctx, func(*controller, time.Time) {
+	err := r.controller.events.ask(ctx, func(c *controller, now time.Time) {
+		s.Host = c.upkeep.status(now)
 		for _, p := range r.tunnel.peers {
 			s.Peers = append(s.Peers, p.status())
 		}

@@ -79,6 +79,9 @@ func (s *sender) refused(owner any, datagrams, size int, why error) {
 	}
 	reason := dropReasonOf(why)
 	to.peer.drops.add(reason, datagrams)
+	if reason == dropSendFull {
+		to.sa.sizes.NotSent(s.index) // their absence says nothing of the path
+	}
 	if reason == dropSendTooLarge {
 		s.events.tooBig(to.peer, size+esp.OuterOverhead(to.path.IPv6()))
 	}

@@ -7,6 +7,7 @@ import (
 
 	"fathom/tunnel/inner"
 	"fathom/tunnel/tun"
+	"fathom/tunnel/udp"
 )
 
 // transmitter carries inner packets from the TUN device to the wire:
@@ -63,7 +64,7 @@ func (t *transmitter) packet(b []byte, o inner.Offload) {
 		return
 	}
 	if to := p.session.Load(); to.ready() {
-		t.forwarder.forward(to, &packet, o, t.slowDown(&packet))
+		t.send(to, &packet, o)
 		return
 	}
 	now := time.Now()
@@ -72,6 +73,23 @@ func (t *transmitter) packet(b []byte, o inner.Offload) {
 		// The SA came while the packet went to wait.
 		t.forwarder.releaseWaiting(p, now)
 	}
+}
+
+// send forwards a packet, unless the peer's part of the way out of this host has no
+// room: then it is lost here, before it gets a number and is sealed.
+func (t *transmitter) send(to *session, packet *inner.Packet, o inner.Offload) {
+	sender := t.forwarder.sender
+	pressure := sender.outbox.Pressure(to.path.Destination)
+	if pressure == udp.Full {
+		_ = sender.flush() // counted
+		pressure = sender.outbox.Pressure(to.path.Destination)
+	}
+	lossy := t.slowDown(packet) || to.peer.outlet.slowDown(pressure, packet)
+	if pressure == udp.Full {
+		to.peer.drops.add(dropSendFull, t.forwarder.packets(packet, o))
+		return
+	}
+	t.forwarder.forward(to, packet, o, lossy)
 }
 
 // slowDown reports whether the packet, or a piece of it, is to be dropped since

@@ -91,7 +91,7 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 	}
 	cleanup = append(cleanup, func() { device.Close() })
 
-	link, err := host.Attach(t.config.Name, t.hostConfig())
+	link, err := host.Attach(t.config.Name, t.hostConfig(device))
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	watcher, err := host.Watch(c.changes)
+	watcher, err := link.Watch(c.upkeep.changed, c.changes)
 	if err != nil {
 		return err
 	}
@@ -181,7 +181,13 @@ func (t *Tunnel) carry(ctx context.Context, c *controller, device *tun.Device, c
 
 // tellOfSockets logs the buffers and offloads that the kernel has granted.
 func (t *Tunnel) tellOfSockets(conn *udp.Conn) {
+	if conn.Absent() {
+		t.log.Warn("the host does not have the address of tunnel.listen: no packet comes or goes until it has", "listen", conn.Addrs())
+	}
 	o := conn.Offloads()
+	if why := conn.NoOutlets(); why != nil {
+		t.log.Warn("a slow peer may hold up the others", "error", why)
+	}
 	t.log.Debug("sockets", "addresses", conn.Addrs(), "receive_buffer", o.ReceiveBuffer, "send_buffer", o.SendBuffer, "gso", o.Segment, "gro", o.GRO)
 	if o.ReceiveBuffer < udp.DefaultReceiveBuffer/2 {
 		t.log.Warn("small receive buffer of the sockets: bursts may be lost", "receive_buffer", o.ReceiveBuffer, "hint",
@@ -189,13 +195,18 @@ func (t *Tunnel) tellOfSockets(conn *udp.Conn) {
 	}
 }
 
+// maxOutlets bounds the sockets of an address family that only send.
+const maxOutlets = 32
+
 // udpConfig asks for as many sockets as the device has queues, and for one that
-// the controller has to itself: see udp.OutboxConfig.Wait.
+// the controller has to itself: see udp.OutboxConfig.Wait. A peer that has no
+// others beside it needs no outlet of its own.
 func (t *Tunnel) udpConfig() udp.Config {
 	return udp.Config{
 		DontFragment: t.config.OuterDF != conf.OuterDFClear,
 		Offload:      t.config.Offload != conf.OffloadOff,
 		Sockets:      max(2, t.queues()),
+		Outlets:      min(2*(len(t.peers)-1), maxOutlets),
 	}
 }
 
@@ -236,8 +247,11 @@ func (t *Tunnel) logDevice(d *tun.Device) {
 const deviceGSOMaxSize = 60000
 
 // hostConfig is the state of the host before the paths of the peers are known.
-func (t *Tunnel) hostConfig() host.Config {
-	return host.Config{Addresses: t.config.Addresses, MTU: firstDeviceMTU(t.config), GSOMaxSize: deviceGSOMaxSize}
+func (t *Tunnel) hostConfig(device *tun.Device) host.Config {
+	return host.Config{
+		Addresses: t.config.Addresses, MTU: firstDeviceMTU(t.config), GSOMaxSize: deviceGSOMaxSize,
+		Remake: device.Reopen, KeepGuards: t.config.OnStop == conf.OnStopBlock,
+	}
 }
 
 // sending makes the controller's sender and forwarder, which report to its events.
@@ -278,6 +292,7 @@ func (t *Tunnel) newController(network hostNetwork, port uint16, keys *keyLog, s
 		places:     places,
 		drops:      drops,
 		host:       newHostMTUs(t.config, network, port, t.log),
+		upkeep:     newUpkeep(network, t.log),
 		keys:       keys,
 		endpoints:  endpoints,
 		changes:    host.NewChanges(),

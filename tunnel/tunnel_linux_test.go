@@ -33,7 +33,12 @@ func (h testHost) Egress(host.Flow) (host.Egress, error) { return host.Egress{MT
 func (testHost) Forget()                                 {}
 func (testHost) SetMTU(int) error                        { return nil }
 func (testHost) Route(host.Route) error                  { return nil }
+func (testHost) Guard(netip.Prefix) error                { return nil }
 func (testHost) LargestMTU() (int, error)                { return 1500, nil }
+func (testHost) Condition(time.Time) host.Condition      { return host.Condition{} }
+func (testHost) Restore(time.Time) ([]host.Repair, time.Time) {
+	return nil, time.Time{}
+}
 
 // end is one end of a test tunnel.
 type end struct {

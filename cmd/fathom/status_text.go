@@ -27,6 +27,15 @@ func statusText(s *status.Status, now time.Time) string {
 	if len(s.Dropped) > 0 {
 		line("  ", "dropped", "%s", counters(s.Dropped))
 	}
+	if len(s.Host.Repaired) > 0 {
+		line("  ", "put right", "%s", counters(s.Host.Repaired))
+	}
+	for _, what := range s.Host.Contested {
+		line("  ", "warning", "another program keeps changing this: %s", what)
+	}
+	for _, route := range s.Host.Displaced {
+		line("  ", "warning", "not in the tunnel, another program's route: %s", route)
+	}
 	for _, p := range s.Peers {
 		b.WriteByte('\n')
 		line("", "peer", "%s", p.Name)

@@ -25,7 +25,12 @@ func testStatus() *status.Status {
 		MTU:       1438,
 		Started:   testStarted,
 		Offload:   status.Offload{Queues: 2, DeviceTCP: true, UDPSegment: true, UDPGRO: true, ReceiveBuffer: 4 << 20, SendBuffer: 256 << 10},
-		Dropped:   map[string]uint64{"no_route": 3, "auth": 1},
+		Host: status.Host{
+			Repaired:  map[string]uint64{"route": 12, "address": 1},
+			Contested: []string{"route 10.9.0.0/16"},
+			Displaced: []string{"10.8.0.0/16 via 192.0.2.1 dev eth0"},
+		},
+		Dropped: map[string]uint64{"no_route": 3, "auth": 1},
 		Peers: []status.Peer{
 			{
 				Name:       "storage",
@@ -68,6 +73,9 @@ func TestStatusText(t *testing.T) {
   offload: without udp superpackets; 2 queues, socket buffers of 4 MiB to receive and 256 KiB to send
   running for: 1 day 2 hours
   dropped: auth 1, no_route 3
+  put right: address 1, route 12
+  warning: another program keeps changing this: route 10.9.0.0/16
+  warning: not in the tunnel, another program's route: 10.8.0.0/16 via 192.0.2.1 dev eth0
 
 peer: storage
   state: established

@@ -37,6 +37,7 @@ func (c *contender) takes(l *load) bool { return len(c.only) == 0 || slices.Cont
 type variant struct {
 	*place
 	address  string // of b, inside
+	slow     string // of the slow spoke, inside
 	innerMTU int
 	pids     []int // of the daemons
 	stop     func() error
@@ -92,7 +93,11 @@ func buildFathom(dir string, flags []string) (string, error) {
 }
 
 var noTunnel = contender{name: "no tunnel", colour: "#a6a6a6", start: func(at *place, _ programs) (*variant, error) {
-	return &variant{place: at, address: at.outerB, innerMTU: wideMTU, stop: func() error { return nil }, knows: always}, nil
+	v := &variant{place: at, address: at.outerB, innerMTU: wideMTU, stop: func() error { return nil }, knows: always}
+	if at.slow != nil {
+		v.slow = at.slow.outer
+	}
+	return v, nil
 }}
 
 func always(int) error { return nil }
@@ -127,7 +132,8 @@ func otherBuild(name, binary string) contender {
 	}}
 }
 
-// startFathom runs two gateways, and waits until they know all of their path.
+// startFathom runs the gateways of a place, and waits until they know all of their
+// paths.
 func startFathom(at *place, binary, dir, extra string) (v *variant, err error) {
 	// A new folder, since a gateway has a new key whenever it is made.
 	if dir, err = os.MkdirTemp(dir, "run"); err != nil {
@@ -141,15 +147,33 @@ func startFathom(at *place, binary, dir, extra string) (v *variant, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := a.Configure(extra, gateway.Peer{Gateway: b, Endpoint: fmt.Sprintf("%s:%d", at.outerB, gateway.Port)}); err != nil {
+	ends := []*gateway.Gateway{a, b}
+	peers := []gateway.Peer{{Gateway: b, Endpoint: fmt.Sprintf("%s:%d", at.outerB, gateway.Port)}}
+	v = &variant{place: at, address: "10.77.0.2"}
+	if at.slow != nil {
+		v.slow = "10.77.0.3"
+		c, err := gateway.New(at.slow.host, binary, dir, v.slow+"/24")
+		if err != nil {
+			return nil, err
+		}
+		if err := c.Configure(extra, gateway.Peer{Gateway: a, Endpoint: fmt.Sprintf("%s:%d", at.slow.outerA, gateway.Port)}); err != nil {
+			return nil, err
+		}
+		ends = append(ends, c)
+		peers = append(peers, gateway.Peer{Gateway: c, Endpoint: fmt.Sprintf("%s:%d", at.slow.outer, gateway.Port)})
+	}
+	if err := a.Configure(extra, peers...); err != nil {
 		return nil, err
 	}
 	if err := b.Configure(extra, gateway.Peer{Gateway: a, Endpoint: fmt.Sprintf("%s:%d", at.outerA, gateway.Port)}); err != nil {
 		return nil, err
 	}
-	ends := []*gateway.Gateway{a, b}
-	v = &variant{place: at, address: "10.77.0.2"}
-	stop := func() error { return errors.Join(a.Stop(), b.Stop()) }
+	stop := func() (err error) {
+		for _, g := range ends {
+			err = errors.Join(err, g.Stop())
+		}
+		return err
+	}
 	v.stop = stop
 	v.knows = func(mtu int) error {
 		for _, g := range ends {

@@ -4,7 +4,7 @@
 //
 //	go run ./test/bench [-rounds 5] [-time 2s] [-only REGEXP] [-also NAME=FILE] [-write FOLDER] [-judge]
 //
-// It takes about eleven minutes. With -write, the tables go to
+// It takes about fourteen minutes. With -write, the tables go to
 // FOLDER/benchmark.md and a picture to FOLDER/benchmark.svg; with -judge, a
 // target that is missed or not measured makes the exit code 1.
 //

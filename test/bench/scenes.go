@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"time"
 
 	"fathom/test/netlab"
@@ -24,6 +25,14 @@ type place struct {
 	outerB  string
 	setMTU  func(mtu int)   // of the path; nil where it cannot change
 	hideMTU func(hide bool) // keeps ICMP from telling of it
+
+	slow *spoke // a second peer of a; nil: there is none
+}
+
+// spoke is a host that a reaches by another link than b.
+type spoke struct {
+	host          *netlab.Host
+	outer, outerA string // its address, and that of a on its link
 }
 
 var scenes = []scene{
@@ -72,6 +81,12 @@ var scenes = []scene{
 		loads:      []*load{pingUnderLoad}, rounds: 3,
 	},
 	{
+		name: "hub", about: fmt.Sprintf("a cable to one peer, and to another a veth whose sending end is limited to %d Mbit/s by a token bucket with a queue of two seconds", slowPeerRate/1_000_000),
+		lay:        hub,
+		contenders: []contender{noTunnel, aes, wireguard},
+		loads:      []*load{besideSlowPeer}, rounds: 3,
+	},
+	{
 		name: "shrinking path", about: "two veths and a router, whose far side falls from 1500 to 1280 bytes in mid-transfer",
 		lay:        shrinkingPath,
 		contenders: []contender{aes, wireguard},
@@ -117,6 +132,15 @@ func limitedCable(lab *netlab.Lab) (*place, *netlab.Link) {
 func deepQueue(lab *netlab.Lab) *place {
 	at, link := limitedCable(lab)
 	link.A.LimitRate(slowRate, slowRate/8*4)
+	return at
+}
+
+func hub(lab *netlab.Lab) *place {
+	at := cable(lab, true)
+	c := lab.Host("c")
+	link := lab.Connect(at.a, c, netlab.LinkConfig{AddrA: netlab.Prefixes("10.2.0.1/24"), AddrB: netlab.Prefixes("10.2.0.2/24"), Offload: true})
+	link.A.LimitRate(slowPeerRate, slowPeerRate/8*2)
+	at.slow = &spoke{host: c, outer: "10.2.0.2", outerA: "10.2.0.1"}
 	return at
 }
 

@@ -74,6 +74,9 @@ var targets = []target{
 	beside("deep queue: delay that a transfer adds, beside wireguard-go", "deep queue", pingUnderLoad, aes, wireguard, added).most(1).within(1),
 	beside("deep queue: the transfer beside wireguard-go", "deep queue", pingUnderLoad, aes, wireguard, carried).least(1 - tolerance),
 
+	target{text: "beside a slow peer: share of the throughput that another keeps", what: at("hub", besideSlowPeer, aes, share)}.least(0.8),
+	target{text: "beside a slow peer: how much later the pings of another are answered, p99, ms", what: at("hub", besideSlowPeer, aes, later)}.most(5),
+
 	target{text: "1500 → 1280 in mid-transfer, with ICMP: settled throughput beside what the smaller packets cost", what: at("shrinking path", shrinkTold, aes, promised)}.least(1 - lostThen),
 	target{text: "1500 → 1280 in mid-transfer, without ICMP: the same", what: at("shrinking path", shrinkUntold, aes, promised)}.least(1 - lostThen),
 	target{text: "one TCP stream: MiB of a daemon", what: at("cable", oneStream, aes, memory)}.most(maxMemory),

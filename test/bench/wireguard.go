@@ -21,7 +21,7 @@ const wireguardModule = "golang.zx2c4.com/wireguard"
 // room for IPv6 outside.
 const wireguardMTU = 1420
 
-// wireguard runs wireguard-go on both hosts and configures it by its own
+// wireguard runs wireguard-go on all hosts and configures it by its own
 // socket.
 var wireguard = contender{name: reference, colour: "#c0504d", start: func(at *place, p programs) (v *variant, err error) {
 	v = &variant{place: at, address: "10.78.0.2", innerMTU: wireguardMTU, knows: always}
@@ -39,22 +39,20 @@ var wireguard = contender{name: reference, colour: "#c0504d", start: func(at *pl
 			stop()
 		}
 	}()
-	var keys [2]*ecdh.PrivateKey
-	for i := range keys {
-		if keys[i], err = ecdh.X25519().GenerateKey(rand.Reader); err != nil {
+	ends := []*wireguardEnd{
+		{host: at.a, device: "wgbencha", address: "10.78.0.1"},
+		{host: at.b, device: "wgbenchb", address: v.address, endpoint: at.outerB, hub: at.outerA},
+	}
+	if at.slow != nil {
+		v.slow = "10.78.0.3"
+		ends = append(ends, &wireguardEnd{host: at.slow.host, device: "wgbenchc", address: v.slow, endpoint: at.slow.outer, hub: at.slow.outerA})
+	}
+	for _, end := range ends {
+		if end.key, err = ecdh.X25519().GenerateKey(rand.Reader); err != nil {
 			return nil, err
 		}
 	}
-	for _, end := range []struct {
-		host             *netlab.Host
-		device           string
-		key, other       *ecdh.PrivateKey
-		endpoint         string
-		address, allowed string
-	}{
-		{at.a, "wgbencha", keys[0], keys[1], at.outerB, "10.78.0.1/24", "10.78.0.2/32"},
-		{at.b, "wgbenchb", keys[1], keys[0], at.outerA, "10.78.0.2/24", "10.78.0.1/32"},
-	} {
+	for i, end := range ends {
 		c := end.host.Command(p.wireguard, "-f", end.device)
 		var log bytes.Buffer
 		c.Stdout, c.Stderr = &log, &log
@@ -64,18 +62,38 @@ var wireguard = contender{name: reference, colour: "#c0504d", start: func(at *pl
 		running = append(running, c)
 		v.pids = append(v.pids, c.Process.Pid)
 		device := end.host.AwaitInterface(end.device, 5*time.Second)
-		text := fmt.Sprintf("set=1\nprivate_key=%s\nlisten_port=51820\npublic_key=%s\nendpoint=%s:51820\nallowed_ip=%s\n\n",
-			hex.EncodeToString(end.key.Bytes()), hex.EncodeToString(end.other.PublicKey().Bytes()), end.endpoint, end.allowed)
-		if err := configureWireguard(end.device, text); err != nil {
+		text := fmt.Sprintf("set=1\nprivate_key=%s\nlisten_port=51820\n", hex.EncodeToString(end.key.Bytes()))
+		if i == 0 {
+			for _, spoke := range ends[1:] {
+				text += spoke.peer(spoke.endpoint)
+			}
+		} else {
+			text += ends[0].peer(end.hub)
+		}
+		if err := configureWireguard(end.device, text+"\n"); err != nil {
 			return nil, fmt.Errorf("%w\n%s", err, &log)
 		}
 		device.SetMTU(wireguardMTU)
-		device.AddAddress(netlab.Prefixes(end.address)...)
+		device.AddAddress(netlab.Prefixes(end.address + "/24")...)
 		device.Up()
 	}
 	time.Sleep(settle)
 	return v, nil
 }}
+
+// wireguardEnd is a host that runs wireguard-go: a itself, the hub, or one of its
+// spokes.
+type wireguardEnd struct {
+	host            *netlab.Host
+	device, address string
+	endpoint, hub   string // of a spoke: where the hub finds it, and it the hub
+	key             *ecdh.PrivateKey
+}
+
+// peer names the end to another, with where that finds it.
+func (e *wireguardEnd) peer(endpoint string) string {
+	return fmt.Sprintf("public_key=%s\nendpoint=%s:51820\nallowed_ip=%s/32\n", hex.EncodeToString(e.key.PublicKey().Bytes()), endpoint, e.address)
+}
 
 func configureWireguard(device, text string) error {
 	path := "/var/run/wireguard/" + device + ".sock"

@@ -1,6 +1,9 @@
 package host
 
-import "net/netip"
+import (
+	"errors"
+	"net/netip"
+)
 
 // MinIPv6LinkMTU is the smallest MTU at which Linux keeps IPv6 on a link
 // (RFC 8200 section 5), in bytes.
@@ -18,6 +21,9 @@ type Route struct {
 	AdvMSS int
 }
 
+// ErrNoDevice: the interface does not exist and cannot be made again.
+var ErrNoDevice = errors.New("the interface does not exist")
+
 // Config is the first state of a Link.
 type Config struct {
 	// Addresses are those of the host on the interface, each with its network.
@@ -30,4 +36,10 @@ type Config struct {
 	// Mark is the fwmark of our sockets, by which rules tell their packets from
 	// others; 0 is none.
 	Mark uint32
+	// Remake makes the interface again after somebody has deleted it. Nil: it
+	// stays away.
+	Remake func() error
+	// KeepGuards leaves the guards of the routes in place when the Link is
+	// closed, so that what they cover goes nowhere until the next start.
+	KeepGuards bool
 }

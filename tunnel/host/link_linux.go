@@ -11,24 +11,34 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Link is the TUN device as the host sees it: its addresses, its MTU and the
-// routes into it. All of it disappears with the device, but stays on one that
-// is persistent. One goroutine uses it.
+// Link is the TUN device as the host sees it: its addresses, its MTU, the routes
+// into it and their guards. It knows what it is to have, and puts it right when
+// others have changed it: see Restore. All but the guards disappears with the
+// device, but stays on one that is persistent. One goroutine uses it.
 type Link struct {
+	name    string
+	config  Config
 	handle  *netlink.Handle
+	dumps   *netlink.Handle  // for requests whose answers the kernel filters
 	lookups *nl.SocketHandle // for what handle cannot ask
 	link    netlink.Link
-	mtu     int
-	mark    uint32                 // of our sockets
-	routes  map[netip.Prefix]Route // that were added
-	learnt  learnt                 // by Egress
+	gone    bool   // the interface; link is then what it was
+	mark    uint32 // of our sockets
+	wanted  wanted
+	learnt  learnt // by Egress
+	upkeep
 }
 
 // Attach finds the interface of a TUN device that is open, gives it its MTU and
 // its addresses, and sets it up.
 func Attach(name string, config Config) (_ *Link, err error) {
-	l := &Link{mark: config.Mark, routes: make(map[netip.Prefix]Route)}
+	l := &Link{name: name, config: config, mark: config.Mark, upkeep: newUpkeep()}
+	l.wanted = wanted{tableOf: l.tableOf, mtu: config.MTU, addresses: config.Addresses, routes: make(map[netip.Prefix]Route), guards: make(map[netip.Prefix]bool)}
 	if l.handle, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
+		return nil, fmt.Errorf("netlink: %w", err)
+	}
+	if l.dumps, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
+		l.handle.Close()
 		return nil, fmt.Errorf("netlink: %w", err)
 	}
 	l.lookups = new(nl.SocketHandle)
@@ -40,49 +50,198 @@ func Attach(name string, config Config) (_ *Link, err error) {
 	if l.lookups.Socket, err = nl.Subscribe(unix.NETLINK_ROUTE); err != nil {
 		return nil, fmt.Errorf("netlink: %w", err)
 	}
-	if l.link, err = l.handle.LinkByName(name); err != nil {
-		return nil, fmt.Errorf("find %s: %w", name, err)
-	}
-	if err = l.SetMTU(config.MTU); err != nil {
+	// Before Linux 4.20 the kernel does not filter, and this package does alone.
+	_ = l.dumps.SetStrictCheck(true)
+	if err = l.find(); err != nil {
 		return nil, err
 	}
-	if config.GSOMaxSize > 0 {
-		// Only for speed, and unknown to old kernels.
-		_ = l.handle.LinkSetGSOMaxSize(l.link, config.GSOMaxSize)
+	if err = l.applyMTU(); err != nil {
+		return nil, err
 	}
 	for _, prefix := range config.Addresses {
-		addr := &netlink.Addr{IPNet: ipNet(prefix)}
-		if prefix.Addr().Is6() {
-			addr.Flags = unix.IFA_F_NODAD // the link has no other host
-		}
-		// A persistent device may have it from the last time.
-		if err = l.handle.AddrReplace(l.link, addr); err != nil {
-			return nil, fmt.Errorf("add address %s to %s: %w", prefix, name, err)
+		if err = l.applyAddress(prefix); err != nil {
+			return nil, err
 		}
 	}
-	if err = l.handle.LinkSetUp(l.link); err != nil {
-		return nil, fmt.Errorf("set %s up: %w", name, err)
+	if err = l.applyUp(); err != nil {
+		return nil, err
 	}
 	return l, nil
 }
 
-// Close gives up the connection to the kernel. It leaves the interface, its
-// addresses and its routes alone: they end with the device.
+// find looks the interface up by its name, and tells the kernel how large its
+// superpackets may be.
+func (l *Link) find() error {
+	link, err := l.handle.LinkByName(l.name)
+	if err != nil {
+		return fmt.Errorf("find %s: %w", l.name, err)
+	}
+	l.link, l.gone = link, false
+	l.wanted.set(func() { l.wanted.index = link.Attrs().Index })
+	if l.config.GSOMaxSize > 0 {
+		// Only for speed, and unknown to old kernels.
+		_ = l.handle.LinkSetGSOMaxSize(link, l.config.GSOMaxSize)
+	}
+	return nil
+}
+
+// Close removes the guards, unless the Config keeps them, and gives up the
+// connection to the kernel. It leaves the interface, its addresses and its
+// routes alone: they end with the device.
 func (l *Link) Close() {
+	if !l.config.KeepGuards {
+		for _, prefix := range l.wanted.guarded() {
+			_ = l.handle.RouteDel(l.guardOf(prefix))
+		}
+	}
 	l.handle.Close()
+	l.dumps.Close()
 	l.lookups.Close()
 }
 
-// SetMTU changes the MTU of the interface, in bytes of an inner packet.
+// SetMTU changes the MTU of the interface, in bytes of an inner packet. While the
+// interface is gone, it is what Restore will give it.
 func (l *Link) SetMTU(mtu int) error {
-	if mtu == l.mtu {
+	if mtu == l.wanted.mtu {
 		return nil
 	}
-	if err := l.handle.LinkSetMTU(l.link, mtu); err != nil {
-		return fmt.Errorf("set MTU of %s to %d: %w", l.link.Attrs().Name, mtu, err)
+	l.wanted.set(func() { l.wanted.mtu = mtu })
+	if err := l.applyMTU(); !isGone(err) {
+		return err
 	}
-	l.mtu = mtu
 	return nil
+}
+
+// isGone reports whether a change failed since the interface, or its being up, is
+// gone: Restore makes up for it.
+func isGone(err error) bool {
+	return errors.Is(err, ErrNoDevice) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENETDOWN)
+}
+
+func (l *Link) applyMTU() error {
+	return l.apply(fmt.Sprintf("set its MTU to %d", l.wanted.mtu), func() error { return l.handle.LinkSetMTU(l.link, l.wanted.mtu) })
+}
+
+func (l *Link) applyUp() error {
+	return l.apply("set it up", func() error { return l.handle.LinkSetUp(l.link) })
+}
+
+func (l *Link) applyAddress(prefix netip.Prefix) error {
+	addr := &netlink.Addr{IPNet: ipNet(prefix)}
+	if prefix.Addr().Is6() {
+		addr.Flags = unix.IFA_F_NODAD // the link has no other host
+	}
+	// A persistent device may have it from the last time.
+	return l.apply(fmt.Sprintf("add address %s", prefix), func() error { return l.handle.AddrReplace(l.link, addr) })
+}
+
+// apply makes a change to the interface, which may be gone.
+func (l *Link) apply(what string, change func() error) error {
+	err := ErrNoDevice
+	if !l.gone {
+		err = change()
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %s: %w", l.name, what, err)
+	}
+	return nil
+}
+
+// maxRouteMTU and maxRouteAdvMSS are the largest metrics that the kernel keeps
+// (ip_metrics_convert), in bytes.
+const maxRouteMTU, maxRouteAdvMSS = 65535 - 15, 65535 - 40
+
+// Route leads a prefix into the device; one that is there already gets the new
+// metrics. A route to the prefix that leads elsewhere is an error and stays as it
+// is, and the prefix is not wanted any more. Of IPv6 routes, which may share a
+// prefix, that concerns those with the default metric.
+func (l *Link) Route(r Route) error {
+	r.MTU, r.AdvMSS = min(r.MTU, maxRouteMTU), min(r.AdvMSS, maxRouteAdvMSS)
+	old, known := l.wanted.route(r.Prefix)
+	if known && old == r {
+		return nil
+	}
+	l.wanted.set(func() { l.wanted.routes[r.Prefix] = r })
+	if known && l.displaced[r.Prefix] != "" {
+		return nil // the route in its place is left alone
+	}
+	err := l.applyRoute(r, known)
+	if isGone(err) {
+		return nil
+	}
+	if err != nil && !known {
+		l.wanted.set(func() { delete(l.wanted.routes, r.Prefix) })
+	}
+	return err
+}
+
+// errElsewhere: the host has a route to the prefix that leads elsewhere.
+var errElsewhere = errors.New("the host has a route to the same prefix through another interface; remove it, or set tunnel.routes = false and add your own")
+
+// applyRoute adds the route, or replaces it if it is known to be ours.
+func (l *Link) applyRoute(r Route, ours bool) error {
+	if l.gone {
+		return fmt.Errorf("add route to %s: %w", r.Prefix, ErrNoDevice)
+	}
+	route := l.netlinkRoute(r)
+	var err error
+	if ours {
+		err = l.handle.RouteReplace(route)
+	} else {
+		err = l.handle.RouteAdd(route)
+	}
+	if errors.Is(err, unix.EEXIST) {
+		if !l.owns(route) {
+			return fmt.Errorf("add route to %s: %w", r.Prefix, errElsewhere)
+		}
+		err = l.handle.RouteReplace(route)
+	}
+	if err != nil {
+		return fmt.Errorf("add route to %s: %w", r.Prefix, err)
+	}
+	return nil
+}
+
+func (l *Link) netlinkRoute(r Route) *netlink.Route {
+	route := &netlink.Route{LinkIndex: l.link.Attrs().Index, Dst: ipNet(r.Prefix), Table: l.tableOf(r.Prefix), MTU: r.MTU, AdvMSS: r.AdvMSS, Protocol: unix.RTPROT_STATIC}
+	if r.Prefix.Addr().Is4() {
+		route.Scope = netlink.SCOPE_LINK
+	}
+	return route
+}
+
+// tableOf returns the table of the route and the guard to a prefix.
+func (l *Link) tableOf(netip.Prefix) int { return unix.RT_TABLE_MAIN }
+
+// owns reports whether the route to r's prefix in its table leads into the
+// device: the kernel adds one for each address of the device. A guard counts
+// for nothing.
+func (l *Link) owns(r *netlink.Route) bool {
+	found, err := l.routesTo(r.Dst, r.Table)
+	if err != nil {
+		return false
+	}
+	for _, f := range found {
+		if f.LinkIndex != r.LinkIndex {
+			return false
+		}
+	}
+	return len(found) > 0
+}
+
+// routesTo returns a table's routes to exactly a prefix, without guards.
+func (l *Link) routesTo(dst *net.IPNet, table int) (list []netlink.Route, err error) {
+	family := netlink.FAMILY_V4
+	if dst.IP.To4() == nil {
+		family = netlink.FAMILY_V6
+	}
+	found, err := l.handle.RouteListFiltered(family, &netlink.Route{Dst: dst, Table: table}, netlink.RT_FILTER_DST|netlink.RT_FILTER_TABLE)
+	for _, f := range found {
+		if !isGuard(&f) {
+			list = append(list, f)
+		}
+	}
+	return list, err
 }
 
 // LargestMTU returns the largest MTU of the host's other interfaces that are
@@ -103,58 +262,31 @@ func (l *Link) LargestMTU() (largest int, err error) {
 	return largest, nil
 }
 
-// Route leads a prefix into the device; a route that is there already is
-// replaced. A route to the prefix that leads elsewhere is an error and stays as
-// it is. Of IPv6 routes, which may share a prefix, that concerns those with the
-// default metric.
-func (l *Link) Route(route Route) error {
-	prefix := route.Prefix
-	old, known := l.routes[prefix]
-	if known && old == route {
-		return nil
-	}
-	r := &netlink.Route{LinkIndex: l.link.Attrs().Index, Dst: ipNet(prefix), MTU: route.MTU, AdvMSS: route.AdvMSS, Protocol: unix.RTPROT_STATIC}
-	if prefix.Addr().Is4() {
-		r.Scope = netlink.SCOPE_LINK
-	}
-	var err error
-	if known {
-		err = l.handle.RouteReplace(r)
-	} else {
-		err = l.handle.RouteAdd(r)
-	}
-	if errors.Is(err, unix.EEXIST) {
-		if !l.owns(r) {
-			return fmt.Errorf("add route to %s: the host has one to the same prefix through another interface; remove it, or set tunnel.routes = false and add your own", prefix)
-		}
-		err = l.handle.RouteReplace(r)
-	}
-	if err != nil {
-		return fmt.Errorf("add route to %s: %w", prefix, err)
-	}
-	l.routes[prefix] = route
-	return nil
-}
-
-// owns reports whether the main table's route to r's prefix leads into the
-// device: the kernel adds one for each address of the device.
-func (l *Link) owns(r *netlink.Route) bool {
-	family := netlink.FAMILY_V4
-	if r.Dst.IP.To4() == nil {
-		family = netlink.FAMILY_V6
-	}
-	found, err := l.handle.RouteListFiltered(family, &netlink.Route{Dst: r.Dst, Table: unix.RT_TABLE_MAIN}, netlink.RT_FILTER_DST|netlink.RT_FILTER_TABLE)
-	if err != nil {
-		return false
-	}
-	for _, f := range found {
-		if f.LinkIndex != r.LinkIndex {
-			return false
-		}
-	}
-	return len(found) > 0
-}
-
 func ipNet(p netip.Prefix) *net.IPNet {
 	return &net.IPNet{IP: net.IP(p.Addr().AsSlice()), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
+}
+
+// familyOf returns the address family of a prefix, in netlink's terms.
+func familyOf(prefix netip.Prefix) int {
+	if prefix.Addr().Is6() {
+		return netlink.FAMILY_V6
+	}
+	return netlink.FAMILY_V4
+}
+
+// prefixOf is the inverse of ipNet; false for what is no IP network. The kernel
+// leaves out the destination of a default route.
+func prefixOf(n *net.IPNet, family int) (netip.Prefix, bool) {
+	if n == nil {
+		if family == netlink.FAMILY_V4 {
+			return netip.PrefixFrom(netip.IPv4Unspecified(), 0), true
+		}
+		return netip.PrefixFrom(netip.IPv6Unspecified(), 0), true
+	}
+	addr, ok := netip.AddrFromSlice(n.IP)
+	bits, size := n.Mask.Size()
+	if !ok || size != addr.BitLen() {
+		return netip.Prefix{}, false
+	}
+	return netip.PrefixFrom(addr, bits), true
 }

@@ -2,10 +2,14 @@
 
 package host
 
-import "errors"
+import (
+	"errors"
+	"net/netip"
+	"time"
+)
 
 // Link exists on Linux only.
-type Link struct{}
+type Link struct{ upkeep }
 
 // Attach returns errors.ErrUnsupported.
 func Attach(string, Config) (*Link, error) { return nil, errors.ErrUnsupported }
@@ -16,6 +20,9 @@ func (*Link) SetMTU(int) error { return errors.ErrUnsupported }
 // Route returns errors.ErrUnsupported.
 func (*Link) Route(Route) error { return errors.ErrUnsupported }
 
+// Guard returns errors.ErrUnsupported.
+func (*Link) Guard(netip.Prefix) error { return errors.ErrUnsupported }
+
 // LargestMTU returns errors.ErrUnsupported.
 func (*Link) LargestMTU() (int, error) { return 0, errors.ErrUnsupported }
 
@@ -24,6 +31,12 @@ func (*Link) Egress(Flow) (Egress, error) { return Egress{}, errors.ErrUnsupport
 
 // Forget does nothing.
 func (*Link) Forget() {}
+
+// Watch returns errors.ErrUnsupported.
+func (*Link) Watch(chan<- struct{}, *Changes) (*Watcher, error) { return nil, errors.ErrUnsupported }
+
+// Restore does nothing.
+func (*Link) Restore(time.Time) ([]Repair, time.Time) { return nil, time.Time{} }
 
 // Close does nothing.
 func (*Link) Close() {}

@@ -81,13 +81,16 @@ func TestWatchTellsOfChanges(t *testing.T) {
 		{"an IPv6 route", func(t *testing.T) error { return route(t, "2001:db8::/64") }, "2001:db8::1", spared},
 		{"an IPv4 default route", func(t *testing.T) error { return route(t, "0.0.0.0/0") }, "192.0.2.1", "2001:db8::1"},
 		{"an IPv6 default route", func(t *testing.T) error { return route(t, "::/0") }, "2001:db8::1", "192.0.2.1"},
+		{"an address", func(t *testing.T) error {
+			return netlink.AddrAdd(loopback(t), &netlink.Addr{IPNet: ipNet(netip.MustParsePrefix("192.0.2.1/32"))})
+		}, concerned, ""},
 		{"an IPv4 rule", func(t *testing.T) error { return rule(unix.AF_INET) }, concerned, ""},
 		{"an IPv6 rule", func(t *testing.T) error { return rule(unix.AF_INET6) }, concerned, ""},
 	} {
 		t.Run(test.of, func(t *testing.T) {
 			inHost(t, func() error {
 				changes := NewChanges()
-				w, err := Watch(changes)
+				w, err := new(Link).Watch(nil, changes)
 				if err != nil {
 					return err
 				}
@@ -144,7 +147,7 @@ func TestAWatchOutlivesAnOverflow(t *testing.T) {
 		same.Close()
 
 		changes := NewChanges()
-		w := watch(socket, changes)
+		w := watch(socket, new(wanted).judge, new(throttle), changes)
 		if !expect(t, changes, "the overflow").Concerns(netip.MustParseAddr("192.0.2.1")) {
 			t.Error("what was dropped may concern anything")
 		}
@@ -167,7 +170,7 @@ func TestACloseEndsAWatch(t *testing.T) {
 		lo := loopback(t)
 		before := openSockets(t)
 		for n := range 20 {
-			w, err := Watch(NewChanges())
+			w, err := new(Link).Watch(nil, NewChanges())
 			if err != nil {
 				return err
 			}

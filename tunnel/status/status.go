@@ -16,6 +16,7 @@ type Status struct {
 	MTU       int            `json:"mtu"`        // of the TUN device: bytes of an inner packet
 	Started   time.Time      `json:"started"`
 	Offload   Offload        `json:"offload"`
+	Host      Host           `json:"host"`
 	// Dropped counts, by reason, the dropped packets that belong to no known
 	// peer.
 	Dropped map[string]uint64 `json:"dropped"`
@@ -30,6 +31,20 @@ func (s *Status) Up() bool {
 		}
 	}
 	return true
+}
+
+// Host tells what other programs have done to what belongs to the tunnel: its
+// device, addresses and routes.
+type Host struct {
+	// Repaired counts what was put right: "device", "mtu", "up", "address",
+	// "route" and "guard".
+	Repaired map[string]uint64 `json:"repaired"`
+	// Contested is what another program keeps changing, so that it is put right
+	// ever less often.
+	Contested []string `json:"contested,omitempty"`
+	// Displaced are the routes that another program has put in place of the
+	// tunnel's, which are left alone.
+	Displaced []string `json:"displaced,omitempty"`
 }
 
 // Offload tells what the kernel does for the tunnel.

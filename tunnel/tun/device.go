@@ -2,7 +2,11 @@ package tun
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
 
 	wgtun "golang.zx2c4.com/wireguard/tun"
 
@@ -51,11 +55,44 @@ type Writer interface {
 
 // Device is an open TUN device with all its queues.
 type Device struct {
-	library   wgtun.Device // with the first queue
-	others    []*os.File   // the queues but the first
 	features  Features
 	readers   []Reader // one a queue
 	newWriter func() Writer
+	// remake opens the device again; nil: it cannot be.
+	remake func() (*opening, Features, error)
+
+	current atomic.Pointer[opening]
+	mu      sync.Mutex // one Reopen or Close at a time
+	closed  bool       // guarded by mu
+}
+
+// opening is the device as it was opened once. Somebody may delete the
+// interface; its files then are of no use, and Reopen replaces them as a whole.
+type opening struct {
+	library wgtun.Device      // with the first queue
+	others  []*os.File        // the queues but the first
+	queues  []syscall.RawConn // all, where there are superpackets
+	ended   chan struct{}     // closed when it is closed, behind its successor
+}
+
+// close closes all queues, which ends every Read.
+func (o *opening) close() error {
+	err := o.library.Close()
+	for _, f := range o.others {
+		err = errors.Join(err, f.Close())
+	}
+	close(o.ended)
+	return err
+}
+
+// after returns the opening that replaces one whose files have failed, and waits
+// for it; nil if the device is closed instead.
+func (d *Device) after(o *opening) *opening {
+	<-o.ended
+	if next := d.current.Load(); next != o {
+		return next
+	}
+	return nil
 }
 
 // Readers returns the reader of each queue. Each gets the packets of some of
@@ -72,14 +109,40 @@ func (d *Device) Features() Features { return d.features }
 func (d *Device) Queues() int { return len(d.readers) }
 
 // MTU returns the MTU of the interface, in bytes of an inner packet.
-func (d *Device) MTU() (int, error) { return d.library.MTU() }
+func (d *Device) MTU() (int, error) { return d.current.Load().library.MTU() }
+
+// Reopen makes the interface again after somebody has deleted it, with as many
+// queues and the same features. Readers and Writers go on with the new one: until
+// then a Read that waits goes on waiting, and a Write is an error.
+func (d *Device) Reopen() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return os.ErrClosed
+	}
+	if d.remake == nil {
+		return fmt.Errorf("make the TUN device again: %w", errors.ErrUnsupported)
+	}
+	next, features, err := d.remake()
+	if err != nil {
+		return err
+	}
+	if features != d.features {
+		next.close()
+		return errors.New("the TUN device has other features than before")
+	}
+	d.current.Swap(next).close()
+	return nil
+}
 
 // Close closes all queues, which ends every Read. The interface disappears from
 // the host, unless it is persistent.
 func (d *Device) Close() error {
-	err := d.library.Close()
-	for _, f := range d.others {
-		err = errors.Join(err, f.Close())
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return os.ErrClosed
 	}
-	return err
+	d.closed = true
+	return d.current.Load().close()
 }

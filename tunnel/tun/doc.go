@@ -16,6 +16,9 @@
 // virtio_net_hdr before it (inner.Offload). A device has several queues only
 // where it has superpackets.
 //
+// Somebody may delete the interface: Device.Reopen makes it again, and Readers
+// and Writers go on with it.
+//
 // Open works on Linux. Wrap works everywhere, with a device of the library's.
 // Addresses, routes and MTU of the interface are the business of package host.
 package tun

@@ -22,12 +22,32 @@ func Open(name string, config Config) (*Device, error) {
 // refuse.
 func open(name string, shapes []shape) (d *Device, err error) {
 	for _, s := range shapes {
-		if d, err = s.open(name); !refused(err) {
+		if d, err = s.device(name); !refused(err) {
 			break
 		}
 	}
 	if err != nil {
 		return nil, openError(name, err)
+	}
+	return d, nil
+}
+
+// device makes the device in this shape, in which it can be made again.
+func (s shape) device(name string) (*Device, error) {
+	o, features, err := s.open(name)
+	if err != nil {
+		return nil, err
+	}
+	d := Wrap(o.library)
+	if features.TCP {
+		d = withSuperpackets(o, features)
+	}
+	d.remake = func() (*opening, Features, error) {
+		o, features, err := s.open(name)
+		if err != nil {
+			return nil, Features{}, openError(name, err)
+		}
+		return o, features, nil
 	}
 	return d, nil
 }
@@ -58,7 +78,7 @@ func refused(err error) bool {
 }
 
 // open makes the device in this shape or not at all.
-func (s shape) open(name string) (_ *Device, err error) {
+func (s shape) open(name string) (_ *opening, features Features, err error) {
 	var fds []int // those that are ours to close
 	defer func() {
 		if err != nil {
@@ -71,19 +91,18 @@ func (s shape) open(name string) (_ *Device, err error) {
 	for range s.queues {
 		fd, err := openNext(name, s.flags)
 		if err != nil {
-			return nil, err
+			return nil, Features{}, err
 		}
 		fds = append(fds, fd)
 		openNext = openQueue
 	}
-	var features Features
 	if s.flags&unix.IFF_VNET_HDR != 0 {
 		// A persistent device may have had headers of another size.
 		if err = unix.IoctlSetPointerInt(fds[0], unix.TUNSETVNETHDRSZ, inner.OffloadSize); err != nil {
-			return nil, fmt.Errorf("size of virtio_net_hdr: %w", err)
+			return nil, Features{}, fmt.Errorf("size of virtio_net_hdr: %w", err)
 		}
 		if features, err = askForSuperpackets(fds[0]); err != nil {
-			return nil, err
+			return nil, Features{}, err
 		}
 	} else {
 		// A persistent device still has what was asked for the last time.
@@ -95,21 +114,20 @@ func (s shape) open(name string) (_ *Device, err error) {
 	fds = fds[1:] // the first belongs to a file of the library, even if it fails
 	library, _, err := wgtun.CreateUnmonitoredTUNFromFD(first)
 	if err != nil {
-		return nil, fmt.Errorf("TUN device: %v", err) // whatever it is, no refusal of the shape
+		return nil, Features{}, fmt.Errorf("TUN device: %v", err) // whatever it is, no refusal of the shape
 	}
-	if !features.TCP {
-		return Wrap(library), nil // there is one queue
-	}
-	d := &Device{library: library}
+	o := &opening{library: library, ended: make(chan struct{})}
 	for _, fd := range fds {
-		d.others = append(d.others, os.NewFile(uintptr(fd), cloneDevice))
+		o.others = append(o.others, os.NewFile(uintptr(fd), cloneDevice))
 	}
-	fds = nil // all belong to files of the device
-	if err = d.useSuperpackets(features); err != nil {
-		d.Close()
-		return nil, err
+	fds = nil // all belong to files of the opening
+	if features.TCP {
+		if err = o.findQueues(); err != nil {
+			o.close()
+			return nil, Features{}, err
+		}
 	}
-	return d, nil
+	return o, features, nil
 }
 
 // openError says what to do about a TUN device that cannot be made.

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"fathom/test/netlab"
@@ -42,14 +44,6 @@ func makePersistent(t *testing.T, name string, flags uint16) {
 func exchanges(t *testing.T, on *netlab.Host, d *Device) {
 	t.Helper()
 	t.Cleanup(func() { d.Close() })
-	link, err := host.Attach("fathom0", host.Config{Addresses: netlab.Prefixes("10.9.0.1/24", "fd09::1/64"), MTU: 1438})
-	if err != nil {
-		t.Fatal(err)
-	}
-	link.Close()
-	if mtu, err := d.MTU(); mtu != 1438 || err != nil {
-		t.Errorf("MTU %d, %v", mtu, err)
-	}
 	readers := d.Readers()
 	if len(readers) != d.Queues() {
 		t.Errorf("%d readers of %d queues", len(readers), d.Queues())
@@ -73,6 +67,20 @@ func exchanges(t *testing.T, on *netlab.Host, d *Device) {
 			}
 		}()
 	}
+	exchange(t, on)
+	if mtu, err := d.MTU(); mtu != 1438 || err != nil {
+		t.Errorf("MTU %d, %v", mtu, err)
+	}
+}
+
+// exchange gives the device its addresses, and lets the host talk to itself.
+func exchange(t *testing.T, on *netlab.Host) {
+	t.Helper()
+	link, err := host.Attach("fathom0", host.Config{Addresses: netlab.Prefixes("10.9.0.1/24", "fd09::1/64"), MTU: 1438})
+	if err != nil {
+		t.Fatal(err)
+	}
+	link.Close()
 	for flow := range 8 {
 		conn, err := on.Dial("udp", "10.9.0.2:7")
 		if err != nil {
@@ -232,7 +240,7 @@ func TestWithoutSuperpackets(t *testing.T) {
 				for i := range shapes {
 					if shapes[i].flags&unix.IFF_VNET_HDR != 0 {
 						shapes[i].flags |= refusedFlag
-						_, err := shapes[i].open("fathom0")
+						_, _, err := shapes[i].open("fathom0")
 						if errors.Is(err, unix.EPERM) {
 							labtest.Missing(t, fmt.Errorf("root outside of a user namespace, for IFF_NAPI_FRAGS: %w", err))
 						}
@@ -248,6 +256,48 @@ func TestWithoutSuperpackets(t *testing.T) {
 				exchanges(t, on, d)
 				if d.Queues() != 1 || d.Features() != (Features{}) {
 					t.Errorf("%d queues, %+v", d.Queues(), d.Features())
+				}
+			})
+		})
+	}
+}
+
+// TestADeletedDeviceIsMadeAgain, and who reads and writes goes on with it.
+func TestADeletedDeviceIsMadeAgain(t *testing.T) {
+	for _, config := range []Config{{Offload: true, Queues: 4}, {Offload: true, Queues: 1}, {Queues: 1}} {
+		t.Run(fmt.Sprintf("%+v", config), func(t *testing.T) {
+			inHost(t, func(on *netlab.Host) {
+				d, err := Open("fathom0", config)
+				if err != nil {
+					t.Fatal(err)
+				}
+				exchanges(t, on, d) // its readers and writers stay
+				queues := d.Queues()
+				for range 3 {
+					link, err := netlink.LinkByName("fathom0")
+					if err == nil {
+						err = netlink.LinkDel(link)
+					}
+					if err != nil {
+						t.Fatal(err)
+					}
+					if err := d.Reopen(); err != nil {
+						t.Fatal(err)
+					}
+					exchange(t, on)
+					if n := queuesOf("fathom0"); config.Queues > 1 && n != queues || d.Queues() != queues {
+						t.Errorf("%d queues, before %d", n, queues)
+					}
+				}
+				if err := d.Reopen(); !errors.Is(err, unix.EBUSY) {
+					t.Errorf("error %v of a device that is there", err)
+				}
+				exchange(t, on)
+				if err := d.Close(); err != nil {
+					t.Error(err)
+				}
+				if err := d.Reopen(); !errors.Is(err, os.ErrClosed) {
+					t.Errorf("after Close: error %v", err)
 				}
 			})
 		})

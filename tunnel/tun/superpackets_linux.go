@@ -1,6 +1,7 @@
 package tun
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"syscall"
@@ -11,21 +12,44 @@ import (
 	"fathom/tunnel/inner"
 )
 
-// useSuperpackets makes the readers and writers of a device whose queues have a
-// virtio_net_hdr before each packet.
-func (d *Device) useSuperpackets(features Features) error {
-	queues := make([]syscall.RawConn, 0, 1+len(d.others))
-	for _, f := range append([]*os.File{d.library.File()}, d.others...) {
+// findQueues finds the queues of an opening, which have a virtio_net_hdr before
+// each packet.
+func (o *opening) findQueues() error {
+	for _, f := range append([]*os.File{o.library.File()}, o.others...) {
 		raw, err := f.SyscallConn()
 		if err != nil {
 			return fmt.Errorf("TUN device: %w", err)
 		}
-		queues = append(queues, raw)
-		d.readers = append(d.readers, newSuperReader(raw))
+		o.queues = append(o.queues, raw)
 	}
-	d.features = features
-	d.newWriter = func() Writer { return newSuperWriter(queues) }
 	return nil
+}
+
+// withSuperpackets makes a Device with the readers and writers of superpackets.
+func withSuperpackets(o *opening, features Features) *Device {
+	d := &Device{features: features}
+	d.current.Store(o)
+	for i := range o.queues {
+		d.readers = append(d.readers, newSuperReader(d, i))
+	}
+	d.newWriter = func() Writer { return newSuperWriter(d) }
+	return d
+}
+
+// isGone reports whether a read failed since the file is closed or its interface
+// was deleted. The library, and the runtime's poller, say the latter in words of
+// their own.
+func (o *opening) isGone(err error) bool {
+	file := o.library.File()
+	if file == nil || errors.Is(err, os.ErrClosed) {
+		return errors.Is(err, os.ErrClosed)
+	}
+	raw, cerr := file.SyscallConn()
+	if cerr != nil {
+		return true
+	}
+	cerr = raw.Control(func(fd uintptr) { err = unix.IoctlIfreq(int(fd), unix.TUNGETIFF, new(unix.Ifreq)) })
+	return cerr != nil || errors.Is(err, unix.EBADFD)
 }
 
 // askForSuperpackets asks the kernel for superpackets, and returns which it
@@ -45,8 +69,11 @@ func askForSuperpackets(fd int) (Features, error) {
 // superReader reads with system calls that do not block, and waits by the
 // runtime's poller.
 type superReader struct {
-	raw    syscall.RawConn
-	buffer []byte
+	device  *Device
+	opening *opening
+	index   int             // of the queue
+	raw     syscall.RawConn // the queue
+	buffer  []byte
 
 	// What the system call gets from and leaves for Read; the closure is made
 	// once, since a new one for each call would be an allocation.
@@ -56,19 +83,31 @@ type superReader struct {
 	errno unix.Errno
 }
 
-func newSuperReader(queue syscall.RawConn) *superReader {
-	r := &superReader{raw: queue, buffer: make([]byte, inner.OffloadSize+maxPacket)}
+func newSuperReader(d *Device, index int) *superReader {
+	r := &superReader{device: d, index: index, buffer: make([]byte, inner.OffloadSize+maxPacket)}
 	r.call = r.once
+	r.use(d.current.Load())
 	return r
 }
+
+func (r *superReader) use(o *opening) { r.opening, r.raw = o, o.queues[r.index] }
 
 func (r *superReader) Read(wait bool) ([]byte, inner.Offload, error) {
 	for {
 		r.wait, r.n, r.errno = wait, 0, 0
-		if r.raw.Read(r.call) != nil {
-			return nil, inner.Offload{}, os.ErrClosed // the only reason there is
-		}
+		err := r.raw.Read(r.call)
 		switch {
+		case err != nil || r.errno == unix.EBADFD || r.errno == unix.EFAULT:
+			// The file is closed, or its interface was deleted. The poller may
+			// tell the latter first, with an error of its own.
+			if !wait {
+				return nil, inner.Offload{}, ErrEmpty
+			}
+			next := r.device.after(r.opening)
+			if next == nil {
+				return nil, inner.Offload{}, os.ErrClosed
+			}
+			r.use(next)
 		case r.errno == unix.EAGAIN:
 			return nil, inner.Offload{}, ErrEmpty
 		case r.errno != 0:
@@ -104,7 +143,8 @@ const maxParts = 128
 // superWriter writes a packet's parts with one system call. Each flow has its
 // queue, by which the kernel then sends the packets of the other direction.
 type superWriter struct {
-	queues  []syscall.RawConn
+	device  *Device
+	opening *opening
 	header  [inner.OffloadSize]byte
 	vectors [1 + maxParts]unix.Iovec
 	n       int
@@ -113,8 +153,8 @@ type superWriter struct {
 	errno unix.Errno
 }
 
-func newSuperWriter(queues []syscall.RawConn) *superWriter {
-	w := &superWriter{queues: queues}
+func newSuperWriter(d *Device) *superWriter {
+	w := &superWriter{device: d, opening: d.current.Load()}
 	w.call = w.once
 	return w
 }
@@ -129,9 +169,23 @@ func (w *superWriter) Write(parts [][]byte, o inner.Offload) error {
 		w.vectors[w.n].SetLen(len(part))
 		w.n++
 	}
-	queue := w.queues[0]
-	if n := len(w.queues); n > 1 && len(parts) > 0 {
-		queue = w.queues[inner.FlowHash(parts[0])%uint32(n)]
+	err := w.write(parts)
+	if err == nil {
+		return nil
+	}
+	if next := w.device.current.Load(); next != w.opening {
+		w.opening = next
+		return w.write(parts)
+	}
+	return err
+}
+
+// write writes the vectors to the queue of their flow.
+func (w *superWriter) write(parts [][]byte) error {
+	queues := w.opening.queues
+	queue := queues[0]
+	if n := len(queues); n > 1 && len(parts) > 0 {
+		queue = queues[inner.FlowHash(parts[0])%uint32(n)]
 	}
 	if err := queue.Write(w.call); err != nil {
 		return err

@@ -26,6 +26,10 @@ type Config struct {
 	Offload bool
 	// Sockets is how many sockets each address family gets, at least 1.
 	Sockets int
+	// Outlets is how many more sockets each address family gets to send by, so
+	// that a destination whose data fills one does not stop the others. They
+	// need two Sockets at least. 0: all data leaves by one socket.
+	Outlets int
 	// ReceiveBuffer and SendBuffer are asked for each socket, in bytes; 0 is a
 	// good default (DefaultReceiveBuffer). The kernel may grant less (net.core.rmem_max, wmem_max) to
 	// a process without CAP_NET_ADMIN.
@@ -79,10 +83,12 @@ type PTB struct {
 
 // OutboxConfig holds the settings of an Outbox and the functions that it calls.
 type OutboxConfig struct {
-	// Wait makes Flush wait while the socket is full. Without it, datagrams
-	// without room are refused with ErrFull. Outboxes that wait share the first
-	// socket of an address family; the others use the last, which has room when
-	// the first is full of data.
+	// Wait makes Flush wait while the socket is full, as long as data goes to one
+	// destination only. Of several destinations, one without room loses its
+	// datagrams, with ErrFull, if the Conn has outlets. Without Wait, all datagrams
+	// without room are refused with ErrFull. Outboxes that wait share the outlets of
+	// an address family; the others use its last socket, which has room when those
+	// are full of data.
 	Wait bool
 	// Max bounds the datagrams in the outbox; 0 is a good default.
 	Max int
@@ -95,6 +101,18 @@ type OutboxConfig struct {
 	// that it is used no more. Required.
 	NoSegmentation func(local netip.AddrPort, why error)
 }
+
+// Pressure is how much of its room a destination uses.
+type Pressure uint8
+
+const (
+	// Roomy: there is room, or Flush will wait for it.
+	Roomy Pressure = iota
+	// Crowded: more than half of the room is in use.
+	Crowded
+	// Full: what is put now would be refused with ErrFull.
+	Full
+)
 
 // Why datagrams were refused. Other errors are those of the system call.
 var (

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"net/netip"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -12,14 +13,19 @@ import (
 // of sockets. The kernel gives all datagrams from one place, and ICMP about what
 // went there, to the same socket, so that nothing is reordered.
 type Conn struct {
-	v4, v6 []*socket // empty where the host lacks the family or it was not asked for
+	v4, v6     []*socket // empty where the host lacks the family or it was not asked for
+	out4, out6 *outlets  // by which data leaves; nil where there is no socket
+	company    company
+	opened     time.Time
+	noOutlets  error // why there are fewer outlets than asked for
 }
 
 // Listen binds host (all addresses if it is invalid) and port, 0 for any. The error
-// is EADDRINUSE if another process uses the port.
+// is EADDRINUSE if another process uses the port, and says which if that is to be
+// seen. An address that the host does not have yet is no error: see Absent.
 func Listen(host netip.Addr, port uint16, cfg Config) (_ *Conn, err error) {
 	cfg = cfg.withDefaults()
-	c := new(Conn)
+	c := &Conn{opened: time.Now()}
 	defer func() {
 		if err != nil {
 			c.Close()
@@ -45,8 +51,22 @@ func Listen(host netip.Addr, port uint16, cfg Config) (_ *Conn, err error) {
 			return nil, err
 		}
 	}
+	for _, family := range []struct {
+		sockets []*socket
+		outlets **outlets
+	}{{c.v4, &c.out4}, {c.v6, &c.out6}} {
+		if len(family.sockets) > 0 {
+			var err error
+			if *family.outlets, err = newOutlets(family.sockets[0], host, cfg); err != nil {
+				c.noOutlets = errors.Join(c.noOutlets, err)
+			}
+		}
+	}
 	return c, nil
 }
+
+// now is the clock of outlets and company.
+func (c *Conn) now() time.Duration { return time.Since(c.opened) }
 
 // Inboxes returns an Inbox for each socket. It may be called once.
 func (c *Conn) Inboxes() (list []*Inbox) {
@@ -61,6 +81,14 @@ func (c *Conn) Addrs() (list []netip.AddrPort) {
 		list = append(list, family[0].addr())
 	}
 	return list
+}
+
+// Absent reports whether the host did not have the address when it was bound:
+// datagrams come and go once it has it.
+func (c *Conn) Absent() bool {
+	absent := false
+	c.each(func(s *socket) { absent = absent || s.absent })
+	return absent
 }
 
 // Offloads returns the offloads in use now: those that all sockets that carry data
@@ -78,25 +106,45 @@ func (c *Conn) Offloads() Offloads {
 	return o
 }
 
+// NoOutlets says why the host has granted fewer outlets than it was asked for, nil:
+// it has not.
+func (c *Conn) NoOutlets() error { return c.noOutlets }
+
 // Close ends all sockets, and with net.ErrClosed every call that waits for one.
 func (c *Conn) Close() {
 	c.each(func(s *socket) { s.conn.Close() })
+	for _, o := range []*outlets{c.out4, c.out6} {
+		if o != nil {
+			o.close()
+		}
+	}
 }
 
-// socketFor returns the socket by which an outbox sends to an address (see
-// OutboxConfig.Wait), nil if no socket has the address family.
-func (c *Conn) socketFor(to netip.Addr, waits bool) *socket {
-	family := c.v4
-	if to.Is6() {
-		family = c.v6
+// outletsOf returns the outlets of a socket's address family.
+func (c *Conn) outletsOf(s *socket) *outlets {
+	if s.v6 {
+		return c.out6
+	}
+	return c.out4
+}
+
+// socketFor returns the socket by which an outbox sends to a destination (see
+// OutboxConfig.Wait), nil if no socket has its address family.
+func (c *Conn) socketFor(to *Destination, waits bool) *socket {
+	family, list := c.v4, c.out4
+	if to.IPv6() {
+		family, list = c.v6, c.out6
 	}
 	switch {
 	case len(family) == 0:
 		return nil
-	case waits:
-		return family[0]
+	case !waits:
+		return family[len(family)-1]
 	}
-	return family[len(family)-1]
+	if own := to.own.Load(); own != nil {
+		return own
+	}
+	return list.common.Load()
 }
 
 func (c *Conn) families() (list [][]*socket) {

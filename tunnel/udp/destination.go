@@ -2,18 +2,19 @@ package udp
 
 import "net/netip"
 
-// A Destination is a place to send to. It is immutable.
+// A Destination is a place to send to. Where it is does not change.
 type Destination struct {
 	remote netip.AddrPort
 	local  netip.Addr
 	native
+	ownOutlet
 }
 
 // NewDestination returns the place remote, to which datagrams leave from the
 // host's address local. The kernel chooses the local address if local is invalid
 // or the host does not have it any more.
 func NewDestination(remote netip.AddrPort, local netip.Addr) *Destination {
-	return &Destination{remote, local, nativeOf(remote, local)}
+	return &Destination{remote: remote, local: local, native: nativeOf(remote, local)}
 }
 
 // Remote returns the address and port that datagrams go to.

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -16,6 +17,10 @@ type native struct {
 	sockaddr sockaddr
 	source   []byte
 }
+
+// ownOutlet is the outlet that carries data to one Destination only, nil while it
+// uses the common one: see outlets.
+type ownOutlet struct{ own atomic.Pointer[socket] }
 
 func nativeOf(remote netip.AddrPort, local netip.Addr) native {
 	return native{sockaddrOf(remote), sourceAncillary(local)}

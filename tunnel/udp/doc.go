@@ -14,6 +14,13 @@
 //	          a datagram
 //	batch     the messages of one system call
 //
+// # Outlets
+//
+// An outlet is a socket by which data leaves. There is a common one; the others only
+// send, and are lent to destinations that would otherwise stop all others. What is
+// done about a full socket is in remedy.go, who has which outlet in
+// outlets_linux.go, how much may wait in one in gauge.go.
+//
 // # Refusals
 //
 // The kernel reports an ICMP error by failing a call that has nothing to do with

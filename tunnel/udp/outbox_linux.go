@@ -53,6 +53,7 @@ type Outbox struct {
 	runs   []run
 	count  int  // of the datagrams that wait
 	waited bool // for a full socket, since Waited was asked
+	lost   int  // bytes of the batch that were refused
 
 	// The messages of one sendmmsg, and behind them the spare one.
 	headers  [batchSize + 1]mmsghdr
@@ -66,6 +67,10 @@ type Outbox struct {
 	first    int
 	end      int
 	errno    unix.Errno
+
+	// The same of measure.
+	callOutQ func(fd uintptr)
+	outQ     int32
 }
 
 // NewOutbox returns an empty one.
@@ -74,7 +79,7 @@ func (c *Conn) NewOutbox(config OutboxConfig) *Outbox {
 		config.Max = batchSize
 	}
 	o := &Outbox{config: config, conn: c, buffer: make([]byte, 0, BufferSize), runs: make([]run, 0, batchSize)}
-	o.call, o.callOnce = o.sendmmsg, func(fd uintptr) { o.sendmmsg(fd) }
+	o.call, o.callOnce, o.callOutQ = o.sendmmsg, func(fd uintptr) { o.sendmmsg(fd) }, o.siocoutq
 	return o
 }
 
@@ -126,6 +131,7 @@ func (o *Outbox) Waited() bool {
 // Flush sends everything, in order. The error is that of the last datagram that was
 // refused, after Refused was told; the others were sent all the same.
 func (o *Outbox) Flush() (refused error) {
+	now := o.conn.now()
 	for i, start := 0, 0; i < len(o.runs); {
 		s := o.socketOf(i)
 		if s == nil {
@@ -137,25 +143,41 @@ func (o *Outbox) Flush() (refused error) {
 		n := 0
 		for n < batchSize && i < len(o.runs) && o.socketOf(i) == s {
 			r := &o.runs[i]
+			if o.config.Wait {
+				o.conn.company.sees(r.to, now)
+			}
 			start = max(start, r.start)
 			end := r.end
 			if !s.gso.Load() {
 				end = min(start+r.segment, r.end)
 			}
-			o.prepare(n, message{i, start, end}, true)
+			o.prepare(s, n, message{i, start, end}, true)
 			n++
 			if start = end; start == r.end {
 				i++
 			}
 		}
+		own := o.owns(s)
+		if own {
+			o.measure(s)
+		}
+		o.lost = 0
+		taken := n
 		for next := 0; next < n; next = o.first + 1 {
 			errno := o.send(s, next, n)
 			if errno == 0 {
 				break
 			}
+			if m := o.messages[o.first]; errno == unix.EAGAIN && o.turnAway(s, o.runs[m.run].to) {
+				i, start, taken = m.run, m.start, o.first // and what is behind it
+				break
+			}
 			if err := o.retry(s, o.first, errno); err != nil {
 				refused = err
 			}
+		}
+		if own {
+			o.account(s, taken)
 		}
 	}
 	clear(o.runs) // the outbox keeps no owner alive
@@ -165,19 +187,21 @@ func (o *Outbox) Flush() (refused error) {
 
 // socketOf returns the socket by which a run leaves.
 func (o *Outbox) socketOf(i int) *socket {
-	return o.conn.socketFor(o.runs[i].to.remote.Addr(), o.config.Wait)
+	return o.conn.socketFor(o.runs[i].to, o.config.Wait)
 }
 
-// prepare fills in element n of the batch. With source it leaves from the address
-// that its destination names.
-func (o *Outbox) prepare(n int, m message, source bool) {
+// prepare fills in element n of the batch, for a socket. With source it leaves from
+// the address that its destination names.
+func (o *Outbox) prepare(s *socket, n int, m message, source bool) {
 	r := &o.runs[m.run]
 	o.messages[n] = m
 	o.vectors[n].Base = &o.buffer[m.start]
 	o.vectors[n].SetLen(m.end - m.start)
 	oob := o.control[n].bytes()[:0]
-	if source {
+	if source && r.to.source != nil {
 		oob = append(oob, r.to.source...)
+	} else {
+		oob = append(oob, s.source...)
 	}
 	if m.end-m.start > r.segment {
 		oob = appendSegment(oob, r.segment)
@@ -196,7 +220,7 @@ func (o *Outbox) prepare(n int, m message, source bool) {
 
 // send sends the messages from first to before end. On an error o.first is the
 // message that was refused; those before it were sent. EAGAIN says that the
-// socket is full and the outbox does not wait.
+// socket is full and not to be waited for.
 func (o *Outbox) send(s *socket, first, end int) unix.Errno {
 	o.first, o.end, o.errno = first, end, 0
 	if !o.config.Wait || s.full.Load() == 0 {
@@ -207,21 +231,21 @@ func (o *Outbox) send(s *socket, first, end int) unix.Errno {
 		if o.errno != 0 || o.first == end {
 			return o.errno
 		}
-		if !o.config.Wait {
-			return unix.EAGAIN
-		}
 	}
 	// One outbox waits at a time, and sends everything in it. Those that come
 	// meanwhile queue behind it: otherwise they would use up each bit of room that
 	// the socket has, and the kernel wakes the first only when half of the buffer
 	// is free. The queue is ours, since RawConn's lets an outbox in again before
 	// those that wait.
+	s.full.Add(1) // before remedy looks: outlets.spare looks in the other order
+	defer s.full.Add(-1)
+	if o.remedy(s) != wait {
+		return unix.EAGAIN
+	}
 	o.waited = true
-	s.full.Add(1)
 	s.turn.Lock()
 	err := s.raw.Write(o.call)
 	s.turn.Unlock()
-	s.full.Add(-1)
 	if err != nil {
 		return unix.EBADF
 	}

@@ -33,7 +33,7 @@ func (o *Outbox) retry(s *socket, n int, errno unix.Errno) error {
 	}
 	if r.to.source != nil && (errno == unix.EINVAL || errno == unix.EADDRNOTAVAIL || errno == unix.ENETUNREACH) {
 		// The host may have lost the address that the datagram is to leave from.
-		o.prepare(n, m, false)
+		o.prepare(s, n, m, false)
 		if o.send(s, n, n+1) == 0 {
 			return nil
 		}
@@ -102,7 +102,7 @@ func (o *Outbox) again(s *socket, n int) (errno unix.Errno, doubtful bool) {
 func (o *Outbox) singly(s *socket, i int) (refused error) {
 	r := &o.runs[i]
 	for start := r.start; start < r.end; start += r.segment {
-		o.prepare(spare, message{i, start, min(start+r.segment, r.end)}, true)
+		o.prepare(s, spare, message{i, start, min(start+r.segment, r.end)}, true)
 		errno, doubtful := o.again(s, spare)
 		if errno == 0 {
 			continue
@@ -120,6 +120,7 @@ func (o *Outbox) singly(s *socket, i int) (refused error) {
 
 // refuse tells of datagrams of a run that the kernel has refused, and returns why.
 func (o *Outbox) refuse(r *run, lost int, why error) error {
+	o.lost += lost * r.segment
 	o.config.Refused(r.owner, lost, r.segment, why)
 	return why
 }

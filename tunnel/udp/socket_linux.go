@@ -2,6 +2,7 @@ package udp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -20,9 +21,12 @@ type socket struct {
 	conn *net.UDPConn
 	raw  syscall.RawConn
 	v6   bool
+	// absent says that the host did not have the address when it was bound.
+	absent bool
 	// gso says that the kernel cuts one buffer into datagrams (UDP_SEGMENT).
-	// It is cleared when the device behind it turns out not to.
-	gso atomic.Bool
+	// It is cleared when the device behind it turns out not to. Outlets of one
+	// family share it.
+	gso *atomic.Bool
 	// full counts the outboxes that wait for room, or for their turn to do so. The
 	// turns come in order.
 	full atomic.Int32
@@ -31,6 +35,7 @@ type socket struct {
 	gro bool
 	// errors is what takes the ICMP messages out of the error queue.
 	errors errorQueue
+	outlet
 }
 
 // listenFamily opens the sockets of one family. The first is bound alone, so
@@ -61,11 +66,14 @@ func listenFamily(network string, host netip.Addr, port uint16, cfg Config) (soc
 }
 
 func listenSocket(network string, host netip.Addr, port uint16, shared bool, cfg Config) (*socket, error) {
-	s := &socket{v6: network == "udp6"}
+	s := &socket{v6: network == "udp6", gso: new(atomic.Bool)}
 	config := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
 		var err error
 		if cerr := raw.Control(func(fd uintptr) {
-			if err = s.setOptions(int(fd), cfg); err == nil && shared {
+			if err = s.setOptions(int(fd), cfg); err == nil && s.absent {
+				err = s.setFreebind(int(fd))
+			}
+			if err == nil && shared {
 				err = setReusePort(int(fd))
 			}
 		}); cerr != nil {
@@ -75,7 +83,13 @@ func listenSocket(network string, host netip.Addr, port uint16, shared bool, cfg
 	}}
 	address := net.JoinHostPort(host.String(), strconv.Itoa(int(port)))
 	conn, err := config.ListenPacket(context.Background(), network, address)
-	if err != nil {
+	if errors.Is(err, unix.EADDRNOTAVAIL) && !host.IsUnspecified() {
+		s.absent = true
+		conn, err = config.ListenPacket(context.Background(), network, address)
+	}
+	if errors.Is(err, unix.EADDRINUSE) {
+		return nil, fmt.Errorf("listen on UDP %s: %w (%s)", address, unix.EADDRINUSE, holderOf(port))
+	} else if err != nil {
 		return nil, fmt.Errorf("listen on UDP %s: %w", address, err)
 	}
 	s.conn = conn.(*net.UDPConn)
@@ -92,6 +106,18 @@ func (s *socket) share() (err error) {
 		return cerr
 	}
 	return err
+}
+
+// setFreebind lets the socket be bound to an address that the host does not have
+// yet. The kernel then receives and sends on it as soon as the host has it, as it
+// does when an address goes and comes back. To bind later, when the kernel tells
+// of the address, would be a second way to the same end, and leave the port to
+// others until then.
+func (s *socket) setFreebind(fd int) error {
+	if s.v6 {
+		return unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_FREEBIND, 1)
+	}
+	return unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_FREEBIND, 1)
 }
 
 func setReusePort(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1) }
@@ -131,15 +157,8 @@ func (s *socket) setOptions(fd int, cfg Config) error {
 			return fmt.Errorf("set %s: %w", option.name, err)
 		}
 	}
-	for _, b := range []struct{ force, ask, size int }{
-		{unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, cfg.ReceiveBuffer},
-		{unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, cfg.SendBuffer},
-	} {
-		if unix.SetsockoptInt(fd, unix.SOL_SOCKET, b.force, b.size) != nil {
-			// Not privileged: take what the limit allows.
-			_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, b.ask, b.size)
-		}
-	}
+	setBuffer(fd, unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, cfg.ReceiveBuffer)
+	setBuffer(fd, unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, cfg.SendBuffer)
 	if !cfg.Offload {
 		return nil
 	}
@@ -161,4 +180,18 @@ func (s *socket) buffers() (receive, send int) {
 	return receive / 2, send / 2
 }
 
-func (s *socket) addr() netip.AddrPort { return s.conn.LocalAddr().(*net.UDPAddr).AddrPort() }
+// addr returns where it listens. What an outlet sends comes from there, too.
+func (s *socket) addr() netip.AddrPort {
+	if s.listen.IsValid() {
+		return s.listen
+	}
+	return s.conn.LocalAddr().(*net.UDPAddr).AddrPort()
+}
+
+// setBuffer sets the size of a socket buffer in bytes. Who is not privileged gets
+// what the limit allows.
+func setBuffer(fd, force, ask, size int) {
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, force, size) != nil {
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, ask, size)
+	}
+}

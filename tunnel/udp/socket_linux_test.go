@@ -2,19 +2,25 @@ package udp
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"fathom/test/netlab"
+	"fathom/test/netlab/labtest"
 )
 
 // TestPeersAreSpreadOverSockets: each place has its socket, or packets of one
-// peer could overtake each other.
+// peer could overtake each other. Sockets that only send have none.
 func TestPeersAreSpreadOverSockets(t *testing.T) {
 	const queues, places, each = 4, 32, 5
-	s, err := Listen(loopback, 0, Config{DontFragment: true, Offload: true, Sockets: queues})
+	s, err := Listen(loopback, 0, Config{DontFragment: true, Offload: true, Sockets: queues, Outlets: 8})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,6 +86,100 @@ func TestAPortThatIsTakenIsAnError(t *testing.T) {
 		}
 		t.Errorf("error %v", err)
 	}
+	comm, cerr := os.ReadFile("/proc/self/comm")
+	if cerr != nil {
+		t.Fatal(cerr)
+	}
+	if us := fmt.Sprintf("(%s, process %d, has it", strings.TrimSpace(string(comm)), os.Getpid()); !strings.Contains(err.Error(), us) {
+		t.Errorf("%v, and not %s", err, us)
+	}
+}
+
+// TestAPortOfSomebodyUnseen has the usual suspect.
+func TestAPortOfSomebodyUnseen(t *testing.T) {
+	inHost(t, func(*netlab.Host) { // which has no such socket
+		for port, want := range map[uint16]string{4500: "charon", 4501: "another program"} {
+			if who := holderOf(port); !strings.Contains(who, want) {
+				t.Errorf("port %d: %s", port, who)
+			}
+		}
+	})
+}
+
+// TestListenBeforeTheAddress: what is bound to an address that the host does not
+// have receives and sends once it has it, and again after it was away.
+func TestListenBeforeTheAddress(t *testing.T) {
+	for _, prefix := range netlab.Prefixes("192.0.2.1/32", "2001:db8::1/128") {
+		t.Run(prefix.String(), func(t *testing.T) {
+			inHost(t, func(on *netlab.Host) {
+				c, err := Listen(prefix.Addr(), 0, Config{DontFragment: true, Offload: true, Sockets: 2})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.Close()
+				if !c.Absent() {
+					t.Error("the address is there")
+				}
+				lo := on.Interface("lo")
+				for range 2 {
+					lo.AddAddress(prefix)
+					exchange(t, c, on)
+					lo.RemoveAddress(prefix)
+				}
+				lo.AddAddress(prefix)
+				there, err := Listen(prefix.Addr(), 0, Config{Sockets: 2})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer there.Close()
+				if there.Absent() {
+					t.Error("the address is not there")
+				}
+			})
+		})
+	}
+}
+
+// inHost runs fn in a network namespace of its own.
+func inHost(t *testing.T, fn func(on *netlab.Host)) {
+	t.Helper()
+	on := labtest.New(t, netlab.Namespaces).Host("a")
+	if err := on.Do(func() error { fn(on); return nil }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// exchange sends a datagram to the Conn, from its host, and one back. A new IPv6
+// address takes a moment until it is reached.
+func exchange(t *testing.T, c *Conn, on *netlab.Host) {
+	t.Helper()
+	b := make([]byte, 16)
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+		far, err := on.Dial("udp", c.Addrs()[0].String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer far.Close()
+		if _, err := far.Write([]byte("there")); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range append(c.v4, c.v6...) { // it comes to one of them
+			s.conn.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+			n, from, err := s.conn.ReadFromUDPAddrPort(b)
+			if err != nil {
+				continue
+			}
+			if _, err := s.conn.WriteToUDPAddrPort(b[:n], from); err != nil {
+				t.Fatal(err)
+			}
+			far.SetReadDeadline(deadline)
+			if n, err := far.Read(b); err != nil || string(b[:n]) != "there" {
+				t.Fatalf("%q, %v", b[:n], err)
+			}
+			return
+		}
+	}
+	t.Fatal("nothing has come")
 }
 
 func TestTheSmallestBufferCounts(t *testing.T) {

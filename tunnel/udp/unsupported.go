@@ -13,6 +13,8 @@ type (
 	Inbox  struct{}
 	Outbox struct{}
 	native struct{}
+
+	ownOutlet struct{}
 )
 
 func nativeOf(netip.AddrPort, netip.Addr) native { return native{} }
@@ -25,8 +27,10 @@ func Listen(netip.Addr, uint16, Config) (*Conn, error) { return nil, errors.ErrU
 
 func (*Conn) Inboxes() []*Inbox              { return nil }
 func (*Conn) Addrs() []netip.AddrPort        { return nil }
+func (*Conn) Absent() bool                   { return false }
 func (*Conn) Offloads() Offloads             { return Offloads{} }
 func (*Conn) Close()                         {}
+func (*Conn) NoOutlets() error               { return nil }
 func (*Conn) NewOutbox(OutboxConfig) *Outbox { return nil }
 
 func (*Inbox) Receive(int, bool) (int, error) { return 0, errors.ErrUnsupported }
@@ -37,4 +41,5 @@ func (*Outbox) Free() int                         { return 0 }
 func (*Outbox) Room(int) []byte                   { return nil }
 func (*Outbox) Put(int, *Destination, uint8, any) {}
 func (*Outbox) Waited() bool                      { return false }
+func (*Outbox) Pressure(*Destination) Pressure    { return Roomy }
 func (*Outbox) Flush() error                      { return errors.ErrUnsupported }

@@ -1,0 +1,393 @@
+//go:build linux
+
+package test
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"fathom/test/gateway"
+	"fathom/test/netlab"
+	"fathom/test/netlab/labtest"
+	"fathom/test/tier"
+	"fathom/tunnel/status"
+)
+
+// networks behind gateway B, and a host in each.
+const (
+	farNet4, farNet6   = "10.88.2.0/24", "fd88:2::/64"
+	farHost4, farHost6 = "10.88.2.1", "fd88:2::1"
+)
+
+// newGatewayPair is a pair in which networks are behind gateway B. extra are more
+// lines of A's [tunnel] table.
+func newGatewayPair(t testing.TB, extra string) *pair {
+	t.Helper()
+	p := &pair{Routed: labtest.New(t).RoutedOver(linkConfig(nil, nil))}
+	p.a = newGateway(t, p.A, "10.77.0.1/24", "fd77::1/64")
+	p.b = newGateway(t, p.B, "10.77.0.2/24", "fd77::2/64")
+	p.B.Interface("lo").AddAddress(netlab.Prefixes(farHost4+"/32", farHost6+"/128")...)
+	check(t, p.a.Configure(extra, gateway.Peer{Gateway: p.b, Endpoint: p.endpoint(p.Right.B, overIPv4), Routed: []string{farNet4, farNet6}}))
+	check(t, p.b.Configure("", gateway.Peer{Gateway: p.a}))
+	return p
+}
+
+// beacon sends a datagram to an address every few milliseconds, whatever the
+// host makes of it, and knows since when they are answered.
+type beacon struct {
+	conn net.PacketConn
+	to   net.Addr
+	quit chan struct{}
+	ends sync.WaitGroup
+
+	mu       sync.Mutex
+	answered map[uint64]time.Time // by number: when the answer came
+	sent     map[uint64]time.Time
+}
+
+const beaconEvery = 2 * time.Millisecond
+
+func startBeacon(t testing.TB, from, to *netlab.Host, address string) *beacon {
+	t.Helper()
+	echo, err := to.ListenPacket("udp", net.JoinHostPort(address, "0"))
+	check(t, err)
+	go func() {
+		buffer := make([]byte, 100)
+		for {
+			n, from, err := echo.ReadFrom(buffer)
+			if errors.Is(err, net.ErrClosed) {
+				return
+			} else if err == nil {
+				echo.WriteTo(buffer[:n], from)
+			}
+		}
+	}()
+	conn, err := from.ListenPacket("udp", ":0")
+	check(t, err)
+	b := &beacon{conn: conn, to: echo.LocalAddr(), quit: make(chan struct{}), answered: make(map[uint64]time.Time), sent: make(map[uint64]time.Time)}
+	b.ends.Go(b.send)
+	b.ends.Go(b.receive)
+	t.Cleanup(func() {
+		close(b.quit)
+		conn.Close()
+		echo.Close()
+		b.ends.Wait()
+	})
+	return b
+}
+
+func (b *beacon) send() {
+	for n := uint64(1); ; n++ {
+		b.mu.Lock()
+		b.sent[n] = time.Now()
+		b.mu.Unlock()
+		b.conn.WriteTo(binary.BigEndian.AppendUint64(nil, n), b.to) // it may be refused
+		select {
+		case <-b.quit:
+			return
+		case <-time.After(beaconEvery):
+		}
+	}
+}
+
+func (b *beacon) receive() {
+	buffer := make([]byte, 100)
+	for {
+		n, _, err := b.conn.ReadFrom(buffer)
+		if errors.Is(err, net.ErrClosed) {
+			return
+		} else if err != nil || n != 8 {
+			continue
+		}
+		b.mu.Lock()
+		b.answered[binary.BigEndian.Uint64(buffer)] = time.Now()
+		b.mu.Unlock()
+	}
+}
+
+// back returns when the first answer to a datagram sent after an event came, and
+// waits for it.
+func (b *beacon) back(t testing.TB, event time.Time) time.Time {
+	t.Helper()
+	for deadline := time.Now().Add(within); time.Now().Before(deadline); time.Sleep(beaconEvery) {
+		var first time.Time
+		b.mu.Lock()
+		for n, at := range b.answered {
+			if b.sent[n].After(event) && (first.IsZero() || at.Before(first)) {
+				first = at
+			}
+		}
+		b.mu.Unlock()
+		if !first.IsZero() {
+			return first
+		}
+	}
+	t.Fatalf("no answer from %v any more", b.to)
+	return time.Time{}
+}
+
+// inClear counts the captured packets that have an inner address outside.
+func inClear(c *netlab.Capture) (n int) {
+	inner := netlab.Prefixes("10.77.0.0/24", "fd77::/64", farNet4, farNet6)
+	for _, p := range c.Packets() {
+		var from, to netip.Addr
+		switch b := p.Data; {
+		case len(b) >= 20 && b[0]>>4 == 4:
+			from, to = netip.AddrFrom4([4]byte(b[12:])), netip.AddrFrom4([4]byte(b[16:]))
+		case len(b) >= 40 && b[0]>>4 == 6:
+			from, to = netip.AddrFrom16([16]byte(b[8:])), netip.AddrFrom16([16]byte(b[24:]))
+		}
+		for _, prefix := range inner {
+			if prefix.Contains(from) || prefix.Contains(to) {
+				n++
+				break
+			}
+		}
+	}
+	return n
+}
+
+// onA makes a change on host A as another program does, by way of netlink.
+func (p *pair) onA(t testing.TB, change func(device netlink.Link) error) {
+	t.Helper()
+	check(t, p.A.Do(func() error {
+		device, err := netlink.LinkByName(gateway.Device)
+		if err != nil {
+			return err
+		}
+		return change(device)
+	}))
+}
+
+// routesOf returns the main table's routes of the kind to exactly a prefix.
+func routesOf(prefix string, kind int) (list []netlink.Route, err error) {
+	dst, err := netlink.ParseIPNet(prefix)
+	if err != nil {
+		return nil, err
+	}
+	filter := &netlink.Route{Dst: dst, Table: unix.RT_TABLE_MAIN, Type: kind}
+	return netlink.RouteListFiltered(nlFamily(dst.IP), filter, netlink.RT_FILTER_DST|netlink.RT_FILTER_TABLE|netlink.RT_FILTER_TYPE)
+}
+
+func nlFamily(ip net.IP) int {
+	if ip.To4() != nil {
+		return netlink.FAMILY_V4
+	}
+	return netlink.FAMILY_V6
+}
+
+// deleteRoute deletes the routes of the kind to a prefix; that there is none is
+// no error.
+func deleteRoute(prefix string, kind int) error {
+	list, err := routesOf(prefix, kind)
+	for i := range list {
+		err = errors.Join(err, netlink.RouteDel(&list[i]))
+	}
+	return err
+}
+
+// awaitRoutes waits until host A has its routes to the far networks, and their
+// guards.
+func (p *pair) awaitRoutes(t testing.TB) {
+	t.Helper()
+	check(t, p.A.Do(func() error {
+		for deadline := time.Now().Add(within); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+			missing := 0
+			for _, prefix := range []string{farNet4, farNet6, innerB4 + "/32", innerB6 + "/128"} {
+				for _, kind := range []int{unix.RTN_UNICAST, unix.RTN_UNREACHABLE} {
+					list, err := routesOf(prefix, kind)
+					if err != nil {
+						return err
+					}
+					if len(list) == 0 {
+						missing++
+					}
+				}
+			}
+			if missing == 0 {
+				return nil
+			}
+		}
+		return errors.New("routes are missing")
+	}))
+}
+
+// TestHostEvents lets other programs change what belongs to the tunnel under
+// traffic: it is put right, no SA is lost, and not one packet leaves in clear
+// text. The table that it logs is the figure.
+func TestHostEvents(t *testing.T) {
+	tier.Select(t, tier.EitherWay)
+	// With guards that stay, not even a restart lets a packet out.
+	p := newGatewayPair(t, `on_stop = "block"`)
+	up(t, p.a, p.b)
+	uplink := p.Left.A.Capture()
+	var beacons []*beacon
+	for _, address := range []string{farHost4, farHost6, innerB4, innerB6} {
+		beacons = append(beacons, startBeacon(t, p.A, p.B, address))
+	}
+	for _, b := range beacons {
+		b.back(t, time.Time{})
+	}
+	address := func(prefix string) func(netlink.Link) error {
+		return func(device netlink.Link) error {
+			addr, err := netlink.ParseAddr(prefix)
+			if err != nil {
+				return err
+			}
+			return netlink.AddrDel(device, addr)
+		}
+	}
+	route := func(prefix string, kind int) func(netlink.Link) error {
+		return func(netlink.Link) error { return deleteRoute(prefix, kind) }
+	}
+	lines := []string{fmt.Sprintf("%-28s %14s %14s %9s", "event", "repaired after", "in clear text", "SAs lost")}
+	clear := 0
+	repaired := make(map[string]uint64)
+	event := func(name string, change func()) {
+		// Anew, so that the back-off does not take the test for another manager.
+		check(t, p.a.Stop())
+		up(t, p.a)
+		for _, b := range beacons {
+			b.back(t, time.Now())
+		}
+		before := statusOf(t, p.a).Peers[0]
+		change()
+		began := time.Now()
+		p.awaitRoutes(t)
+		back := time.Now()
+		for _, b := range beacons {
+			if at := b.back(t, began); at.After(back) {
+				back = at
+			}
+		}
+		host, s := statusOf(t, p.a).Host, statusOf(t, p.a).Peers[0]
+		for kind, n := range host.Repaired {
+			repaired[kind] += n
+		}
+		lost := s.Handshakes - before.Handshakes
+		leaked := inClear(uplink) - clear
+		lines = append(lines, fmt.Sprintf("%-28s %11d ms %14d %9d", name, back.Sub(began).Milliseconds(), leaked, lost))
+		if leaked > 0 || lost > 0 || s.State != status.PeerEstablished {
+			t.Errorf("%s: %d packets in clear text, %d new handshakes, peer %s", name, leaked, lost, s.State)
+		}
+		clear += leaked
+	}
+	for _, e := range []struct {
+		name   string
+		change func(netlink.Link) error
+	}{
+		{"device down", netlink.LinkSetDown},
+		{"device down and up", func(l netlink.Link) error { return errors.Join(netlink.LinkSetDown(l), netlink.LinkSetUp(l)) }},
+		{"device deleted", netlink.LinkDel},
+		{"MTU set to 1000", func(l netlink.Link) error { return netlink.LinkSetMTU(l, 1000) }},
+		{"route to IPv4 network deleted", route(farNet4, unix.RTN_UNICAST)},
+		{"route to IPv6 network deleted", route(farNet6, unix.RTN_UNICAST)},
+		{"route to IPv4 peer deleted", route(innerB4+"/32", unix.RTN_UNICAST)},
+		{"route to IPv6 peer deleted", route(innerB6+"/128", unix.RTN_UNICAST)},
+		{"IPv4 guard deleted", route(farNet4, unix.RTN_UNREACHABLE)},
+		{"IPv6 guard deleted", route(farNet6, unix.RTN_UNREACHABLE)},
+		{"IPv4 address deleted", address("10.77.0.1/24")},
+		{"IPv6 address deleted", address("fd77::1/64")},
+	} {
+		event(e.name, func() { p.onA(t, e.change) })
+	}
+	event("uplink lost and back", func() {
+		p.Left.A.Down()
+		time.Sleep(100 * time.Millisecond) // what was under way is gone
+		p.Left.A.Up()
+		p.Left.A.AddAddress(netlab.Prefixes("fd01::2/64")...)
+		p.A.DefaultVia(p.Left.B.Addrs()...)
+	})
+	event("route deleted every second", func() {
+		for deadline := time.Now().Add(within); ; time.Sleep(time.Second) {
+			p.onA(t, route(farNet4, unix.RTN_UNICAST))
+			if contested := statusOf(t, p.a).Host.Contested; len(contested) > 0 {
+				break
+			} else if time.Now().After(deadline) {
+				t.Fatal("not noticed")
+			}
+		}
+	})
+	if !strings.Contains(p.a.Log(), "another program keeps changing what belongs to the tunnel") {
+		t.Error("no warning of the other manager")
+	}
+	for _, kind := range []string{"device", "up", "mtu", "address", "route", "guard"} {
+		if repaired[kind] == 0 {
+			t.Errorf("no %s counted as repaired: %v", kind, repaired)
+		}
+	}
+	if missed := uplink.Missed(); missed > 0 {
+		t.Errorf("%d packets were not captured", missed)
+	}
+	t.Log("\n" + strings.Join(lines, "\n"))
+}
+
+// refusedOn reports whether the host refuses to send to an address since no route
+// leads there; that of the host's other routes would.
+func refusedOn(t testing.TB, on *netlab.Host, address string) bool {
+	t.Helper()
+	conn, err := on.Dial("udp", net.JoinHostPort(address, "9"))
+	if err != nil {
+		return errors.Is(err, unix.EHOSTUNREACH) || errors.Is(err, unix.ENETUNREACH)
+	}
+	conn.Close()
+	return false
+}
+
+// TestOnStop: at its end the tunnel gives the host back as it was, or keeps what is
+// for the peers from leaving in clear text. What a killed one has left behind the
+// next takes over.
+func TestOnStop(t *testing.T) {
+	tier.Select(t, tier.EitherWay)
+	p := newGatewayPair(t, "")
+	check(t, p.b.Start())
+	untouched := settledState(t, p)
+	uplink := p.Left.A.Capture()
+	for _, step := range []struct {
+		name    string
+		extra   string
+		kill    bool
+		blocked bool
+	}{
+		{"release", "", false, false},
+		{"killed", "", true, true},
+		{"release after that", "", false, false},
+		{"block", `on_stop = "block"`, false, true},
+		{"block again", `on_stop = "block"`, false, true},
+		{"release at last", `on_stop = "release"`, false, false},
+		{"without routes", "routes = false\non_stop = \"block\"", false, false},
+	} {
+		check(t, p.a.Configure(step.extra, gateway.Peer{Gateway: p.b, Endpoint: p.endpoint(p.Right.B, overIPv4), Routed: []string{farNet4, farNet6}}))
+		up(t, p.a)
+		if !strings.Contains(step.extra, "routes") {
+			pinger(t, p.A, farHost4)
+			pinger(t, p.A, farHost6)
+		}
+		if leaked := inClear(uplink); leaked > 0 {
+			t.Fatalf("%s: %d packets in clear text", step.name, leaked)
+		}
+		if step.kill {
+			p.a.Kill()
+		} else {
+			check(t, p.a.Stop())
+		}
+		for _, address := range []string{farHost4, farHost6, innerB4, innerB6} {
+			if refused := refusedOn(t, p.A, address); refused != step.blocked {
+				t.Errorf("%s: %s refused %v", step.name, address, refused)
+			}
+		}
+		if now := hostState(t, p); now == untouched == step.blocked {
+			t.Errorf("%s: the host has\n%s\nbefore\n%s", step.name, now, untouched)
+		}
+	}
+}

@@ -1,0 +1,112 @@
+package host
+
+import "net/netip"
+
+// event is a change of the host that the kernel has told.
+type event struct {
+	of    subject
+	gone  bool // deleted; else new, or changed
+	index int  // of the interface; 0: none, or several
+
+	// Of an interface.
+	up  bool
+	mtu int
+
+	// Of an address or a route.
+	prefix netip.Prefix
+
+	// Of a route.
+	table   int
+	kernel  bool // made by the kernel itself
+	guard   bool // is like a guard of ours
+	metric  bool // has the metric of ours
+	metrics Route
+}
+
+type subject int
+
+const (
+	ofOther subject = iota // a rule, or what cannot be read
+	ofInterface
+	ofAddress
+	ofRoute
+)
+
+// verdict says whom an event concerns: the upkeep of the Link, those who ask how
+// the host reaches others, or neither since it is the echo of our own change.
+type verdict struct {
+	ours, host bool
+}
+
+var (
+	echo    = verdict{}
+	foreign = verdict{host: true}
+	tamper  = verdict{ours: true}
+	both    = verdict{ours: true, host: true}
+)
+
+// judge compares an event with what is wanted.
+func (w *wanted) judge(e *event) verdict {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	own := w.index != 0 && e.index == w.index
+	switch e.of {
+	case ofInterface:
+		return w.judgeInterface(e, own)
+	case ofAddress:
+		return w.judgeAddress(e, own)
+	case ofRoute:
+		return w.judgeRoute(e, own)
+	}
+	return foreign
+}
+
+func (w *wanted) judgeInterface(e *event, own bool) verdict {
+	switch {
+	case !own:
+		return foreign
+	case !e.gone && e.up && e.mtu == w.mtu:
+		return echo
+	}
+	return tamper
+}
+
+func (w *wanted) judgeAddress(e *event, own bool) verdict {
+	if !own {
+		return foreign
+	}
+	if e.prefix.Addr().IsLinkLocalUnicast() {
+		return echo // it follows the interface
+	}
+	for _, prefix := range w.addresses {
+		if prefix != e.prefix {
+			continue
+		}
+		if e.gone {
+			return tamper
+		}
+		return echo
+	}
+	return foreign
+}
+
+func (w *wanted) judgeRoute(e *event, own bool) verdict {
+	route, wanted := w.routes[e.prefix]
+	wanted = wanted && e.table == w.tableOf(e.prefix)
+	switch {
+	case e.guard && w.guards[e.prefix] && e.table == w.tableOf(e.prefix):
+		if e.gone {
+			return tamper
+		}
+		return echo
+	case own && wanted && e.metric && !e.gone && e.metrics == route:
+		return echo
+	case own && wanted && e.metric:
+		return tamper
+	case own && e.kernel:
+		return echo // it follows an address, or the interface
+	case wanted:
+		return both // it may be in place of ours, or have made room for it
+	}
+	return foreign
+}

@@ -1,0 +1,121 @@
+package host
+
+import (
+	"net/netip"
+	"syscall"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// parseEvent reads a message of a subscription. The library reads these messages
+// only in goroutines and sockets of its own, one for each subject, which neither
+// keep their order nor tell that some were lost.
+func parseEvent(m *syscall.NetlinkMessage) event {
+	switch m.Header.Type {
+	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
+		return interfaceEvent(m)
+	case unix.RTM_NEWADDR, unix.RTM_DELADDR:
+		return addressEvent(m)
+	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
+		return routeEvent(m)
+	}
+	return event{of: ofOther}
+}
+
+func interfaceEvent(m *syscall.NetlinkMessage) (e event) {
+	if len(m.Data) < unix.SizeofIfInfomsg {
+		return event{}
+	}
+	info := nl.DeserializeIfInfomsg(m.Data)
+	e = event{of: ofInterface, gone: m.Header.Type == unix.RTM_DELLINK, index: int(info.Index), up: info.Flags&unix.IFF_UP != 0}
+	forAttributes(m.Data[unix.SizeofIfInfomsg:], func(kind uint16, value []byte) {
+		if kind == unix.IFLA_MTU {
+			e.mtu = number(value)
+		}
+	})
+	return e
+}
+
+func addressEvent(m *syscall.NetlinkMessage) (e event) {
+	if len(m.Data) < unix.SizeofIfAddrmsg {
+		return event{}
+	}
+	info := nl.DeserializeIfAddrmsg(m.Data)
+	e = event{of: ofAddress, gone: m.Header.Type == unix.RTM_DELADDR, index: int(info.Index)}
+	var local, address netip.Addr
+	forAttributes(m.Data[unix.SizeofIfAddrmsg:], func(kind uint16, value []byte) {
+		switch kind {
+		case unix.IFA_LOCAL:
+			local, _ = netip.AddrFromSlice(value)
+		case unix.IFA_ADDRESS:
+			address, _ = netip.AddrFromSlice(value)
+		}
+	})
+	if !local.IsValid() { // IPv6 without a peer
+		local = address
+	}
+	e.prefix = netip.PrefixFrom(local, int(info.Prefixlen))
+	return e
+}
+
+func routeEvent(m *syscall.NetlinkMessage) (e event) {
+	if len(m.Data) < unix.SizeofRtMsg {
+		return event{}
+	}
+	info := nl.DeserializeRtMsg(m.Data)
+	e = event{of: ofRoute, gone: m.Header.Type == unix.RTM_DELROUTE, kernel: info.Protocol == unix.RTPROT_KERNEL}
+	e.table = int(info.Table)
+	metric := 0
+	addr := netip.IPv4Unspecified() // of the default route, which names none
+	if info.Family == unix.AF_INET6 {
+		addr = netip.IPv6Unspecified()
+	}
+	forAttributes(m.Data[unix.SizeofRtMsg:], func(kind uint16, value []byte) {
+		switch kind {
+		case unix.RTA_DST:
+			addr, _ = netip.AddrFromSlice(value)
+		case unix.RTA_TABLE:
+			e.table = number(value)
+		case unix.RTA_OIF:
+			e.index = number(value)
+		case unix.RTA_PRIORITY:
+			metric = number(value)
+		case unix.RTA_METRICS:
+			forAttributes(value, func(kind uint16, value []byte) {
+				switch kind {
+				case unix.RTAX_MTU:
+					e.metrics.MTU = number(value)
+				case unix.RTAX_ADVMSS:
+					e.metrics.AdvMSS = number(value)
+				}
+			})
+		}
+	})
+	e.prefix = netip.PrefixFrom(addr, int(info.Dst_len))
+	e.metrics.Prefix = e.prefix
+	ours := metricOf(int(info.Family))
+	e.metric = metric == ours
+	e.guard = info.Type == unix.RTN_UNREACHABLE && info.Protocol == GuardProtocol && metric == ours+1
+	return e
+}
+
+// forAttributes calls f for each attribute of a message that has been checked by
+// the kernel.
+func forAttributes(b []byte, f func(kind uint16, value []byte)) {
+	attributes, err := nl.ParseRouteAttr(b)
+	if err != nil {
+		return
+	}
+	for _, a := range attributes {
+		f(a.Attr.Type&^unix.NLA_F_NESTED, a.Value)
+	}
+}
+
+// number reads an attribute of 32 bits.
+func number(value []byte) int {
+	if len(value) < 4 {
+		return 0
+	}
+	return int(nl.NativeEndian().Uint32(value))
+}

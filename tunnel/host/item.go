@@ -1,0 +1,52 @@
+package host
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+)
+
+// Kind is a kind of thing that a Link owns.
+type Kind string
+
+// The kinds, in the order in which they are put right: guards first, since a
+// packet may leave in clear text without them, then each kind before those that
+// the kernel takes away with it.
+const (
+	KindGuard   Kind = "guard"   // see guard_linux.go
+	KindDevice  Kind = "device"  // the interface itself
+	KindMTU     Kind = "mtu"     // of the interface
+	KindUp      Kind = "up"      // the interface is
+	KindAddress Kind = "address" // of the interface
+	KindRoute   Kind = "route"   // into the interface
+)
+
+var order = []Kind{KindGuard, KindDevice, KindMTU, KindUp, KindAddress, KindRoute}
+
+// item is one thing that a Link owns.
+type item struct {
+	kind   Kind
+	prefix netip.Prefix // of an address, a route or a guard
+}
+
+func (i item) String() string {
+	switch i.kind {
+	case KindGuard:
+		return "guard route to " + i.prefix.String()
+	case KindMTU:
+		return "MTU of the device"
+	case KindUp:
+		return "device set down"
+	case KindAddress, KindRoute:
+		return fmt.Sprintf("%s %s", i.kind, i.prefix)
+	}
+	return string(i.kind)
+}
+
+// compare orders items as they are put right.
+func (i item) compare(other item) int {
+	if i.kind != other.kind {
+		return slices.Index(order, i.kind) - slices.Index(order, other.kind)
+	}
+	return i.prefix.Compare(other.prefix)
+}

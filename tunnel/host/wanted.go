@@ -1,0 +1,88 @@
+package host
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"sync"
+)
+
+// wanted is what a Link is to have. The goroutine that uses the Link changes it
+// before it changes the host, so that the watch, which compares the kernel's
+// events with it, knows the echo of our own changes.
+type wanted struct {
+	tableOf func(netip.Prefix) int // of the route and the guard to a prefix; set once
+
+	mu        sync.Mutex // guards what follows
+	index     int        // of the interface
+	mtu       int
+	addresses []netip.Prefix
+	routes    map[netip.Prefix]Route
+	guards    map[netip.Prefix]bool
+}
+
+// actual is what a Link has.
+type actual struct {
+	exists    bool // the interface
+	up        bool
+	mtu       int
+	addresses map[netip.Prefix]bool
+	routes    map[netip.Prefix]Route // into the interface, with the metric of ours
+	guards    map[netip.Prefix]bool
+}
+
+// amiss returns what differs from what is wanted, in the order in which it can
+// be put right. Without the interface nothing can be said of what is on it.
+func (w *wanted) amiss(s *actual) (list []item) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for prefix := range w.guards {
+		if !s.guards[prefix] {
+			list = append(list, item{KindGuard, prefix})
+		}
+	}
+	if !s.exists {
+		list = append(list, item{kind: KindDevice})
+	} else {
+		if s.mtu != w.mtu {
+			list = append(list, item{kind: KindMTU})
+		}
+		if !s.up {
+			list = append(list, item{kind: KindUp})
+		}
+		for _, prefix := range w.addresses {
+			if !s.addresses[prefix] {
+				list = append(list, item{KindAddress, prefix})
+			}
+		}
+		for prefix, route := range w.routes {
+			if s.routes[prefix] != route {
+				list = append(list, item{KindRoute, prefix})
+			}
+		}
+	}
+	slices.SortFunc(list, item.compare)
+	return list
+}
+
+// set changes what is wanted.
+func (w *wanted) set(change func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	change()
+}
+
+// route returns the route that is wanted to a prefix.
+func (w *wanted) route(prefix netip.Prefix) (Route, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r, ok := w.routes[prefix]
+	return r, ok
+}
+
+// guarded returns the prefixes of the guards.
+func (w *wanted) guarded() []netip.Prefix {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Collect(maps.Keys(w.guards))
+}

@@ -1,0 +1,130 @@
+package udp
+
+import (
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// outletIdle is how long a destination may send nothing before its own outlet
+	// can be given to another.
+	outletIdle = 10 * time.Second
+	// minOutletBuffer is the least send buffer of an own outlet, in bytes: enough
+	// for the kernel to take a second superpacket while the first is sent.
+	minOutletBuffer = 32 << 10
+)
+
+// outlets are the sockets of one address family by which data leaves. All
+// destinations share the common one, until that is full because of one of them
+// and stops the others: see remedy. The destination that finds it full then gets
+// an outlet of its own, and the others an empty common one. What fills an outlet
+// of its own concerns no other destination.
+type outlets struct {
+	common atomic.Pointer[socket]
+	buffer int // the send buffer of the common outlet, in bytes
+
+	mu sync.Mutex // guards what follows
+	// all of them; the first is a socket that also receives.
+	all []*socket
+}
+
+// newOutlets takes the first of the receiving sockets for data, and opens as many
+// more as cfg says. Those that the host does not let us open are left out; the
+// error says why.
+func newOutlets(first *socket, host netip.Addr, cfg Config) (*outlets, error) {
+	o := &outlets{buffer: cfg.SendBuffer, all: []*socket{first}}
+	o.common.Store(first)
+	first.setSendBuffer(o.buffer)
+	for range cfg.Outlets {
+		s, err := openOutlet(first, host, cfg)
+		if err != nil {
+			return o, err
+		}
+		o.all = append(o.all, s)
+	}
+	return o, nil
+}
+
+// several reports whether there is an outlet beside the common one.
+func (o *outlets) several() bool { return len(o.all) > 1 }
+
+// part gives the destination an outlet of its own, and the others an empty common
+// one in the place of the full one. It reports whether something has changed: if
+// not, there is no outlet to spare.
+func (o *outlets) part(to *Destination, full *socket, now time.Duration) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if to.own.Load() != nil || o.common.Load() != full {
+		return true // another outbox was faster
+	}
+	own := o.spare(now)
+	if own == nil {
+		return false
+	}
+	own.user = to
+	own.used.Store(int64(now))
+	o.divide(now)
+	own.level.Store(0)
+	own.gauge.reset(now, own.sent.Load(), 0, int(own.limit.Load()))
+	to.own.Store(own)
+	if fresh := o.spare(now); fresh != nil {
+		fresh.setSendBuffer(o.buffer)
+		full.used.Store(int64(now))
+		o.common.Store(fresh)
+	}
+	return true
+}
+
+// rejoin lets the destination use the common outlet again.
+func (o *outlets) rejoin(to *Destination) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if own := to.own.Swap(nil); own != nil {
+		own.user = nil
+	}
+}
+
+// spare returns the outlet that has been out of use for longest and is empty, nil
+// if there is none. One that an outbox waits for is in use: whose own it became
+// could keep it full for ever.
+func (o *outlets) spare(now time.Duration) (spare *socket) {
+	for _, s := range o.all {
+		if s == o.common.Load() || s.full.Load() > 0 || s.busy(now) || spare != nil && s.used.Load() > spare.used.Load() || s.queued() > 0 {
+			continue
+		}
+		spare = s
+	}
+	if spare != nil && spare.user != nil {
+		spare.user.own.CompareAndSwap(spare, nil)
+		spare.user = nil
+	}
+	return spare
+}
+
+// busy reports whether it is somebody's own who has used it of late.
+func (s *socket) busy(now time.Duration) bool {
+	return s.user != nil && now-time.Duration(s.used.Load()) < outletIdle
+}
+
+// divide gives all that is anybody's own an equal share of a send buffer, since
+// they may well lead to one queue, in which all that they hold waits.
+func (o *outlets) divide(now time.Duration) {
+	var own []*socket
+	for _, s := range o.all {
+		if s.busy(now) {
+			own = append(own, s)
+		}
+	}
+	for _, s := range own {
+		s.setSendBuffer(max(o.buffer/len(own), minOutletBuffer))
+	}
+}
+
+// close closes those that do not receive.
+func (o *outlets) close() {
+	for _, s := range o.all[1:] {
+		s.conn.Close()
+	}
+}
