@@ -26,7 +26,7 @@ type load struct {
 	peers int
 }
 
-// measure prints the figures of a hub with so many peers.
+// measure prints the figures of a hub with a number of peers.
 func measure(binary, dir string, peers, routes int, idle time.Duration) (err error) {
 	defer netlab.Catch(&err)
 	lab, err := netlab.New()
@@ -91,7 +91,7 @@ func (l *load) start(name string) error {
 	return err
 }
 
-// share prints what the daemon uses for so long while f goes on.
+// share prints what share of a core the daemon uses while f goes on.
 func (l *load) share(name string, d time.Duration, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()
