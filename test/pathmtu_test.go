@@ -253,8 +253,8 @@ func TestBlackHoleAtTwentyMilliseconds(t *testing.T) {
 	}
 }
 
-// TestSounding has the command measure paths, and print what it saw.
-func TestSounding(t *testing.T) {
+// TestProbeReport has the command measure paths, and print what it saw.
+func TestProbeReport(t *testing.T) {
 	tier.Select(t, tier.Measures)
 	l := newUserPair(t, "", 10*time.Millisecond)
 	up(t, l.a, l.b)

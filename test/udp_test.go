@@ -15,7 +15,7 @@ import (
 )
 
 // TestUDPThatMustNotBeFragmented sends datagrams with DF, of sizes that fit the
-// path and that do not, and trains of datagrams as QUIC sends them (UDP_SEGMENT),
+// path and that do not, and runs of datagrams as QUIC sends them (UDP_SEGMENT),
 // over a path that shrinks: every one arrives in its original size.
 func TestUDPThatMustNotBeFragmented(t *testing.T) {
 	tier.Select(t, tier.Superlinks)
@@ -26,10 +26,10 @@ func TestUDPThatMustNotBeFragmented(t *testing.T) {
 		bulk(t, l.A, l.B, innerB4, 1<<20) // data makes the tunnel notice
 		exact(t, l.a, mtu)
 		for _, address := range []string{innerB4, innerB6} {
-			for _, train := range []int{1, 20} {
+			for _, run := range []int{1, 20} {
 				for _, size := range []int{1200, 1400, 1430} {
-					if wrong := sendTrains(t, l.A, l.B, address, size, train, 20); wrong > 0 {
-						t.Errorf("path of %d, to %s, trains of %d datagrams of %d bytes: %d of another size", mtu, address, train, size, wrong)
+					if wrong := sendRuns(t, l.A, l.B, address, size, run, 20); wrong > 0 {
+						t.Errorf("path of %d, to %s, runs of %d datagrams of %d bytes: %d of another size", mtu, address, run, size, wrong)
 					}
 				}
 			}
@@ -38,9 +38,9 @@ func TestUDPThatMustNotBeFragmented(t *testing.T) {
 	t.Logf("%+v", statusOf(t, l.a).Peers[0].Surgery)
 }
 
-// sendTrains sends trains of datagrams with DF, waits until all have arrived, and
+// sendRuns sends runs of datagrams with DF, waits until all have arrived, and
 // counts those of another size.
-func sendTrains(t *testing.T, from, to *netlab.Host, address string, size, train, times int) (wrong int) {
+func sendRuns(t *testing.T, from, to *netlab.Host, address string, size, run, times int) (wrong int) {
 	t.Helper()
 	receiver, err := to.ListenPacket("udp", net.JoinHostPort(address, "0"))
 	check(t, err)
@@ -53,7 +53,7 @@ func sendTrains(t *testing.T, from, to *netlab.Host, address string, size, train
 	check(t, err)
 	check(t, raw.Control(func(fd uintptr) {
 		setDF(int(fd))
-		if train > 1 {
+		if run > 1 {
 			err = unix.SetsockoptInt(int(fd), unix.IPPROTO_UDP, unix.UDP_SEGMENT, size)
 		}
 	}))
@@ -61,8 +61,8 @@ func sendTrains(t *testing.T, from, to *netlab.Host, address string, size, train
 	seen := make(map[uint32]bool)
 	number := uint32(0)
 	for range times {
-		b := make([]byte, size*train)
-		for i := range train {
+		b := make([]byte, size*run)
+		for i := range run {
 			binary.BigEndian.PutUint32(b[i*size:], number)
 			number++
 		}
@@ -76,7 +76,7 @@ func sendTrains(t *testing.T, from, to *netlab.Host, address string, size, train
 	for len(seen) < int(number) {
 		n, _, err := receiver.ReadFrom(buffer)
 		if err != nil {
-			t.Fatalf("to %s, trains of %d datagrams of %d bytes: %d of %d are lost: %v", address, train, size, int(number)-len(seen), number, err)
+			t.Fatalf("to %s, runs of %d datagrams of %d bytes: %d of %d are lost: %v", address, run, size, int(number)-len(seen), number, err)
 		}
 		if n != size {
 			wrong++

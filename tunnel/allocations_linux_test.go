@@ -193,7 +193,7 @@ func TestTheDevicesDoNotAllocate(t *testing.T) {
 	}
 }
 
-// talk connects two hosts through the tunnel. Over UDP the client sends trains
+// talk connects two hosts through the tunnel. Over UDP the client sends runs
 // of datagrams.
 func talk(t *testing.T, protocol string, from, to *netlab.Host) (client, server net.Conn) {
 	t.Helper()

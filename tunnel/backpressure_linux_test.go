@@ -134,28 +134,28 @@ func (f lookAt) Write(parts [][]byte, _ inner.Offload) error {
 	return nil
 }
 
-// TestTooLargeForTheLink sends trains along a path that is larger than the own
+// TestTooLargeForTheLink sends runs along a path that is larger than the own
 // interface has become. The kernel refuses each: the refusal is reported and
 // counted, UDP_SEGMENT stays in use, and smaller packets go on.
 func TestTooLargeForTheLink(t *testing.T) {
-	const mtu, trains, segments = 1300, 3, 20
+	const mtu, runs, segments = 1300, 3, 20
 	link, from, to := cable(t)
 	events := new(sizesTold)
 	d := ends{offload: true, config: conf.Tunnel{Oversize: conf.OversizeCarry}, from: from, to: to, events: events}.join(t)
 	host := recorded(d)
 	link.SetMTU(mtu)
-	for i := range trains {
+	for i := range runs {
 		packet, o := load{payload: segments * 1386, segment: 1386, seq: uint32(i * segments * 1386)}.packet()
 		if err := d.send(packet, o); err != udp.ErrTooBig {
-			t.Errorf("train %d: %v", i, err)
+			t.Errorf("run %d: %v", i, err)
 		}
 		small, o := load{payload: 10 * 1000, segment: 1000, port: 1, seq: uint32(i * 10 * 1000)}.packet()
 		if err := d.send(small, o); err != nil {
-			t.Errorf("train %d of smaller packets: %v", i, err)
+			t.Errorf("run %d of smaller packets: %v", i, err)
 		}
 	}
 	defer d.endWhenHanging()()
-	for sizeOf(host.list) < trains*10*1000 {
+	for sizeOf(host.list) < runs*10*1000 {
 		if _, err := d.receiver.batch(); err != nil {
 			t.Fatal(err)
 		}
@@ -165,16 +165,16 @@ func TestTooLargeForTheLink(t *testing.T) {
 			t.Errorf("a packet of another flow has arrived: %x", h.packet[:40])
 		}
 	}
-	if len(events.sizes) < 1 || len(events.sizes) > 3*trains {
-		t.Errorf("%d trains, told %d times", trains, len(events.sizes))
+	if len(events.sizes) < 1 || len(events.sizes) > 3*runs {
+		t.Errorf("%d runs, told %d times", runs, len(events.sizes))
 	}
 	for _, size := range events.sizes {
 		if size != netlab.EthernetMTU {
 			t.Errorf("told of %d bytes, want %d", size, netlab.EthernetMTU)
 		}
 	}
-	if got := d.peer.drops[dropSendTooLarge].Load(); got != trains*segments {
-		t.Errorf("%d packets are counted as too large, want %d", got, trains*segments)
+	if got := d.peer.drops[dropSendTooLarge].Load(); got != runs*segments {
+		t.Errorf("%d packets are counted as too large, want %d", got, runs*segments)
 	}
 	if events.noSegmentations > 0 || !d.from.Offloads().Segment {
 		t.Error("UDP_SEGMENT is not used any more")

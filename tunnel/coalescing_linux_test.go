@@ -129,11 +129,11 @@ func TestASuperpacketArrivesAsOne(t *testing.T) {
 	}
 }
 
-// TestTrainsAreJoined: datagrams that were sent with several system calls, or that
+// TestRunsAreJoined: datagrams that were sent with several system calls, or that
 // come while the receiver is at work already, reach the host at once.
-func TestTrainsAreJoined(t *testing.T) {
+func TestRunsAreJoined(t *testing.T) {
 	const segment, each = 1000, 20 * 1000
-	trains := func(udp bool) (list [2]load) {
+	runs := func(udp bool) (list [2]load) {
 		for i := range list {
 			list[i] = load{udp: udp, payload: each, segment: segment, seq: uint32(i * each)}
 		}
@@ -160,7 +160,7 @@ func TestTrainsAreJoined(t *testing.T) {
 		t.Run(fmt.Sprintf("within a receive call, UDP %v", udp), func(t *testing.T) {
 			d := newDatapath(t, true, conf.Tunnel{Oversize: conf.OversizeCarry}, 1500, 1500)
 			host := recorded(d)
-			for _, l := range trains(udp) {
+			for _, l := range runs(udp) {
 				send(t, d, l)
 			}
 			expect(t, d, host)
@@ -168,9 +168,9 @@ func TestTrainsAreJoined(t *testing.T) {
 		t.Run(fmt.Sprintf("across receive calls, UDP %v", udp), func(t *testing.T) {
 			d := newDatapath(t, true, conf.Tunnel{Oversize: conf.OversizeCarry}, 1500, 1500)
 			host := recorded(d)
-			list := trains(udp)
+			list := runs(udp)
 			calls := 0
-			// The receiver tells of the first packet of the first train when it
+			// The receiver tells of the first packet of the first run when it
 			// has read that one alone.
 			d.receiver.events = onFirstUse{call: func() {
 				calls++

@@ -241,7 +241,7 @@ func (t *Tunnel) logDevice(d *tun.Device) {
 }
 
 // deviceGSOMaxSize is the largest superpacket that the host is to make, in
-// bytes: with the overhead of its pieces it fits one train of the outbox, at
+// bytes: with the overhead of its pieces it fits one run of the outbox, at
 // the common MTUs. A larger one would cost a second system call for its last
 // pieces.
 const deviceGSOMaxSize = 60000
