@@ -28,8 +28,8 @@ type outlets struct {
 	common atomic.Pointer[socket]
 	buffer int // the send buffer of the common outlet, in bytes
 
-	mu sync.Mutex // guards what follows
-	all []*socket // the first is one that also receives
+	mu  sync.Mutex // guards what follows
+	all []*socket  // the first is one that also receives
 }
 
 // newOutlets takes the first of the receiving sockets for data, and opens as many
