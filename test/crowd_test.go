@@ -19,7 +19,7 @@ type crowdCosts struct {
 	routes         time.Duration // while foreign routes come and go
 }
 
-// costOfCrowd runs a hub with so many simulated peers.
+// costOfCrowd runs a hub with a number of simulated peers.
 func costOfCrowd(t *testing.T, peers int) (costs crowdCosts) {
 	t.Helper()
 	at, beside := crowd.Hosts(labtest.New(t))
@@ -65,7 +65,7 @@ func costOfCrowd(t *testing.T, peers int) (costs crowdCosts) {
 }
 
 // TestAHubCostsWhatItsPeersDo: a start takes no more CPU time a peer with many
-// peers than with few, and what is foreign costs the same with both.
+// peers than with few, and foreign routes cost the same with both.
 func TestAHubCostsWhatItsPeersDo(t *testing.T) {
 	tier.Select(t, tier.Measures, tier.EitherWay)
 	few, many := 50, 500

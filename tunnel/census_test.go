@@ -21,6 +21,6 @@ func TestCensus(t *testing.T) {
 		}
 	}
 	if len(c.count) > 6 {
-		t.Errorf("%v counts sizes that nobody has", c.count)
+		t.Errorf("%v counts sizes that no path has", c.count)
 	}
 }

@@ -130,7 +130,7 @@ func (l *lookout) told(now time.Time) {
 	}
 }
 
-// looked takes note that the changes so far are answered, by so many peers.
+// looked takes note that a number of peers have answered the changes until now.
 func (l *lookout) looked(now time.Time, peers int) {
 	l.at = time.Time{}
 	l.ready = now.Add(gatherChanges + time.Duration(peers)*restPerLook)

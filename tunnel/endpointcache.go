@@ -23,12 +23,12 @@ type endpointCache struct {
 	saveAt time.Time                 // when the file is to be written; zero: it is up to date
 }
 
-// maxEndpointCache bounds what is read back, in bytes: a peer has about 75.
+// maxEndpointCache bounds the file that is read back, in bytes; a peer takes about
+// 75.
 const maxEndpointCache = 16 << 20
 
-// saveEvery is how long a change waits for others before the file is written:
-// where thousands of peers move at once, it is written a few times, not
-// thousands.
+// saveEvery is how long a change waits for others before the file is written. When
+// thousands of peers move at once, it is written a few times instead of thousands.
 const saveEvery = time.Second
 
 // loadEndpointCache reads what the file says of the given peers. The cache is

@@ -87,9 +87,10 @@ func (e *events) close() { close(e.closed) }
 
 // The methods below are the eventSink of the receive loops.
 
-// maxInitiationsQueued is how full the queue may be for one more initiation. They
-// are the dear messages, and anybody who has seen our public key can send some:
-// the rest of the queue is for answers to our own, and for peers that are up.
+// maxInitiationsQueued is how full the queue may be for one more initiation. An
+// initiation costs more than any other message, and each sender that knows our
+// public key can send one. The rest of the queue is for the answers to our own
+// initiations, and for peers that are up.
 const maxInitiationsQueued = eventQueue / 2
 
 // maxInitiationWait is how long an initiation may wait in the queue. Later than

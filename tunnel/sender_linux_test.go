@@ -185,6 +185,19 @@ func TestTheControllerDoesNotWaitForAFullSocket(t *testing.T) {
 	if n := d.peer.drops[dropSendFull].Load(); n != refused {
 		t.Errorf("%d were refused, %d are counted", refused, n)
 	}
+	// Data that the controller releases has no more room, and says nothing of the
+	// path by not arriving.
+	to := d.peer.session.Load()
+	if err := controller.seal(to, make([]byte, 1000), esp.NextHeaderIPv4, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := controller.flush(); !errors.Is(err, udp.ErrFull) {
+		t.Errorf("data was not refused: %v", err)
+	}
+	refused++
+	if size := to.sa.sizes.Size(uint32(to.sa.Packets())); size != 0 {
+		t.Errorf("a packet that was refused is remembered with %d bytes", size)
+	}
 	host.Interface("lo").LimitRate(1_000_000_000, 1<<20)
 	transmitting.Wait()
 	if n := d.peer.drops[dropSendFull].Load(); n != refused {

@@ -13,9 +13,9 @@ import (
 const spiSlots = 4096
 
 // spiTable finds the inbound SA of an SPI. Readers take no lock. The last bits
-// of the SPI name its slot; SPIs are ours to draw, so that nobody can crowd one.
-// A change replaces the list of one slot: what a handshake costs does not grow
-// with the number of peers. Changes are the control goroutine's alone.
+// of the SPI name its slot. This end draws the SPIs at random, so no peer can fill
+// one slot. A change replaces the list of one slot, and so the cost of a handshake
+// does not grow with the number of peers. Changes are the control goroutine's alone.
 type spiTable struct {
 	slots [spiSlots]atomic.Pointer[spiList]
 }
@@ -51,8 +51,8 @@ func (t *spiTable) remove(pairs []*saPair) {
 	}
 }
 
-// change replaces the list of a slot by what is to be kept of it, and one more
-// SA unless that is nil.
+// change replaces the list of a slot: it keeps the SAs that keep says, and adds one
+// more unless that is nil.
 func (t *spiTable) change(spi uint32, more *inboundSA, keep func(*inboundSA) bool) {
 	var next spiList
 	slot := t.slot(spi)

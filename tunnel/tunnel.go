@@ -121,10 +121,13 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 		t.log.Warn("writing the keys of all traffic to a file", "file", t.config.DebugESPSAFile)
 	}
 
-	c, err := t.newController(link, conn.Addrs()[0].Port(), keys, t.sending(conn, device))
+	shared, err := t.newShared()
 	if err != nil {
 		return err
 	}
+	sender := newSender(controllerPlace, conn, shared.events)
+	forwarder := newForwarder(sender, policyOf(t.config), device.NewWriter())
+	c := t.newController(shared, link, conn.Addrs()[0].Port(), keys, sender, forwarder)
 	watcher, err := link.Watch(c.upkeep.changed, c.changes)
 	if err != nil {
 		return err
@@ -266,15 +269,27 @@ func (t *Tunnel) hostConfig(device *tun.Device) host.Config {
 	}
 }
 
-// sending makes the controller's sender and forwarder, which report to its events.
-func (t *Tunnel) sending(conn *udp.Conn, device *tun.Device) func(*events) (messageSender, *forwarder) {
-	return func(e *events) (messageSender, *forwarder) {
-		sender := newSender(controllerPlace, conn, e)
-		return sender, newForwarder(sender, policyOf(t.config), device.NewWriter())
-	}
+// shared is what the packet loops and the controller have in common.
+type shared struct {
+	spis       *spiTable
+	places     *places
+	drops      *drops
+	handshaker *handshaker
+	events     *events
 }
 
-func (t *Tunnel) newController(network hostNetwork, port uint16, keys *keyLog, sending func(*events) (messageSender, *forwarder)) (*controller, error) {
+func (t *Tunnel) newShared() (s shared, err error) {
+	s = shared{spis: new(spiTable), places: new(places), drops: new(drops)}
+	if s.handshaker, err = newHandshaker(t.private, t.public, t.suites, s.spis.unused, t.peers, rand.Reader); err != nil {
+		return s, err
+	}
+	s.events = newEvents(s.handshaker.recognizes, s.places, s.drops, t.log)
+	return s, nil
+}
+
+// newController makes the controller, which sends messages by one sender, and
+// packets that have waited for an SA by the forwarder. port is that of our sockets.
+func (t *Tunnel) newController(s shared, network hostNetwork, port uint16, keys *keyLog, sender messageSender, forwarder *forwarder) *controller {
 	endpoints, err := loadEndpointCache(filepath.Join(filepath.Dir(t.config.StatusSocket), t.config.Name+".peers"), t.peers)
 	if err != nil {
 		t.log.Warn("cannot read the peers' last endpoints", "error", err)
@@ -284,30 +299,23 @@ func (t *Tunnel) newController(network hostNetwork, port uint16, keys *keyLog, s
 			p.candidates = []netip.AddrPort{endpoint}
 		}
 	}
-	spis, places, drops := new(spiTable), new(places), new(drops)
-	handshaker, err := newHandshaker(t.private, t.public, t.suites, spis.unused, t.peers, rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	events := newEvents(handshaker.recognizes, places, drops, t.log)
-	sender, forwarder := sending(events)
 	return &controller{
 		log:        t.log,
 		peers:      t.peers,
-		events:     events,
-		handshaker: handshaker,
+		events:     s.events,
+		handshaker: s.handshaker,
 		messenger:  messenger{sender},
 		forwarder:  forwarder,
 		lookups:    newLookups(host.Resolver(network.Mark())),
 		lifetime:   crypto.Lifetime{RekeyAge: t.config.RekeyAfter, RekeyPackets: t.config.RekeyAfterPackets},
-		spis:       spis,
-		places:     places,
-		drops:      drops,
+		spis:       s.spis,
+		places:     s.places,
+		drops:      s.drops,
 		host:       newHostMTUs(t.config, network, port, t.log),
 		upkeep:     newUpkeep(network, t.log),
 		keys:       keys,
 		endpoints:  endpoints,
 		changes:    host.NewChanges(),
 		strangers:  limit{interval: warnEvery},
-	}, nil
+	}
 }

@@ -152,9 +152,13 @@ func (e *end) start() {
 	}
 	e.device = tuntest.NewChannelTUN()
 	device := tun.Wrap(e.device.TUN())
-	if e.ctl, err = e.tunnel.newController(testHost{1500}, e.conn.Addrs()[0].Port(), nil, e.tunnel.sending(e.conn, device)); err != nil {
+	shared, err := e.tunnel.newShared()
+	if err != nil {
 		e.t.Fatal(err)
 	}
+	sender := newSender(controllerPlace, e.conn, shared.events)
+	forwarder := newForwarder(sender, policyOf(e.config.Tunnel), device.NewWriter())
+	e.ctl = e.tunnel.newController(shared, testHost{1500}, e.conn.Addrs()[0].Port(), nil, sender, forwarder)
 	if e.adjust != nil {
 		e.adjust(e.ctl)
 	}

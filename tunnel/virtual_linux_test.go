@@ -70,10 +70,11 @@ func (w *wire) newVirtual(t testing.TB, at string, key crypto.PrivateKey, tunnel
 	if err != nil {
 		t.Fatal(err)
 	}
-	v.controller, err = engine.newController(testHost{1500}, 0, nil, func(*events) (messageSender, *forwarder) { return v, &forwarder{} })
+	shared, err := engine.newShared()
 	if err != nil {
 		t.Fatal(err)
 	}
+	v.controller = engine.newController(shared, testHost{1500}, 0, nil, v, &forwarder{})
 	v.peer = v.peers[0]
 	w.mu.Lock()
 	defer w.mu.Unlock()

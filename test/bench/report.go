@@ -73,7 +73,7 @@ func (r *results) row(s *scene, l *load, contender string) (cells string, ok boo
 			cells += fmt.Sprintf(" [%s–%s]", number(least), number(largest))
 		}
 		other := figureKey{s.name, l.name, reference, i}
-		if base, _ := r.median(other); contender == reference || base == 0 {
+		if base, _ := r.median(other); contender == reference || base <= 0 || m < 0 {
 			// Nothing to compare with.
 		} else if ratio, ok := r.ratio(k, other, plain); ok {
 			cells += fmt.Sprintf(" (%s)", times(ratio))

@@ -14,7 +14,7 @@ import (
 	"fathom/test/netlab"
 )
 
-// Churn adds so many routes a second on the host of a hub, and deletes each after
+// Churn adds perSecond routes a second on the host of a hub, and deletes each after
 // a while, as a routing daemon may, until ctx is done. No peer is behind them.
 func Churn(ctx context.Context, host *netlab.Host, perSecond int) error {
 	const kept = 50 // routes at a time

@@ -75,13 +75,13 @@ func newPeer(c *Crowd, at, inner netip.Addr) (p *peer, err error) {
 	return p, err
 }
 
-// send sends a datagram. What is lost is sent again by the protocols above.
+// send sends a datagram. The protocols above send again when one is lost.
 func (p *peer) send(datagram []byte) {
 	_, _, _ = p.crowd.conn.WriteMsgUDPAddrPort(datagram, p.source, p.crowd.hub)
 }
 
-// control sends a control message on the current pair, with size in an outer
-// packet of exactly so many bytes.
+// control sends a control message on the current pair. A size other than 0 is that
+// of the outer packet, in bytes.
 func (p *peer) control(message []byte, size int) {
 	var packet []byte
 	var err error
@@ -95,14 +95,14 @@ func (p *peer) control(message []byte, size int) {
 	}
 }
 
-// attendDue does what is due, if anything is.
+// attendDue attends to the peer if it is due.
 func (p *peer) attendDue(now time.Time) {
 	if p.due.IsZero() || !now.Before(p.due) {
 		p.attend(now)
 	}
 }
 
-// attend does what is due and notes when something is next.
+// attend does the due work and notes when the next is due.
 func (p *peer) attend(now time.Time) {
 	if p.calls.due(now) {
 		p.call(now)

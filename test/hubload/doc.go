@@ -10,10 +10,9 @@
 //
 //   - how long a cold start takes until all peers are up, and the CPU time of
 //     the daemon until their paths have been searched too;
-//   - the daemon's share of a core while nothing happens. Whoever wants rekeys
-//     in it asks for -idle 150s;
-//   - its share of a core while so many foreign routes a second are added, and
-//     deleted again;
+//   - the daemon's share of a core while nothing happens. With -idle 150s it
+//     includes a rekey of each peer;
+//   - its share of a core while foreign routes are added, and deleted again;
 //   - the same as for a cold start for a restart, where it is the hub that calls.
 //
 // The crowd shares the machine with the daemon, so CPU time is the figure to

@@ -6,8 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"text/tabwriter"
 	"time"
 
 	"fathom/test/crowd"
@@ -26,10 +24,9 @@ type load struct {
 	*crowd.Crowd
 	hub   *gateway.Gateway
 	peers int
-	table *tabwriter.Writer
 }
 
-// measure prints the figures of a hub with so many peers.
+// measure prints the figures of a hub with a number of peers.
 func measure(binary, dir string, peers, routes int, idle time.Duration) (err error) {
 	defer netlab.Catch(&err)
 	lab, err := netlab.New()
@@ -38,8 +35,7 @@ func measure(binary, dir string, peers, routes int, idle time.Duration) (err err
 	}
 	defer lab.Close()
 	at, beside := crowd.Hosts(lab)
-	l := &load{peers: peers, table: tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)}
-	defer l.table.Flush()
+	l := &load{peers: peers}
 	if l.hub, err = gateway.New(at, binary, dir, crowd.HubInner); err != nil {
 		return err
 	}
@@ -91,11 +87,11 @@ func (l *load) start(name string) error {
 	}
 	time.Sleep(searching)
 	all, err := l.hub.CPU()
-	fmt.Fprintf(l.table, "%d peers\t%s\tall up after %.2f s\tCPU %.2f s\twith the searches %.2f s\n", l.peers, name, took.Seconds(), used.Seconds(), all.Seconds())
+	fmt.Printf("%5d peers, %-20s all up after %6.2f s, CPU time %5.2f s, with the searches %5.2f s\n", l.peers, name+":", took.Seconds(), used.Seconds(), all.Seconds())
 	return err
 }
 
-// share prints what the daemon uses for so long while f goes on.
+// share prints what share of a core the daemon uses while f goes on.
 func (l *load) share(name string, d time.Duration, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()
@@ -109,6 +105,6 @@ func (l *load) share(name string, d time.Duration, f func(context.Context) error
 	}
 	<-ctx.Done()
 	after, err := l.hub.CPU()
-	fmt.Fprintf(l.table, "%d peers\t%s\t%.1f %% of a core\tfor %v\tup: %d\n", l.peers, name, 100*(after-before).Seconds()/time.Since(began).Seconds(), d, l.Up())
+	fmt.Printf("%5d peers, %-20s %4.1f %% of a core for %v, %d are up\n", l.peers, name+":", 100*(after-before).Seconds()/time.Since(began).Seconds(), d, l.Up())
 	return err
 }

@@ -2,15 +2,15 @@ package host
 
 import "net/netip"
 
-// learnt is what look-ups have learnt of the host and need not ask again: a hub
-// asks for the ways to thousands of peers, which leave by the same few interfaces
-// and from the same few addresses. The zero value is empty.
+// learnt holds the answers that the look-ups of many ways have in common: the
+// packets to thousands of peers leave by the same few interfaces, and from the same
+// few addresses. The zero value is empty.
 type learnt struct {
 	local map[netip.Addr]bool // whether the host has an address
 	mtus  map[int]int         // of interfaces, by their index
 }
 
-// isLocal returns what is known of an address, else asks.
+// isLocal tells whether the host has an address. It asks the first time.
 func (k *learnt) isLocal(addr netip.Addr, ask func(netip.Addr) bool) bool {
 	local, known := k.local[addr]
 	if known {
@@ -24,7 +24,7 @@ func (k *learnt) isLocal(addr netip.Addr, ask func(netip.Addr) bool) bool {
 	return local
 }
 
-// mtu returns what is known of an interface, else asks.
+// mtu returns the MTU of an interface in bytes. It asks the first time.
 func (k *learnt) mtu(index int, ask func(index int) (int, error)) (int, error) {
 	if mtu, known := k.mtus[index]; known {
 		return mtu, nil

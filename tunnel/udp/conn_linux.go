@@ -99,7 +99,8 @@ func (c *Conn) Offloads() Offloads {
 		o.Segment = o.Segment && family[0].gso.Load() // the others send no data
 	}
 	c.each(func(s *socket) {
-		receive, send := s.buffers()
+		receive, _ := s.buffers()
+		_, send := c.outletsOf(s).common.Load().buffers() // those of own outlets vary
 		o.GRO = o.GRO && s.gro
 		o.ReceiveBuffer, o.SendBuffer = min(o.ReceiveBuffer, receive), min(o.SendBuffer, send)
 	})

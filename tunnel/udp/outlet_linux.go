@@ -14,11 +14,11 @@ import (
 type outlet struct {
 	limit atomic.Int64 // bytes, as the kernel counts them, at which it takes no more
 	level atomic.Int64 // how many were there when it was last asked, and were sent since
-	sent  atomic.Int64 // all bytes of datagrams so far, while it was somebody's own
+	sent  atomic.Int64 // all bytes of datagrams so far, while it was an own outlet
 	gauge gauge
-	used  atomic.Int64 // when data last went through it as somebody's own: Conn.now
+	used  atomic.Int64 // when a destination last used it as its own: Conn.now
 
-	user *Destination // whose own it is, nil: nobody's. Guarded by outlets.mu.
+	user *Destination // that it belongs to, nil: to none. Guarded by outlets.mu.
 
 	// Set once, and only where it does not receive:
 

@@ -17,22 +17,24 @@ const (
 )
 
 // outlets are the sockets of one address family by which data leaves. All
-// destinations share the common one, until that is full because of one of them
-// and stops the others: see remedy. The destination that finds it full then gets
-// an outlet of its own, and the others an empty common one. What fills an outlet
-// of its own concerns no other destination.
+// destinations share the common one until it is full and would stop them all: see
+// remedy. The destination that finds it full then gets an outlet of its own, and
+// the others get an empty common one. An own outlet that is full concerns its
+// destination alone.
+//
+// The first to find the common outlet full need not be the one that has filled it.
+// That one fills the next, and sooner or later is the one to find it full.
 type outlets struct {
 	common atomic.Pointer[socket]
 	buffer int // the send buffer of the common outlet, in bytes
 
-	mu sync.Mutex // guards what follows
-	// all of them; the first is a socket that also receives.
-	all []*socket
+	mu  sync.Mutex // guards what follows
+	all []*socket  // the first is one that also receives
 }
 
 // newOutlets takes the first of the receiving sockets for data, and opens as many
-// more as cfg says. Those that the host does not let us open are left out; the
-// error says why.
+// more as cfg says. If the host refuses one, there are fewer, and the error says
+// why.
 func newOutlets(first *socket, host netip.Addr, cfg Config) (*outlets, error) {
 	o := &outlets{buffer: cfg.SendBuffer, all: []*socket{first}}
 	o.common.Store(first)
@@ -87,8 +89,8 @@ func (o *outlets) rejoin(to *Destination) {
 }
 
 // spare returns the outlet that has been out of use for longest and is empty, nil
-// if there is none. One that an outbox waits for is in use: whose own it became
-// could keep it full for ever.
+// if there is none. One that an outbox waits for is in use: its new owner might keep
+// it full for ever.
 func (o *outlets) spare(now time.Duration) (spare *socket) {
 	for _, s := range o.all {
 		if s == o.common.Load() || s.full.Load() > 0 || s.busy(now) || spare != nil && s.used.Load() > spare.used.Load() || s.queued() > 0 {
@@ -103,13 +105,13 @@ func (o *outlets) spare(now time.Duration) (spare *socket) {
 	return spare
 }
 
-// busy reports whether it is somebody's own who has used it of late.
+// busy reports whether it belongs to a destination that has used it recently.
 func (s *socket) busy(now time.Duration) bool {
 	return s.user != nil && now-time.Duration(s.used.Load()) < outletIdle
 }
 
-// divide gives all that is anybody's own an equal share of a send buffer, since
-// they may well lead to one queue, in which all that they hold waits.
+// divide gives all own outlets equal shares of one send buffer, since they may lead
+// to one queue, in which everything in them waits.
 func (o *outlets) divide(now time.Duration) {
 	var own []*socket
 	for _, s := range o.all {

@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What an Outbox does about a full socket, and how it knows before.
+// This file deals with full sockets of an Outbox, and with knowing them in advance.
 
 // remedy says what to do about a socket that is full.
 func (o *Outbox) remedy(s *socket) remedy {
@@ -70,7 +70,7 @@ func (o *Outbox) bytesFor(to *Destination) (bytes int64) {
 	return bytes
 }
 
-// owns reports whether a socket is, or was a moment ago, somebody's own outlet.
+// owns reports whether a socket is, or was a moment ago, an own outlet.
 func (o *Outbox) owns(s *socket) bool {
 	return o.config.Wait && s != o.conn.outletsOf(s).common.Load()
 }

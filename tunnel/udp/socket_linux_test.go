@@ -20,7 +20,7 @@ import (
 // peer could overtake each other. Sockets that only send have none.
 func TestPeersAreSpreadOverSockets(t *testing.T) {
 	const queues, places, each = 4, 32, 5
-	s, err := Listen(loopback, 0, Config{DontFragment: true, Offload: true, Sockets: queues, Outlets: 8})
+	s, err := Listen(netip.IPv4Unspecified(), 0, Config{DontFragment: true, Offload: true, Sockets: queues, Outlets: 8})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func TestPeersAreSpreadOverSockets(t *testing.T) {
 		}
 	}
 	for range places {
-		from, err := net.Dial("udp", s.Addrs()[0].String())
+		from, err := net.Dial("udp", netip.AddrPortFrom(loopback, s.Addrs()[0].Port()).String())
 		if err != nil {
 			t.Fatal(err)
 		}
