@@ -49,6 +49,29 @@ func (l *lookups) end() {
 	l.running.Wait()
 }
 
+// resolveFirst looks up the endpoints that are names, all at once, before a default
+// route leads into the tunnel: a resolver on the host, which does not ask with our
+// mark, would ask through the tunnel, and that needs the answer first. What fails is
+// tried again later.
+func (c *controller) resolveFirst(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
+	defer cancel()
+	var lookups sync.WaitGroup
+	for _, p := range c.peers {
+		host, port := p.endpoint.Host, p.endpoint.Port
+		if _, err := netip.ParseAddr(host); host == "" || err == nil {
+			continue
+		}
+		lookups.Go(func() {
+			addrs, _ := c.lookups.resolver.LookupNetIP(ctx, "ip", host)
+			for _, addr := range addrs {
+				p.candidates = append(p.candidates, netip.AddrPortFrom(addr.Unmap(), port))
+			}
+		})
+	}
+	lookups.Wait()
+}
+
 // resolve looks up a peer's configured endpoint beside the control goroutine
 // and leaves the answer as an event. An address needs no look-up.
 func (c *controller) resolve(p *peer) {

@@ -2,7 +2,9 @@ package tunnel
 
 import (
 	"context"
+	"errors"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -60,4 +62,39 @@ func TestAFailedLookupIsTriedAgain(t *testing.T) {
 		synctest.Wait()
 		time.Sleep(time.Minute)
 	})
+}
+
+// bookResolver knows some names.
+type bookResolver map[string][]netip.Addr
+
+func (r bookResolver) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
+	if addrs, ok := r[host]; ok {
+		return addrs, nil
+	}
+	return nil, errors.New("no such host")
+}
+
+// TestNamesAreKnownBeforeADefaultRoute: afterwards the answer may need the tunnel.
+func TestNamesAreKnownBeforeADefaultRoute(t *testing.T) {
+	v := newWire().newVirtual(t, "192.0.2.1:4500", crypto.PrivateKey{1}, conf.Tunnel{},
+		conf.Peer{PublicKey: conf.Key{7}, Endpoint: conf.Endpoint{Host: "a.example", Port: 7}},
+		conf.Peer{PublicKey: conf.Key{8}, Endpoint: conf.Endpoint{Host: "b.example", Port: 8}},
+		conf.Peer{PublicKey: conf.Key{9}, Endpoint: conf.Endpoint{Host: "192.0.2.9", Port: 9}},
+		conf.Peer{PublicKey: conf.Key{10}})
+	v.lookups = newLookups(bookResolver{"a.example": {netip.MustParseAddr("2001:db8::2"), netip.MustParseAddr("::ffff:192.0.2.2")}})
+	v.resolveFirst(t.Context())
+	want := []netip.AddrPort{netip.MustParseAddrPort("[2001:db8::2]:7"), netip.MustParseAddrPort("192.0.2.2:7")}
+	if got := v.peers[0].candidates; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	for _, p := range v.peers[1:] {
+		if len(p.candidates) > 0 {
+			t.Errorf("%v of %v", p.candidates, p.endpoint)
+		}
+	}
+	// A later look-up that fails leaves what is known.
+	v.resolved(v.peer, nil, errors.New("timeout"), time.Now())
+	if got := v.peer.candidates; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
 }

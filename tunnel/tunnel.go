@@ -136,6 +136,9 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 	if err := c.host.begin(t.peers); err != nil {
 		return err
 	}
+	if len(t.defaults) > 0 {
+		c.resolveFirst(ctx)
+	}
 	if err := link.Divert(conn.Addrs()); err != nil {
 		return err
 	}
