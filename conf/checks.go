@@ -219,15 +219,17 @@ func (k *checker) checkPLPMTUs() {
 
 // checkLoops finds outer addresses that are routed into the tunnel: its own
 // packets would go around in it instead of leaving the host. The kernel adds
-// routes to the networks of the interface by itself. Without routes of ours to
-// allowed_ips, the administrator's lead elsewhere.
+// routes to the networks of the interface by itself. Default routes have rules that
+// spare the tunnel's packets. Without routes of ours to allowed_ips, or with a table
+// of the administrator's, the rules and routes that matter are the administrator's.
 func (k *checker) checkLoops() {
 	networks, holders := make(map[netip.Prefix]bool), make(map[netip.Prefix]at)
 	for _, p := range k.config.Tunnel.Addresses {
 		networks[p.Masked()] = true
 	}
+	spared := k.config.DefaultRoutes()
 	for _, o := range slices.Backward(k.prefixes) {
-		if k.config.Tunnel.Routes {
+		if t := &k.config.Tunnel; t.Routes && (t.Table == 0 || t.Table == MainTable) && !slices.Contains(spared, o.prefix) {
 			holders[o.prefix] = o.at
 		}
 	}
@@ -241,7 +243,7 @@ func (k *checker) checkLoops() {
 			}
 			if a, ok := holders[prefix]; ok {
 				a.fail(fmt.Sprintf("%s holds the endpoint %s of %s: the tunnel's own packets would be routed into the tunnel", prefix, p.Endpoint, k.peer(i)),
-					"narrower prefixes, or tunnel.routes = false and routes of your own")
+					"narrower prefixes, a default route (0.0.0.0/0 or ::/0), or tunnel.routes = false and routes of your own")
 				delete(holders, prefix) // once is enough
 			}
 		}

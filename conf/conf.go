@@ -29,17 +29,43 @@ type Tunnel struct {
 	RekeyAfterPackets uint32
 	Routes            bool   // add routes for allowed_ips
 	OnStop            string // what becomes of packets for allowed_ips when the tunnel ends: OnStopRelease or OnStopBlock
-	MTU               int    // of the network interface, in bytes of an inner packet; 0: what the tunnel chooses
-	Oversize          string // what becomes of inner packets above the inner MTU: OversizeCarry, OversizeSignal or OversizeDrop
-	OuterDF           string // the DF bit of outer IPv4 packets: OuterDFSet or OuterDFClear
-	DSCP              string // of outer packets: DSCPCopy or DSCPClear
-	ECN               string // of outer packets: ECNNormal or ECNCompatibility
-	MSSClamp          bool   // lower the MSS option (RFC 9293 section 3.7.1) of inner SYNs to what the path carries
-	Offload           string // superpackets: OffloadAuto or OffloadOff
-	Queues            int    // of the device, and sockets of each address family; 0: one for each CPU, within reason
-	StatusSocket      string
-	LogLevel          slog.Level
-	DebugESPSAFile    string // where to write keys for Wireshark; empty: nowhere
+	// FwMark is the mark of the tunnel's own packets (SO_MARK). 0: none, or one that
+	// the tunnel chooses for DefaultRoutes.
+	FwMark uint32
+	// Table is the routing table of the routes. 0: the main table, and for
+	// DefaultRoutes one that the tunnel chooses.
+	Table          int
+	MTU            int    // of the network interface, in bytes of an inner packet; 0: what the tunnel chooses
+	Oversize       string // what becomes of inner packets above the inner MTU: OversizeCarry, OversizeSignal or OversizeDrop
+	OuterDF        string // the DF bit of outer IPv4 packets: OuterDFSet or OuterDFClear
+	DSCP           string // of outer packets: DSCPCopy or DSCPClear
+	ECN            string // of outer packets: ECNNormal or ECNCompatibility
+	MSSClamp       bool   // lower the MSS option (RFC 9293 section 3.7.1) of inner SYNs to what the path carries
+	Offload        string // superpackets: OffloadAuto or OffloadOff
+	Queues         int    // of the device, and sockets of each address family; 0: one for each CPU, within reason
+	StatusSocket   string
+	LogLevel       slog.Level
+	DebugESPSAFile string // where to write keys for Wireshark; empty: nowhere
+}
+
+// MainTable is the number of the host's main routing table (rt_tables(5)).
+const MainTable = 254
+
+// DefaultRoutes returns those of all peers' allowed prefixes that hold every address
+// and get a table and rules of their own: if the tunnel adds the routes, and no table
+// is named.
+func (c *Config) DefaultRoutes() (list []netip.Prefix) {
+	if !c.Tunnel.Routes || c.Tunnel.Table != 0 {
+		return nil
+	}
+	for _, p := range c.Peers {
+		for _, prefix := range p.AllowedIPs {
+			if prefix.Bits() == 0 {
+				list = append(list, prefix)
+			}
+		}
+	}
+	return list
 }
 
 // Peer is one [[peer]] table.

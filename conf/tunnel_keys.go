@@ -2,6 +2,7 @@ package conf
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"path/filepath"
 	"slices"
@@ -46,6 +47,8 @@ func (t *Tunnel) fields() []field {
 		{"rekey_after", duration, false, `"120s"`, setDuration(&t.RekeyAfter, minRekeyAfter, maxRekeyAfter, false)},
 		{"rekey_after_packets", integer, false, strconv.Itoa(maxRekeyPackets), setNumber(&t.RekeyAfterPackets, minRekeyPackets, maxRekeyPackets)},
 		{"routes", boolean, false, "true", setBool(&t.Routes)},
+		{"fwmark", size, false, strconv.Quote(autoSize), t.setFwMark},
+		{"table", size, false, strconv.Quote(autoSize), setSize(&t.Table, 1, math.MaxInt32)},
 		{"on_stop", text, false, strconv.Quote(OnStopRelease), setChoice(&t.OnStop, "a choice for the time after the end", OnStopRelease, OnStopBlock)},
 		{"mtu", size, false, strconv.Quote(autoSize), setSize(&t.MTU, minMTU, maxMTU)},
 		{"oversize", text, false, strconv.Quote(OversizeCarry), setChoice(&t.Oversize, "a policy for oversize packets", OversizeCarry, OversizeSignal, OversizeDrop)},
@@ -144,6 +147,14 @@ func (t *Tunnel) addAddress(a at, v value, seen map[netip.Addr]bool) {
 		seen[addr] = true
 		t.Addresses = append(t.Addresses, p)
 	}
+}
+
+func (t *Tunnel) setFwMark(a at, v value) {
+	if v.text == autoSize {
+		t.FwMark = 0
+		return
+	}
+	setNumber(&t.FwMark, 1, math.MaxUint32)(a, v)
 }
 
 func (t *Tunnel) addCipher(a at, v value) {

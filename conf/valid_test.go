@@ -131,6 +131,8 @@ ciphers = ["chacha20-poly1305"]
 rekey_after = "1m30.5s"
 rekey_after_packets = 1_000
 routes = false
+fwmark = 0xffff_ffff
+table = 51
 on_stop = "block"
 mtu = 9_000
 oversize = "signal"
@@ -160,6 +162,8 @@ plpmtu = 1280`, func(c *Config) {
 				Ciphers:           []string{"chacha20-poly1305"},
 				RekeyAfter:        90*time.Second + 500*time.Millisecond,
 				RekeyAfterPackets: 1000,
+				FwMark:            0xffff_ffff,
+				Table:             51,
 				OnStop:            "block",
 				MTU:               9000,
 				Oversize:          "signal",
@@ -257,6 +261,20 @@ probing = "fan"
 			c.Tunnel.Routes = false
 			p := smallestPeerConfig(t)
 			p.AllowedIPs, p.Endpoint = prefixes("0.0.0.0/0"), Endpoint{"192.0.2.1", 4500}
+			c.Peers = []Peer{p}
+		}},
+		{"a default route spares the tunnel's own packets", smallest + "table = \"auto\"\nfwmark = 4500\n" +
+			strings.Replace(smallestPeer, "10.77.0.2/32", "::/0", 1) + `endpoint = "[2001:db8::1]:4500"`, func(c *Config) {
+			c.Tunnel.FwMark = 4500
+			p := smallestPeerConfig(t)
+			p.AllowedIPs, p.Endpoint = prefixes("::/0"), Endpoint{"2001:db8::1", 4500}
+			c.Peers = []Peer{p}
+		}},
+		{"in a table of the administrator's the rules decide", smallest + "table = 51\n" +
+			strings.Replace(smallestPeer, "10.77.0.2/32", "192.0.2.0/24", 1) + `endpoint = "192.0.2.1:4500"`, func(c *Config) {
+			c.Tunnel.Table = 51
+			p := smallestPeerConfig(t)
+			p.AllowedIPs, p.Endpoint = prefixes("192.0.2.0/24"), Endpoint{"192.0.2.1", 4500}
 			c.Peers = []Peer{p}
 		}},
 		{"our port at another address is not ours", smallest + smallestPeer + `endpoint = "198.51.100.1:4500"`, func(c *Config) {

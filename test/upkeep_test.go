@@ -270,6 +270,10 @@ func TestHostEvents(t *testing.T) {
 				back = at
 			}
 		}
+		// A way out that is back is noticed with the next look at the host.
+		for deadline := time.Now().Add(within); statusOf(t, p.a).Peers[0].State != status.PeerEstablished && time.Now().Before(deadline); {
+			time.Sleep(10 * time.Millisecond)
+		}
 		host, s := statusOf(t, p.a).Host, statusOf(t, p.a).Peers[0]
 		for kind, n := range host.Repaired {
 			repaired[kind] += n

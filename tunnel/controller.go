@@ -33,7 +33,7 @@ type controller struct {
 	keys       *keyLog
 	endpoints  *endpointCache
 	upkeep     upkeep
-	changes    *host.Changes // of the host's interfaces and routes
+	changes    *host.Changes // of the host's interfaces, routes and rules
 	lookout    lookout       // for them
 	strangers  limit         // of warnings about strangers' handshakes
 	turns      turns         // of initiations
@@ -125,7 +125,7 @@ func (c *controller) attend(p *peer, now time.Time) {
 	c.forwarder.releaseWaiting(p, now)
 	c.pollDiscovery(p, now)
 	c.continueProbeRun(p, now)
-	if p.path != nil && p.keepalive.look(now, p.numbered()) {
+	if p.path != nil && !p.looped() && p.keepalive.look(now, p.numbered()) {
 		c.messenger.keepalive(p)
 	}
 	p.feelPulse(now)

@@ -41,7 +41,7 @@ func (p *peer) coarseDeadline(l crypto.Lifetime, now time.Time) time.Time {
 		}
 		liveness = p.liveness.deadline()
 	}
-	if p.path != nil {
+	if p.path != nil && !p.looped() {
 		keepalive = p.keepalive.deadline()
 	}
 	return earliest(p.sas.expiry(l.HardAge()), rekey, confirmation, liveness, keepalive, p.pulse.deadline(now))

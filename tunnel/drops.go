@@ -16,6 +16,7 @@ type dropReason uint8
 const (
 	dropNoRoute      dropReason = iota // no peer has the inner destination
 	dropNotIP                          // neither IPv4 nor IPv6, or cut short
+	dropLoop                           // one of our own outer packets, which the host has routed into the tunnel
 	dropNoSA                           // no SA yet and the waiting room is full
 	dropTooLarge                       // larger than the inner MTU, and not to be carried in pieces
 	dropStanding                       // one of a queue that does not empty, to tell its sender to slow down
@@ -40,7 +41,7 @@ const (
 )
 
 var dropNames = [dropReasons]string{
-	dropNoRoute: "no_route", dropNotIP: "not_ip", dropNoSA: "no_sa", dropTooLarge: "too_large", dropStanding: "standing_queue", dropUncuttable: "uncuttable", dropCongestion: "congestion",
+	dropNoRoute: "no_route", dropNotIP: "not_ip", dropLoop: "loop", dropNoSA: "no_sa", dropTooLarge: "too_large", dropStanding: "standing_queue", dropUncuttable: "uncuttable", dropCongestion: "congestion",
 	dropSend: "send_error", dropSendFull: "send_queue_full", dropSendTooLarge: "send_too_large", dropExhausted: "sa_exhausted",
 	dropUnknownSPI: "unknown_spi", dropReplay: "replay", dropAuth: "auth", dropMalformed: "malformed",
 	dropSource: "source_address", dropDummy: "dummy", dropNextHeader: "next_header",

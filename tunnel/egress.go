@@ -1,7 +1,9 @@
 package tunnel
 
 import (
+	"errors"
 	"net/netip"
+	"slices"
 	"time"
 
 	"fathom/tunnel/host"
@@ -17,6 +19,42 @@ func (c *controller) egressMTU(to netip.AddrPort, local netip.Addr) (int, error)
 	return e.MTU, err
 }
 
+// noteWay takes note of why the host cannot send to the peer; nil: it can. A
+// change is told once. While the reason is a loop the peer has no session.
+func (c *controller) noteWay(p *peer, to netip.AddrPort, err error) {
+	was, looped := p.noWay, p.looped()
+	p.noWay = err
+	switch {
+	case err == nil && was != nil:
+		c.log.Info("there is a way to the peer again", "peer", p.name, "endpoint", to)
+	case err != nil && was == nil, err != nil && p.looped() != looped:
+		c.log.Warn("no way to peer", "peer", p.name, "endpoint", to, "error", err)
+	}
+	if p.looped() != looped {
+		p.publish()
+	}
+}
+
+// looped reports whether packets to the peer would enter the tunnel again.
+func (p *peer) looped() bool { return errors.Is(p.noWay, host.ErrLoop) }
+
+// wouldLoop reports whether a handshake message to an endpoint of a peer would enter
+// the tunnel, and takes note of that. Another error is the kernel's to tell, when the
+// message is sent: an endpoint's name may have addresses of a family that the
+// host has no route for. The way to where the peer is known to be is looked up again
+// whenever the host changes.
+func (c *controller) wouldLoop(p *peer, path *path) bool {
+	if p.path != nil && p.path.Remote() == path.Remote() {
+		return p.looped()
+	}
+	_, err := c.egressMTU(path.Remote(), path.Local())
+	loops := errors.Is(err, host.ErrLoop)
+	if p.path == nil && loops {
+		c.noteWay(p, path.Remote(), err)
+	}
+	return loops
+}
+
 // hostChanged makes the peers look for their ways out again that a change may
 // concern. Each does so when it is its turn.
 func (c *controller) hostChanged(change host.Change, now time.Time) {
@@ -26,13 +64,22 @@ func (c *controller) hostChanged(change host.Change, now time.Time) {
 	}
 	peers := 0
 	for _, p := range c.peers {
-		if path := p.path; path != nil && (change.Concerns(path.Remote().Addr()) || change.Concerns(path.Local())) {
+		if p.concerned(change) {
 			p.egressStale = true
 			c.agenda.set(&p.appointment, now)
 			peers++
 		}
 	}
 	c.lookout.looked(now, peers)
+}
+
+// concerned reports whether a change of the host may concern the way to the peer, or,
+// while none of its endpoints could be called, to one of those.
+func (p *peer) concerned(change host.Change) bool {
+	if path := p.path; path != nil {
+		return change.Concerns(path.Remote().Addr()) || change.Concerns(path.Local())
+	}
+	return p.looped() && slices.ContainsFunc(p.candidates, func(at netip.AddrPort) bool { return change.Concerns(at.Addr()) })
 }
 
 // lookForEgress asks the host for the way to a peer, if that may be another.
@@ -42,7 +89,12 @@ func (c *controller) lookForEgress(p *peer, now time.Time) {
 	}
 	p.egressStale = false
 	path := p.path
+	if path == nil {
+		p.initiations.hurry(now)
+		return
+	}
 	mtu, err := c.egressMTU(path.Remote(), path.Local())
+	c.noteWay(p, path.Remote(), err)
 	if err != nil || mtu == path.egress {
 		return // without a route there will be another change
 	}

@@ -32,6 +32,10 @@ func (c *controller) initiate(p *peer, now time.Time) {
 	if !p.initiations.inTurn(&c.turns, now) {
 		return
 	}
+	if c.wouldLoop(p, path) {
+		c.handshaker.initiate(p, netip.AddrPort{}, now)
+		return
+	}
 	o := c.handshaker.initiate(p, path.Remote(), now)
 	if o.datagram != nil {
 		if err := c.messenger.plain(o.datagram, path.Destination); err != nil {
@@ -55,6 +59,11 @@ func (p *peer) nextEndpoint() *path {
 	i := p.initiations.attempts % endpoints
 	if known != nil {
 		if i == 0 {
+			if p.initiations.attempts/endpoints%2 == 1 {
+				// The address that it knows us by may belong to an uplink that
+				// is not in use any more: the kernel chooses another.
+				return newPath(known.Remote(), netip.Addr{})
+			}
 			return known
 		}
 		i--
@@ -70,7 +79,8 @@ func (c *controller) handleHandshake(message []byte, from netip.AddrPort, local 
 		c.install(o, from, local, now)
 	}
 	err := o.err
-	if o.datagram != nil {
+	// What strangers may cause costs no look-up.
+	if o.datagram != nil && !(o.peer != nil && c.wouldLoop(o.peer, newPath(o.to, local))) {
 		err = errors.Join(err, c.messenger.plain(o.datagram, udp.NewDestination(o.to, local)))
 	}
 	if err != nil {

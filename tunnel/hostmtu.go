@@ -18,6 +18,8 @@ type hostNetwork interface {
 	LargestMTU() (int, error)
 	SetMTU(mtu int) error
 	Route(host.Route) error
+	Mark() uint32
+	DefaultTable() int
 	Guard(netip.Prefix) error
 	Restore(now time.Time) (told []host.Repair, next time.Time)
 	Condition(now time.Time) host.Condition

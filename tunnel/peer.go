@@ -25,8 +25,11 @@ type peer struct {
 
 	// ---- read by the packet loops, replaced by the control goroutine ----
 
-	// session is the snapshot to send by, nil while no endpoint is known.
+	// session is the snapshot to send by, nil while no endpoint is known, and
+	// while the way there is a loop.
 	session atomic.Pointer[session]
+	// sendSPI is that of the outbound SA that was published last, 0 before.
+	sendSPI atomic.Uint32
 
 	// ---- any goroutine ----
 
@@ -45,7 +48,9 @@ type peer struct {
 
 	sas            saSet
 	path           *path // where the peer is, nil while that is not known
-	egressStale    bool  // the host has changed since it was asked for the way there
+	noWay          error // why the host cannot send there, nil: it can
+	refused        refusal
+	egressStale    bool // the host has changed since it was asked for the way there
 	discovery      prober
 	probeRun       *probeRun // nil: none is under way
 	probeRuns      uint64    // begun so far
@@ -119,6 +124,9 @@ func (p *peer) status() status.Peer {
 	if p.path != nil {
 		s.Endpoint = p.path.Remote().String()
 	}
+	if p.noWay != nil {
+		s.Problem = p.noWay.Error()
+	}
 	s.PMTUD = p.discoveryStatus()
 	if pair := p.sas.current; pair != nil {
 		s.Cipher = pair.outbound.Suite().String()
@@ -137,6 +145,8 @@ func (p *peer) status() status.Peer {
 
 func (p *peer) state() status.PeerState {
 	switch {
+	case p.noWay != nil:
+		return status.PeerNoRoute
 	case p.sas.current != nil && p.liveness.silent():
 		return status.PeerUnresponsive
 	case p.sas.current != nil:

@@ -25,7 +25,7 @@ func (p *peer) confirmed() bool { return p.sas.current.inbound.used.Load() && p.
 func (c *controller) renewSAs(p *peer, now time.Time) {
 	if gone := p.sas.expire(now, c.lifetime.HardAge()); len(gone) > 0 {
 		c.spis.remove(gone)
-		if p.sas.current == nil && p.session.Load().ready() {
+		if p.sas.current == nil && p.up {
 			c.lost(p, "SA expired", now)
 		}
 	}

@@ -30,6 +30,8 @@ func (r *reporter) Status(ctx context.Context) (*status.Status, error) {
 		Addresses: r.tunnel.config.Addresses,
 		MTU:       mtu,
 		Started:   r.started,
+		FwMark:    r.controller.host.network.Mark(),
+		Table:     r.controller.host.network.DefaultTable(),
 		Offload:   r.offload(),
 		Dropped:   r.controller.drops.snapshot(),
 		Peers:     make([]status.Peer, 0, len(r.tunnel.peers)),

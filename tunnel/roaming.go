@@ -5,18 +5,34 @@ import (
 	"time"
 )
 
+// refusedFor is how long a place to which there was no way is not looked up again.
+const refusedFor = time.Second
+
+// refusal is where a peer has moved though there was no way.
+type refusal struct {
+	place netip.AddrPort
+	until time.Time
+}
+
 // move takes the peer to a new place. Only an authentic packet from there, or
 // our own configuration, leads here.
 func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time.Time) {
 	old := p.path
-	if old != nil && old.Matches(to, local) {
+	if old != nil && old.Matches(to, local) || p.refused.place == to && now.Before(p.refused.until) {
 		return
 	}
 	mtu, err := c.egressMTU(to, local)
 	if err != nil {
-		c.log.Warn("no route to peer", "peer", p.name, "endpoint", to, "error", err)
+		if old == nil {
+			c.noteWay(p, to, err)
+			return
+		}
+		// Every packet from there leads here.
+		p.refused = refusal{to, now.Add(refusedFor)}
+		c.warn(p, &warning{what: "no way to where the peer has moved", cause: err, details: []any{"endpoint", to}}, now)
 		return
 	}
+	c.noteWay(p, to, nil)
 	path := newPath(to, local)
 	path.deviceMTU = c.host.fixed
 	if old != nil && old.Remote() == to {

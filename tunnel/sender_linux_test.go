@@ -23,7 +23,7 @@ func (d *datapath) transmitters(n int) (list []*transmitter) {
 	first := d.transmit.forwarder
 	for i := range n {
 		f := newForwarder(newSender(transmitterPlace(i, n), d.from, nothingHappens{}), first.policy, d.told)
-		list = append(list, &transmitter{routes: d.transmit.routes, drops: new(drops), forwarder: f})
+		list = append(list, &transmitter{routes: d.transmit.routes, returns: d.transmit.returns, drops: new(drops), forwarder: f})
 	}
 	return list
 }

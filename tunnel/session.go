@@ -16,9 +16,13 @@ type session struct {
 // session: nil is not ready.
 func (s *session) ready() bool { return s != nil && s.sa != nil }
 
-// publish makes the peer's current SA and path its session.
+// publish makes the peer's current SA and path its session. A path that is a loop
+// is not to be sent by.
 func (p *peer) publish() {
-	if p.path == nil {
+	if pair := p.sas.current; pair != nil {
+		p.sendSPI.Store(pair.outbound.SPI())
+	}
+	if p.path == nil || p.looped() {
 		p.session.Store(nil)
 		return
 	}

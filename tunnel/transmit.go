@@ -12,13 +12,14 @@ import (
 
 // transmitter carries inner packets from the TUN device to the wire:
 //
-//	device ─▶ peer by destination ─▶ forwarder: made to fit, sealed ─▶ outbox ─▶ socket
+//	device ─▶ none of our own ─▶ peer by destination ─▶ forwarder: made to fit, sealed ─▶ outbox ─▶ socket
 //
 // It reads until the device is empty, then sends the gathered packets. One
 // goroutine a queue runs it.
 type transmitter struct {
 	reader    tun.Reader
 	routes    *routes
+	returns   *returns
 	drops     *drops
 	forwarder *forwarder
 	queue     codel // of the device
@@ -56,6 +57,10 @@ func (t *transmitter) packet(b []byte, o inner.Offload) {
 	packet, ok := inner.Parse(b)
 	if !ok {
 		t.drops.count(dropNotIP)
+		return
+	}
+	if p := t.returns.sentTo(&packet); p != nil {
+		p.drops.count(dropLoop)
 		return
 	}
 	p := t.routes.lookup(packet.Destination)

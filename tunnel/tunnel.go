@@ -34,22 +34,25 @@ type Options struct {
 // Tunnel is one tunnel: a TUN device, a UDP port and the peers behind it. It
 // wires the parts together and owns their lifetimes; the work is theirs.
 type Tunnel struct {
-	config  conf.Tunnel
-	log     *slog.Logger
-	version string
-	private crypto.PrivateKey
-	public  crypto.PublicKey
-	suites  []uint16
-	peers   []*peer
+	config conf.Tunnel
+	// defaults are the default routes: see conf.Config.DefaultRoutes.
+	defaults []netip.Prefix
+	log      *slog.Logger
+	version  string
+	private  crypto.PrivateKey
+	public   crypto.PublicKey
+	suites   []uint16
+	peers    []*peer
 }
 
 // New prepares a tunnel. It takes nothing from the host before Run.
 func New(cfg *conf.Config, opts Options) (*Tunnel, error) {
 	t := &Tunnel{
-		config:  cfg.Tunnel,
-		log:     opts.Logger,
-		version: opts.Version,
-		private: crypto.PrivateKey(cfg.Tunnel.PrivateKey),
+		config:   cfg.Tunnel,
+		defaults: cfg.DefaultRoutes(),
+		log:      opts.Logger,
+		version:  opts.Version,
+		private:  crypto.PrivateKey(cfg.Tunnel.PrivateKey),
 	}
 	if t.log == nil {
 		t.log = slog.Default()
@@ -97,7 +100,7 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 	}
 	cleanup = append(cleanup, link.Close)
 
-	conn, err := udp.Listen(t.config.ListenHost, t.config.ListenPort, t.udpConfig())
+	conn, err := udp.Listen(t.config.ListenHost, t.config.ListenPort, t.udpConfig(link.Mark()))
 	if err != nil {
 		return err
 	}
@@ -130,6 +133,12 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 	if err := c.host.begin(t.peers); err != nil {
 		return err
 	}
+	if err := link.Divert(conn.Addrs()); err != nil {
+		return err
+	}
+	if table := link.DefaultTable(); table != 0 {
+		t.log.Info("default route", "prefixes", t.defaults, "table", table, "fwmark", link.Mark())
+	}
 	t.tellOfSockets(conn)
 	t.log.Info("tunnel up", "name", t.config.Name, "public_key", t.public, "listen", conn.Addrs(), "peers", len(t.peers))
 	err = t.carry(ctx, c, device, conn, listener)
@@ -150,7 +159,7 @@ func (t *Tunnel) carry(ctx context.Context, c *controller, device *tun.Device, c
 	for i, reader := range readers {
 		loops.Go(func() {
 			transmit := &transmitter{
-				reader: reader, routes: routes, drops: c.drops,
+				reader: reader, routes: routes, returns: &returns{c.host.port, c.places}, drops: c.drops,
 				forwarder: newForwarder(newSender(transmitterPlace(i, len(readers)), conn, c.events), policy, device.NewWriter()),
 			}
 			if err := transmit.run(); err != nil {
@@ -201,8 +210,9 @@ const maxOutlets = 32
 // udpConfig asks for as many sockets as the device has queues, and for one that
 // the controller has to itself: see udp.OutboxConfig.Wait. A peer that has no
 // others beside it needs no outlet of its own.
-func (t *Tunnel) udpConfig() udp.Config {
+func (t *Tunnel) udpConfig(mark uint32) udp.Config {
 	return udp.Config{
+		Mark:         mark,
 		DontFragment: t.config.OuterDF != conf.OuterDFClear,
 		Offload:      t.config.Offload != conf.OffloadOff,
 		Sockets:      max(2, t.queues()),
@@ -251,6 +261,8 @@ func (t *Tunnel) hostConfig(device *tun.Device) host.Config {
 	return host.Config{
 		Addresses: t.config.Addresses, MTU: firstDeviceMTU(t.config), GSOMaxSize: deviceGSOMaxSize,
 		Remake: device.Reopen, KeepGuards: t.config.OnStop == conf.OnStopBlock,
+		Mark: t.config.FwMark, Table: t.config.Table, Defaults: t.defaults,
+		Saved: filepath.Join(filepath.Dir(t.config.StatusSocket), t.config.Name+".src_valid_mark"),
 	}
 }
 
@@ -286,7 +298,7 @@ func (t *Tunnel) newController(network hostNetwork, port uint16, keys *keyLog, s
 		handshaker: handshaker,
 		messenger:  messenger{sender},
 		forwarder:  forwarder,
-		lookups:    newLookups(net.DefaultResolver),
+		lookups:    newLookups(host.Resolver(network.Mark())),
 		lifetime:   crypto.Lifetime{RekeyAge: t.config.RekeyAfter, RekeyPackets: t.config.RekeyAfterPackets},
 		spis:       spis,
 		places:     places,

@@ -35,6 +35,8 @@ func (testHost) SetMTU(int) error                        { return nil }
 func (testHost) Route(host.Route) error                  { return nil }
 func (testHost) Guard(netip.Prefix) error                { return nil }
 func (testHost) LargestMTU() (int, error)                { return 1500, nil }
+func (testHost) Mark() uint32                            { return 0 }
+func (testHost) DefaultTable() int                       { return 0 }
 func (testHost) Condition(time.Time) host.Condition      { return host.Condition{} }
 func (testHost) Restore(time.Time) ([]host.Repair, time.Time) {
 	return nil, time.Time{}

@@ -22,6 +22,11 @@ func statusText(s *status.Status, now time.Time) string {
 	line("  ", "listening", "%s", strings.Join(s.Listen, ", "))
 	line("  ", "addresses", "%s", join(s.Addresses))
 	line("  ", "mtu", "%d", s.MTU)
+	if s.Table != 0 {
+		line("  ", "default route", "table %d, all packets but those with mark %#x", s.Table, s.FwMark)
+	} else if s.FwMark != 0 {
+		line("  ", "fwmark", "%#x", s.FwMark)
+	}
 	line("  ", "offload", "%s", offloadText(s.Offload))
 	line("  ", "running for", "%s", age(now, s.Started))
 	if len(s.Dropped) > 0 {
@@ -39,7 +44,10 @@ func statusText(s *status.Status, now time.Time) string {
 	for _, p := range s.Peers {
 		b.WriteByte('\n')
 		line("", "peer", "%s", p.Name)
-		line("  ", "state", "%s", p.State)
+		line("  ", "state", "%s", strings.ReplaceAll(string(p.State), "_", " "))
+		if p.Problem != "" {
+			line("  ", "warning", "%s", p.Problem)
+		}
 		line("  ", "public key", "%s", p.PublicKey)
 		if p.Endpoint != "" {
 			line("  ", "endpoint", "%s", p.Endpoint)

@@ -24,6 +24,8 @@ func testStatus() *status.Status {
 		Addresses: []netip.Prefix{netip.MustParsePrefix("10.77.0.1/24"), netip.MustParsePrefix("fd77::1/64")},
 		MTU:       1438,
 		Started:   testStarted,
+		FwMark:    4500,
+		Table:     4501,
 		Offload:   status.Offload{Queues: 2, DeviceTCP: true, UDPSegment: true, UDPGRO: true, ReceiveBuffer: 4 << 20, SendBuffer: 256 << 10},
 		Host: status.Host{
 			Repaired:  map[string]uint64{"route": 12, "address": 1},
@@ -58,7 +60,8 @@ func testStatus() *status.Status {
 				Name:       "laptop",
 				PublicKey:  "sTZw3hL6RdKxYy3lfjMg6AOGSmRUL+7GqcJVzxnkFQ4=",
 				AllowedIPs: []netip.Prefix{netip.MustParsePrefix("10.77.0.3/32")},
-				State:      status.PeerIdle,
+				State:      status.PeerNoRoute,
+				Problem:    "route to 192.0.2.3: network is unreachable",
 			},
 		},
 	}
@@ -70,6 +73,7 @@ func TestStatusText(t *testing.T) {
   listening: 0.0.0.0:4500, [::]:4500
   addresses: 10.77.0.1/24, fd77::1/64
   mtu: 1438
+  default route: table 4501, all packets but those with mark 0x1194
   offload: without udp superpackets; 2 queues, socket buffers of 4 MiB to receive and 256 KiB to send
   running for: 1 day 2 hours
   dropped: auth 1, no_route 3
@@ -95,7 +99,8 @@ peer: storage
   dropped: replay 2
 
 peer: laptop
-  state: idle
+  state: no route
+  warning: route to 192.0.2.3: network is unreachable
   public key: sTZw3hL6RdKxYy3lfjMg6AOGSmRUL+7GqcJVzxnkFQ4=
   allowed ips: 10.77.0.3/32
   transfer: 0 B received (0 packets), 0 B sent (0 packets)

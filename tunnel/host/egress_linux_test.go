@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -31,6 +32,11 @@ func uplinks(t *testing.T, config Config) *Link {
 		l := attach(t, up.name, Config{Addresses: up.addresses, MTU: up.mtu, Mark: config.Mark})
 		for _, prefix := range netlab.Prefixes("0.0.0.0/0", "::/0") {
 			check(t, netlink.RouteAdd(&netlink.Route{LinkIndex: l.link.Attrs().Index, Dst: ipNet(prefix), Table: up.table}))
+		}
+		for _, prefix := range up.addresses {
+			// The kernel takes its time with the route to an IPv6 address of its own.
+			for end := time.Now().Add(20 * time.Second); !l.isLocal(prefix.Addr()) && time.Now().Before(end); time.Sleep(time.Millisecond) {
+			}
 		}
 		if up.name == "fathom0" {
 			return l

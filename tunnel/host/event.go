@@ -21,15 +21,20 @@ type event struct {
 	guard   bool // is like a guard of ours
 	metric  bool // has the metric of ours
 	metrics Route
+
+	// Of a rule.
+	rule item
+	own  bool // has the protocol of ours
 }
 
 type subject int
 
 const (
-	ofOther subject = iota // a rule, or what cannot be read
+	ofOther subject = iota // what cannot be read
 	ofInterface
 	ofAddress
 	ofRoute
+	ofRule
 )
 
 // verdict says whom an event concerns: the upkeep of the Link, those who ask how
@@ -57,6 +62,8 @@ func (w *wanted) judge(e *event) verdict {
 		return w.judgeAddress(e, own)
 	case ofRoute:
 		return w.judgeRoute(e, own)
+	case ofRule:
+		return w.judgeRule(e)
 	}
 	return foreign
 }
@@ -88,6 +95,18 @@ func (w *wanted) judgeAddress(e *event, own bool) verdict {
 		return echo
 	}
 	return foreign
+}
+
+// judgeRule: ours spare the tunnel's packets, whose ways are the same without them.
+// Nevertheless somebody may have made room for another.
+func (w *wanted) judgeRule(e *event) verdict {
+	switch {
+	case !e.own || !w.rules[e.rule]:
+		return foreign
+	case e.gone:
+		return both
+	}
+	return echo
 }
 
 func (w *wanted) judgeRoute(e *event, own bool) verdict {

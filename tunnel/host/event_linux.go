@@ -19,6 +19,8 @@ func parseEvent(m *syscall.NetlinkMessage) event {
 		return addressEvent(m)
 	case unix.RTM_NEWROUTE, unix.RTM_DELROUTE:
 		return routeEvent(m)
+	case unix.RTM_NEWRULE, unix.RTM_DELRULE:
+		return ruleEvent(m)
 	}
 	return event{of: ofOther}
 }
@@ -97,6 +99,24 @@ func routeEvent(m *syscall.NetlinkMessage) (e event) {
 	ours := metricOf(int(info.Family))
 	e.metric = metric == ours
 	e.guard = info.Type == unix.RTN_UNREACHABLE && info.Protocol == GuardProtocol && metric == ours+1
+	return e
+}
+
+func ruleEvent(m *syscall.NetlinkMessage) (e event) {
+	if len(m.Data) < unix.SizeofRtMsg { // a fib_rule_hdr is as long
+		return event{}
+	}
+	e = event{of: ofRule, gone: m.Header.Type == unix.RTM_DELRULE}
+	priority := 0
+	forAttributes(m.Data[unix.SizeofRtMsg:], func(kind uint16, value []byte) {
+		switch {
+		case kind == nl.FRA_PRIORITY:
+			priority = number(value)
+		case kind == nl.FRA_PROTOCOL && len(value) > 0:
+			e.own = value[0] == RuleProtocol
+		}
+	})
+	e.rule = ruleItem(int(m.Data[0]), priority)
 	return e
 }
 

@@ -34,8 +34,16 @@ type Config struct {
 	// Zero leaves it to the kernel, and so does a kernel that cannot set it.
 	GSOMaxSize int
 	// Mark is the fwmark of our sockets, by which rules tell their packets from
-	// others; 0 is none.
+	// others. With 0 they have none, except where Defaults need one: see Link.Mark.
 	Mark uint32
+	// Table is the routing table of the routes, 0 the main table. Rules that look
+	// there are the administrator's.
+	Table int
+	// Defaults are the prefixes of length 0 whose routes are to have a table and
+	// rules of their own, one for each family at most: see Link.Divert.
+	Defaults []netip.Prefix
+	// Saved is a file that keeps a value of the host's until it is given back.
+	Saved string
 	// Remake makes the interface again after somebody has deleted it. Nil: it
 	// stays away.
 	Remake func() error

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -14,6 +15,7 @@ type Kind string
 // the kernel takes away with it.
 const (
 	KindGuard   Kind = "guard"   // see guard_linux.go
+	KindRule    Kind = "rule"    // see rules_linux.go
 	KindDevice  Kind = "device"  // the interface itself
 	KindMTU     Kind = "mtu"     // of the interface
 	KindUp      Kind = "up"      // the interface is
@@ -21,18 +23,21 @@ const (
 	KindRoute   Kind = "route"   // into the interface
 )
 
-var order = []Kind{KindGuard, KindDevice, KindMTU, KindUp, KindAddress, KindRoute}
+var order = []Kind{KindGuard, KindRule, KindDevice, KindMTU, KindUp, KindAddress, KindRoute}
 
 // item is one thing that a Link owns.
 type item struct {
 	kind   Kind
-	prefix netip.Prefix // of an address, a route or a guard
+	prefix netip.Prefix // of an address, a route or a guard; of a rule all addresses of its family
+	rule   int          // its priority
 }
 
 func (i item) String() string {
 	switch i.kind {
 	case KindGuard:
 		return "guard route to " + i.prefix.String()
+	case KindRule:
+		return fmt.Sprintf("rule %d for %s", i.rule, i.prefix)
 	case KindMTU:
 		return "MTU of the device"
 	case KindUp:
@@ -48,5 +53,5 @@ func (i item) compare(other item) int {
 	if i.kind != other.kind {
 		return slices.Index(order, i.kind) - slices.Index(order, other.kind)
 	}
-	return i.prefix.Compare(other.prefix)
+	return cmp.Or(i.prefix.Compare(other.prefix), i.rule-other.rule)
 }

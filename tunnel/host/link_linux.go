@@ -24,16 +24,20 @@ type Link struct {
 	link    netlink.Link
 	gone    bool   // the interface; link is then what it was
 	mark    uint32 // of our sockets
+	table   int    // of the routes, 0: main
+	policy  policy // of the default routes
 	wanted  wanted
 	learnt  learnt // by Egress
 	upkeep
+	// oldValidMark is the value to give back of a sysctl, empty: none.
+	oldValidMark string
 }
 
 // Attach finds the interface of a TUN device that is open, gives it its MTU and
 // its addresses, and sets it up.
 func Attach(name string, config Config) (_ *Link, err error) {
-	l := &Link{name: name, config: config, mark: config.Mark, upkeep: newUpkeep()}
-	l.wanted = wanted{tableOf: l.tableOf, mtu: config.MTU, addresses: config.Addresses, routes: make(map[netip.Prefix]Route), guards: make(map[netip.Prefix]bool)}
+	l := &Link{name: name, config: config, upkeep: newUpkeep()}
+	l.wanted = wanted{tableOf: l.tableOf, mtu: config.MTU, addresses: config.Addresses, routes: make(map[netip.Prefix]Route), guards: make(map[netip.Prefix]bool), rules: make(map[item]bool)}
 	if l.handle, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
 		return nil, fmt.Errorf("netlink: %w", err)
 	}
@@ -50,9 +54,12 @@ func Attach(name string, config Config) (_ *Link, err error) {
 	if l.lookups.Socket, err = nl.Subscribe(unix.NETLINK_ROUTE); err != nil {
 		return nil, fmt.Errorf("netlink: %w", err)
 	}
-	// Before Linux 4.20 the kernel does not filter, and this package does alone.
+	// Before Linux 4.20 the kernel does not filter, and package netlink does alone.
 	_ = l.dumps.SetStrictCheck(true)
 	if err = l.find(); err != nil {
+		return nil, err
+	}
+	if err = l.choose(config); err != nil {
 		return nil, err
 	}
 	if err = l.applyMTU(); err != nil {
@@ -85,11 +92,12 @@ func (l *Link) find() error {
 	return nil
 }
 
-// Close removes the guards, unless the Config keeps them, and gives up the
-// connection to the kernel. It leaves the interface, its addresses and its
-// routes alone: they end with the device.
+// Close takes back the rules and the guards, unless the Config keeps them, and
+// gives up the connection to the kernel. It leaves the interface, its addresses and
+// its routes alone: they end with the device.
 func (l *Link) Close() {
 	if !l.config.KeepGuards {
+		l.undivert()
 		for _, prefix := range l.wanted.guarded() {
 			_ = l.handle.RouteDel(l.guardOf(prefix))
 		}
@@ -210,9 +218,6 @@ func (l *Link) netlinkRoute(r Route) *netlink.Route {
 	return route
 }
 
-// tableOf returns the table of the route and the guard to a prefix.
-func (l *Link) tableOf(netip.Prefix) int { return unix.RT_TABLE_MAIN }
-
 // owns reports whether the route to r's prefix in its table leads into the
 // device: the kernel adds one for each address of the device. A guard counts
 // for nothing.
@@ -285,6 +290,9 @@ func prefixOf(n *net.IPNet, family int) (netip.Prefix, bool) {
 	}
 	addr, ok := netip.AddrFromSlice(n.IP)
 	bits, size := n.Mask.Size()
+	if size == 8*net.IPv4len {
+		addr = addr.Unmap() // the library writes 0.0.0.0 in 16 bytes
+	}
 	if !ok || size != addr.BitLen() {
 		return netip.Prefix{}, false
 	}

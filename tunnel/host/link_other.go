@@ -4,6 +4,7 @@ package host
 
 import (
 	"errors"
+	"net"
 	"net/netip"
 	"time"
 )
@@ -28,6 +29,18 @@ func (*Link) LargestMTU() (int, error) { return 0, errors.ErrUnsupported }
 
 // Egress returns errors.ErrUnsupported.
 func (*Link) Egress(Flow) (Egress, error) { return Egress{}, errors.ErrUnsupported }
+
+// Mark returns 0.
+func (*Link) Mark() uint32 { return 0 }
+
+// DefaultTable returns 0.
+func (*Link) DefaultTable() int { return 0 }
+
+// Divert returns errors.ErrUnsupported.
+func (*Link) Divert([]netip.AddrPort) error { return errors.ErrUnsupported }
+
+// Resolver returns net.DefaultResolver.
+func Resolver(uint32) *net.Resolver { return net.DefaultResolver }
 
 // Forget does nothing.
 func (*Link) Forget() {}

@@ -82,7 +82,7 @@ func (u *upkeep) plan(amiss []item, now time.Time) (due []item, next time.Time) 
 		}
 	}
 	for prefix := range u.displaced {
-		if !wrong[item{KindRoute, prefix}] {
+		if !wrong[item{kind: KindRoute, prefix: prefix}] {
 			delete(u.displaced, prefix)
 		}
 	}
@@ -108,7 +108,7 @@ func (u *upkeep) outcome(i item, err error, now time.Time) (r Repair, tell bool)
 // displace takes note of a route in place of ours, and reports whether that is
 // new. It is looked at again with the next event, and after a rest.
 func (u *upkeep) displace(prefix netip.Prefix, route string, now time.Time) bool {
-	u.backoffs[item{KindRoute, prefix}].attempted(now, true, maxRest)
+	u.backoffs[item{kind: KindRoute, prefix: prefix}].attempted(now, true, maxRest)
 	old := u.displaced[prefix]
 	u.displaced[prefix] = route
 	return old != route

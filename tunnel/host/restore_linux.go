@@ -56,6 +56,8 @@ func (l *Link) put(i item) error {
 	switch i.kind {
 	case KindGuard:
 		return l.applyGuard(i.prefix)
+	case KindRule:
+		return l.applyRule(i)
 	case KindDevice:
 		return l.remake()
 	case KindMTU:
@@ -98,7 +100,10 @@ func (l *Link) displacing(prefix netip.Prefix) string {
 
 // look asks the kernel for the state of what the Link owns.
 func (l *Link) look() (s actual, err error) {
-	if s.guards, err = l.guards(); err != nil || l.gone {
+	if s.guards, err = l.guards(); err != nil {
+		return s, err
+	}
+	if s.rules, err = l.ownRules(); err != nil || l.gone {
 		return s, err
 	}
 	// The kernel answers this when the change under way is complete: taking the

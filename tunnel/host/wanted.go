@@ -19,6 +19,7 @@ type wanted struct {
 	addresses []netip.Prefix
 	routes    map[netip.Prefix]Route
 	guards    map[netip.Prefix]bool
+	rules     map[item]bool
 }
 
 // actual is what a Link has.
@@ -29,6 +30,7 @@ type actual struct {
 	addresses map[netip.Prefix]bool
 	routes    map[netip.Prefix]Route // into the interface, with the metric of ours
 	guards    map[netip.Prefix]bool
+	rules     map[item]bool
 }
 
 // amiss returns what differs from what is wanted, in the order in which it can
@@ -38,7 +40,12 @@ func (w *wanted) amiss(s *actual) (list []item) {
 	defer w.mu.Unlock()
 	for prefix := range w.guards {
 		if !s.guards[prefix] {
-			list = append(list, item{KindGuard, prefix})
+			list = append(list, item{kind: KindGuard, prefix: prefix})
+		}
+	}
+	for rule := range w.rules {
+		if !s.rules[rule] {
+			list = append(list, rule)
 		}
 	}
 	if !s.exists {
@@ -52,12 +59,12 @@ func (w *wanted) amiss(s *actual) (list []item) {
 		}
 		for _, prefix := range w.addresses {
 			if !s.addresses[prefix] {
-				list = append(list, item{KindAddress, prefix})
+				list = append(list, item{kind: KindAddress, prefix: prefix})
 			}
 		}
 		for prefix, route := range w.routes {
 			if s.routes[prefix] != route {
-				list = append(list, item{KindRoute, prefix})
+				list = append(list, item{kind: KindRoute, prefix: prefix})
 			}
 		}
 	}

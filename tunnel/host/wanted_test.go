@@ -23,7 +23,13 @@ func sample() *wanted {
 		index:   7, mtu: 1438, addresses: []netip.Prefix{addr4, addr6},
 		routes: map[netip.Prefix]Route{net4: {net4, 1400, 1360}, net6: {net6, 1438, 0}},
 		guards: map[netip.Prefix]bool{net4: true, net6: true},
+		rules:  map[item]bool{rule4(32765): true, rule4(32764): true},
 	}
+}
+
+// rule4 is a rule for IPv4.
+func rule4(priority int) item {
+	return item{kind: KindRule, prefix: netip.MustParsePrefix("0.0.0.0/0"), rule: priority}
 }
 
 // found is a host that has it all.
@@ -31,7 +37,7 @@ func found() *actual {
 	w := sample()
 	return &actual{
 		exists: true, up: true, mtu: w.mtu, addresses: map[netip.Prefix]bool{addr4: true, addr6: true, netip.MustParsePrefix("fe80::1/64"): true},
-		routes: maps.Clone(w.routes), guards: maps.Clone(w.guards),
+		routes: maps.Clone(w.routes), guards: maps.Clone(w.guards), rules: maps.Clone(w.rules),
 	}
 }
 
@@ -48,14 +54,15 @@ func TestAmiss(t *testing.T) {
 		"its MTU":       {func(s *actual) { s.routes[net4] = Route{net4, 0, 1360} }, "route 10.88.2.0/24"},
 		"its MSS":       {func(s *actual) { s.routes[net6] = Route{net6, 1438, 1000} }, "route fd88::/48"},
 		"a guard":       {func(s *actual) { delete(s.guards, net4) }, "guard route to 10.88.2.0/24"},
+		"a rule":        {func(s *actual) { delete(s.rules, rule4(32764)) }, "rule 32764 for 0.0.0.0/0"},
 		"what is extra": {func(s *actual) { s.routes[addr4.Masked()], s.addresses[net4] = Route{}, true }, ""},
 		// Guards first; the others after what they need.
 		"all but the device": {
 			func(s *actual) { *s = actual{exists: true} },
-			"guard route to 10.88.2.0/24, guard route to fd88::/48, MTU of the device, device set down, address 10.77.0.1/24, address fd77::1/64, route 10.88.2.0/24, route fd88::/48",
+			"guard route to 10.88.2.0/24, guard route to fd88::/48, rule 32764 for 0.0.0.0/0, rule 32765 for 0.0.0.0/0, MTU of the device, device set down, address 10.77.0.1/24, address fd77::1/64, route 10.88.2.0/24, route fd88::/48",
 		},
 		"the device": {func(s *actual) { s.exists = false }, "device"},
-		"everything": {func(s *actual) { *s = actual{} }, "guard route to 10.88.2.0/24, guard route to fd88::/48, device"},
+		"everything": {func(s *actual) { *s = actual{} }, "guard route to 10.88.2.0/24, guard route to fd88::/48, rule 32764 for 0.0.0.0/0, rule 32765 for 0.0.0.0/0, device"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := found()
@@ -111,7 +118,11 @@ func TestJudge(t *testing.T) {
 		"our guard":                           {guard(func(*event) {}), echo},
 		"our guard deleted":                   {guard(func(e *event) { e.gone = true }), tamper},
 		"another guard":                       {guard(func(e *event) { e.prefix = elsewhere }), foreign},
-		"a rule":                              {event{of: ofOther}, foreign},
+		"our rule":                            {event{of: ofRule, own: true, rule: rule4(32764)}, echo},
+		"our rule deleted":                    {event{of: ofRule, own: true, gone: true, rule: rule4(32764)}, both},
+		"a rule of the priority of ours":      {event{of: ofRule, rule: rule4(32764)}, foreign},
+		"a rule of another tunnel":            {event{of: ofRule, own: true, rule: rule4(32700)}, foreign},
+		"what cannot be read":                 {event{of: ofOther}, foreign},
 	} {
 		if got := sample().judge(&test.event); got != test.want {
 			t.Errorf("%s: %+v, want %+v", name, got, test.want)
@@ -128,7 +139,7 @@ func TestJudge(t *testing.T) {
 // it is contested. What fails is told once.
 func TestPlan(t *testing.T) {
 	u, now := newUpkeep(), time.Unix(1000, 0)
-	i := item{KindRoute, net4}
+	i := item{kind: KindRoute, prefix: net4}
 	var told []string
 	turn := func(after time.Duration, err error) (due int) {
 		now = now.Add(after)

@@ -58,6 +58,16 @@ func (p *Packet) NextHeader() uint8 {
 	return 4
 }
 
+// UDP returns the ports and the payload of a UDP datagram, of a fragment what is
+// there of it. It is not ok if the packet is something else or holds no UDP header.
+func (p *Packet) UDP() (source, destination uint16, payload []byte, ok bool) {
+	if p.Protocol != protoUDP || p.LaterFragment || len(p.Bytes) < p.Header+udpHeaderSize {
+		return 0, 0, nil, false
+	}
+	header := p.Bytes[p.Header:]
+	return binary.BigEndian.Uint16(header), binary.BigEndian.Uint16(header[2:]), header[udpHeaderSize:], true
+}
+
 // IsUDP reports whether the payload is UDP.
 func (p *Packet) IsUDP() bool { return p.Protocol == protoUDP }
 

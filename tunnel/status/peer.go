@@ -12,7 +12,9 @@ type Peer struct {
 	Endpoint   string         `json:"endpoint,omitempty"` // host:port, empty while unknown
 	AllowedIPs []netip.Prefix `json:"allowed_ips"`
 	State      PeerState      `json:"state"`
-	PMTUD      PMTUD          `json:"pmtud"`
+	// Problem says why the host cannot send to the endpoint; empty: it can.
+	Problem string `json:"problem,omitempty"`
+	PMTUD   PMTUD  `json:"pmtud"`
 	// Cipher is the suite of the current SA pair, by its configuration name.
 	Cipher string `json:"cipher,omitempty"`
 	// SendSPI and ReceiveSPI are those of the current SA pair, zero without one.
@@ -45,6 +47,9 @@ const (
 	// PeerUnresponsive has an SA pair, but the peer no longer answers, and
 	// initiations are being sent.
 	PeerUnresponsive PeerState = "unresponsive"
+	// PeerNoRoute cannot be sent to: the host has no route to its endpoint, or
+	// one that leads into the tunnel itself.
+	PeerNoRoute PeerState = "no_route"
 )
 
 // Surgery counts what the tunnel did to a peer's inner packets to make them fit

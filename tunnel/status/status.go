@@ -15,8 +15,12 @@ type Status struct {
 	Addresses []netip.Prefix `json:"addresses"`  // inner addresses of this end
 	MTU       int            `json:"mtu"`        // of the TUN device: bytes of an inner packet
 	Started   time.Time      `json:"started"`
-	Offload   Offload        `json:"offload"`
-	Host      Host           `json:"host"`
+	// FwMark is that of the tunnel's own packets, 0: none. Table is the routing table
+	// of its default routes, 0: it has none.
+	FwMark  uint32  `json:"fwmark,omitempty"`
+	Table   int     `json:"table,omitempty"`
+	Offload Offload `json:"offload"`
+	Host    Host    `json:"host"`
 	// Dropped counts, by reason, the dropped packets that belong to no known
 	// peer.
 	Dropped map[string]uint64 `json:"dropped"`

@@ -24,6 +24,9 @@ type Config struct {
 	DontFragment bool
 	// Offload lets the kernel cut and join datagrams, if it can.
 	Offload bool
+	// Mark is the fwmark of the packets that the sockets send (SO_MARK, socket(7)),
+	// 0 for none. It takes CAP_NET_ADMIN.
+	Mark uint32
 	// Sockets is how many sockets each address family gets, at least 1.
 	Sockets int
 	// Outlets is how many more sockets each address family gets to send by, so

@@ -152,6 +152,9 @@ func (s *socket) setOptions(fd int, cfg Config) error {
 			{"IPV6_RECVFRAGSIZE", unix.IPPROTO_IPV6, unix.IPV6_RECVFRAGSIZE, 1},
 		}
 	}
+	if cfg.Mark != 0 {
+		options = append(options, option{"SO_MARK", unix.SOL_SOCKET, unix.SO_MARK, int(cfg.Mark)})
+	}
 	for _, option := range options {
 		if err := unix.SetsockoptInt(fd, option.level, option.opt, option.value); err != nil {
 			return fmt.Errorf("set %s: %w", option.name, err)

@@ -195,3 +195,24 @@ func TestTheSmallestBufferCounts(t *testing.T) {
 		}
 	}
 }
+
+// TestSocketsBearTheMark by which the host's rules tell their packets from others,
+// also those that only send.
+func TestSocketsBearTheMark(t *testing.T) {
+	const mark = 0xffff_1194
+	s, err := Listen(loopback, 0, Config{DontFragment: true, Sockets: 2, Outlets: 2, Mark: mark})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if len(s.out4.all) != 3 {
+		t.Fatalf("%d outlets: %v", len(s.out4.all), s.NoOutlets())
+	}
+	for _, s := range append(s.v4, s.out4.all...) {
+		_ = s.raw.Control(func(fd uintptr) {
+			if got, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_MARK); uint32(got) != mark || err != nil {
+				t.Errorf("mark %#x, %v", got, err)
+			}
+		})
+	}
+}

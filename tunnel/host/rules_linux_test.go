@@ -1,0 +1,276 @@
+package host
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"fathom/test/netlab"
+)
+
+var (
+	everything = netlab.Prefixes("0.0.0.0/0", "::/0")
+	listening  = []netip.AddrPort{netip.MustParseAddrPort("0.0.0.0:4500"), netip.MustParseAddrPort("[::]:4500")}
+)
+
+// routing is all that a host's routing goes by: rules, the routes of its tables and
+// a sysctl.
+func routing(t *testing.T) string {
+	t.Helper()
+	list := rulesNow(t)
+	routes, err := netlink.RouteListFiltered(netlink.FAMILY_ALL, &netlink.Route{Table: unix.RT_TABLE_UNSPEC}, netlink.RT_FILTER_TABLE)
+	check(t, err)
+	for _, r := range routes {
+		// The kernel adds those of an interface's own IPv6 addresses in its time.
+		if r.Table != unix.RT_TABLE_LOCAL && !r.Dst.IP.IsLinkLocalUnicast() {
+			list = append(list, r.String())
+		}
+	}
+	value, err := os.ReadFile(validMark)
+	check(t, err)
+	return strings.Join(append(list, string(value)), "\n")
+}
+
+// rulesNow returns the rules of the host but the kernel's own.
+func rulesNow(t *testing.T) (list []string) {
+	t.Helper()
+	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
+		rules, err := netlink.RuleList(family)
+		check(t, err)
+		for _, r := range rules {
+			if r.Protocol == unix.RTPROT_KERNEL {
+				continue
+			}
+			text := fmt.Sprintf("%d: ", r.Priority)
+			if r.Invert {
+				text += "not "
+			}
+			if r.Src != nil {
+				text += fmt.Sprintf("from %s ", r.Src)
+			}
+			if r.IifName != "" {
+				text += fmt.Sprintf("iif %s ", r.IifName)
+			}
+			if r.Sport != nil {
+				text += fmt.Sprintf("proto %d sport %d ", r.IPProto, r.Sport.Start)
+			}
+			if r.Mark != 0 {
+				text += fmt.Sprintf("mark %d ", r.Mark)
+			}
+			text += fmt.Sprintf("table %d", r.Table)
+			if r.SuppressPrefixlen >= 0 {
+				text += fmt.Sprintf(" suppress %d", r.SuppressPrefixlen)
+			}
+			list = append(list, text)
+		}
+	}
+	return list
+}
+
+// divert leads everything into a device that there is.
+func divert(t *testing.T, name string, config Config) *Link {
+	t.Helper()
+	config.MTU, config.Defaults = 1438, everything
+	l, err := Attach(name, config)
+	check(t, err)
+	for _, prefix := range everything {
+		check(t, l.Route(Route{Prefix: prefix, MTU: 1438}))
+		check(t, l.Guard(prefix))
+	}
+	check(t, l.Divert(listening))
+	return l
+}
+
+// uplink gives the host a way out, with a default route, and a device.
+func uplink(t *testing.T) {
+	t.Helper()
+	addDevice(t, "wan")
+	attach(t, "wan-far", Config{MTU: 1500})
+	l := attach(t, "wan", Config{Addresses: netlab.Prefixes("192.0.2.1/24", "2001:db8::1/64"), MTU: 1500})
+	for _, prefix := range everything {
+		check(t, netlink.RouteAdd(&netlink.Route{LinkIndex: l.link.Attrs().Index, Dst: ipNet(prefix)}))
+	}
+	addDevice(t, "fathom0")
+	attach(t, "fathom0-far", Config{MTU: 1500})
+	check(t, netlink.LinkSetUp(state(t, "fathom0")))
+}
+
+// TestDivert leads everything into the device but our own packets and those for
+// which there is a better route, and gives all of it back.
+func TestDivert(t *testing.T) {
+	for name, test := range map[string]struct {
+		config Config
+		before func(*netlink.Rule) // a rule of the administrator's
+		listen []netip.AddrPort
+		want   []string
+	}{
+		"by itself": {listen: listening, want: []string{
+			"32762: proto 17 sport 4500 table 0", "32763: iif lo proto 17 sport 4500 table 254", "32764: table 254 suppress 0", "32765: not mark 4500 table 4500",
+			"32764: table 254 suppress 0", "32765: not mark 4500 table 4500",
+		}},
+		"with a mark": {listen: listening, config: Config{Mark: 77}, want: []string{
+			"32762: proto 17 sport 4500 table 0", "32763: iif lo proto 17 sport 4500 table 254", "32764: table 254 suppress 0", "32765: not mark 77 table 77",
+			"32764: table 254 suppress 0", "32765: not mark 77 table 77",
+		}},
+		"on one address": {listen: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:4501")}, want: []string{
+			"32762: from 192.0.2.1/32 proto 17 sport 4501 table 0", "32763: from 192.0.2.1/32 iif lo proto 17 sport 4501 table 254", "32764: table 254 suppress 0", "32765: not mark 4500 table 4500",
+			"32764: table 254 suppress 0", "32765: not mark 4500 table 4500",
+		}},
+		"beside a rule that has the table": {
+			listen: listening,
+			before: func(r *netlink.Rule) { r.Priority, r.Table, r.Mark = 32764, 4500, 4501 },
+			want: []string{
+				"32760: proto 17 sport 4500 table 0", "32761: iif lo proto 17 sport 4500 table 254", "32762: table 254 suppress 0", "32763: not mark 4502 table 4502", "32764: mark 4501 table 4500",
+				"32764: table 254 suppress 0", "32765: not mark 4502 table 4502",
+			}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inHost(t, func() error {
+				uplink(t)
+				if test.before != nil {
+					r := netlink.NewRule()
+					r.Family = unix.AF_INET
+					test.before(r)
+					check(t, netlink.RuleAdd(r))
+				}
+				before := routing(t)
+				test.config.MTU, test.config.Defaults = 1438, everything
+				l, err := Attach("fathom0", test.config)
+				check(t, err)
+				for _, prefix := range everything {
+					check(t, l.Route(Route{Prefix: prefix, MTU: 1438}))
+				}
+				check(t, l.Divert(test.listen))
+				if got := rulesNow(t); !slices.Equal(got, test.want) {
+					t.Errorf("rules %q", got)
+				}
+				ways(t, l)
+				l.Close()
+				check(t, netlink.LinkSetMTU(state(t, "fathom0"), 1500))
+				if after := routing(t); after != before {
+					t.Errorf("before:\n%s\nafter:\n%s", before, after)
+				}
+				return nil
+			})
+		})
+	}
+}
+
+// ways looks up where packets go: ours, those of others, and those to a neighbour.
+func ways(t *testing.T, l *Link) {
+	t.Helper()
+	wan, device, mark := state(t, "wan").Attrs().Index, state(t, "fathom0").Attrs().Index, l.mark
+	defer func() { l.mark = mark }()
+	for _, test := range []struct {
+		to   string
+		mark uint32
+		want int
+	}{
+		{"203.0.113.7", mark, wan}, {"2001:db8:7::7", mark, wan},
+		{"203.0.113.7", 0, device}, {"2001:db8:7::7", 0, device},
+		{"192.0.2.7", 0, wan}, {"2001:db8::7", 0, wan},
+	} {
+		l.mark = test.mark
+		route, err := l.lookUp(Flow{Remote: netip.AddrPortFrom(netip.MustParseAddr(test.to), 53)}, 0)
+		if err != nil || route.interfaceIndex != test.want {
+			t.Errorf("%s with mark %d leaves by %d, want %d: %v", test.to, test.mark, route.interfaceIndex, test.want, err)
+		}
+	}
+}
+
+// TestRulesAreRestored one by one.
+func TestRulesAreRestored(t *testing.T) {
+	inHost(t, func() error {
+		uplink(t)
+		l := divert(t, "fathom0", Config{})
+		defer l.Close()
+		want := rulesNow(t)
+		now := time.Now()
+		if told, _ := l.Restore(now); len(told) != 0 {
+			t.Errorf("told of %v though nothing was missing", told)
+		}
+		for _, set := range l.policy.families {
+			for _, r := range set.rules {
+				check(t, netlink.RuleDel(r))
+				if told, _ := l.Restore(now); len(told) != 1 || told[0].Err != nil {
+					t.Errorf("told of %v", told)
+				}
+				if got := rulesNow(t); !slices.Equal(got, want) {
+					t.Errorf("rules %q, want %q", got, want)
+				}
+			}
+		}
+		if n := l.Condition(now).Repaired[KindRule]; n != uint64(len(want)) {
+			t.Errorf("%d rules repaired", n)
+		}
+		return nil
+	})
+}
+
+// TestWhatAKilledProcessLeaves is taken over by the next, that of one that runs is
+// not.
+func TestWhatAKilledProcessLeaves(t *testing.T) {
+	inHost(t, func() error {
+		uplink(t)
+		before := routing(t)
+		config := Config{Saved: filepath.Join(t.TempDir(), "saved")}
+		divert(t, "fathom0", config) // and is killed
+		check(t, netlink.LinkDel(state(t, "fathom0")))
+		left := rulesNow(t)
+
+		addDevice(t, "other")
+		attach(t, "other-far", Config{MTU: 1500})
+		check(t, netlink.LinkSetUp(state(t, "other")))
+		l := divert(t, "other", config)
+		if got := rulesNow(t); !slices.Equal(got, left) {
+			t.Errorf("rules %q, want %q", got, left)
+		}
+		addDevice(t, "third")
+		attach(t, "third-far", Config{MTU: 1500})
+		check(t, netlink.LinkSetUp(state(t, "third")))
+		third := divert(t, "third", Config{})
+		if third.DefaultTable() != firstTable+1 || third.Mark() != firstTable+1 || len(rulesNow(t)) != 2*len(left) {
+			t.Errorf("table %d, mark %d, rules %q", third.DefaultTable(), third.Mark(), rulesNow(t))
+		}
+		third.Close()
+		l.Close()
+		for _, name := range []string{"other", "third"} {
+			check(t, netlink.LinkDel(state(t, name)))
+		}
+		addDevice(t, "fathom0")
+		attach(t, "fathom0-far", Config{MTU: 1500})
+		check(t, netlink.LinkSetUp(state(t, "fathom0")))
+		if after := routing(t); len(rulesNow(t)) != 0 || strings.Contains(after, "4500") || after[len(after)-2:] != before[len(before)-2:] {
+			t.Errorf("after:\n%s", after)
+		}
+		return nil
+	})
+}
+
+// TestATableOfTheAdministrator gets all routes, and no rules.
+func TestATableOfTheAdministrator(t *testing.T) {
+	inHost(t, func() error {
+		uplink(t)
+		l := attach(t, "fathom0", Config{MTU: 1438, Table: 51})
+		for _, prefix := range append(netlab.Prefixes("10.77.0.0/24"), everything...) {
+			for _, mtu := range []int{1438, 1400} {
+				check(t, l.Route(Route{Prefix: prefix, MTU: mtu}))
+			}
+		}
+		check(t, l.Divert(listening))
+		routes, err := l.routesIn(51)
+		check(t, err)
+		if len(routes) != 3 || len(rulesNow(t)) != 0 || l.Mark() != 0 {
+			t.Errorf("routes %v, rules %q", routes, rulesNow(t))
+		}
+		return nil
+	})
+}
