@@ -119,14 +119,13 @@ func (c *Crowd) Join(public crypto.PublicKey, hub netip.AddrPort) error {
 // listen opens the socket of all peers, whose datagrams carry DF and tell where
 // they arrived.
 func listen() (*net.UDPConn, error) {
-	const buffer = 32 << 20 // a burst of thousands is the hub's to master
 	config := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) (err error) {
 		controlled := raw.Control(func(fd uintptr) {
+			enlarge(int(fd), unix.SO_RCVBUFFORCE, unix.SO_RCVBUF)
+			enlarge(int(fd), unix.SO_SNDBUFFORCE, unix.SO_SNDBUF)
 			err = errors.Join(
 				unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_PKTINFO, 1),
 				unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_MTU_DISCOVER, unix.IP_PMTUDISC_PROBE),
-				unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, buffer),
-				unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, buffer),
 			)
 		})
 		return errors.Join(controlled, err)
@@ -136,6 +135,15 @@ func listen() (*net.UDPConn, error) {
 		return nil, err
 	}
 	return conn.(*net.UDPConn), nil
+}
+
+// enlarge makes a buffer of the socket hold a burst of thousands of peers, as far
+// as this process may: only root of the machine may exceed its limit.
+func enlarge(fd, force, ask int) {
+	const size = 32 << 20
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, force, size) != nil {
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, ask, size)
+	}
 }
 
 // Close ends the peers without a word to the hub.
