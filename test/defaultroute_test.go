@@ -195,16 +195,22 @@ func defaultRoute(t *testing.T, n *internet, family outer) {
 	for _, address := range []string{farAway4, farAway6} {
 		startBeacon(t, n.A, n.far, address)
 	}
+	handshakes := statusOf(t, n.a).Peers[0].Handshakes
 	for _, family := range []string{"-4", "-6"} {
 		for line := range strings.Lines(run(t, n.A, "ip", family, "rule")) {
 			priority, _, _ := strings.Cut(line, ":")
 			if priority != "0" && len(priority) == 5 && priority < "32766" {
 				run(t, n.A, "ip", family, "rule", "del", "priority", priority)
+				began := time.Now()
 				n.await(t, diverted)
+				t.Logf("rule %s %s deleted: put right after %d ms", family, priority, time.Since(began).Milliseconds())
 			}
 		}
 	}
 	n.reaches(t)
+	if lost := statusOf(t, n.a).Peers[0].Handshakes - handshakes; lost > 0 {
+		t.Errorf("%d new handshakes", lost)
+	}
 
 	for _, c := range []*netlab.Capture{first, second} {
 		c.Stop()
@@ -272,7 +278,7 @@ func sorted(text string) []string { return slices.Sorted(strings.Lines(text)) }
 func (n *internet) await(t *testing.T, want string) {
 	t.Helper()
 	var got string
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(within); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if got = n.routing(t); got == want {
 			return
 		}
