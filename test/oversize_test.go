@@ -11,7 +11,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"fathom/test/gateway"
 	"fathom/test/tier"
 )
 
@@ -24,13 +23,11 @@ func TestUDPWithDF(t *testing.T) {
 	const innerMTU, payload = 1400 - 62, 1400
 	for _, oversize := range []string{"carry", "signal"} {
 		t.Run(oversize, func(t *testing.T) {
-			l := newLongPath(t, overIPv4, fmt.Sprintf("oversize = %q\nroutes = false", oversize))
+			// With this MTU, and no route of the tunnel's, the kernel has to be told.
+			l := newLongPath(t, overIPv4, fmt.Sprintf("oversize = %q\nroutes = false\nmtu = 1500", oversize))
 			l.narrow(1400)
 			up(t, l.a, l.b)
 			exact(t, l.a, 1400)
-			if oversize == "signal" {
-				l.A.Interface(gateway.Device).SetMTU(1500) // as of a host that does not know
-			}
 			for _, family := range []struct {
 				address                     string
 				level, discover, value, mtu int
@@ -120,11 +117,11 @@ func TestEverySizeArrives(t *testing.T) {
 func TestPingReportsTheInnerMTU(t *testing.T) {
 	tier.Select(t)
 	ping := program(t, "ping", "iputils-ping")
-	l := newLongPath(t, overIPv4, "oversize = \"signal\"\nroutes = false")
+	// With this MTU, and no route of the tunnel's, the kernel has to be told.
+	l := newLongPath(t, overIPv4, "oversize = \"signal\"\nroutes = false\nmtu = 1500")
 	l.narrow(1400)
 	up(t, l.a, l.b)
 	exact(t, l.a, 1400)
-	l.A.Interface(gateway.Device).SetMTU(1500) // so that the kernel has to be told
 	for _, address := range []string{innerB4, innerB6} {
 		out, err := l.A.Command(ping, "-c", "2", "-i", "0.1", "-W", "2", "-M", "do", "-s", "1400", address).CombinedOutput()
 		if err == nil || !strings.Contains(string(out), "1338") {
