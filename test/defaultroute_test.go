@@ -137,7 +137,7 @@ func ask(t *testing.T, server net.Conn) {
 	t.Fatalf("no answer from %s", server.RemoteAddr())
 }
 
-// clear returns the packets for what is far away that were seen on an uplink of a.
+// clear returns the packets for far away hosts that were seen on an uplink of a.
 func clear(c *netlab.Capture) (list []string) {
 	for _, p := range c.Packets() {
 		b, protocol, to := p.Data, p.Data[9], netip.Addr{}
@@ -154,8 +154,8 @@ func clear(c *netlab.Capture) (list []string) {
 }
 
 // TestDefaultRoute sends everything through the tunnel: while the peer moves, while
-// the uplink changes, and while somebody removes the rules. No packet for what is far
-// away leaves in clear text, and after the end all is as before.
+// the uplink changes, and while the rules are removed. No packet for a far host
+// leaves in clear text, and after the end all is as before.
 func TestDefaultRoute(t *testing.T) {
 	tier.Select(t)
 	for name, family := range map[string]outer{"over IPv4": overIPv4, "over IPv6": overIPv6} {

@@ -17,7 +17,7 @@ import (
 )
 
 // The tests here have hosts behind both ends, x behind A and y behind B, whose
-// firewalls lose PTBs. Nothing tells them but what is in the packets of their
+// firewalls lose PTBs. Nothing tells them except the packets of their
 // own connections.
 
 // newLANs builds the long path with such hosts, whose links have segmentation

@@ -119,7 +119,7 @@ func TestASlowPeerHoldsUpNobody(t *testing.T) {
 	if marks == 0 {
 		t.Error("no packet is marked")
 	}
-	links[1].A.LimitRate(fastRate, fastRate/8) // what is under way arrives soon
+	links[1].A.LimitRate(fastRate, fastRate/8) // packets under way arrive soon
 	own.stop()
 }
 
@@ -129,7 +129,7 @@ type flood struct {
 	sent atomic.Int64 // bytes
 }
 
-// floodTo sends so many bits a second while the flood is on, until the test ends.
+// floodTo sends at a rate in bits a second while the flood is on, until the test ends.
 func floodTo(t *testing.T, from *netlab.Host, to string, size, rate int) *flood {
 	conn, err := from.Dial("udp", to)
 	check(t, err)

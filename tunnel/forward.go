@@ -146,7 +146,7 @@ func (f *forwarder) pieces(to *session, packet *inner.Packet) error {
 	return nil
 }
 
-// packets counts what is in a packet from the device: several in a superpacket.
+// packets counts the packets in one from the device: several in a superpacket.
 func (f *forwarder) packets(packet *inner.Packet, o inner.Offload) int {
 	var err error
 	switch o.Kind {

@@ -32,7 +32,7 @@ type hostNetwork interface {
 //	carry     the most that the host may be given  advmss that fits the path
 //	signal    the largest of the peers' paths      MTU of the path
 //
-// The kernel drops what is larger than the device or the route, and tells the
+// The kernel drops packets larger than the device or the route, and tells the
 // sender by a PTB, which may be lost. That is what signal is for. With carry the
 // tunnel takes such packets across, so nothing may drop them before it.
 type hostMTUs struct {

@@ -39,7 +39,7 @@ func (v *virtual) reroute(h *routedHost, err error) {
 }
 
 // TestALoopIsNotUsed neither when it appears, for longer than any SA lives, nor by
-// initiations; it is told once, and what is there again is used at once.
+// initiations; it is told once, and a place that is there again is used at once.
 func TestALoopIsNotUsed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		left, right := virtualPair(t, conf.Tunnel{RekeyAfter: 20 * time.Second}, time.Second)

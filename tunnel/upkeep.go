@@ -32,7 +32,7 @@ func newUpkeep(network hostNetwork, log *slog.Logger) upkeep {
 	return upkeep{network: network, log: log, changed: make(chan struct{}, 1), again: again}
 }
 
-// restore puts right what is due, and logs one line for each kind of news.
+// restore makes the repairs that are due, and logs one line for each kind of news.
 func (u *upkeep) restore(now time.Time) {
 	if wait := u.free.Sub(now); wait > 0 {
 		u.again.Reset(wait)

@@ -11,7 +11,7 @@
 //	Egress      flow ─▶ the way out, with its MTU (of the route, else the interface)
 //	Watch       something of the Link's, or of the host's, has changed
 //
-// What is wanted, what differs from it, and when it is put right is decided
+// The wanted state, the differences from it, and when they are put right are decided
 // without the kernel: wanted.go, restore.go, backoff.go. Whom an event concerns
 // is decided in event.go.
 //

@@ -50,7 +50,7 @@ var (
 	both    = verdict{ours: true, host: true}
 )
 
-// judge compares an event with what is wanted.
+// judge compares an event with the wanted state.
 func (w *wanted) judge(e *event) verdict {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -279,7 +279,7 @@ func familyOf(prefix netip.Prefix) int {
 	return netlink.FAMILY_V4
 }
 
-// prefixOf is the inverse of ipNet; false for what is no IP network. The kernel
+// prefixOf is the inverse of ipNet; false if n is no IP network. The kernel
 // leaves out the destination of a default route.
 func prefixOf(n *net.IPNet, family int) (netip.Prefix, bool) {
 	if n == nil {

@@ -143,7 +143,7 @@ func TestRoute(t *testing.T) {
 	})
 }
 
-// TestLargestMTU leaves out the device itself, loopback, and what is down.
+// TestLargestMTU leaves out the device itself, loopback, and interfaces that are down.
 func TestLargestMTU(t *testing.T) {
 	inHost(t, func() error {
 		addDevice(t, "fathom0")

@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Restore compares what the host has with what is wanted, and puts right what is
-// not, within its back-off. It returns what to tell, and when to call it again
-// though nothing changes (zero: never). It costs a few requests to the kernel, of
+// Restore compares the host with the wanted state and mends the differences, within
+// its back-off. It returns reports to log, and when to call it again even if
+// nothing changes (zero: never). It costs a few requests to the kernel, of
 // which those for routes grow with the main table.
 func (l *Link) Restore(now time.Time) (told []Repair, next time.Time) {
 	remade := true

@@ -67,7 +67,7 @@ func expectToken(t *testing.T, told <-chan struct{}, of string) {
 	}
 }
 
-// restore follows the tokens until nothing is amiss, and returns what is told.
+// restore follows the tokens until nothing is amiss, and returns all reports.
 func (k *tended) restore(t *testing.T) (told []Repair) {
 	t.Helper()
 	expectToken(t, k.ours, "what was changed")

@@ -7,9 +7,9 @@ import (
 )
 
 // validMark is the sysctl net.ipv4.conf.all.src_valid_mark, of the network namespace
-// of the thread. With it a strict rp_filter goes by the mark of what it receives,
-// which a firewall may have restored from the connection (ct mark), as the rules do
-// by that of what is sent.
+// of the thread. With it a strict rp_filter goes by the mark of received packets,
+// which a firewall may have restored from the connection (ct mark), as the rules go
+// by that of packets that are sent.
 const validMark = "/proc/sys/net/ipv4/conf/all/src_valid_mark"
 
 // validateMark sets the sysctl. Its old value is kept in a file until it is given

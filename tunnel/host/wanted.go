@@ -33,8 +33,8 @@ type actual struct {
 	rules     map[item]bool
 }
 
-// amiss returns what differs from what is wanted, in the order in which it can
-// be put right. Without the interface nothing can be said of what is on it.
+// amiss returns the differences from the wanted state, in the order in which they
+// can be put right. Without the interface its addresses and routes are unknown.
 func (w *wanted) amiss(s *actual) (list []item) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -72,7 +72,7 @@ func (w *wanted) amiss(s *actual) (list []item) {
 	return list
 }
 
-// set changes what is wanted.
+// set changes the wanted state.
 func (w *wanted) set(change func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

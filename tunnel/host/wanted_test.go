@@ -46,16 +46,16 @@ func TestAmiss(t *testing.T) {
 		change func(*actual)
 		want   string
 	}{
-		"nothing":       {func(*actual) {}, ""},
-		"down":          {func(s *actual) { s.up = false }, "device set down"},
-		"the MTU":       {func(s *actual) { s.mtu = 1500 }, "MTU of the device"},
-		"an address":    {func(s *actual) { delete(s.addresses, addr4) }, "address 10.77.0.1/24"},
-		"a route":       {func(s *actual) { delete(s.routes, net6) }, "route fd88::/48"},
-		"its MTU":       {func(s *actual) { s.routes[net4] = Route{net4, 0, 1360} }, "route 10.88.2.0/24"},
-		"its MSS":       {func(s *actual) { s.routes[net6] = Route{net6, 1438, 1000} }, "route fd88::/48"},
-		"a guard":       {func(s *actual) { delete(s.guards, net4) }, "guard route to 10.88.2.0/24"},
-		"a rule":        {func(s *actual) { delete(s.rules, rule4(32764)) }, "rule 32764 for 0.0.0.0/0"},
-		"what is extra": {func(s *actual) { s.routes[addr4.Masked()], s.addresses[net4] = Route{}, true }, ""},
+		"nothing":      {func(*actual) {}, ""},
+		"down":         {func(s *actual) { s.up = false }, "device set down"},
+		"the MTU":      {func(s *actual) { s.mtu = 1500 }, "MTU of the device"},
+		"an address":   {func(s *actual) { delete(s.addresses, addr4) }, "address 10.77.0.1/24"},
+		"a route":      {func(s *actual) { delete(s.routes, net6) }, "route fd88::/48"},
+		"its MTU":      {func(s *actual) { s.routes[net4] = Route{net4, 0, 1360} }, "route 10.88.2.0/24"},
+		"its MSS":      {func(s *actual) { s.routes[net6] = Route{net6, 1438, 1000} }, "route fd88::/48"},
+		"a guard":      {func(s *actual) { delete(s.guards, net4) }, "guard route to 10.88.2.0/24"},
+		"a rule":       {func(s *actual) { delete(s.rules, rule4(32764)) }, "rule 32764 for 0.0.0.0/0"},
+		"extra things": {func(s *actual) { s.routes[addr4.Masked()], s.addresses[net4] = Route{}, true }, ""},
 		// Guards first; the others after what they need.
 		"all but the device": {
 			func(s *actual) { *s = actual{exists: true} },
@@ -135,7 +135,7 @@ func TestJudge(t *testing.T) {
 	}
 }
 
-// TestPlan: what is amiss is put right at once, again after a rest, and told until
+// TestPlan: a fault is put right at once, again after a rest, and told until
 // it is contested. What fails is told once.
 func TestPlan(t *testing.T) {
 	u, now := newUpkeep(), time.Unix(1000, 0)

@@ -13,8 +13,8 @@ const (
 	// retryAfter is the rest after an unexpected error, so that one that stays
 	// does not keep a CPU busy.
 	retryAfter = time.Second
-	// gatherOurs is how long changes of what is ours are gathered before they are
-	// told, but for the first, which may be a leak.
+	// gatherOurs is how long changes of our own things are gathered before they
+	// are told, except the first, which may be a leak.
 	gatherOurs = 10 * time.Millisecond
 )
 

@@ -113,7 +113,7 @@ const (
 	Roomy Pressure = iota
 	// Crowded: more than half of the room is in use.
 	Crowded
-	// Full: what is put now would be refused with ErrFull.
+	// Full: a datagram that is put now would be refused with ErrFull.
 	Full
 )
 

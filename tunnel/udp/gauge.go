@@ -9,8 +9,8 @@ import (
 const (
 	// gaugeWindow is how long a gauge looks before it judges.
 	gaugeWindow = 100 * time.Millisecond
-	// An outlet is crowded when what is in it takes so long to leave, and full
-	// when it takes so long; but never before it has minCrowded and minFull bytes.
+	// An outlet is crowded when its data takes crowdedFor to leave, and full when
+	// it takes fullFor; but never before it has minCrowded and minFull bytes.
 	crowdedFor = 25 * time.Millisecond
 	fullFor    = 200 * time.Millisecond
 	minCrowded = 16 << 10

@@ -169,7 +169,7 @@ func (o *Outbox) Flush() (refused error) {
 				break
 			}
 			if m := o.messages[o.first]; errno == unix.EAGAIN && o.turnAway(s, o.runs[m.run].to) {
-				i, start, taken = m.run, m.start, o.first // and what is behind it
+				i, start, taken = m.run, m.start, o.first // and those behind it
 				break
 			}
 			if err := o.retry(s, o.first, errno); err != nil {

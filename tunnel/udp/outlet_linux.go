@@ -27,7 +27,7 @@ type outlet struct {
 }
 
 // An outlet is a socket of the tunnel's port that must receive nothing. It is bound
-// to a group that nobody sends to (RFC 6676), and that it has not joined. So the
+// to a group that carries no traffic (RFC 6676), and that it has not joined. So the
 // kernel does not find it when it looks for the socket of a datagram that has
 // arrived, or of one that ICMP quotes, and what arrives is spread over the other
 // sockets as if it were not there. What it sends leaves from the tunnel's port all
@@ -98,7 +98,7 @@ func sockaddrOfGroup(group netip.Addr, port uint16) unix.Sockaddr {
 	return &unix.SockaddrInet6{Port: int(port), Addr: group.As16()}
 }
 
-// setSendBuffer asks for a send buffer of so many bytes, and learns what it holds.
+// setSendBuffer asks for a send buffer of size bytes, and learns the kernel's limit.
 func (s *socket) setSendBuffer(size int) {
 	_ = s.raw.Control(func(fd uintptr) {
 		setBuffer(int(fd), unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, size)

@@ -151,7 +151,7 @@ func TestDatagramsLookTheSameByAnyOutlet(t *testing.T) {
 	}
 }
 
-// TestICMPAboutAnOutletReachesAnInbox: nobody reads the error queue of an outlet.
+// TestICMPAboutAnOutletReachesAnInbox: the error queue of an outlet has no reader.
 func TestICMPAboutAnOutletReachesAnInbox(t *testing.T) {
 	for _, host := range []string{"127.0.0.1", "::1"} {
 		local := netip.MustParseAddr(host)
@@ -223,7 +223,7 @@ func TestOutletsAreForThoseWhoUseThem(t *testing.T) {
 	}
 	now += outletIdle/2 + time.Millisecond
 	if !part(list[4]) || list[0].own.Load() != nil || list[4].own.Load() == nil {
-		t.Error("an outlet that nobody uses is not given away")
+		t.Error("an unused outlet is not given away")
 	}
 	if part(list[0]) {
 		t.Error("an outlet that is in use is given away")

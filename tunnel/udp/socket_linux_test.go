@@ -106,7 +106,7 @@ func TestAPortOfSomebodyUnseen(t *testing.T) {
 	})
 }
 
-// TestListenBeforeTheAddress: what is bound to an address that the host does not
+// TestListenBeforeTheAddress: a socket bound to an address that the host does not
 // have receives and sends once it has it, and again after it was away.
 func TestListenBeforeTheAddress(t *testing.T) {
 	for _, prefix := range netlab.Prefixes("192.0.2.1/32", "2001:db8::1/128") {
