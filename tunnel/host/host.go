@@ -42,7 +42,9 @@ type Config struct {
 	// Defaults are the prefixes of length 0 whose routes are to have a table and
 	// rules of their own, one for each family at most: see Link.Divert.
 	Defaults []netip.Prefix
-	// Saved is a file that keeps a value of the host's until it is given back.
+	// Saved is where it is noted that a sysctl of the network namespace is to be
+	// given back: a path, to which the namespace is added. The tunnels of a
+	// namespace share it. Empty: the sysctl stays as it is.
 	Saved string
 	// Remake makes the interface again after somebody has deleted it. Nil: it
 	// stays away.

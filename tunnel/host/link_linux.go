@@ -29,8 +29,6 @@ type Link struct {
 	wanted  wanted
 	learnt  learnt // by Egress
 	upkeep
-	// oldValidMark is the value to give back of a sysctl, empty: none.
-	oldValidMark string
 }
 
 // Attach finds the interface of a TUN device that is open, gives it its MTU and

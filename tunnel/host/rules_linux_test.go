@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -98,9 +97,15 @@ func uplink(t *testing.T) {
 	for _, prefix := range everything {
 		check(t, netlink.RouteAdd(&netlink.Route{LinkIndex: l.link.Attrs().Index, Dst: ipNet(prefix)}))
 	}
-	addDevice(t, "fathom0")
-	attach(t, "fathom0-far", Config{MTU: 1500})
-	check(t, netlink.LinkSetUp(state(t, "fathom0")))
+	upDevice(t, "fathom0")
+}
+
+// upDevice makes a device that is up at both ends.
+func upDevice(t *testing.T, name string) {
+	t.Helper()
+	addDevice(t, name)
+	attach(t, name+"-far", Config{MTU: 1500})
+	check(t, netlink.LinkSetUp(state(t, name)))
 }
 
 // TestDivert leads everything into the device but our own packets and those for
@@ -113,27 +118,27 @@ func TestDivert(t *testing.T) {
 		want   []string
 	}{
 		"by itself": {listen: listening, want: []string{
-			"32761: proto 17 sport 4500 table 0", "32762: iif lo proto 17 sport 4500 table 254",
+			"32760: iif fathom0 table 0", "32761: proto 17 sport 4500 table 0", "32762: iif lo proto 17 sport 4500 table 254",
 			"32763: table 254 suppress 0", "32764: not mark 4500 table 4500", "32765: not mark 4500 table 0",
-			"32763: table 254 suppress 0", "32764: not mark 4500 table 4500", "32765: not mark 4500 table 0",
+			"32762: iif fathom0 table 0", "32763: table 254 suppress 0", "32764: not mark 4500 table 4500", "32765: not mark 4500 table 0",
 		}},
 		"with a mark": {listen: listening, config: Config{Mark: 77}, want: []string{
-			"32761: proto 17 sport 4500 table 0", "32762: iif lo proto 17 sport 4500 table 254",
+			"32760: iif fathom0 table 0", "32761: proto 17 sport 4500 table 0", "32762: iif lo proto 17 sport 4500 table 254",
 			"32763: table 254 suppress 0", "32764: not mark 77 table 77", "32765: not mark 77 table 0",
-			"32763: table 254 suppress 0", "32764: not mark 77 table 77", "32765: not mark 77 table 0",
+			"32762: iif fathom0 table 0", "32763: table 254 suppress 0", "32764: not mark 77 table 77", "32765: not mark 77 table 0",
 		}},
 		"on one address": {listen: []netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:4501")}, want: []string{
-			"32761: from 192.0.2.1/32 proto 17 sport 4501 table 0", "32762: from 192.0.2.1/32 iif lo proto 17 sport 4501 table 254",
+			"32760: iif fathom0 table 0", "32761: from 192.0.2.1/32 proto 17 sport 4501 table 0", "32762: from 192.0.2.1/32 iif lo proto 17 sport 4501 table 254",
 			"32763: table 254 suppress 0", "32764: not mark 4500 table 4500", "32765: not mark 4500 table 0",
-			"32763: table 254 suppress 0", "32764: not mark 4500 table 4500", "32765: not mark 4500 table 0",
+			"32762: iif fathom0 table 0", "32763: table 254 suppress 0", "32764: not mark 4500 table 4500", "32765: not mark 4500 table 0",
 		}},
 		"beside a rule that has the table": {
 			listen: listening,
 			before: func(r *netlink.Rule) { r.Priority, r.Table, r.Mark = 32764, 4500, 4501 },
 			want: []string{
-				"32759: proto 17 sport 4500 table 0", "32760: iif lo proto 17 sport 4500 table 254",
-				"32761: table 254 suppress 0", "32762: not mark 4502 table 4502", "32763: not mark 4502 table 0", "32764: mark 4501 table 4500",
-				"32763: table 254 suppress 0", "32764: not mark 4502 table 4502", "32765: not mark 4502 table 0",
+				"32758: iif fathom0 table 0", "32759: proto 17 sport 4500 table 0", "32760: iif lo proto 17 sport 4500 table 254",
+				"32761: table 254 suppress 0", "32762: not mark 4500 table 4501", "32763: not mark 4500 table 0", "32764: mark 4501 table 4500",
+				"32762: iif fathom0 table 0", "32763: table 254 suppress 0", "32764: not mark 4500 table 4501", "32765: not mark 4500 table 0",
 			}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -221,46 +226,6 @@ func TestRulesAreRestored(t *testing.T) {
 		}
 		if n := l.Condition(now).Repaired[KindRule]; n != uint64(len(want)) {
 			t.Errorf("%d rules repaired", n)
-		}
-		return nil
-	})
-}
-
-// TestWhatAKilledProcessLeaves is taken over by the next, that of one that runs is
-// not.
-func TestWhatAKilledProcessLeaves(t *testing.T) {
-	inHost(t, func() error {
-		uplink(t)
-		before := routing(t)
-		config := Config{Saved: filepath.Join(t.TempDir(), "saved")}
-		divert(t, "fathom0", config) // and is killed
-		check(t, netlink.LinkDel(state(t, "fathom0")))
-		left := rulesNow(t)
-
-		addDevice(t, "other")
-		attach(t, "other-far", Config{MTU: 1500})
-		check(t, netlink.LinkSetUp(state(t, "other")))
-		l := divert(t, "other", config)
-		if got := rulesNow(t); !slices.Equal(got, left) {
-			t.Errorf("rules %q, want %q", got, left)
-		}
-		addDevice(t, "third")
-		attach(t, "third-far", Config{MTU: 1500})
-		check(t, netlink.LinkSetUp(state(t, "third")))
-		third := divert(t, "third", Config{})
-		if third.DefaultTable() != firstTable+1 || third.Mark() != firstTable+1 || len(rulesNow(t)) != 2*len(left) {
-			t.Errorf("table %d, mark %d, rules %q", third.DefaultTable(), third.Mark(), rulesNow(t))
-		}
-		third.Close()
-		l.Close()
-		for _, name := range []string{"other", "third"} {
-			check(t, netlink.LinkDel(state(t, name)))
-		}
-		addDevice(t, "fathom0")
-		attach(t, "fathom0-far", Config{MTU: 1500})
-		check(t, netlink.LinkSetUp(state(t, "fathom0")))
-		if after := routing(t); len(rulesNow(t)) != 0 || strings.Contains(after, "4500") || after[len(after)-2:] != before[len(before)-2:] {
-			t.Errorf("after:\n%s", after)
 		}
 		return nil
 	})
