@@ -2,6 +2,7 @@ package tunnel
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -41,13 +42,15 @@ func (u *upkeep) restore(now time.Time) {
 	told, next := u.network.Restore(now)
 	end := time.Now()
 	u.free = end.Add(restFactor * end.Sub(now))
-	var repaired, contested, failed, displaced []string
+	var repaired, contested, failed, lacking, displaced []string
 	var rest time.Duration
 	var failure error
 	for _, r := range told {
 		switch {
 		case r.Displaced != "":
 			displaced = append(displaced, r.Displaced)
+		case errors.Is(r.Err, host.ErrNoIPv6):
+			lacking = append(lacking, r.What)
 		case r.Err != nil:
 			failed = append(failed, r.What)
 			failure = cmp.Or(failure, r.Err)
@@ -66,6 +69,9 @@ func (u *upkeep) restore(now time.Time) {
 	}
 	if len(failed) > 0 {
 		u.log.Warn("changed by another program, and cannot be put right yet", "what", some(failed), "error", failure)
+	}
+	if len(lacking) > 0 {
+		u.log.Warn("the host has IPv6 switched off: what needs it is added when it has it", "what", some(lacking))
 	}
 	if len(displaced) > 0 {
 		u.log.Warn("another program has put its routes in place of the tunnel's: they are left alone, and their traffic does not enter the tunnel", "routes", some(displaced))

@@ -50,12 +50,15 @@ func isGuard(r *netlink.Route) bool {
 // the Link, until Close. One that was left by a killed process is taken over.
 func (l *Link) Guard(prefix netip.Prefix) error {
 	l.wanted.set(func() { l.wanted.guards[prefix] = true })
-	return l.applyGuard(prefix)
+	if err := l.applyGuard(prefix); !isGone(err) {
+		return err
+	}
+	return nil
 }
 
 func (l *Link) applyGuard(prefix netip.Prefix) error {
 	if err := l.handle.RouteAdd(l.guardOf(prefix)); err != nil && !errors.Is(err, unix.EEXIST) {
-		return fmt.Errorf("add guard route to %s: %w", prefix, err)
+		return fmt.Errorf("add guard route to %s: %w", prefix, withoutFamily(err, familyOf(prefix)))
 	}
 	return nil
 }

@@ -24,6 +24,9 @@ type Route struct {
 // ErrNoDevice: the interface does not exist and cannot be made again.
 var ErrNoDevice = errors.New("the interface does not exist")
 
+// ErrNoIPv6: the host has IPv6 switched off. What needs it is added when it has it.
+var ErrNoIPv6 = errors.New("the host has IPv6 switched off")
+
 // Config is the first state of a Link.
 type Config struct {
 	// Addresses are those of the host on the interface, each with its network.

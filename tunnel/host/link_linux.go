@@ -64,7 +64,7 @@ func Attach(name string, config Config) (_ *Link, err error) {
 		return nil, err
 	}
 	for _, prefix := range config.Addresses {
-		if err = l.applyAddress(prefix); err != nil {
+		if err = l.applyAddress(prefix); err != nil && !isGone(err) {
 			return nil, err
 		}
 	}
@@ -118,10 +118,10 @@ func (l *Link) SetMTU(mtu int) error {
 	return nil
 }
 
-// isGone reports whether a change failed since the interface, or its being up, is
-// gone: Restore makes up for it.
+// isGone reports whether a change failed since the interface, its being up or the
+// address family is gone: Restore makes up for it.
 func isGone(err error) bool {
-	return errors.Is(err, ErrNoDevice) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENETDOWN)
+	return errors.Is(err, ErrNoDevice) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENETDOWN) || errors.Is(err, ErrNoIPv6)
 }
 
 func (l *Link) applyMTU() error {
@@ -138,7 +138,7 @@ func (l *Link) applyAddress(prefix netip.Prefix) error {
 		addr.Flags = unix.IFA_F_NODAD // the link has no other host
 	}
 	// A persistent device may have it from the last time.
-	return l.apply(fmt.Sprintf("add address %s", prefix), func() error { return l.handle.AddrReplace(l.link, addr) })
+	return l.apply(fmt.Sprintf("add address %s", prefix), func() error { return withoutFamily(l.handle.AddrReplace(l.link, addr), familyOf(prefix)) })
 }
 
 // apply makes a change to the interface, which may be gone.
@@ -203,7 +203,7 @@ func (l *Link) applyRoute(r Route, ours bool) error {
 		err = l.handle.RouteReplace(route)
 	}
 	if err != nil {
-		return fmt.Errorf("add route to %s: %w", r.Prefix, err)
+		return fmt.Errorf("add route to %s: %w", r.Prefix, withoutFamily(err, familyOf(r.Prefix)))
 	}
 	return nil
 }

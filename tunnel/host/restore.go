@@ -1,6 +1,7 @@
 package host
 
 import (
+	"errors"
 	"maps"
 	"net/netip"
 	"slices"
@@ -94,7 +95,7 @@ func (u *upkeep) outcome(i item, err error, now time.Time) (r Repair, tell bool)
 	b := u.backoffs[i]
 	contested, failed := b.contested(now), b.failed
 	most := maxRest
-	if i.kind == KindGuard {
+	if i.kind == KindGuard && !errors.Is(err, ErrNoIPv6) {
 		most = maxGuardRest
 	}
 	b.attempted(now, err != nil, most)

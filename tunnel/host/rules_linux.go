@@ -85,7 +85,7 @@ func (l *Link) Divert(listen []netip.AddrPort) error {
 	}
 	l.wanted.set(func() { l.wanted.rules = rules })
 	for _, i := range slices.SortedFunc(maps.Keys(rules), item.compare) {
-		if err := l.applyRule(i); err != nil {
+		if err := l.applyRule(i); err != nil && !isGone(err) {
 			return err
 		}
 	}
@@ -132,7 +132,7 @@ func (l *Link) applyRule(i item) error {
 				continue
 			}
 			if err := l.handle.RuleAdd(r); err != nil && !errors.Is(err, unix.EEXIST) {
-				return fmt.Errorf("add %s: %w", i, err)
+				return fmt.Errorf("add %s: %w", i, withoutFamily(err, r.Family))
 			}
 		}
 	}
