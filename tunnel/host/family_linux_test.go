@@ -24,9 +24,11 @@ func TestIPv6SwitchedOff(t *testing.T) {
 		if way := leavesBy(t, farAway[0]); way != "fathom0" {
 			t.Errorf("IPv4 leaves by %s", way)
 		}
-		w, err := l.Watch(make(chan struct{}, 1), NewChanges())
+		ours := make(chan struct{}, 1)
+		w, err := l.Watch(ours, NewChanges())
 		check(t, err)
 		defer w.Close()
+		<-ours // by which Restore is called
 		now := time.Now()
 		told, next := l.Restore(now)
 		for _, r := range told {
