@@ -13,8 +13,22 @@ import (
 // and no routes into a device, but guards and rules; with the kernel's parameter
 // ipv6.disable there is nothing.
 func withoutFamily(err error, family int) error {
-	if family == netlink.FAMILY_V6 && (errors.Is(err, unix.EACCES) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EAFNOSUPPORT)) {
+	if family != netlink.FAMILY_V6 {
+		return err
+	}
+	// What is not supported may as well be a kernel without policy routing.
+	unsupported := errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EAFNOSUPPORT)
+	if errors.Is(err, unix.EACCES) || unsupported && !hasIPv6() {
 		return fmt.Errorf("%w: %w", ErrNoIPv6, err)
 	}
 	return err
+}
+
+// hasIPv6 reports whether the kernel has the family at all.
+func hasIPv6() bool {
+	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err == nil {
+		unix.Close(fd)
+	}
+	return !errors.Is(err, unix.EAFNOSUPPORT)
 }

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -226,6 +227,30 @@ func TestRulesAreRestored(t *testing.T) {
 		}
 		if n := l.Condition(now).Repaired[KindRule]; n != uint64(len(want)) {
 			t.Errorf("%d rules repaired", n)
+		}
+		return nil
+	})
+}
+
+// TestAnOldKernel leaves out of a rule what it does not know.
+func TestAnOldKernel(t *testing.T) {
+	inHost(t, func() error {
+		uplink(t)
+		l := divert(t, "fathom0", Config{})
+		defer l.Close()
+		check(t, l.understood(l.wanted.rules))
+		for _, r := range l.policy.families[0].rules {
+			if r.IifName != "lo" {
+				continue
+			}
+			check(t, netlink.RuleDel(r))
+			left := *r
+			left.IPProto, left.Sport, left.Protocol = 0, nil, 0
+			check(t, netlink.RuleAdd(&left))
+			if err := l.understood(l.wanted.rules); !errors.Is(err, errOldKernel) {
+				t.Errorf("with %s: %v", left, err)
+			}
+			check(t, netlink.RuleDel(&left))
 		}
 		return nil
 	})

@@ -58,7 +58,7 @@ func (l *Link) choose(config Config) error {
 
 var (
 	errNoMark     = errors.New("the rules of the host leave no mark free for the tunnel's packets: set tunnel.fwmark")
-	errOtherMarks = errors.New("the default route of another tunnel would catch the packets of this one, or this one its packets: give both the same tunnel.fwmark")
+	errOtherMarks = errors.New("the default routes of two tunnels would catch each other's packets: give both the same tunnel.fwmark")
 )
 
 // sharedMark returns the mark of the other tunnels with a default route, whether
@@ -74,7 +74,7 @@ func sharedMark(others []netlink.Rule, configured uint32) (uint32, error) {
 			mark = r.Mark
 		}
 		if mark != r.Mark {
-			return 0, fmt.Errorf("it spares the mark %#x, and this one has %#x: %w", r.Mark, mark, errOtherMarks)
+			return 0, fmt.Errorf("%w; the other has %#x, this one %#x", errOtherMarks, r.Mark, mark)
 		}
 	}
 	return mark, nil
