@@ -41,6 +41,7 @@ func (l *Link) Watch(ours chan<- struct{}, changes *Changes) (*Watcher, error) {
 	}
 	w := watch(socket, l.wanted.judge, &throttle{out: ours, every: gatherOurs}, changes)
 	// What others have changed before the subscription was never told.
+	l.wanted.judge(&event{of: ofAnything})
 	w.ours.ask()
 	return w, nil
 }
@@ -82,7 +83,8 @@ func (w *Watcher) run() {
 			w.tell(&e, w.judge(&e))
 		}
 		if err != nil {
-			w.tell(&event{}, both)
+			lost := event{of: ofAnything}
+			w.tell(&lost, w.judge(&lost))
 		}
 		if err != nil && !errors.Is(err, unix.ENOBUFS) {
 			select {
