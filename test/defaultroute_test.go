@@ -285,3 +285,23 @@ func (n *internet) await(t *testing.T, want string) {
 	}
 	t.Fatalf("a's routing was:\n%s\nand is:\n%s", want, got)
 }
+
+// TestStrictFirewall: a firewall that refuses IPv6 by the reverse path, as firewalld
+// does, lets the tunnel's packets in with the rule of docs/default-route.md.
+func TestStrictFirewall(t *testing.T) {
+	tier.Select(t)
+	n := newInternet(t, overIPv6)
+	for _, command := range []string{
+		"add table inet firewall",
+		"add chain inet firewall prerouting { type filter hook prerouting priority filter + 10; }",
+		"add rule inet firewall prerouting icmpv6 type { nd-router-advert, nd-neighbor-solicit } accept",
+		"add rule inet firewall prerouting meta nfproto ipv6 fib saddr . mark . iif oif missing drop",
+		"add table inet fathom",
+		"add chain inet fathom prerouting { type filter hook prerouting priority mangle; }",
+		"add rule inet fathom prerouting fib daddr type local udp dport 4500 meta mark set 0x1194",
+	} {
+		run(t, n.A, "nft", command)
+	}
+	up(t, n.a, n.b)
+	n.reaches(t)
+}

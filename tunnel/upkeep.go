@@ -2,6 +2,7 @@ package tunnel
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -18,13 +19,7 @@ type upkeep struct {
 	log     *slog.Logger
 	changed chan struct{} // something of ours may have to be put right
 	again   *time.Timer   // runs while something has to wait
-	free    time.Time     // not before is it looked at again
 }
-
-// restFactor bounds the share of a CPU that restore takes, where another program
-// never rests and the host has many routes: it rests for this many times as long
-// as it took.
-const restFactor = 9
 
 func newUpkeep(network hostNetwork, log *slog.Logger) upkeep {
 	again := time.NewTimer(time.Hour)
@@ -34,20 +29,16 @@ func newUpkeep(network hostNetwork, log *slog.Logger) upkeep {
 
 // restore makes the repairs that are due, and logs one line for each kind of news.
 func (u *upkeep) restore(now time.Time) {
-	if wait := u.free.Sub(now); wait > 0 {
-		u.again.Reset(wait)
-		return
-	}
 	told, next := u.network.Restore(now)
-	end := time.Now()
-	u.free = end.Add(restFactor * end.Sub(now))
-	var repaired, contested, failed, displaced []string
+	var repaired, contested, failed, lacking, displaced []string
 	var rest time.Duration
 	var failure error
 	for _, r := range told {
 		switch {
 		case r.Displaced != "":
 			displaced = append(displaced, r.Displaced)
+		case errors.Is(r.Err, host.ErrNoIPv6):
+			lacking = append(lacking, r.What)
 		case r.Err != nil:
 			failed = append(failed, r.What)
 			failure = cmp.Or(failure, r.Err)
@@ -62,10 +53,13 @@ func (u *upkeep) restore(now time.Time) {
 		u.log.Info("changed by another program, and put right", "what", some(repaired))
 	}
 	if len(contested) > 0 {
-		u.log.Warn("another program keeps changing what belongs to the tunnel: it is put right ever less often, and without a word", "what", some(contested), "next_after", rest)
+		u.log.Warn("another program keeps changing what belongs to the tunnel: it is put right on and on, after a rest, and without a word", "what", some(contested), "next_after", rest)
 	}
 	if len(failed) > 0 {
 		u.log.Warn("changed by another program, and cannot be put right yet", "what", some(failed), "error", failure)
+	}
+	if len(lacking) > 0 {
+		u.log.Warn("the host has IPv6 switched off: what needs it is added when it has it", "what", some(lacking))
 	}
 	if len(displaced) > 0 {
 		u.log.Warn("another program has put its routes in place of the tunnel's: they are left alone, and their traffic does not enter the tunnel", "routes", some(displaced))

@@ -24,6 +24,9 @@ type Route struct {
 // ErrNoDevice: the interface does not exist and cannot be made again.
 var ErrNoDevice = errors.New("the interface does not exist")
 
+// ErrNoIPv6: the host has IPv6 switched off. What needs it is added when it has it.
+var ErrNoIPv6 = errors.New("the host has IPv6 switched off")
+
 // Config is the first state of a Link.
 type Config struct {
 	// Addresses are those of the host on the interface, each with its network.
@@ -42,7 +45,9 @@ type Config struct {
 	// Defaults are the prefixes of length 0 whose routes are to have a table and
 	// rules of their own, one for each family at most: see Link.Divert.
 	Defaults []netip.Prefix
-	// Saved is a file that keeps a value of the host's until it is given back.
+	// Saved is where it is noted that a sysctl of the network namespace is to be
+	// given back: a path, to which the namespace is added. The tunnels of a
+	// namespace share it. Empty: the sysctl stays as it is.
 	Saved string
 	// Remake makes the interface again after somebody has deleted it. Nil: it
 	// stays away.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
@@ -21,16 +22,19 @@ type Link struct {
 	handle  *netlink.Handle
 	dumps   *netlink.Handle  // for requests whose answers the kernel filters
 	lookups *nl.SocketHandle // for what handle cannot ask
+	strict  *nl.SocketHandle // for what dumps cannot ask
 	link    netlink.Link
 	gone    bool   // the interface; link is then what it was
 	mark    uint32 // of our sockets
 	table   int    // of the routes, 0: main
 	policy  policy // of the default routes
 	wanted  wanted
-	learnt  learnt // by Egress
+	seen    actual
+	doubt   doubt     // of what is seen
+	free    time.Time // not before is it looked at all routes again
+	blind   bool      // the last look has failed
+	learnt  learnt    // by Egress
 	upkeep
-	// oldValidMark is the value to give back of a sysctl, empty: none.
-	oldValidMark string
 }
 
 // Attach finds the interface of a TUN device that is open, gives it its MTU and
@@ -38,6 +42,7 @@ type Link struct {
 func Attach(name string, config Config) (_ *Link, err error) {
 	l := &Link{name: name, config: config, upkeep: newUpkeep()}
 	l.wanted = wanted{tableOf: l.tableOf, mtu: config.MTU, addresses: config.Addresses, routes: make(map[netip.Prefix]Route), guards: make(map[netip.Prefix]bool), rules: make(map[item]bool)}
+	l.seen = actual{exists: true, up: true, mtu: config.MTU, addresses: make(map[netip.Prefix]bool), routes: make(map[netip.Prefix]Route), guards: make(map[netip.Prefix]bool), rules: make(map[item]bool)}
 	if l.handle, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
 		return nil, fmt.Errorf("netlink: %w", err)
 	}
@@ -45,17 +50,20 @@ func Attach(name string, config Config) (_ *Link, err error) {
 		l.handle.Close()
 		return nil, fmt.Errorf("netlink: %w", err)
 	}
-	l.lookups = new(nl.SocketHandle)
+	l.lookups, l.strict = new(nl.SocketHandle), new(nl.SocketHandle)
 	defer func() {
 		if err != nil {
 			l.Close()
 		}
 	}()
-	if l.lookups.Socket, err = nl.Subscribe(unix.NETLINK_ROUTE); err != nil {
-		return nil, fmt.Errorf("netlink: %w", err)
+	for _, socket := range []*nl.SocketHandle{l.lookups, l.strict} {
+		if socket.Socket, err = nl.Subscribe(unix.NETLINK_ROUTE); err != nil {
+			return nil, fmt.Errorf("netlink: %w", err)
+		}
 	}
 	// Before Linux 4.20 the kernel does not filter, and package netlink does alone.
 	_ = l.dumps.SetStrictCheck(true)
+	_ = unix.SetsockoptInt(l.strict.Socket.GetFd(), unix.SOL_NETLINK, unix.NETLINK_GET_STRICT_CHK, 1)
 	if err = l.find(); err != nil {
 		return nil, err
 	}
@@ -66,9 +74,10 @@ func Attach(name string, config Config) (_ *Link, err error) {
 		return nil, err
 	}
 	for _, prefix := range config.Addresses {
-		if err = l.applyAddress(prefix); err != nil {
+		if err = l.applyAddress(prefix); err != nil && !isGone(err) {
 			return nil, err
 		}
+		l.seen.addresses[prefix] = err == nil
 	}
 	if err = l.applyUp(); err != nil {
 		return nil, err
@@ -105,6 +114,7 @@ func (l *Link) Close() {
 	l.handle.Close()
 	l.dumps.Close()
 	l.lookups.Close()
+	l.strict.Close()
 }
 
 // SetMTU changes the MTU of the interface, in bytes of an inner packet. While the
@@ -120,10 +130,10 @@ func (l *Link) SetMTU(mtu int) error {
 	return nil
 }
 
-// isGone reports whether a change failed since the interface, or its being up, is
-// gone: Restore makes up for it.
+// isGone reports whether a change failed since the interface, its being up or the
+// address family is gone: Restore makes up for it.
 func isGone(err error) bool {
-	return errors.Is(err, ErrNoDevice) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENETDOWN)
+	return errors.Is(err, ErrNoDevice) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENETDOWN) || errors.Is(err, ErrNoIPv6)
 }
 
 func (l *Link) applyMTU() error {
@@ -140,7 +150,7 @@ func (l *Link) applyAddress(prefix netip.Prefix) error {
 		addr.Flags = unix.IFA_F_NODAD // the link has no other host
 	}
 	// A persistent device may have it from the last time.
-	return l.apply(fmt.Sprintf("add address %s", prefix), func() error { return l.handle.AddrReplace(l.link, addr) })
+	return l.apply(fmt.Sprintf("add address %s", prefix), func() error { return withoutFamily(l.handle.AddrReplace(l.link, addr), familyOf(prefix)) })
 }
 
 // apply makes a change to the interface, which may be gone.
@@ -173,20 +183,25 @@ func (l *Link) Route(r Route) error {
 	if known && l.displaced[r.Prefix] != "" {
 		return nil // the route in its place is left alone
 	}
-	err := l.applyRoute(r, known)
-	if isGone(err) {
-		return nil
+	switch err := l.applyRoute(r, known); {
+	case err == nil || errors.Is(err, errRight):
+		l.seen.routes[r.Prefix] = r
+	case isGone(err):
+		delete(l.seen.routes, r.Prefix)
+	default:
+		if !known {
+			l.wanted.set(func() { delete(l.wanted.routes, r.Prefix) })
+		}
+		return err
 	}
-	if err != nil && !known {
-		l.wanted.set(func() { delete(l.wanted.routes, r.Prefix) })
-	}
-	return err
+	return nil
 }
 
 // errElsewhere: the host has a route to the prefix that leads elsewhere.
 var errElsewhere = errors.New("the host has a route to the same prefix through another interface; remove it, or set tunnel.routes = false and add your own")
 
-// applyRoute adds the route, or replaces it if it is known to be ours.
+// applyRoute adds the route, or replaces it if it is known to be ours. One that is
+// there with the same metrics is errRight.
 func (l *Link) applyRoute(r Route, ours bool) error {
 	if l.gone {
 		return fmt.Errorf("add route to %s: %w", r.Prefix, ErrNoDevice)
@@ -199,13 +214,19 @@ func (l *Link) applyRoute(r Route, ours bool) error {
 		err = l.handle.RouteAdd(route)
 	}
 	if errors.Is(err, unix.EEXIST) {
-		if !l.owns(route) {
+		has, asked := l.inPlace(r.Prefix)
+		switch {
+		case asked != nil:
+			return fmt.Errorf("add route to %s: %w", r.Prefix, asked)
+		case has == nil || has.LinkIndex != route.LinkIndex:
 			return fmt.Errorf("add route to %s: %w", r.Prefix, errElsewhere)
+		case has.MTU == r.MTU && has.AdvMSS == r.AdvMSS:
+			return errRight
 		}
 		err = l.handle.RouteReplace(route)
 	}
 	if err != nil {
-		return fmt.Errorf("add route to %s: %w", r.Prefix, err)
+		return fmt.Errorf("add route to %s: %w", r.Prefix, withoutFamily(err, familyOf(r.Prefix)))
 	}
 	return nil
 }
@@ -218,43 +239,12 @@ func (l *Link) netlinkRoute(r Route) *netlink.Route {
 	return route
 }
 
-// owns reports whether the route to r's prefix in its table leads into the
-// device: the kernel adds one for each address of the device. A guard counts
-// for nothing.
-func (l *Link) owns(r *netlink.Route) bool {
-	found, err := l.routesTo(r.Dst, r.Table)
-	if err != nil {
-		return false
-	}
-	for _, f := range found {
-		if f.LinkIndex != r.LinkIndex {
-			return false
-		}
-	}
-	return len(found) > 0
-}
-
-// routesTo returns a table's routes to exactly a prefix, without guards.
-func (l *Link) routesTo(dst *net.IPNet, table int) (list []netlink.Route, err error) {
-	family := netlink.FAMILY_V4
-	if dst.IP.To4() == nil {
-		family = netlink.FAMILY_V6
-	}
-	found, err := l.handle.RouteListFiltered(family, &netlink.Route{Dst: dst, Table: table}, netlink.RT_FILTER_DST|netlink.RT_FILTER_TABLE)
-	for _, f := range found {
-		if !isGuard(&f) {
-			list = append(list, f)
-		}
-	}
-	return list, err
-}
-
 // LargestMTU returns the largest MTU of the host's other interfaces that are
 // up, in bytes: what the host can be given to forward. It is 0 if there is none.
 // Loopback and the interfaces that stand for a VRF, which bring nothing of their
 // own, are left out: their MTUs are those of no wire.
 func (l *Link) LargestMTU() (largest int, err error) {
-	links, err := l.handle.LinkList()
+	links, err := consistent(l.handle.LinkList)
 	if err != nil {
 		return 0, fmt.Errorf("list interfaces: %w", err)
 	}

@@ -16,6 +16,7 @@ import (
 // those for which the host has a better route. So it stands in a table of its own,
 // and rules say who looks there, for each family in this order:
 //
+//	iif DEVICE nop
 //	from LISTEN ipproto udp sport PORT nop
 //	from LISTEN iif lo ipproto udp sport PORT lookup main
 //	lookup main suppress_prefixlength 0
@@ -27,11 +28,13 @@ import (
 // another route than its default route. The last is its guard: where somebody
 // removes it, packets are refused until it is back.
 //
-// The first two are for IPv4 alone. A strict rp_filter asks by which way an answer
+// The first does nothing but say whose rules these are: see left_linux.go.
+//
+// The next two are for IPv4 alone. A strict rp_filter asks by which way an answer
 // to what it receives would leave, and knows the ports of that answer but no mark.
 // iif lo keeps packets of other hosts, which happen to come from the same port, from
 // leaving beside the tunnel. With it in all rules the kernel would not look at the
-// ports of what it receives at all; for the first rule, which does nothing, it does.
+// ports of what it receives at all; for the one before it, which does nothing, it does.
 //
 // They stand right before the rule for the main table: rules of the administrator
 // go before them, as they go before the main table.
@@ -43,9 +46,8 @@ const RuleProtocol = GuardProtocol
 const (
 	// mainPriority is that of the kernel's own rule for the main table.
 	mainPriority = 32766
-	// mostRules is how many rules a family has at most. The last but one names the
-	// table.
-	mostRules = 5
+	// mostRules is how many rules a family has at most.
+	mostRules = 6
 )
 
 // ruleSet is the rules of one family, in the order of their priorities.
@@ -64,22 +66,53 @@ func (l *Link) Divert(listen []netip.AddrPort) error {
 	if err != nil {
 		return err
 	}
+	// Since the mark was chosen another tunnel may have been quicker.
+	if _, err := sharedMark(others, l.mark); err != nil {
+		return err
+	}
+	claimed := slices.ContainsFunc(slices.Concat(others, l.policy.stale), isOwn)
 	rules := make(map[item]bool)
 	for _, set := range l.policy.families {
 		set.rules = l.rulesOf(set.family, listen)
-		first := priorities(others, set.family, len(set.rules))
-		for i, r := range set.rules {
-			r.Priority = first + i
+		set.place(others)
+		if slices.ContainsFunc(l.policy.stale, func(r netlink.Rule) bool { return r.Family == set.family && !l.wants(&r) }) {
+			// The kernel takes a rule for one at the same place that has more to match.
+			set.place(slices.Concat(others, l.policy.stale))
+		}
+		for _, r := range set.rules {
 			rules[ruleItem(r.Family, r.Priority)] = true
 		}
 	}
 	l.wanted.set(func() { l.wanted.rules = rules })
 	for _, i := range slices.SortedFunc(maps.Keys(rules), item.compare) {
-		if err := l.applyRule(i); err != nil {
+		if err := l.applyRule(i); err != nil && !isGone(err) {
 			return err
 		}
 	}
-	return errors.Join(l.removeStale(), l.validateMark())
+	if err := l.understood(rules); err != nil {
+		return err
+	}
+	return errors.Join(l.removeStale(), l.validateMark(claimed))
+}
+
+// errOldKernel: rules that lack what the kernel did not understand would match
+// packets of others.
+var errOldKernel = errors.New("the kernel knows no rules for protocols and ports (Linux 4.17 does): set tunnel.table, and add rules of your own")
+
+// understood reads the rules back: an old kernel leaves out, without a word, what it
+// does not know. A family that the host lacks has none.
+func (l *Link) understood(rules map[item]bool) error {
+	has, err := l.rules()
+	if err != nil {
+		return err
+	}
+	own := l.ownAmong(has)
+	for i := range rules {
+		if !own[i] && slices.ContainsFunc(has, func(r netlink.Rule) bool { return ruleItem(r.Family, r.Priority) == i }) {
+			return fmt.Errorf("%s: %w", i, errOldKernel)
+		}
+	}
+	return nil
 }
 
 // ruleItem is a rule of ours as a thing that the Link owns.
@@ -99,7 +132,7 @@ func (l *Link) applyRule(i item) error {
 				continue
 			}
 			if err := l.handle.RuleAdd(r); err != nil && !errors.Is(err, unix.EEXIST) {
-				return fmt.Errorf("add %s: %w", i, err)
+				return fmt.Errorf("add %s: %w", i, withoutFamily(err, r.Family))
 			}
 		}
 	}
@@ -108,20 +141,21 @@ func (l *Link) applyRule(i item) error {
 
 // ownRules returns those of the wanted rules that the host has.
 func (l *Link) ownRules() (map[item]bool, error) {
-	own := make(map[item]bool)
 	if len(l.policy.families) == 0 {
-		return own, nil
+		return nil, nil
 	}
 	has, err := l.rules()
-	if err != nil {
-		return nil, err
-	}
-	for _, r := range has {
+	return l.ownAmong(has), err
+}
+
+func (l *Link) ownAmong(rules []netlink.Rule) map[item]bool {
+	own := make(map[item]bool)
+	for _, r := range rules {
 		if l.wants(&r) {
 			own[ruleItem(r.Family, r.Priority)] = true
 		}
 	}
-	return own, nil
+	return own
 }
 
 // wants reports whether a rule of the host is one of ours.
@@ -130,12 +164,19 @@ func (l *Link) wants(h *netlink.Rule) bool {
 		for _, r := range set.rules {
 			if h.Family == r.Family && h.Priority == r.Priority && h.Table == r.Table && h.Protocol == r.Protocol &&
 				h.Invert == r.Invert && h.Mark == r.Mark && h.SuppressPrefixlen == r.SuppressPrefixlen && h.IPProto == r.IPProto &&
-				(r.Sport == nil || h.Sport != nil && *h.Sport == *r.Sport) {
+				h.IifName == r.IifName && sameSource(h, r) && (r.Sport == nil || h.Sport != nil && *h.Sport == *r.Sport) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+func sameSource(a, b *netlink.Rule) bool {
+	if a.Src == nil || b.Src == nil {
+		return a.Src == b.Src
+	}
+	return a.Src.String() == b.Src.String()
 }
 
 // rulesOf returns the rules of a family, without their priorities.
@@ -146,6 +187,8 @@ func (l *Link) rulesOf(family int, listen []netip.AddrPort) (list []*netlink.Rul
 		list = append(list, r)
 		return r
 	}
+	whose := rule(unix.RT_TABLE_UNSPEC)
+	whose.Type, whose.IifName = nl.FR_ACT_NOP, l.name
 	for _, at := range listen {
 		if family == unix.AF_INET && at.Addr().Is4() {
 			look, pass := rule(unix.RT_TABLE_UNSPEC), rule(unix.RT_TABLE_MAIN)
@@ -167,16 +210,18 @@ func (l *Link) rulesOf(family int, listen []netip.AddrPort) (list []*netlink.Rul
 	return list
 }
 
-// priorities returns the first of n free ones in a row, the last before that of the
-// main table.
-func priorities(rules []netlink.Rule, family, n int) (first int) {
+// place gives the rules of a set free priorities in a row, the last before that of
+// the main table.
+func (s *ruleSet) place(rules []netlink.Rule) {
 	used := make(map[int]bool)
 	for _, r := range rules {
-		if r.Family == family {
+		if r.Family == s.family {
 			used[r.Priority] = true
 		}
 	}
-	for first = mainPriority - n; first > 0; first-- {
+	n := len(s.rules)
+	first := mainPriority - n
+	for ; first > 0; first-- {
 		free := true
 		for p := first; p < first+n; p++ {
 			free = free && !used[p]
@@ -185,7 +230,9 @@ func priorities(rules []netlink.Rule, family, n int) (first int) {
 			break
 		}
 	}
-	return first
+	for i, r := range s.rules {
+		r.Priority = first + i
+	}
 }
 
 // undivert takes back what Divert has done, and the routes of the default table: on
@@ -196,7 +243,9 @@ func (l *Link) undivert() {
 			_ = l.handle.RuleDel(r)
 		}
 	}
-	l.revalidateMark()
+	if len(l.wanted.rules) > 0 {
+		l.revalidateMark()
+	}
 	if l.policy.table != 0 {
 		l.flush(l.policy.table)
 	}
@@ -205,7 +254,7 @@ func (l *Link) undivert() {
 // rules returns those of the host, of both families.
 func (l *Link) rules() (list []netlink.Rule, err error) {
 	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
-		of, err := l.handle.RuleListFiltered(family, nil, 0)
+		of, err := consistent(func() ([]netlink.Rule, error) { return l.handle.RuleListFiltered(family, nil, 0) })
 		if errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EOPNOTSUPP) {
 			continue // the host lacks the family
 		} else if err != nil {
@@ -214,64 +263,4 @@ func (l *Link) rules() (list []netlink.Rule, err error) {
 		list = append(list, of...)
 	}
 	return list, nil
-}
-
-// diverts reports whether a rule is one like ours that names the table.
-func diverts(r *netlink.Rule) bool {
-	return r.Protocol == RuleProtocol && r.Invert && r.Table != unix.RT_TABLE_UNSPEC
-}
-
-// others returns the rules of the host but those that a process that is gone has
-// left, which become the stale ones: their table leads to no device.
-func (l *Link) others() (rest []netlink.Rule, err error) {
-	rules, err := l.rules()
-	if err != nil {
-		return nil, err
-	}
-	type place struct{ family, priority int }
-	alive := make(map[place]bool)
-	for _, r := range rules {
-		if !diverts(&r) {
-			continue
-		}
-		routes, err := l.routesIn(r.Table)
-		if err != nil {
-			return nil, err
-		}
-		// The table of ours has got its routes since.
-		stale := slices.ContainsFunc(l.policy.stale, func(s netlink.Rule) bool { return s.Family == r.Family && s.Priority == r.Priority })
-		if stale || !slices.ContainsFunc(routes, func(to netlink.Route) bool { return to.Type == unix.RTN_UNICAST }) {
-			continue
-		}
-		for i := range mostRules {
-			alive[place{r.Family, r.Priority + 1 - i}] = true
-		}
-	}
-	l.policy.stale = nil
-	for _, r := range rules {
-		if r.Protocol != RuleProtocol || alive[place{r.Family, r.Priority}] {
-			rest = append(rest, r)
-		} else {
-			l.policy.stale = append(l.policy.stale, r)
-		}
-	}
-	return rest, nil
-}
-
-// removeStale removes the stale rules, except those that we want as well, and the
-// guards in their tables.
-func (l *Link) removeStale() error {
-	for _, r := range l.policy.stale {
-		if l.wants(&r) {
-			continue
-		}
-		if err := l.handle.RuleDel(&r); err != nil && !errors.Is(err, unix.ENOENT) {
-			return fmt.Errorf("remove rule %d, which a killed process has left: %w", r.Priority, err)
-		}
-		if diverts(&r) && r.Table != l.policy.table {
-			l.flush(r.Table)
-		}
-	}
-	l.policy.stale = nil
-	return nil
 }

@@ -21,31 +21,34 @@ const firstTable = 4500
 type policy struct {
 	table    int
 	families []*ruleSet
-	stale    []netlink.Rule // of a process that is gone; Divert replaces them
+	stale    []netlink.Rule // of a process of this tunnel that is gone; Divert replaces them
 }
 
-// choose finds a table and a mark for the default routes. Where a process that is
-// gone has left rules, they are taken over if they fit.
+// choose finds a table and a mark for the default routes.
 func (l *Link) choose(config Config) error {
 	l.mark, l.table = config.Mark, config.Table
-	rules, err := l.others()
+	others, err := l.others()
 	if err != nil || len(config.Defaults) == 0 {
 		return errors.Join(err, l.removeStale())
 	}
-	number := firstTable
-	if config.Mark > 0 && config.Mark < 1<<31 {
-		number = int(config.Mark)
+	if l.mark, err = sharedMark(others, config.Mark); err != nil {
+		return err
 	}
-	for free := false; !free; number++ {
-		if free, err = l.isFree(number, rules); err != nil {
-			return err
-		} else if free {
-			break
+	if l.mark == 0 {
+		if l.mark = freeMark(others); l.mark == 0 {
+			return errNoMark
 		}
 	}
-	l.policy.table = number
-	if l.mark == 0 {
-		l.mark = uint32(number)
+	l.policy.table = firstTable
+	if config.Mark > 0 && config.Mark < 1<<31 {
+		l.policy.table = int(config.Mark)
+	}
+	for free := false; !free; {
+		if free, err = l.isFree(l.policy.table, others); err != nil {
+			return err
+		} else if !free {
+			l.policy.table++
+		}
 	}
 	for _, prefix := range config.Defaults {
 		l.policy.families = append(l.policy.families, &ruleSet{family: familyOf(prefix)})
@@ -53,17 +56,63 @@ func (l *Link) choose(config Config) error {
 	return nil
 }
 
-// isFree reports whether a number can be that of our table and, unless the
-// configuration has another, of our mark. Guards that were left with stale rules
-// are no hindrance.
-func (l *Link) isFree(number int, rules []netlink.Rule) (bool, error) {
+var (
+	errNoMark     = errors.New("the rules of the host leave no mark free for the tunnel's packets: set tunnel.fwmark")
+	errOtherMarks = errors.New("the default routes of two tunnels would catch each other's packets: give both the same tunnel.fwmark")
+)
+
+// sharedMark returns the mark of the other tunnels with a default route, whether
+// they run or have left their guards; without any that of the configuration. The
+// tunnels share it, so that none catches the packets of another.
+func sharedMark(others []netlink.Rule, configured uint32) (uint32, error) {
+	mark := configured
+	for _, r := range others {
+		if !diverts(&r) && !guards(&r) {
+			continue
+		}
+		if mark == 0 {
+			mark = r.Mark
+		}
+		if mark != r.Mark {
+			return 0, fmt.Errorf("%w; the other has %#x, this one %#x", errOtherMarks, r.Mark, mark)
+		}
+	}
+	return mark, nil
+}
+
+// triedMarks bounds the search for a free mark. Rules may look at few of its bits.
+const triedMarks = 1 << 17
+
+// freeMark returns the first mark that no rule of the host tells from none, 0 if
+// there is none.
+func freeMark(others []netlink.Rule) uint32 {
+	for mark := uint32(firstTable); mark < firstTable+triedMarks; mark++ {
+		if !slices.ContainsFunc(others, func(r netlink.Rule) bool { return heeds(&r, mark) }) {
+			return mark
+		}
+	}
+	return 0
+}
+
+// heeds reports whether a rule tells packets with the mark from those without any.
+func heeds(r *netlink.Rule, mark uint32) bool {
+	mask := ^uint32(0)
+	if r.Mask != nil {
+		mask = *r.Mask
+	} else if r.Mark == 0 {
+		mask = 0 // it looks at no mark
+	}
+	return (mark&mask == r.Mark&mask) != (r.Mark&mask == 0)
+}
+
+// isFree reports whether a number can be that of our table. Guards that were left
+// with stale rules are no hindrance.
+func (l *Link) isFree(number int, others []netlink.Rule) (bool, error) {
 	if number >= unix.RT_TABLE_COMPAT && number <= unix.RT_TABLE_LOCAL {
 		return false, nil
 	}
-	for _, r := range rules {
-		if r.Table == number || l.mark == 0 && r.Mark == uint32(number) {
-			return false, nil
-		}
+	if slices.ContainsFunc(others, func(r netlink.Rule) bool { return r.Table == number }) {
+		return false, nil
 	}
 	left := slices.ContainsFunc(l.policy.stale, func(r netlink.Rule) bool { return r.Table == number })
 	routes, err := l.routesIn(number)
@@ -95,9 +144,12 @@ func (l *Link) DefaultTable() int { return l.policy.table }
 // routesIn returns the routes in a table, of both families.
 func (l *Link) routesIn(table int) (list []netlink.Route, err error) {
 	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
-		err := l.dumps.RouteListFilteredIter(family, &netlink.Route{Table: table}, netlink.RT_FILTER_TABLE, func(r netlink.Route) bool {
-			list = append(list, r)
-			return true
+		of, err := consistent(func() (of []netlink.Route, err error) {
+			err = l.dumps.RouteListFilteredIter(family, &netlink.Route{Table: table}, netlink.RT_FILTER_TABLE, func(r netlink.Route) bool {
+				of = append(of, r)
+				return true
+			})
+			return of, err
 		})
 		switch {
 		case errors.Is(err, unix.EAFNOSUPPORT), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOENT):
@@ -105,6 +157,7 @@ func (l *Link) routesIn(table int) (list []netlink.Route, err error) {
 		case err != nil:
 			return nil, fmt.Errorf("routes in table %d: %w", table, err)
 		}
+		list = append(list, of...)
 	}
 	return list, nil
 }

@@ -3,6 +3,7 @@ package host
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -12,45 +13,54 @@ import (
 // by that of packets that are sent.
 const validMark = "/proc/sys/net/ipv4/conf/all/src_valid_mark"
 
-// validateMark sets the sysctl. Its old value is kept in a file until it is given
-// back, also beyond the death of the process.
-func (l *Link) validateMark() error {
+// note returns the name and the content of the file which says that the sysctl is to
+// be given back. It is that of a namespace, and counts for one run of the kernel.
+func (l *Link) note() (file, content string) {
+	namespace, _ := os.Readlink("/proc/thread-self/ns/net") // net:[NUMBER]
+	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return l.config.Saved + "." + strings.Trim(namespace, "net:[]"), strings.TrimSpace(string(boot))
+}
+
+// validateMark sets the sysctl, and notes in a file that it is to be given back. The
+// tunnels of a namespace share the file: the last whose rules go gives it back.
+// claimed says that there were rules of a tunnel before ours. Without any, a value of
+// 1 is the administrator's, whatever the file says.
+func (l *Link) validateMark(claimed bool) error {
 	value, err := os.ReadFile(validMark)
-	if err != nil {
-		return nil // no IPv4, or no /proc
+	if err != nil || l.config.Saved == "" {
+		return nil // no IPv4, or no /proc, or it could not be given back
 	}
-	old := strings.TrimSpace(string(value))
-	if saved, err := os.ReadFile(l.config.Saved); err == nil {
-		old = strings.TrimSpace(string(saved))
-	}
-	if old != "0" {
-		return nil // it is the administrator's
-	}
-	if l.config.Saved != "" {
-		if err := os.WriteFile(l.config.Saved, []byte(old+"\n"), 0o644); err != nil {
-			return fmt.Errorf("keep the value of src_valid_mark: %w", err)
+	file, content := l.note()
+	if strings.TrimSpace(string(value)) != "0" {
+		if !claimed {
+			_ = os.Remove(file)
 		}
+		return nil
+	}
+	if err := os.WriteFile(file, []byte(content+"\n"), 0o644); err != nil {
+		return fmt.Errorf("note that src_valid_mark is to be given back: %w", err)
 	}
 	if err := os.WriteFile(validMark, []byte("1\n"), 0); err != nil {
 		return fmt.Errorf("set src_valid_mark: %w", err)
 	}
-	l.oldValidMark = old
 	return nil
 }
 
-// revalidateMark gives the old value back, unless another tunnel's rules are there.
+// revalidateMark gives the value back that was there before the first tunnel, when
+// the rules of the last are gone. A value that is not ours stays.
 func (l *Link) revalidateMark() {
-	if l.oldValidMark == "" {
+	rules, err := l.rules()
+	if err != nil || slices.ContainsFunc(rules, isOwn) {
 		return
 	}
-	rules, _ := l.rules()
-	for _, r := range rules {
-		if r.Protocol == RuleProtocol {
-			return
-		}
+	file, content := l.note()
+	noted, err := os.ReadFile(file)
+	if err != nil {
+		return
 	}
-	if os.WriteFile(validMark, []byte(l.oldValidMark+"\n"), 0) == nil && l.config.Saved != "" {
-		_ = os.Remove(l.config.Saved)
+	value, _ := os.ReadFile(validMark)
+	ours := strings.TrimSpace(string(noted)) == content && strings.TrimSpace(string(value)) == "1"
+	if !ours || os.WriteFile(validMark, []byte("0\n"), 0) == nil {
+		_ = os.Remove(file)
 	}
-	l.oldValidMark = ""
 }
