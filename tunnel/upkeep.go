@@ -18,13 +18,7 @@ type upkeep struct {
 	log     *slog.Logger
 	changed chan struct{} // something of ours may have to be put right
 	again   *time.Timer   // runs while something has to wait
-	free    time.Time     // not before is it looked at again
 }
-
-// restFactor bounds the share of a CPU that restore takes, where another program
-// never rests and the host has many routes: it rests for this many times as long
-// as it took.
-const restFactor = 9
 
 func newUpkeep(network hostNetwork, log *slog.Logger) upkeep {
 	again := time.NewTimer(time.Hour)
@@ -34,13 +28,7 @@ func newUpkeep(network hostNetwork, log *slog.Logger) upkeep {
 
 // restore makes the repairs that are due, and logs one line for each kind of news.
 func (u *upkeep) restore(now time.Time) {
-	if wait := u.free.Sub(now); wait > 0 {
-		u.again.Reset(wait)
-		return
-	}
 	told, next := u.network.Restore(now)
-	end := time.Now()
-	u.free = end.Add(restFactor * end.Sub(now))
 	var repaired, contested, failed, displaced []string
 	var rest time.Duration
 	var failure error
@@ -62,7 +50,7 @@ func (u *upkeep) restore(now time.Time) {
 		u.log.Info("changed by another program, and put right", "what", some(repaired))
 	}
 	if len(contested) > 0 {
-		u.log.Warn("another program keeps changing what belongs to the tunnel: it is put right ever less often, and without a word", "what", some(contested), "next_after", rest)
+		u.log.Warn("another program keeps changing what belongs to the tunnel: it is put right on and on, after a rest, and without a word", "what", some(contested), "next_after", rest)
 	}
 	if len(failed) > 0 {
 		u.log.Warn("changed by another program, and cannot be put right yet", "what", some(failed), "error", failure)

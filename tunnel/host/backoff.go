@@ -12,8 +12,8 @@ const (
 	firstRest     = 100 * time.Millisecond
 	contestedRest = time.Second
 	maxRest       = 32 * time.Second
-	// maxGuardRest bounds the rest of a guard. While one is missing a packet may
-	// leave in clear text, so it comes back at once, however often it goes.
+	// maxGuardRest bounds the rest of a guard or a rule. While one is missing a
+	// packet may leave in clear text, so it comes back at once, however often it goes.
 	maxGuardRest = 10 * time.Millisecond
 	// calm is how long a thing has to stay right, beyond its rest, until what
 	// was before is forgotten.

@@ -30,7 +30,8 @@ type event struct {
 type subject int
 
 const (
-	ofOther subject = iota // what cannot be read
+	ofOther    subject = iota // what cannot be read
+	ofAnything                // what was lost
 	ofInterface
 	ofAddress
 	ofRoute
@@ -50,12 +51,16 @@ var (
 	both    = verdict{ours: true, host: true}
 )
 
-// judge compares an event with the wanted state.
+// judge compares an event with the wanted state, and takes note of what it puts in
+// doubt.
 func (w *wanted) judge(e *event) verdict {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	own := w.index != 0 && e.index == w.index
 	switch e.of {
+	case ofAnything:
+		w.doubt.all = true
+		return both
 	case ofInterface:
 		return w.judgeInterface(e, own)
 	case ofAddress:
@@ -71,16 +76,26 @@ func (w *wanted) judge(e *event) verdict {
 func (w *wanted) judgeInterface(e *event, own bool) verdict {
 	switch {
 	case !own:
-		return foreign
+		return w.elsewhere()
 	case !e.gone && e.up && e.mtu == w.mtu:
 		return echo
 	}
+	w.doubt.device = true
 	return tamper
+}
+
+// elsewhere is the verdict on a change of another interface. A route in place of
+// ours may have gone with it: of that the kernel says nothing.
+func (w *wanted) elsewhere() verdict {
+	if w.displaced {
+		return both
+	}
+	return foreign
 }
 
 func (w *wanted) judgeAddress(e *event, own bool) verdict {
 	if !own {
-		return foreign
+		return w.elsewhere()
 	}
 	if e.prefix.Addr().IsLinkLocalUnicast() {
 		return echo // it follows the interface
@@ -90,6 +105,7 @@ func (w *wanted) judgeAddress(e *event, own bool) verdict {
 			continue
 		}
 		if e.gone {
+			w.doubt.device = true
 			return tamper
 		}
 		return echo
@@ -115,16 +131,19 @@ func (w *wanted) judgeRoute(e *event, own bool) verdict {
 	switch {
 	case e.guard && w.guards[e.prefix] && e.table == w.tableOf(e.prefix):
 		if e.gone {
+			w.doubt.guard(e.prefix)
 			return tamper
 		}
 		return echo
 	case own && wanted && e.metric && !e.gone && e.metrics == route:
 		return echo
 	case own && wanted && e.metric:
+		w.doubt.route(e.prefix)
 		return tamper
 	case own && e.kernel:
 		return echo // it follows an address, or the interface
 	case wanted:
+		w.doubt.route(e.prefix)
 		return both // it may be in place of ours, or have made room for it
 	}
 	return foreign

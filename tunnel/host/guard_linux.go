@@ -50,11 +50,18 @@ func isGuard(r *netlink.Route) bool {
 // the Link, until Close. One that was left by a killed process is taken over.
 func (l *Link) Guard(prefix netip.Prefix) error {
 	l.wanted.set(func() { l.wanted.guards[prefix] = true })
-	return l.applyGuard(prefix)
+	if err := l.applyGuard(prefix); err != nil && !errors.Is(err, errRight) {
+		return err
+	}
+	l.seen.guards[prefix] = true
+	return nil
 }
 
+// applyGuard adds a guard. One that is there is errRight.
 func (l *Link) applyGuard(prefix netip.Prefix) error {
-	if err := l.handle.RouteAdd(l.guardOf(prefix)); err != nil && !errors.Is(err, unix.EEXIST) {
+	if err := l.handle.RouteAdd(l.guardOf(prefix)); errors.Is(err, unix.EEXIST) {
+		return errRight
+	} else if err != nil {
 		return fmt.Errorf("add guard route to %s: %w", prefix, err)
 	}
 	return nil

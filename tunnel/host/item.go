@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 )
 
 // Kind is a kind of thing that a Link owns.
@@ -24,6 +25,17 @@ const (
 )
 
 var order = []Kind{KindGuard, KindRule, KindDevice, KindMTU, KindUp, KindAddress, KindRoute}
+
+// keepsIn reports whether a packet may leave in clear text without the thing.
+func (k Kind) keepsIn() bool { return k == KindGuard || k == KindRule }
+
+// mostRest bounds how long a thing of the kind is left wrong.
+func (k Kind) mostRest() time.Duration {
+	if k.keepsIn() {
+		return maxGuardRest
+	}
+	return maxRest
+}
 
 // item is one thing that a Link owns.
 type item struct {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
@@ -27,7 +28,11 @@ type Link struct {
 	table   int    // of the routes, 0: main
 	policy  policy // of the default routes
 	wanted  wanted
-	learnt  learnt // by Egress
+	seen    actual
+	doubt   doubt     // of what is seen
+	free    time.Time // not before is it looked at all routes again
+	blind   bool      // the last look has failed
+	learnt  learnt    // by Egress
 	upkeep
 	// oldValidMark is the value to give back of a sysctl, empty: none.
 	oldValidMark string
@@ -38,6 +43,7 @@ type Link struct {
 func Attach(name string, config Config) (_ *Link, err error) {
 	l := &Link{name: name, config: config, upkeep: newUpkeep()}
 	l.wanted = wanted{tableOf: l.tableOf, mtu: config.MTU, addresses: config.Addresses, routes: make(map[netip.Prefix]Route), guards: make(map[netip.Prefix]bool), rules: make(map[item]bool)}
+	l.seen = actual{exists: true, up: true, mtu: config.MTU, addresses: make(map[netip.Prefix]bool), routes: make(map[netip.Prefix]Route), guards: make(map[netip.Prefix]bool), rules: make(map[item]bool)}
 	if l.handle, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
 		return nil, fmt.Errorf("netlink: %w", err)
 	}
@@ -56,6 +62,7 @@ func Attach(name string, config Config) (_ *Link, err error) {
 	}
 	// Before Linux 4.20 the kernel does not filter, and package netlink does alone.
 	_ = l.dumps.SetStrictCheck(true)
+	_ = unix.SetsockoptInt(l.lookups.Socket.GetFd(), unix.SOL_NETLINK, unix.NETLINK_GET_STRICT_CHK, 1)
 	if err = l.find(); err != nil {
 		return nil, err
 	}
@@ -69,6 +76,7 @@ func Attach(name string, config Config) (_ *Link, err error) {
 		if err = l.applyAddress(prefix); err != nil {
 			return nil, err
 		}
+		l.seen.addresses[prefix] = true
 	}
 	if err = l.applyUp(); err != nil {
 		return nil, err
@@ -173,20 +181,25 @@ func (l *Link) Route(r Route) error {
 	if known && l.displaced[r.Prefix] != "" {
 		return nil // the route in its place is left alone
 	}
-	err := l.applyRoute(r, known)
-	if isGone(err) {
-		return nil
+	switch err := l.applyRoute(r, known); {
+	case err == nil || errors.Is(err, errRight):
+		l.seen.routes[r.Prefix] = r
+	case isGone(err):
+		delete(l.seen.routes, r.Prefix)
+	default:
+		if !known {
+			l.wanted.set(func() { delete(l.wanted.routes, r.Prefix) })
+		}
+		return err
 	}
-	if err != nil && !known {
-		l.wanted.set(func() { delete(l.wanted.routes, r.Prefix) })
-	}
-	return err
+	return nil
 }
 
 // errElsewhere: the host has a route to the prefix that leads elsewhere.
 var errElsewhere = errors.New("the host has a route to the same prefix through another interface; remove it, or set tunnel.routes = false and add your own")
 
-// applyRoute adds the route, or replaces it if it is known to be ours.
+// applyRoute adds the route, or replaces it if it is known to be ours. One that is
+// there with the same metrics is errRight.
 func (l *Link) applyRoute(r Route, ours bool) error {
 	if l.gone {
 		return fmt.Errorf("add route to %s: %w", r.Prefix, ErrNoDevice)
@@ -199,8 +212,14 @@ func (l *Link) applyRoute(r Route, ours bool) error {
 		err = l.handle.RouteAdd(route)
 	}
 	if errors.Is(err, unix.EEXIST) {
-		if !l.owns(route) {
+		has, asked := l.inPlace(r.Prefix)
+		switch {
+		case asked != nil:
+			return fmt.Errorf("add route to %s: %w", r.Prefix, asked)
+		case has == nil || has.LinkIndex != route.LinkIndex:
 			return fmt.Errorf("add route to %s: %w", r.Prefix, errElsewhere)
+		case has.MTU == r.MTU && has.AdvMSS == r.AdvMSS:
+			return errRight
 		}
 		err = l.handle.RouteReplace(route)
 	}
@@ -218,43 +237,12 @@ func (l *Link) netlinkRoute(r Route) *netlink.Route {
 	return route
 }
 
-// owns reports whether the route to r's prefix in its table leads into the
-// device: the kernel adds one for each address of the device. A guard counts
-// for nothing.
-func (l *Link) owns(r *netlink.Route) bool {
-	found, err := l.routesTo(r.Dst, r.Table)
-	if err != nil {
-		return false
-	}
-	for _, f := range found {
-		if f.LinkIndex != r.LinkIndex {
-			return false
-		}
-	}
-	return len(found) > 0
-}
-
-// routesTo returns a table's routes to exactly a prefix, without guards.
-func (l *Link) routesTo(dst *net.IPNet, table int) (list []netlink.Route, err error) {
-	family := netlink.FAMILY_V4
-	if dst.IP.To4() == nil {
-		family = netlink.FAMILY_V6
-	}
-	found, err := l.handle.RouteListFiltered(family, &netlink.Route{Dst: dst, Table: table}, netlink.RT_FILTER_DST|netlink.RT_FILTER_TABLE)
-	for _, f := range found {
-		if !isGuard(&f) {
-			list = append(list, f)
-		}
-	}
-	return list, err
-}
-
 // LargestMTU returns the largest MTU of the host's other interfaces that are
 // up, in bytes: what the host can be given to forward. It is 0 if there is none.
 // Loopback and the interfaces that stand for a VRF, which bring nothing of their
 // own, are left out: their MTUs are those of no wire.
 func (l *Link) LargestMTU() (largest int, err error) {
-	links, err := l.handle.LinkList()
+	links, err := consistent(l.handle.LinkList)
 	if err != nil {
 		return 0, fmt.Errorf("list interfaces: %w", err)
 	}

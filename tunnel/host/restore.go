@@ -93,22 +93,21 @@ func (u *upkeep) plan(amiss []item, now time.Time) (due []item, next time.Time) 
 func (u *upkeep) outcome(i item, err error, now time.Time) (r Repair, tell bool) {
 	b := u.backoffs[i]
 	contested, failed := b.contested(now), b.failed
-	most := maxRest
-	if i.kind == KindGuard {
-		most = maxGuardRest
-	}
-	b.attempted(now, err != nil, most)
+	b.attempted(now, err != nil, i.kind.mostRest())
 	if err == nil {
 		u.repaired[i.kind]++
+		if i.kind == KindRoute {
+			delete(u.displaced, i.prefix)
+		}
 	}
 	r = Repair{What: i.String(), Err: err, Contested: b.contested(now), Rest: b.rest}
 	return r, !contested && !(err != nil && failed)
 }
 
 // displace takes note of a route in place of ours, and reports whether that is
-// new. It is looked at again with the next event, and after a rest.
-func (u *upkeep) displace(prefix netip.Prefix, route string, now time.Time) bool {
-	u.backoffs[item{kind: KindRoute, prefix: prefix}].attempted(now, true, maxRest)
+// new. It is looked at again with the next event.
+func (u *upkeep) displace(prefix netip.Prefix, route string) bool {
+	*u.backoffs[item{kind: KindRoute, prefix: prefix}] = backoff{}
 	old := u.displaced[prefix]
 	u.displaced[prefix] = route
 	return old != route

@@ -6,50 +6,84 @@ import (
 	"net/netip"
 	"strings"
 	"time"
-
-	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 )
 
 // Restore compares the host with the wanted state and mends the differences, within
 // its back-off. It returns reports to log, and when to call it again even if
-// nothing changes (zero: never). It costs a few requests to the kernel, of
-// which those for routes grow with the main table.
+// nothing changes (zero: never). It costs a few requests to the kernel. Those that
+// grow with the host's routes are made only if no event has told what has changed;
+// they come after the guards and the rules, and take a bounded share of a CPU.
 func (l *Link) Restore(now time.Time) (told []Repair, next time.Time) {
-	remade := true
-	for remade {
-		remade = false
-		actual, err := l.look()
-		if err != nil {
-			return append(told, Repair{What: "device", Err: err}), now.Add(maxRest)
+	for remade := true; remade; {
+		l.doubt.add(l.wanted.takeDoubt())
+		err := l.look()
+		var later time.Time
+		if l.doubt.all || l.doubt.device {
+			urgent, _, _ := l.mend(now, Kind.keepsIn)
+			told = append(told, urgent...)
+			if later = l.free; !later.After(now) {
+				later, err = time.Time{}, errors.Join(err, l.lookAtRoutes(now))
+			}
 		}
-		var due []item
-		due, next = l.plan(l.wanted.amiss(&actual), now)
-		for _, i := range due {
-			err := l.put(i)
-			remade = remade || i.kind == KindDevice && err == nil
-			if errors.Is(err, errElsewhere) {
-				if route := l.displacing(i.prefix); l.displace(i.prefix, route, now) {
-					told = append(told, Repair{What: i.String(), Displaced: route})
-				}
-			} else if repair, tell := l.outcome(i, err, now); tell {
+		var mended []Repair
+		mended, next, remade = l.mend(now, func(Kind) bool { return true })
+		told = append(told, mended...)
+		if err != nil {
+			later = now.Add(firstRest)
+			if !l.blind {
+				told = append(told, Repair{What: "what the tunnel has on the host", Err: err})
+			}
+		}
+		l.blind = err != nil
+		next = earlier(next, later)
+	}
+	l.wanted.set(func() { l.wanted.displaced = len(l.displaced) > 0 })
+	return told, next
+}
+
+// mend puts right what is due of some kinds. remade says that the interface is a
+// new one, about which nothing is known yet.
+func (l *Link) mend(now time.Time, of func(Kind) bool) (told []Repair, next time.Time, remade bool) {
+	due, next := l.plan(l.wanted.amiss(&l.seen), now)
+	for _, i := range due {
+		if !of(i.kind) {
+			continue
+		}
+		err := l.put(i)
+		switch {
+		case errors.Is(err, errRight):
+			l.seen.mended(i, &l.wanted)
+			l.backoffs[i].right()
+		case errors.Is(err, errElsewhere):
+			if route := l.displacing(i.prefix); l.displace(i.prefix, route) {
+				told = append(told, Repair{What: i.String(), Displaced: route})
+			}
+			next = earlier(next, now.Add(maxRest))
+		default:
+			if repair, tell := l.outcome(i, err, now); tell {
 				told = append(told, repair)
 			}
-			if b := l.backoffs[i]; b.failed {
-				next = earlier(next, b.attempt.Add(b.rest))
+			if err != nil {
+				next = earlier(next, now.Add(l.backoffs[i].rest))
+				continue
 			}
+			l.seen.mended(i, &l.wanted)
+			remade = remade || i.kind == KindDevice
 		}
 	}
-	return told, next
+	return told, next, remade
 }
 
 // earlier returns the earlier of two times, of which zero is never.
 func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || b.Before(a) {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b
 	}
 	return a
 }
+
+// errRight: the thing is as it is wanted already.
+var errRight = errors.New("it is right already")
 
 // put puts one thing right.
 func (l *Link) put(i item) error {
@@ -79,120 +113,22 @@ func (l *Link) remake() error {
 	if err := l.config.Remake(); err != nil {
 		return err
 	}
+	clear(l.seen.routes)
 	return l.find()
 }
 
 // displacing describes the route that is in place of ours.
 func (l *Link) displacing(prefix netip.Prefix) string {
-	found, err := l.routesTo(ipNet(prefix), l.tableOf(prefix))
-	if err != nil || len(found) == 0 {
+	words := []string{prefix.String()}
+	found, err := l.inPlace(prefix)
+	if err != nil || found == nil {
 		return prefix.String()
 	}
-	words := []string{prefix.String()}
-	if r := found[0]; r.Gw != nil {
-		words = append(words, "via", r.Gw.String())
+	if found.Gw != nil {
+		words = append(words, "via", found.Gw.String())
 	}
-	if link, err := l.handle.LinkByIndex(found[0].LinkIndex); err == nil {
+	if link, err := l.handle.LinkByIndex(found.LinkIndex); err == nil {
 		words = append(words, "dev", link.Attrs().Name)
 	}
 	return strings.Join(words, " ")
-}
-
-// look asks the kernel for the state of what the Link owns.
-func (l *Link) look() (s actual, err error) {
-	if s.guards, err = l.guards(); err != nil {
-		return s, err
-	}
-	if s.rules, err = l.ownRules(); err != nil || l.gone {
-		return s, err
-	}
-	// The kernel answers this when the change under way is complete: taking the
-	// interface down, or its last IPv4 address, removes routes without a word.
-	index := l.link.Attrs().Index
-	link, err := l.handle.LinkByIndex(index)
-	if missing := (netlink.LinkNotFoundError{}); errors.As(err, &missing) || errors.Is(err, unix.ENODEV) {
-		l.gone = true
-		l.wanted.set(func() { l.wanted.index = 0 })
-		return s, nil
-	} else if err != nil {
-		return s, fmt.Errorf("look at %s: %w", l.name, err)
-	}
-	s.exists, s.up, s.mtu = true, link.Attrs().RawFlags&unix.IFF_UP != 0, link.Attrs().MTU
-	if s.addresses, err = l.addresses(link); err != nil {
-		return s, err
-	}
-	s.routes, err = l.routes(index)
-	return s, err
-}
-
-// addresses returns those of the interface.
-func (l *Link) addresses(link netlink.Link) (map[netip.Prefix]bool, error) {
-	list, err := l.handle.AddrList(link, netlink.FAMILY_ALL)
-	if err != nil {
-		return nil, fmt.Errorf("addresses of %s: %w", l.name, err)
-	}
-	addresses := make(map[netip.Prefix]bool, len(list))
-	for _, a := range list {
-		if prefix, ok := prefixOf(a.IPNet, 0); ok {
-			addresses[prefix] = true
-		}
-	}
-	return addresses, nil
-}
-
-// routes returns the routes into the interface that have the table and the metric
-// of ours.
-func (l *Link) routes(index int) (map[netip.Prefix]Route, error) {
-	routes := make(map[netip.Prefix]Route)
-	err := l.dump(netlink.Route{LinkIndex: index}, netlink.RT_FILTER_OIF, func(prefix netip.Prefix, r *netlink.Route) {
-		if r.Priority == metricOf(r.Family) {
-			routes[prefix] = Route{Prefix: prefix, MTU: r.MTU, AdvMSS: r.AdvMSS}
-		}
-	})
-	return routes, err
-}
-
-// guards returns the prefixes that have a guard.
-func (l *Link) guards() (map[netip.Prefix]bool, error) {
-	guards := make(map[netip.Prefix]bool)
-	filter := netlink.Route{Type: unix.RTN_UNREACHABLE, Protocol: GuardProtocol}
-	err := l.dump(filter, netlink.RT_FILTER_TYPE|netlink.RT_FILTER_PROTOCOL, func(prefix netip.Prefix, r *netlink.Route) {
-		guards[prefix] = guards[prefix] || r.Priority == metricOf(r.Family)+1
-	})
-	return guards, err
-}
-
-// dump calls f for the routes that match the filter, in the tables of ours.
-func (l *Link) dump(filter netlink.Route, mask uint64, f func(netip.Prefix, *netlink.Route)) error {
-	for of := range l.tables() {
-		filter.Table = of.table
-		err := l.dumps.RouteListFilteredIter(of.family, &filter, mask|netlink.RT_FILTER_TABLE, func(r netlink.Route) bool {
-			if prefix, ok := prefixOf(r.Dst, of.family); ok && l.tableOf(prefix) == of.table {
-				f(prefix, &r)
-			}
-			return true
-		})
-		switch {
-		case errors.Is(err, unix.EAFNOSUPPORT), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOENT):
-			// The host lacks the family, or has no such table yet.
-		case err != nil:
-			return fmt.Errorf("routes of the host: %w", err)
-		}
-	}
-	return nil
-}
-
-// familyTable is a routing table of one address family.
-type familyTable struct{ family, table int }
-
-// tables returns where the routes and the guards are.
-func (l *Link) tables() map[familyTable]bool {
-	tables := make(map[familyTable]bool)
-	for prefix := range l.wanted.routes {
-		tables[familyTable{familyOf(prefix), l.tableOf(prefix)}] = true
-	}
-	for prefix := range l.wanted.guards {
-		tables[familyTable{familyOf(prefix), l.tableOf(prefix)}] = true
-	}
-	return tables
 }

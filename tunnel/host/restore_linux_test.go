@@ -75,19 +75,25 @@ func (k *tended) restore(t *testing.T) (told []Repair) {
 	for {
 		repairs, _ := k.Restore(time.Now())
 		told = append(told, repairs...)
-		have, err := k.look()
+		wrong, err := amiss(k.Link)
 		if err != nil {
 			t.Fatal(err)
 		}
-		amiss := k.wanted.amiss(&have)
-		if len(amiss) == 0 {
+		if len(wrong) == 0 {
 			return told
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("still amiss: %v, told %+v", amiss, told)
+			t.Fatalf("still amiss: %v, told %+v", wrong, told)
 		}
 		time.Sleep(time.Millisecond)
 	}
+}
+
+// amiss looks at everything anew, and returns what is not as it is wanted.
+func amiss(l *Link) ([]item, error) {
+	l.doubt.all = true
+	err := errors.Join(l.look(), l.lookAtRoutes(time.Now()))
+	return l.wanted.amiss(&l.seen), err
 }
 
 // leavesBy returns the interface by which a packet to an address of the prefix
@@ -188,12 +194,8 @@ func TestNothingIsAmiss(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			have, err := k.look()
-			if err != nil {
-				return err
-			}
-			if amiss := k.wanted.amiss(&have); len(amiss) > 0 {
-				t.Errorf("%+v: amiss %v", r, amiss)
+			if wrong, err := amiss(k.Link); err != nil || len(wrong) > 0 {
+				t.Errorf("%+v: amiss %v: %v", r, wrong, err)
 			}
 		}
 		return nil

@@ -205,7 +205,7 @@ func (l *Link) undivert() {
 // rules returns those of the host, of both families.
 func (l *Link) rules() (list []netlink.Rule, err error) {
 	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
-		of, err := l.handle.RuleListFiltered(family, nil, 0)
+		of, err := consistent(func() ([]netlink.Rule, error) { return l.handle.RuleListFiltered(family, nil, 0) })
 		if errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EOPNOTSUPP) {
 			continue // the host lacks the family
 		} else if err != nil {

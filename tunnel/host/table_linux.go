@@ -95,9 +95,12 @@ func (l *Link) DefaultTable() int { return l.policy.table }
 // routesIn returns the routes in a table, of both families.
 func (l *Link) routesIn(table int) (list []netlink.Route, err error) {
 	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
-		err := l.dumps.RouteListFilteredIter(family, &netlink.Route{Table: table}, netlink.RT_FILTER_TABLE, func(r netlink.Route) bool {
-			list = append(list, r)
-			return true
+		of, err := consistent(func() (of []netlink.Route, err error) {
+			err = l.dumps.RouteListFilteredIter(family, &netlink.Route{Table: table}, netlink.RT_FILTER_TABLE, func(r netlink.Route) bool {
+				of = append(of, r)
+				return true
+			})
+			return of, err
 		})
 		switch {
 		case errors.Is(err, unix.EAFNOSUPPORT), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOENT):
@@ -105,6 +108,7 @@ func (l *Link) routesIn(table int) (list []netlink.Route, err error) {
 		case err != nil:
 			return nil, fmt.Errorf("routes in table %d: %w", table, err)
 		}
+		list = append(list, of...)
 	}
 	return list, nil
 }

@@ -20,9 +20,11 @@ type wanted struct {
 	routes    map[netip.Prefix]Route
 	guards    map[netip.Prefix]bool
 	rules     map[item]bool
+	displaced bool  // others have routes in place of ours
+	doubt     doubt // what the events since the last look tell of
 }
 
-// actual is what a Link has.
+// actual is what a Link has, as it was seen last.
 type actual struct {
 	exists    bool // the interface
 	up        bool
@@ -70,6 +72,26 @@ func (w *wanted) amiss(s *actual) (list []item) {
 	}
 	slices.SortFunc(list, item.compare)
 	return list
+}
+
+// mended takes note that a thing has become as it is wanted.
+func (s *actual) mended(i item, w *wanted) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch i.kind {
+	case KindGuard:
+		s.guards[i.prefix] = true
+	case KindRule:
+		s.rules[i] = true
+	case KindMTU:
+		s.mtu = w.mtu
+	case KindUp:
+		s.up = true
+	case KindAddress:
+		s.addresses[i.prefix] = true
+	case KindRoute:
+		s.routes[i.prefix] = w.routes[i.prefix]
+	}
 }
 
 // set changes the wanted state.

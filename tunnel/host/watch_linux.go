@@ -31,14 +31,19 @@ type Watcher struct {
 // Watch leaves a token in ours when something of the Link may have to be put
 // right (Restore), and adds to changes when the ways of the host to others may
 // have changed. The echo of the Link's own changes counts for neither, unless the
-// Link has changed the same thing again meanwhile. One token stands for any number
+// Link has changed the same thing again meanwhile. The first token is left at once,
+// for what has changed before. One token stands for any number
 // of changes: the first is told at once, those after it are gathered for a moment.
 func (l *Link) Watch(ours chan<- struct{}, changes *Changes) (*Watcher, error) {
 	socket, err := subscribe()
 	if err != nil {
 		return nil, fmt.Errorf("watch interfaces, routes and rules: %w", err)
 	}
-	return watch(socket, l.wanted.judge, &throttle{out: ours, every: gatherOurs}, changes), nil
+	w := watch(socket, l.wanted.judge, &throttle{out: ours, every: gatherOurs}, changes)
+	// What others have changed before the subscription was never told.
+	l.wanted.judge(&event{of: ofAnything})
+	w.ours.ask()
+	return w, nil
 }
 
 func subscribe() (*nl.NetlinkSocket, error) {
@@ -78,7 +83,8 @@ func (w *Watcher) run() {
 			w.tell(&e, w.judge(&e))
 		}
 		if err != nil {
-			w.tell(&event{}, both)
+			lost := event{of: ofAnything}
+			w.tell(&lost, w.judge(&lost))
 		}
 		if err != nil && !errors.Is(err, unix.ENOBUFS) {
 			select {
