@@ -22,6 +22,7 @@ type Link struct {
 	handle  *netlink.Handle
 	dumps   *netlink.Handle  // for requests whose answers the kernel filters
 	lookups *nl.SocketHandle // for what handle cannot ask
+	strict  *nl.SocketHandle // for what dumps cannot ask
 	link    netlink.Link
 	gone    bool   // the interface; link is then what it was
 	mark    uint32 // of our sockets
@@ -51,18 +52,20 @@ func Attach(name string, config Config) (_ *Link, err error) {
 		l.handle.Close()
 		return nil, fmt.Errorf("netlink: %w", err)
 	}
-	l.lookups = new(nl.SocketHandle)
+	l.lookups, l.strict = new(nl.SocketHandle), new(nl.SocketHandle)
 	defer func() {
 		if err != nil {
 			l.Close()
 		}
 	}()
-	if l.lookups.Socket, err = nl.Subscribe(unix.NETLINK_ROUTE); err != nil {
-		return nil, fmt.Errorf("netlink: %w", err)
+	for _, socket := range []*nl.SocketHandle{l.lookups, l.strict} {
+		if socket.Socket, err = nl.Subscribe(unix.NETLINK_ROUTE); err != nil {
+			return nil, fmt.Errorf("netlink: %w", err)
+		}
 	}
 	// Before Linux 4.20 the kernel does not filter, and package netlink does alone.
 	_ = l.dumps.SetStrictCheck(true)
-	_ = unix.SetsockoptInt(l.lookups.Socket.GetFd(), unix.SOL_NETLINK, unix.NETLINK_GET_STRICT_CHK, 1)
+	_ = unix.SetsockoptInt(l.strict.Socket.GetFd(), unix.SOL_NETLINK, unix.NETLINK_GET_STRICT_CHK, 1)
 	if err = l.find(); err != nil {
 		return nil, err
 	}
@@ -113,6 +116,7 @@ func (l *Link) Close() {
 	l.handle.Close()
 	l.dumps.Close()
 	l.lookups.Close()
+	l.strict.Close()
 }
 
 // SetMTU changes the MTU of the interface, in bytes of an inner packet. While the

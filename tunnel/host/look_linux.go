@@ -69,7 +69,7 @@ func (l *Link) lookAtDevice() error {
 // and which others change.
 func (l *Link) addresses(index int) (map[netip.Prefix]bool, error) {
 	request := nl.NewNetlinkRequest(unix.RTM_GETADDR, unix.NLM_F_DUMP)
-	request.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: l.lookups}
+	request.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: l.strict}
 	header := nl.NewIfAddrmsg(unix.AF_UNSPEC)
 	header.Index = uint32(index)
 	request.AddData(header)

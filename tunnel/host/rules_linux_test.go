@@ -206,7 +206,6 @@ func TestRulesAreRestored(t *testing.T) {
 			for _, r := range set.rules {
 				check(t, netlink.RuleDel(r))
 				// To far away, where the uplink leads as well.
-				far := []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("2001:db8:7::/48")}
 				way := leavesBy(t, far[i])
 				if way == "wan" || diverts(r) == (way == "fathom0") {
 					t.Errorf("without rule %d packets leave by: %s", r.Priority, way)
