@@ -126,7 +126,8 @@ func (p *pair) awaitRoutes(t testing.TB) {
 	}))
 }
 
-// awaitGuard waits, not long, until host A has the guard of a prefix.
+// awaitGuard waits until host A has the guard of a prefix, for the second that is
+// promised.
 func (p *pair) awaitGuard(t testing.TB, prefix string) {
 	t.Helper()
 	check(t, p.A.Do(func() error {
@@ -247,6 +248,9 @@ func TestHostEvents(t *testing.T) {
 		var since time.Time
 		for deadline := time.Now().Add(within); since.IsZero() || time.Since(since) < last; time.Sleep(100 * time.Millisecond) {
 			p.onA(t, route(farNet4, kind))
+			if kind == unix.RTN_UNREACHABLE {
+				p.awaitGuard(t, farNet4)
+			}
 			if since.IsZero() && len(statusOf(t, p.a).Host.Contested) > 0 {
 				since = time.Now()
 			} else if time.Now().After(deadline) {
@@ -257,8 +261,7 @@ func TestHostEvents(t *testing.T) {
 	event("route deleted on and on", contested, func() { deleted(unix.RTN_UNICAST, 3*time.Second) })
 	// The guard is put back all the same, and there when the route goes.
 	event("guard deleted on and on", contested, func() {
-		deleted(unix.RTN_UNREACHABLE, time.Second)
-		p.awaitGuard(t, farNet4)
+		deleted(unix.RTN_UNREACHABLE, 1500*time.Millisecond)
 		p.onA(t, route(farNet4, unix.RTN_UNICAST))
 	})
 	if !strings.Contains(p.a.Log(), "another program keeps changing what belongs to the tunnel") {
