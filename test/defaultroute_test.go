@@ -207,6 +207,17 @@ func defaultRoute(t *testing.T, n *internet, family outer) {
 			}
 		}
 	}
+	t.Log("another program keeps removing them")
+	for i := range 10 {
+		for _, family := range []string{"-4", "-6"} {
+			run(t, n.A, "ip", family, "rule", "del", "priority", []string{"32764", "32765"}[i%2])
+		}
+		began := time.Now()
+		n.await(t, diverted)
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("put right after %v", took)
+		}
+	}
 	n.reaches(t)
 	if lost := statusOf(t, n.a).Peers[0].Handshakes - handshakes; lost > 0 {
 		t.Errorf("%d new handshakes", lost)

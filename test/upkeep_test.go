@@ -3,13 +3,11 @@
 package test
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -40,100 +38,6 @@ func newGatewayPair(t testing.TB, extra string) *pair {
 	check(t, p.a.Configure(extra, gateway.Peer{Gateway: p.b, Endpoint: p.endpoint(p.Right.B, overIPv4), Routed: []string{farNet4, farNet6}}))
 	check(t, p.b.Configure("", gateway.Peer{Gateway: p.a}))
 	return p
-}
-
-// beacon sends a datagram to an address every few milliseconds, whatever the
-// host makes of it, and knows since when they are answered.
-type beacon struct {
-	conn net.PacketConn
-	to   net.Addr
-	quit chan struct{}
-	ends sync.WaitGroup
-
-	mu       sync.Mutex
-	answered map[uint64]time.Time // by number: when the answer came
-	sent     map[uint64]time.Time
-}
-
-const beaconEvery = 2 * time.Millisecond
-
-func startBeacon(t testing.TB, from, to *netlab.Host, address string) *beacon {
-	t.Helper()
-	echo, err := to.ListenPacket("udp", net.JoinHostPort(address, "0"))
-	check(t, err)
-	go func() {
-		buffer := make([]byte, 100)
-		for {
-			n, from, err := echo.ReadFrom(buffer)
-			if errors.Is(err, net.ErrClosed) {
-				return
-			} else if err == nil {
-				echo.WriteTo(buffer[:n], from)
-			}
-		}
-	}()
-	conn, err := from.ListenPacket("udp", ":0")
-	check(t, err)
-	b := &beacon{conn: conn, to: echo.LocalAddr(), quit: make(chan struct{}), answered: make(map[uint64]time.Time), sent: make(map[uint64]time.Time)}
-	b.ends.Go(b.send)
-	b.ends.Go(b.receive)
-	t.Cleanup(func() {
-		close(b.quit)
-		conn.Close()
-		echo.Close()
-		b.ends.Wait()
-	})
-	return b
-}
-
-func (b *beacon) send() {
-	for n := uint64(1); ; n++ {
-		b.mu.Lock()
-		b.sent[n] = time.Now()
-		b.mu.Unlock()
-		b.conn.WriteTo(binary.BigEndian.AppendUint64(nil, n), b.to) // it may be refused
-		select {
-		case <-b.quit:
-			return
-		case <-time.After(beaconEvery):
-		}
-	}
-}
-
-func (b *beacon) receive() {
-	buffer := make([]byte, 100)
-	for {
-		n, _, err := b.conn.ReadFrom(buffer)
-		if errors.Is(err, net.ErrClosed) {
-			return
-		} else if err != nil || n != 8 {
-			continue
-		}
-		b.mu.Lock()
-		b.answered[binary.BigEndian.Uint64(buffer)] = time.Now()
-		b.mu.Unlock()
-	}
-}
-
-// back returns when the first answer to a datagram sent after an event came, and
-// waits for it.
-func (b *beacon) back(t testing.TB, event time.Time) time.Time {
-	t.Helper()
-	for deadline := time.Now().Add(within); time.Now().Before(deadline); time.Sleep(beaconEvery) {
-		var first time.Time
-		b.mu.Lock()
-		for n, at := range b.answered {
-			if b.sent[n].After(event) && (first.IsZero() || at.Before(first)) {
-				first = at
-			}
-		}
-		b.mu.Unlock()
-		if !first.IsZero() {
-			return first
-		}
-	}
-	t.Fatalf("no answer from %v any more", b.to)
-	return time.Time{}
 }
 
 // inClear counts the captured packets that have an inner address outside.
@@ -222,6 +126,20 @@ func (p *pair) awaitRoutes(t testing.TB) {
 	}))
 }
 
+// awaitGuard waits until host A has the guard of a prefix, for the second that is
+// promised.
+func (p *pair) awaitGuard(t testing.TB, prefix string) {
+	t.Helper()
+	check(t, p.A.Do(func() error {
+		for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+			if list, err := routesOf(prefix, unix.RTN_UNREACHABLE); err != nil || len(list) > 0 {
+				return err
+			}
+		}
+		return errors.New("the guard is missing")
+	}))
+}
+
 // TestHostEvents lets other programs change what belongs to the tunnel under
 // traffic: it is put right, no SA is lost, and not one packet leaves in clear
 // text. The table that it logs is the figure.
@@ -253,7 +171,10 @@ func TestHostEvents(t *testing.T) {
 	lines := []string{fmt.Sprintf("%-28s %14s %14s %9s", "event", "repaired after", "in clear text", "SAs lost")}
 	clear := 0
 	repaired := make(map[string]uint64)
-	event := func(name string, change func()) {
+	// Beside the tunnel: what the machine itself is late by is deducted.
+	beside := startBeacon(t, p.A, p.B, p.Right.B.Addr4().String())
+	const atOnce, contested, leaks = "at once", "contested", "leaks"
+	event := func(name, kind string, change func()) {
 		// Anew, so that the back-off does not take the test for another manager.
 		check(t, p.a.Stop())
 		up(t, p.a)
@@ -280,8 +201,12 @@ func TestHostEvents(t *testing.T) {
 		}
 		lost := s.Handshakes - before.Handshakes
 		leaked := inClear(uplink) - clear
-		lines = append(lines, fmt.Sprintf("%-28s %11d ms %14d %9d", name, back.Sub(began).Milliseconds(), leaked, lost))
-		if leaked > 0 || lost > 0 || s.State != status.PeerEstablished {
+		took := back.Sub(began)
+		lines = append(lines, fmt.Sprintf("%-28s %11d ms %14d %9d", name, took.Milliseconds(), leaked, lost))
+		if late := took - beside.pause(began, back); kind == atOnce && late > time.Second {
+			t.Errorf("%s: put right after %v, beside %v in which the machine stood still", name, late, took-late)
+		}
+		if leaked > 0 && kind != leaks || lost > 0 || s.State != status.PeerEstablished {
 			t.Errorf("%s: %d packets in clear text, %d new handshakes, peer %s", name, leaked, lost, s.State)
 		}
 		clear += leaked
@@ -303,24 +228,41 @@ func TestHostEvents(t *testing.T) {
 		{"IPv4 address deleted", address("10.77.0.1/24")},
 		{"IPv6 address deleted", address("fd77::1/64")},
 	} {
-		event(e.name, func() { p.onA(t, e.change) })
+		event(e.name, atOnce, func() { p.onA(t, e.change) })
 	}
-	event("uplink lost and back", func() {
+	// A packet may leave between the two deletions and the repair: docs/host.md.
+	event("guard and route deleted", leaks, func() {
+		p.onA(t, func(netlink.Link) error {
+			return errors.Join(deleteRoute(farNet4, unix.RTN_UNREACHABLE), deleteRoute(farNet4, unix.RTN_UNICAST))
+		})
+	})
+	event("uplink lost and back", contested, func() {
 		p.Left.A.Down()
 		time.Sleep(100 * time.Millisecond) // what was under way is gone
 		p.Left.A.Up()
 		p.Left.A.AddAddress(netlab.Prefixes("fd01::2/64")...)
 		p.A.DefaultVia(p.Left.B.Addrs()...)
 	})
-	event("route deleted every second", func() {
-		for deadline := time.Now().Add(within); ; time.Sleep(time.Second) {
-			p.onA(t, route(farNet4, unix.RTN_UNICAST))
-			if contested := statusOf(t, p.a).Host.Contested; len(contested) > 0 {
-				break
+	// deleted deletes again and again, until that was noticed long ago.
+	deleted := func(kind int, last time.Duration) {
+		var since time.Time
+		for deadline := time.Now().Add(within); since.IsZero() || time.Since(since) < last; time.Sleep(100 * time.Millisecond) {
+			p.onA(t, route(farNet4, kind))
+			if kind == unix.RTN_UNREACHABLE {
+				p.awaitGuard(t, farNet4)
+			}
+			if since.IsZero() && len(statusOf(t, p.a).Host.Contested) > 0 {
+				since = time.Now()
 			} else if time.Now().After(deadline) {
 				t.Fatal("not noticed")
 			}
 		}
+	}
+	event("route deleted on and on", contested, func() { deleted(unix.RTN_UNICAST, 3*time.Second) })
+	// The guard is put back all the same, and there when the route goes.
+	event("guard deleted on and on", contested, func() {
+		deleted(unix.RTN_UNREACHABLE, 1500*time.Millisecond)
+		p.onA(t, route(farNet4, unix.RTN_UNICAST))
 	})
 	if !strings.Contains(p.a.Log(), "another program keeps changing what belongs to the tunnel") {
 		t.Error("no warning of the other manager")

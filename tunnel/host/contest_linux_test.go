@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -46,6 +47,38 @@ func TestContestedRules(t *testing.T) {
 		}
 		if c := l.Condition(now).Contested; len(c) != 4 {
 			t.Errorf("contested: %v", c)
+		}
+		return nil
+	})
+}
+
+// TestWhatCannotBePutRight is told once, and tried again.
+func TestWhatCannotBePutRight(t *testing.T) {
+	inHost(t, func() error {
+		k := tend(t)
+		remake := k.config.Remake
+		k.config.Remake = func() error { return errors.New("no device any more") }
+		if err := netlink.LinkDel(state(t, "fathom0")); err != nil {
+			return err
+		}
+		expectToken(t, k.ours, "the deletion")
+		now := time.Now()
+		for i := range 5 {
+			told, next := k.Restore(now)
+			if i == 0 != (len(told) == 1) || i == 0 && !strings.Contains(told[0].Err.Error(), "no device any more") || !next.After(now) {
+				t.Errorf("%d: told %+v, next in %v", i, told, next.Sub(now))
+			}
+			now = next
+		}
+		if err := errors.Join(k.SetMTU(1300), k.Route(Route{Prefix: net4, MTU: 1300})); err != nil {
+			t.Error(err)
+		}
+		k.config.Remake = remake
+		if told, _ := k.Restore(now); len(told) < 2 || told[0].Err != nil {
+			t.Errorf("told %+v", told)
+		}
+		if mtu := state(t, "fathom0").Attrs().MTU; mtu != 1300 {
+			t.Errorf("MTU %d", mtu)
 		}
 		return nil
 	})
@@ -165,14 +198,12 @@ func TestOursFollowsTheirs(t *testing.T) {
 				check(t, netlink.RouteReplace(theirs))
 				expectToken(t, k.ours, "their route")
 				now := time.Now()
-				for end := now.Add(2 * maxRest); now.Before(end); {
-					_, next := k.Restore(now)
-					if len(k.Condition(now).Displaced) != 1 {
+				for range 40 {
+					if k.Restore(now); len(k.Condition(now).Displaced) != 1 {
 						t.Fatal("not in place of ours")
 					}
-					now = next
+					now = now.Add(time.Second)
 				}
-				now = now.Add(time.Millisecond)
 				time.Sleep(2 * gatherOurs)
 				for len(k.ours) > 0 {
 					<-k.ours

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"strings"
 	"testing"
 	"time"
 
@@ -295,38 +294,6 @@ func TestARouteInPlaceOfOurs(t *testing.T) {
 			})
 		})
 	}
-}
-
-// TestWhatCannotBePutRight is told once, and tried again.
-func TestWhatCannotBePutRight(t *testing.T) {
-	inHost(t, func() error {
-		k := tend(t)
-		remake := k.config.Remake
-		k.config.Remake = func() error { return errors.New("no device any more") }
-		if err := netlink.LinkDel(state(t, "fathom0")); err != nil {
-			return err
-		}
-		expectToken(t, k.ours, "the deletion")
-		now := time.Now()
-		for i := range 5 {
-			told, next := k.Restore(now)
-			if i == 0 != (len(told) == 1) || i == 0 && !strings.Contains(told[0].Err.Error(), "no device any more") || !next.After(now) {
-				t.Errorf("%d: told %+v, next in %v", i, told, next.Sub(now))
-			}
-			now = next
-		}
-		if err := errors.Join(k.SetMTU(1300), k.Route(Route{Prefix: net4, MTU: 1300})); err != nil {
-			t.Error(err)
-		}
-		k.config.Remake = remake
-		if told, _ := k.Restore(now); len(told) < 2 || told[0].Err != nil {
-			t.Errorf("told %+v", told)
-		}
-		if mtu := state(t, "fathom0").Attrs().MTU; mtu != 1300 {
-			t.Errorf("MTU %d", mtu)
-		}
-		return nil
-	})
 }
 
 // TestGuards are taken over when they are there, and removed or kept at the end.

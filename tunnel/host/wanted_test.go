@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -129,9 +130,43 @@ func TestJudge(t *testing.T) {
 		}
 	}
 	w := sample()
+	w.displaced = true
+	for _, e := range []event{{of: ofInterface, index: 2}, {of: ofAddress, gone: true, index: 2, prefix: addr4}, {of: ofAnything}} {
+		if got := w.judge(&e); got != both {
+			t.Errorf("with a route in place of ours, %+v: %+v", e, got)
+		}
+	}
+	w = sample()
 	w.index = 0 // the device is gone
 	if got := w.judge(&event{of: ofRoute, prefix: elsewhere, table: ourTable}); got != foreign {
 		t.Errorf("%+v", got)
+	}
+}
+
+// TestDoubt: an event puts in doubt what it may have changed, and nothing else.
+func TestDoubt(t *testing.T) {
+	one := map[netip.Prefix]bool{net4: true}
+	for name, test := range map[string]struct {
+		event event
+		want  doubt
+	}{
+		"our device down":     {event{of: ofInterface, index: 7, mtu: 1438}, doubt{device: true}},
+		"another device":      {event{of: ofInterface, index: 2}, doubt{}},
+		"our address deleted": {event{of: ofAddress, gone: true, index: 7, prefix: addr4}, doubt{device: true}},
+		"our route deleted":   {event{of: ofRoute, gone: true, index: 7, prefix: net4, table: ourTable, metric: true}, doubt{routes: one}},
+		"one in its place":    {event{of: ofRoute, index: 2, prefix: net4, table: ourTable, metric: true}, doubt{routes: one}},
+		"our route as wanted": {event{of: ofRoute, index: 7, prefix: net4, table: ourTable, metric: true, metrics: Route{net4, 1400, 1360}}, doubt{}},
+		"our guard deleted":   {event{of: ofRoute, gone: true, prefix: net4, table: ourTable, guard: true}, doubt{guards: one}},
+		"our guard":           {event{of: ofRoute, prefix: net4, table: ourTable, guard: true}, doubt{}},
+		"what was lost":       {event{of: ofAnything}, doubt{all: true}},
+	} {
+		w := sample()
+		w.judge(&test.event)
+		var got doubt
+		got.add(w.takeDoubt())
+		if !reflect.DeepEqual(got, test.want) || !reflect.DeepEqual(w.takeDoubt(), doubt{}) {
+			t.Errorf("%s: %+v, want %+v", name, got, test.want)
+		}
 	}
 }
 

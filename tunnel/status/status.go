@@ -38,13 +38,13 @@ func (s *Status) Up() bool {
 }
 
 // Host tells what other programs have done to what belongs to the tunnel: its
-// device, addresses and routes.
+// device, addresses, routes and rules.
 type Host struct {
 	// Repaired counts what was put right: "device", "mtu", "up", "address",
-	// "route" and "guard".
+	// "route", "guard" and "rule".
 	Repaired map[string]uint64 `json:"repaired"`
-	// Contested is what another program keeps changing, so that it is put right
-	// ever less often.
+	// Contested is what another program keeps changing, so that all but guards and
+	// rules are put right ever less often.
 	Contested []string `json:"contested,omitempty"`
 	// Displaced are the routes that another program has put in place of the
 	// tunnel's, which are left alone.
