@@ -62,7 +62,8 @@ type peer struct {
 	keepalive      keepalive
 	pulse          pulse
 	replays        crypto.ReplayGuard
-	candidates     []netip.AddrPort // the addresses of the endpoint's name
+	candidates     []netip.AddrPort // where to call it: see known
+	remembered     netip.AddrPort   // where it was when the tunnel ended; invalid: not known
 	echo           pendingEcho
 	handshakes     uint64
 	last           time.Time // of the last completed handshake

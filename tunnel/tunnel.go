@@ -298,8 +298,9 @@ func (t *Tunnel) newController(s shared, network hostNetwork, port uint16, keys 
 		t.log.Warn("cannot read the peers' last endpoints", "error", err)
 	}
 	for _, p := range t.peers {
-		if endpoint, ok := endpoints.lookup(p.public); ok && p.endpoint.IsZero() {
-			p.candidates = []netip.AddrPort{endpoint}
+		if endpoint, ok := endpoints.lookup(p.public); ok && (p.endpoint.IsZero() || p.named()) {
+			p.remembered = endpoint
+			p.known(nil)
 		}
 	}
 	return &controller{

@@ -40,6 +40,9 @@ type Gateway struct {
 
 	// Offload is tunnel.offload in the file that Configure writes. Empty: left out.
 	Offload string
+	// ResolvConf is a file that the tunnel sees in the place of /etc/resolv.conf.
+	// Empty: none.
+	ResolvConf string
 
 	binary  string
 	process *netlab.Cmd
@@ -121,6 +124,10 @@ func (g *Gateway) Command(args ...string) *netlab.Cmd { return g.Host.Command(g.
 // Start runs `fathom up`. It returns before the tunnel is up: see Await.
 func (g *Gateway) Start() error {
 	g.process = g.Command("up", "-c", g.Config())
+	if g.ResolvConf != "" {
+		g.process = g.Host.Command("unshare", "--mount", "sh", "-c", `mount --bind "$0" /etc/resolv.conf && exec "$@"`,
+			g.ResolvConf, g.binary, "up", "-c", g.Config())
+	}
 	g.process.Stderr, g.process.Stdout = &g.log, &g.log
 	if err := g.process.Start(); err != nil {
 		return fmt.Errorf("start fathom on %s: %w", g.Name, err)
