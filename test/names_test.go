@@ -51,6 +51,9 @@ func TestNamesBehindADefaultRoute(t *testing.T) {
 	if !refusedOn(t, n.A, "203.0.113.53") {
 		t.Error("the name server can be asked while nothing is to leave")
 	}
+	check(t, n.b.Stop())
+	check(t, os.Remove(filepath.Join(n.b.Dir, gateway.Device+".peers"))) // it shall not call
+	check(t, n.b.Start())
 	check(t, n.a.Start())
 	await(t, n.a, gateway.Established)
 	n.reaches(t)
