@@ -43,6 +43,7 @@ type Tunnel struct {
 	public   crypto.PublicKey
 	suites   []uint16
 	peers    []*peer
+	company  *udp.Company // the peers that can be sent data
 }
 
 // New prepares a tunnel. It takes nothing from the host before Run.
@@ -53,6 +54,7 @@ func New(cfg *conf.Config, opts Options) (*Tunnel, error) {
 		log:      opts.Logger,
 		version:  opts.Version,
 		private:  crypto.PrivateKey(cfg.Tunnel.PrivateKey),
+		company:  new(udp.Company),
 	}
 	if t.log == nil {
 		t.log = slog.Default()
@@ -72,7 +74,9 @@ func New(cfg *conf.Config, opts Options) (*Tunnel, error) {
 		if t.config.OuterDF == conf.OuterDFClear {
 			c.Probing = conf.ProbingOff // a probe that arrives in fragments proves nothing
 		}
-		t.peers = append(t.peers, newPeer(c))
+		p := newPeer(c)
+		p.company = t.company
+		t.peers = append(t.peers, p)
 	}
 	return t, nil
 }
@@ -223,6 +227,7 @@ func (t *Tunnel) udpConfig(mark uint32) udp.Config {
 		Offload:      t.config.Offload != conf.OffloadOff,
 		Sockets:      max(2, t.queues()),
 		Outlets:      min(2*(len(t.peers)-1), maxOutlets),
+		Company:      t.company,
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 type Conn struct {
 	v4, v6     []*socket // empty where the host lacks the family or it was not asked for
 	out4, out6 *outlets  // by which data leaves; nil where there is no socket
-	company    company
+	company    *Company
 	opened     time.Time
 	noOutlets  error // why there are fewer outlets than asked for
 }
@@ -25,7 +25,7 @@ type Conn struct {
 // seen. An address that the host does not have yet is no error: see Absent.
 func Listen(host netip.Addr, port uint16, cfg Config) (_ *Conn, err error) {
 	cfg = cfg.withDefaults()
-	c := &Conn{opened: time.Now()}
+	c := &Conn{opened: time.Now(), company: cfg.Company}
 	defer func() {
 		if err != nil {
 			c.Close()
@@ -65,7 +65,7 @@ func Listen(host netip.Addr, port uint16, cfg Config) (_ *Conn, err error) {
 	return c, nil
 }
 
-// now is the clock of outlets and company.
+// now is the clock of outlets.
 func (c *Conn) now() time.Duration { return time.Since(c.opened) }
 
 // Inboxes returns an Inbox for each socket. It may be called once.
