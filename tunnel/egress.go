@@ -71,6 +71,7 @@ func (c *controller) hasWay(endpoints []netip.AddrPort) bool {
 // concern. Each does so when it is its turn.
 func (c *controller) hostChanged(change host.Change, now time.Time) {
 	c.host.network.Forget()
+	c.lookForAddress(now)
 	if change.Wide() {
 		c.host.lookAround()
 	}

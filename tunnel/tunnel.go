@@ -150,6 +150,10 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 		t.log.Info("default route", "prefixes", t.defaults, "table", table, "fwmark", link.Mark())
 	}
 	t.tellOfSockets(conn)
+	if t.config.ListenHost.IsValid() {
+		c.listening.missing = conn.Absent
+		c.listening.look(t.log)
+	}
 	t.log.Info("tunnel up", "name", t.config.Name, "public_key", t.public, "listen", conn.Addrs(), "peers", len(t.peers))
 	err = t.carry(ctx, c, device, conn, listener)
 	t.log.Info("tunnel down", "name", t.config.Name)
@@ -200,9 +204,6 @@ func (t *Tunnel) carry(ctx context.Context, c *controller, device *tun.Device, c
 
 // tellOfSockets logs the buffers and offloads that the kernel has granted.
 func (t *Tunnel) tellOfSockets(conn *udp.Conn) {
-	if conn.Absent() {
-		t.log.Warn("the host does not have the address of tunnel.listen: no packet comes or goes until it has", "listen", conn.Addrs())
-	}
 	o := conn.Offloads()
 	if why := conn.NoOutlets(); why != nil {
 		t.log.Warn("a slow peer may hold up the others", "error", why)

@@ -3,6 +3,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -40,6 +41,8 @@ type Gateway struct {
 
 	// Offload is tunnel.offload in the file that Configure writes. Empty: left out.
 	Offload string
+	// Listen is tunnel.listen in that file. Empty: all addresses.
+	Listen string
 	// ResolvConf is a file that the tunnel sees in the place of /etc/resolv.conf.
 	// Empty: none.
 	ResolvConf string
@@ -90,8 +93,9 @@ func (g *Gateway) Socket() string { return filepath.Join(g.Dir, "status.sock") }
 // Configure writes the configuration file. extra are more lines of [tunnel].
 func (g *Gateway) Configure(extra string, peers ...Peer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "[tunnel]\nname = %q\nprivate_key_file = \"private.key\"\nlisten = \":%d\"\naddress = %s\nstatus_socket = \"status.sock\"\n%s\n",
-		Device, Port, list(g.Inner), extra)
+	listen := cmp.Or(g.Listen, fmt.Sprintf(":%d", Port))
+	fmt.Fprintf(&b, "[tunnel]\nname = %q\nprivate_key_file = \"private.key\"\nlisten = %q\naddress = %s\nstatus_socket = \"status.sock\"\n%s\n",
+		Device, listen, list(g.Inner), extra)
 	if g.Offload != "" {
 		fmt.Fprintf(&b, "offload = %q\n", g.Offload)
 	}
