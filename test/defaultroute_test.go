@@ -157,7 +157,7 @@ func clear(c *netlab.Capture) (list []string) {
 // the uplink changes, and while the rules are removed. No packet for a far host
 // leaves in clear text, and after the end all is as before.
 func TestDefaultRoute(t *testing.T) {
-	tier.Select(t)
+	tier.Select(t, tier.EitherWay)
 	for name, family := range map[string]outer{"over IPv4": overIPv4, "over IPv6": overIPv6} {
 		t.Run(name, func(t *testing.T) { defaultRoute(t, newInternet(t, family), family) })
 	}

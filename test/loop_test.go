@@ -33,7 +33,7 @@ func entered(h *netlab.Host) uint64 { return h.Interface(gateway.Device).Stats()
 // tunnel's packets would go around in it for ever. It happens while packets flow,
 // and before the start as well.
 func TestTheUplinkGoesAndTheTunnelRemains(t *testing.T) {
-	tier.Select(t)
+	tier.Select(t, tier.EitherWay)
 	a, b, link := neighbours(t)
 	up(t, a, b)
 	halves := netlab.Prefixes("0.0.0.0/1", "128.0.0.0/1")
@@ -74,7 +74,7 @@ func TestTheUplinkGoesAndTheTunnelRemains(t *testing.T) {
 // TestALoopThatNoLookUpShows has a rule route packets of one DSCP into the tunnel,
 // those that the tunnel has given it by the packet inside among them.
 func TestALoopThatNoLookUpShows(t *testing.T) {
-	tier.Select(t)
+	tier.Select(t, tier.EitherWay)
 	a, b, _ := neighbours(t)
 	up(t, a, b)
 	run(t, a.Host, "ip", "route", "add", "default", "dev", gateway.Device, "table", "51")

@@ -31,14 +31,7 @@ func TestSeveralQueuesKeepTheOrder(t *testing.T) {
 	if n := statusOf(t, p.a).Offload.Queues; n != 4 {
 		t.Fatalf("%d queues", n)
 	}
-	var streams []*flow
-	for i := range flows {
-		address := innerB4
-		if i%2 == 1 {
-			address = innerB6
-		}
-		streams = append(streams, startStream(t, p.A, p.B, address, 100+i*80, 100*time.Microsecond))
-	}
+	// Connected first: the datagrams may be more than the machine carries.
 	var transfers []*transfer
 	for i := range bulk {
 		from, to, address := p.A, p.B, innerB4
@@ -46,6 +39,14 @@ func TestSeveralQueuesKeepTheOrder(t *testing.T) {
 			from, to, address = p.B, p.A, innerA6
 		}
 		transfers = append(transfers, transferring(t, from, to, address))
+	}
+	var streams []*flow
+	for i := range flows {
+		address := innerB4
+		if i%2 == 1 {
+			address = innerB6
+		}
+		streams = append(streams, startStream(t, p.A, p.B, address, 100+i*80, 100*time.Microsecond))
 	}
 	results := make([]stream, flows)
 	var stopping sync.WaitGroup
