@@ -42,9 +42,10 @@ func (p *peer) looped() bool { return errors.Is(p.noWay, host.ErrLoop) }
 // tunnel, and takes note of that. Another error is the kernel's to tell, when the
 // message is sent: an endpoint's name may have addresses of a family that the
 // host has no route for. The way to where the peer is known to be is looked up again
-// whenever the host changes; that from another address of ours may be another one.
+// whenever the host changes; if it is a loop, that from another address of ours may be
+// none.
 func (c *controller) wouldLoop(p *peer, path *path) bool {
-	if p.path != nil && p.path.Matches(path.Remote(), path.Local()) {
+	if known := p.path; known != nil && known.Remote() == path.Remote() && !(p.looped() && known.Local() != path.Local()) {
 		return p.looped()
 	}
 	_, err := c.egressMTU(path.Remote(), path.Local())
