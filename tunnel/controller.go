@@ -37,6 +37,7 @@ type controller struct {
 	lookout    lookout       // for them
 	strangers  limit         // of warnings about strangers' handshakes
 	turns      turns         // of initiations
+	listening  listening
 }
 
 // run ends when ctx is done; it then tells the peers.

@@ -38,27 +38,41 @@ func (c *controller) noteWay(p *peer, to netip.AddrPort, err error) {
 // looped reports whether packets to the peer would enter the tunnel again.
 func (p *peer) looped() bool { return errors.Is(p.noWay, host.ErrLoop) }
 
-// wouldLoop reports whether a handshake message to an endpoint of a peer would enter
-// the tunnel, and takes note of that. Another error is the kernel's to tell, when the
+// wouldLoop reports whether a handshake message by a path to a peer would enter the
+// tunnel, and takes note of that. Another error is the kernel's to tell, when the
 // message is sent: an endpoint's name may have addresses of a family that the
 // host has no route for. The way to where the peer is known to be is looked up again
-// whenever the host changes.
+// whenever the host changes; if it is a loop, that from another address of ours may be
+// none.
 func (c *controller) wouldLoop(p *peer, path *path) bool {
-	if p.path != nil && p.path.Remote() == path.Remote() {
+	if known := p.path; known != nil && known.Remote() == path.Remote() && !(p.looped() && known.Local() != path.Local()) {
 		return p.looped()
 	}
 	_, err := c.egressMTU(path.Remote(), path.Local())
 	loops := errors.Is(err, host.ErrLoop)
-	if p.path == nil && loops {
+	switch {
+	case p.path != nil:
+	case err == nil:
+		c.noteWay(p, path.Remote(), nil)
+	case loops && !c.hasWay(p.candidates):
 		c.noteWay(p, path.Remote(), err)
 	}
 	return loops
+}
+
+// hasWay reports whether the host can send to one of the endpoints.
+func (c *controller) hasWay(endpoints []netip.AddrPort) bool {
+	return slices.ContainsFunc(endpoints, func(at netip.AddrPort) bool {
+		_, err := c.egressMTU(at, netip.Addr{})
+		return err == nil
+	})
 }
 
 // hostChanged makes the peers look for their ways out again that a change may
 // concern. Each does so when it is its turn.
 func (c *controller) hostChanged(change host.Change, now time.Time) {
 	c.host.network.Forget()
+	c.lookForAddress(now)
 	if change.Wide() {
 		c.host.lookAround()
 	}

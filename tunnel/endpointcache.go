@@ -14,8 +14,9 @@ import (
 )
 
 // endpointCache keeps the peers' endpoints across restarts, in a small file
-// beside the status socket. A tunnel that comes back calls peers without a
-// configured endpoint there, instead of waiting until they notice. It is a
+// beside the status socket. A tunnel that comes back calls peers there, instead of
+// waiting until they notice, or until a name can be looked up; a peer whose endpoint
+// is configured as an address is called at that one. It is a
 // hint: a wrong or missing file costs time, nothing else.
 type endpointCache struct {
 	file   string

@@ -9,6 +9,7 @@ import (
 	"fathom/crypto"
 	"fathom/pmtud"
 	"fathom/tunnel/status"
+	"fathom/tunnel/udp"
 )
 
 // peer is the state of one peer. The rules between the fields say which goroutine
@@ -22,6 +23,7 @@ type peer struct {
 	endpoint  conf.Endpoint // as configured; zero: the peer must call us
 	allowed   []netip.Prefix
 	config    conf.Peer
+	company   *udp.Company // of the peers that can be sent data
 
 	// ---- read by the packet loops, replaced by the control goroutine ----
 
@@ -62,7 +64,8 @@ type peer struct {
 	keepalive      keepalive
 	pulse          pulse
 	replays        crypto.ReplayGuard
-	candidates     []netip.AddrPort // the addresses of the endpoint's name
+	candidates     []netip.AddrPort // where to call it: see known
+	remembered     netip.AddrPort   // where it was when the tunnel ended; invalid: not known
 	echo           pendingEcho
 	handshakes     uint64
 	last           time.Time // of the last completed handshake
@@ -98,6 +101,7 @@ func newPeer(c conf.Peer) *peer {
 		allowed:   c.AllowedIPs,
 		keepalive: keepalive{interval: c.Keepalive},
 		config:    c,
+		company:   new(udp.Company),
 	}
 	p.waiting.drops = &p.drops
 	p.appointment.peer = p

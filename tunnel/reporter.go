@@ -38,6 +38,7 @@ func (r *reporter) Status(ctx context.Context) (*status.Status, error) {
 	}
 	err := r.controller.events.ask(ctx, func(c *controller, now time.Time) {
 		s.Host = c.upkeep.status(now)
+		s.Absent = c.listening.absent
 		for _, p := range r.tunnel.peers {
 			s.Peers = append(s.Peers, p.status())
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
@@ -17,6 +18,9 @@ var _ resolver = (*net.Resolver)(nil)
 
 // resolveTimeout bounds one look-up.
 const resolveTimeout = 10 * time.Second
+
+// resolveFirstTimeout bounds the look-ups that the start of the tunnel waits for.
+const resolveFirstTimeout = 5 * time.Second
 
 // lookups are the look-ups that are under way, each in a goroutine of its own.
 type lookups struct {
@@ -54,33 +58,48 @@ func (l *lookups) end() {
 // mark, would ask through the tunnel, and that needs the answer first. What fails is
 // tried again later.
 func (c *controller) resolveFirst(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
+	ctx, cancel := context.WithTimeout(ctx, resolveFirstTimeout)
 	defer cancel()
 	var lookups sync.WaitGroup
 	for _, p := range c.peers {
-		host, port := p.endpoint.Host, p.endpoint.Port
-		if _, err := netip.ParseAddr(host); host == "" || err == nil {
-			continue
+		if p.named() {
+			lookups.Go(func() {
+				addrs, _ := c.lookups.resolver.LookupNetIP(ctx, "ip", p.endpoint.Host)
+				p.known(addrs)
+			})
 		}
-		lookups.Go(func() {
-			addrs, _ := c.lookups.resolver.LookupNetIP(ctx, "ip", host)
-			for _, addr := range addrs {
-				p.candidates = append(p.candidates, netip.AddrPortFrom(addr.Unmap(), port))
-			}
-		})
 	}
 	lookups.Wait()
+}
+
+// named reports whether the peer's endpoint has to be looked up.
+func (p *peer) named() bool {
+	_, err := netip.ParseAddr(p.endpoint.Host)
+	return p.endpoint.Host != "" && err != nil
+}
+
+// known makes the candidates those addresses of the endpoint's name, and behind them
+// the place where the peer was when the tunnel last ended: the name may have been
+// changed too late, or not be found at all.
+func (p *peer) known(addrs []netip.Addr) {
+	p.candidates = p.candidates[:0]
+	for _, addr := range addrs {
+		p.candidates = append(p.candidates, netip.AddrPortFrom(addr.Unmap(), p.endpoint.Port))
+	}
+	if p.remembered.IsValid() && !slices.Contains(p.candidates, p.remembered) {
+		p.candidates = append(p.candidates, p.remembered)
+	}
 }
 
 // resolve looks up a peer's configured endpoint beside the control goroutine
 // and leaves the answer as an event. An address needs no look-up.
 func (c *controller) resolve(p *peer) {
-	host, port := p.endpoint.Host, p.endpoint.Port
+	host := p.endpoint.Host
 	if host == "" {
 		return
 	}
 	if addr, err := netip.ParseAddr(host); err == nil {
-		p.candidates = []netip.AddrPort{netip.AddrPortFrom(addr.Unmap(), port)}
+		p.known([]netip.Addr{addr})
 		return
 	}
 	if p.resolving {
@@ -100,12 +119,10 @@ func (c *controller) resolved(p *peer, addrs []netip.Addr, err error, now time.T
 		c.warn(p, &warning{what: "endpoint's name does not resolve", cause: err, details: []any{"host", p.endpoint.Host}}, now)
 		return
 	}
-	first := len(p.candidates) == 0
-	p.candidates = p.candidates[:0]
-	for _, addr := range addrs {
-		p.candidates = append(p.candidates, netip.AddrPortFrom(addr.Unmap(), p.endpoint.Port))
-	}
-	if first && p.initiations.wanted {
+	before := slices.Clone(p.candidates)
+	p.known(addrs)
+	fresh := len(p.candidates) > 0 && !slices.Contains(before, p.candidates[0])
+	if fresh && p.initiations.wanted {
 		p.initiations.hurry(now)
 		c.attend(p, now)
 	}

@@ -98,3 +98,42 @@ func TestNamesAreKnownBeforeADefaultRoute(t *testing.T) {
 		t.Errorf("%v, want %v", got, want)
 	}
 }
+
+// TestAPeerIsCalledWhereItWasBesideItsName: the name may be of no use at the start, or
+// the place. What the name says later is called at once if it is new.
+func TestAPeerIsCalledWhereItWasBesideItsName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWire()
+		v := w.newVirtual(t, "192.0.2.1:4500", crypto.PrivateKey{1}, conf.Tunnel{},
+			conf.Peer{PublicKey: conf.Key{9}, Endpoint: conf.Endpoint{Host: "a.example", Port: 7}})
+		was := netip.MustParseAddrPort("198.51.100.2:4501")
+		v.endpoints.remember(v.peer.public, was, time.Now())
+		v.saveEndpoints()
+		v = w.newVirtual(t, "192.0.2.1:4500", crypto.PrivateKey{1}, v.config.Tunnel, v.config.Peers...)
+		v.lookups = newLookups(bookResolver{})
+		called := func(want ...string) {
+			t.Helper()
+			time.Sleep(10 * initiationGap) // its turn has come
+			var got []string
+			v.do(func(time.Time) {
+				for _, i := range v.peer.initiations.outstanding {
+					got = append(got, i.to.String())
+				}
+			})
+			if !slices.Equal(got, want) {
+				t.Errorf("called at %v, want %v", got, want)
+			}
+		}
+		v.resolveFirst(t.Context())
+		v.start(t)
+		called("198.51.100.2:4501")
+		found := []netip.Addr{netip.MustParseAddr("192.0.2.9")}
+		v.do(func(now time.Time) { v.resolved(v.peer, found, nil, now) })
+		called("198.51.100.2:4501", "192.0.2.9:7")
+		v.do(func(now time.Time) { v.resolved(v.peer, found, nil, now) })
+		called("198.51.100.2:4501", "192.0.2.9:7")
+		if want := []netip.AddrPort{netip.MustParseAddrPort("192.0.2.9:7"), was}; !slices.Equal(v.peer.candidates, want) {
+			t.Errorf("candidates %v, want %v", v.peer.candidates, want)
+		}
+	})
+}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"fathom/conf"
+	"fathom/crypto"
 	"fathom/tunnel/host"
 	"fathom/tunnel/status"
 )
@@ -17,12 +18,16 @@ type routedHost struct {
 	testHost
 	err   error
 	asked int
+	loops func(host.Flow) bool // nil: none
 }
 
 func (h *routedHost) Egress(flow host.Flow) (host.Egress, error) {
 	h.asked++
 	if h.err != nil {
 		return host.Egress{}, h.err
+	}
+	if h.loops != nil && h.loops(flow) {
+		return host.Egress{}, host.ErrLoop
 	}
 	return h.testHost.Egress(flow)
 }
@@ -90,6 +95,60 @@ func TestALoopFromTheStart(t *testing.T) {
 		until(t, time.Second, func() bool { return left.state() == status.PeerEstablished })
 		if left.log.count("no way to peer") != 1 {
 			t.Errorf("told %d times", left.log.count("no way to peer"))
+		}
+	})
+}
+
+// TestALoopFromOneOfOurAddresses: by the rules of a host the way may be free from
+// another, and the peer is called from there.
+func TestALoopFromOneOfOurAddresses(t *testing.T) {
+	v := newWire().newVirtual(t, "192.0.2.1:4500", crypto.PrivateKey{1}, conf.Tunnel{}, conf.Peer{PublicKey: conf.Key{9}})
+	ours, now := netip.MustParseAddr("192.0.2.99"), time.Now()
+	h := &routedHost{testHost: testHost{1500}}
+	v.host.network = h
+	establishAt(t, v.controller, v.peer, netip.MustParseAddrPort("192.0.2.2:4500"), ours, now)
+	h.loops = func(f host.Flow) bool { return f.Local.Addr() == ours }
+	v.peer.egressStale = true
+	v.attend(v.peer, now)
+	if state := v.peer.state(); state != status.PeerNoRoute {
+		t.Fatalf("state %s", state)
+	}
+	v.peer.initiations.want(now)
+	for range 2 {
+		now = now.Add(time.Minute)
+		v.attend(v.peer, now)
+	}
+	if n := len(v.peer.initiations.outstanding); n != 1 || v.peer.state() != status.PeerNoRoute {
+		t.Errorf("called %d times, state %s", n, v.peer.state())
+	}
+}
+
+// TestALoopBesideAnotherCandidate: there is no route to the peer only while none of
+// its endpoints can be called.
+func TestALoopBesideAnotherCandidate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newWire().newVirtual(t, "192.0.2.1:4500", crypto.PrivateKey{1}, conf.Tunnel{},
+			conf.Peer{PublicKey: conf.Key{9}, Endpoint: conf.Endpoint{Host: "a.example", Port: 7}})
+		first, second := netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("192.0.2.2")
+		v.lookups = newLookups(bookResolver{"a.example": {first, second}})
+		h := &routedHost{testHost: testHost{1500}, loops: func(f host.Flow) bool { return f.Remote.Addr() == first }}
+		v.host.network = h
+		v.start(t)
+		for range 60 {
+			time.Sleep(time.Second)
+			if state := v.state(); state != status.PeerConnecting {
+				t.Fatalf("state %s", state)
+			}
+		}
+		free := h.loops
+		v.do(func(time.Time) { h.loops = func(host.Flow) bool { return true } })
+		until(t, time.Minute, func() bool { return v.state() == status.PeerNoRoute })
+		time.Sleep(time.Minute)
+		v.do(func(time.Time) { h.loops = free })
+		until(t, time.Minute, func() bool { return v.state() == status.PeerConnecting })
+		time.Sleep(time.Minute)
+		if gone, back := v.log.count("no way to peer"), v.log.count("there is a way to the peer again"); gone != 1 || back != 1 {
+			t.Errorf("told %d and %d times", gone, back)
 		}
 	})
 }

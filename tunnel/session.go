@@ -22,15 +22,18 @@ func (p *peer) publish() {
 	if pair := p.sas.current; pair != nil {
 		p.sendSPI.Store(pair.outbound.SPI())
 	}
-	if p.path == nil || p.looped() {
-		p.session.Store(nil)
-		return
+	var s *session
+	if p.path != nil && !p.looped() {
+		s = &session{peer: p, path: p.path}
+		if pair := p.sas.current; pair != nil {
+			s.sa = pair.outbound
+		}
 	}
-	s := &session{peer: p, path: p.path}
-	if pair := p.sas.current; pair != nil {
-		s.sa = pair.outbound
+	if was := p.session.Swap(s).ready(); s.ready() && !was {
+		p.company.Join()
+	} else if was && !s.ready() {
+		p.company.Leave()
 	}
-	p.session.Store(s)
 }
 
 // setPath replaces the path, and publishes it.

@@ -43,6 +43,7 @@ type Tunnel struct {
 	public   crypto.PublicKey
 	suites   []uint16
 	peers    []*peer
+	company  *udp.Company // the peers that can be sent data
 }
 
 // New prepares a tunnel. It takes nothing from the host before Run.
@@ -53,6 +54,7 @@ func New(cfg *conf.Config, opts Options) (*Tunnel, error) {
 		log:      opts.Logger,
 		version:  opts.Version,
 		private:  crypto.PrivateKey(cfg.Tunnel.PrivateKey),
+		company:  new(udp.Company),
 	}
 	if t.log == nil {
 		t.log = slog.Default()
@@ -72,7 +74,9 @@ func New(cfg *conf.Config, opts Options) (*Tunnel, error) {
 		if t.config.OuterDF == conf.OuterDFClear {
 			c.Probing = conf.ProbingOff // a probe that arrives in fragments proves nothing
 		}
-		t.peers = append(t.peers, newPeer(c))
+		p := newPeer(c)
+		p.company = t.company
+		t.peers = append(t.peers, p)
 	}
 	return t, nil
 }
@@ -146,6 +150,10 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 		t.log.Info("default route", "prefixes", t.defaults, "table", table, "fwmark", link.Mark())
 	}
 	t.tellOfSockets(conn)
+	if t.config.ListenHost.IsValid() {
+		c.listening.missing = conn.Absent
+		c.listening.look(t.log)
+	}
 	t.log.Info("tunnel up", "name", t.config.Name, "public_key", t.public, "listen", conn.Addrs(), "peers", len(t.peers))
 	err = t.carry(ctx, c, device, conn, listener)
 	t.log.Info("tunnel down", "name", t.config.Name)
@@ -196,9 +204,6 @@ func (t *Tunnel) carry(ctx context.Context, c *controller, device *tun.Device, c
 
 // tellOfSockets logs the buffers and offloads that the kernel has granted.
 func (t *Tunnel) tellOfSockets(conn *udp.Conn) {
-	if conn.Absent() {
-		t.log.Warn("the host does not have the address of tunnel.listen: no packet comes or goes until it has", "listen", conn.Addrs())
-	}
 	o := conn.Offloads()
 	if why := conn.NoOutlets(); why != nil {
 		t.log.Warn("a slow peer may hold up the others", "error", why)
@@ -223,6 +228,7 @@ func (t *Tunnel) udpConfig(mark uint32) udp.Config {
 		Offload:      t.config.Offload != conf.OffloadOff,
 		Sockets:      max(2, t.queues()),
 		Outlets:      min(2*(len(t.peers)-1), maxOutlets),
+		Company:      t.company,
 	}
 }
 
@@ -298,8 +304,9 @@ func (t *Tunnel) newController(s shared, network hostNetwork, port uint16, keys 
 		t.log.Warn("cannot read the peers' last endpoints", "error", err)
 	}
 	for _, p := range t.peers {
-		if endpoint, ok := endpoints.lookup(p.public); ok && p.endpoint.IsZero() {
-			p.candidates = []netip.AddrPort{endpoint}
+		if endpoint, ok := endpoints.lookup(p.public); ok && (p.endpoint.IsZero() || p.named()) {
+			p.remembered = endpoint
+			p.known(nil)
 		}
 	}
 	return &controller{

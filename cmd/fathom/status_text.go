@@ -20,6 +20,9 @@ func statusText(s *status.Status, now time.Time) string {
 	line("", "tunnel", "%s", s.Name)
 	line("  ", "public key", "%s", s.PublicKey)
 	line("  ", "listening", "%s", strings.Join(s.Listen, ", "))
+	if s.Absent {
+		line("  ", "warning", "the host does not have that address: no packet comes or goes")
+	}
 	line("  ", "addresses", "%s", join(s.Addresses))
 	line("  ", "mtu", "%d", s.MTU)
 	if s.Table != 0 {

@@ -21,6 +21,7 @@ func testStatus() *status.Status {
 		Name:      "fathom0",
 		PublicKey: "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=",
 		Listen:    []string{"0.0.0.0:4500", "[::]:4500"},
+		Absent:    true,
 		Addresses: []netip.Prefix{netip.MustParsePrefix("10.77.0.1/24"), netip.MustParsePrefix("fd77::1/64")},
 		MTU:       1438,
 		Started:   testStarted,
@@ -71,6 +72,7 @@ func TestStatusText(t *testing.T) {
 	const want = `tunnel: fathom0
   public key: hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=
   listening: 0.0.0.0:4500, [::]:4500
+  warning: the host does not have that address: no packet comes or goes
   addresses: 10.77.0.1/24, fd77::1/64
   mtu: 1438
   default route: table 4501, all packets but those with mark 0x1194

@@ -3,6 +3,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -40,6 +41,11 @@ type Gateway struct {
 
 	// Offload is tunnel.offload in the file that Configure writes. Empty: left out.
 	Offload string
+	// Listen is tunnel.listen in that file. Empty: all addresses.
+	Listen string
+	// ResolvConf is a file that the tunnel sees in the place of /etc/resolv.conf.
+	// Empty: none.
+	ResolvConf string
 
 	binary  string
 	process *netlab.Cmd
@@ -87,8 +93,9 @@ func (g *Gateway) Socket() string { return filepath.Join(g.Dir, "status.sock") }
 // Configure writes the configuration file. extra are more lines of [tunnel].
 func (g *Gateway) Configure(extra string, peers ...Peer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "[tunnel]\nname = %q\nprivate_key_file = \"private.key\"\nlisten = \":%d\"\naddress = %s\nstatus_socket = \"status.sock\"\n%s\n",
-		Device, Port, list(g.Inner), extra)
+	listen := cmp.Or(g.Listen, fmt.Sprintf(":%d", Port))
+	fmt.Fprintf(&b, "[tunnel]\nname = %q\nprivate_key_file = \"private.key\"\nlisten = %q\naddress = %s\nstatus_socket = \"status.sock\"\n%s\n",
+		Device, listen, list(g.Inner), extra)
 	if g.Offload != "" {
 		fmt.Fprintf(&b, "offload = %q\n", g.Offload)
 	}
@@ -121,6 +128,10 @@ func (g *Gateway) Command(args ...string) *netlab.Cmd { return g.Host.Command(g.
 // Start runs `fathom up`. It returns before the tunnel is up: see Await.
 func (g *Gateway) Start() error {
 	g.process = g.Command("up", "-c", g.Config())
+	if g.ResolvConf != "" {
+		g.process = g.Host.Command("unshare", "--mount", "sh", "-c", `mount --bind "$0" /etc/resolv.conf && exec "$@"`,
+			g.ResolvConf, g.binary, "up", "-c", g.Config())
+	}
 	g.process.Stderr, g.process.Stdout = &g.log, &g.log
 	if err := g.process.Start(); err != nil {
 		return fmt.Errorf("start fathom on %s: %w", g.Name, err)

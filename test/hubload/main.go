@@ -28,6 +28,7 @@ func run() error {
 	idle := flag.Duration("idle", 20*time.Second, "how long to look at an idle hub, and at one with foreign routes")
 	routes := flag.Int("routes", 100, "foreign routes a second")
 	binary := flag.String("fathom", "", "measure this `file` instead of building the command")
+	judging := flag.Bool("judge", false, "exit with 1 when a target is not met")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		return errors.New("no arguments but flags")
@@ -49,6 +50,7 @@ func run() error {
 			return err
 		}
 	}
+	missed := 0
 	for _, size := range strings.Split(*sizes, ",") {
 		peers, err := strconv.Atoi(size)
 		if err != nil {
@@ -58,9 +60,14 @@ func run() error {
 		if err := os.Mkdir(at, 0o700); err != nil {
 			return err
 		}
-		if err := measure(*binary, at, peers, *routes, *idle); err != nil {
+		measured, err := measure(*binary, at, peers, *routes, *idle)
+		if err != nil {
 			return fmt.Errorf("%d peers: %w", peers, err)
 		}
+		missed += judge(os.Stdout, peers, measured)
+	}
+	if *judging && missed > 0 {
+		return fmt.Errorf("%d targets are not met", missed)
 	}
 	return nil
 }

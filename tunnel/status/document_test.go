@@ -23,7 +23,7 @@ func sampleStatus() *Status {
 	rtt, last := 12.345, time.Date(2026, 1, 3, 5, 4, 43, 123456789, time.UTC)
 	return &Status{
 		Name: "fathom0", Version: "v1.2.3", PublicKey: "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=",
-		Listen: []string{"0.0.0.0:4500", "[::]:4500"}, Addresses: prefixes("10.77.0.1/24", "fd77::1/64"),
+		Listen: []string{"0.0.0.0:4500", "[::]:4500"}, Absent: true, Addresses: prefixes("10.77.0.1/24", "fd77::1/64"),
 		MTU: 1438, Started: started, FwMark: 4500, Table: 4501,
 		Offload: Offload{Queues: 2, DeviceTCP: true, DeviceUDP: true, UDPSegment: true, UDPGRO: true, ReceiveBuffer: 4 << 20, SendBuffer: 256 << 10},
 		Host:    Host{Repaired: map[string]uint64{"route": 2, "device": 1}, Contested: []string{"route 10.9.0.0/16"}, Displaced: []string{"10.8.0.0/16 dev eth0"}},

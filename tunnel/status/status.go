@@ -8,12 +8,14 @@ import (
 // Status is a snapshot of a running tunnel: the document that `fathom status
 // --json` prints.
 type Status struct {
-	Name      string         `json:"name"`
-	Version   string         `json:"version"`
-	PublicKey string         `json:"public_key"` // base64
-	Listen    []string       `json:"listen"`     // host:port of each open socket
-	Addresses []netip.Prefix `json:"addresses"`  // inner addresses of this end
-	MTU       int            `json:"mtu"`        // of the TUN device: bytes of an inner packet
+	Name      string   `json:"name"`
+	Version   string   `json:"version"`
+	PublicKey string   `json:"public_key"` // base64
+	Listen    []string `json:"listen"`     // host:port of each open socket
+	// Absent says that the host does not have the address to listen on.
+	Absent    bool           `json:"listen_absent,omitempty"`
+	Addresses []netip.Prefix `json:"addresses"` // inner addresses of this end
+	MTU       int            `json:"mtu"`       // of the TUN device: bytes of an inner packet
 	Started   time.Time      `json:"started"`
 	// FwMark is that of the tunnel's own packets, 0: none. Table is the routing table
 	// of its default routes, 0: it has none.

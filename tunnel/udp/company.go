@@ -1,34 +1,17 @@
 package udp
 
-import (
-	"sync/atomic"
-	"time"
-)
+import "sync/atomic"
 
-// companyLasts is how long a destination is company for the others after the last
-// data to it: longer than the pause between the packets of whatever looks whether
-// a host is there. The first packet after it may have to wait for a full socket.
-const companyLasts = 10 * time.Second
+// A Company counts the destinations that data can go to now: see OutboxConfig.Wait.
+// Any number of goroutines may use it. The zero value has none.
+type Company struct{ members atomic.Int32 }
 
-// company tells whether data goes to one destination or to several. Any number of
-// goroutines may use it. The zero value has seen none.
-type company struct {
-	last    atomic.Pointer[Destination]
-	changed atomic.Int64 // when data last went to another destination than before, 0: never
-}
+// Join takes note of one more destination.
+func (c *Company) Join() { c.members.Add(1) }
 
-// sees notes data to a destination.
-func (c *company) sees(to *Destination, now time.Duration) {
-	if last := c.last.Load(); last != to {
-		c.last.Store(to)
-		if last != nil {
-			c.changed.Store(int64(now))
-		}
-	}
-}
+// Leave takes note that one that has joined is none any more.
+func (c *Company) Leave() { c.members.Add(-1) }
 
-// present reports whether there are several.
-func (c *company) present(now time.Duration) bool {
-	changed := c.changed.Load()
-	return changed != 0 && now-time.Duration(changed) < companyLasts
-}
+// Several reports whether there are several. That one of them is sent nothing now does
+// not matter: its next packet is not to wait for the others.
+func (c *Company) Several() bool { return c.members.Load() > 1 }

@@ -33,6 +33,8 @@ type Config struct {
 	// that a destination whose data fills one does not stop the others. They
 	// need two Sockets at least. 0: all data leaves by one socket.
 	Outlets int
+	// Company counts the destinations that data can go to. Nil: there is one.
+	Company *Company
 	// ReceiveBuffer and SendBuffer are asked for each socket, in bytes; 0 is a
 	// good default (DefaultReceiveBuffer). The kernel may grant less (net.core.rmem_max, wmem_max) to
 	// a process without CAP_NET_ADMIN.
@@ -46,6 +48,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.SendBuffer == 0 {
 		c.SendBuffer = defaultSendBuffer
+	}
+	if c.Company == nil {
+		c.Company = new(Company)
 	}
 	return c
 }
@@ -86,9 +91,9 @@ type PTB struct {
 
 // OutboxConfig holds the settings of an Outbox and the functions that it calls.
 type OutboxConfig struct {
-	// Wait makes Flush wait while the socket is full, as long as data goes to one
-	// destination only. Of several destinations, one without room loses its
-	// datagrams, with ErrFull, if the Conn has outlets. Without Wait, all datagrams
+	// Wait makes Flush wait while the socket is full, as long as data can go to one
+	// destination only (Config.Company). Of several destinations, one without room
+	// loses its datagrams, with ErrFull, if the Conn has outlets. Without Wait, all datagrams
 	// without room are refused with ErrFull. Outboxes that wait share the outlets of
 	// an address family; the others use its last socket, which has room when those
 	// are full of data.

@@ -3,6 +3,7 @@ package udp
 import (
 	"errors"
 	"math"
+	"net"
 	"net/netip"
 	"time"
 
@@ -13,9 +14,10 @@ import (
 // of sockets. The kernel gives all datagrams from one place, and ICMP about what
 // went there, to the same socket, so that nothing is reordered.
 type Conn struct {
-	v4, v6     []*socket // empty where the host lacks the family or it was not asked for
-	out4, out6 *outlets  // by which data leaves; nil where there is no socket
-	company    company
+	host       netip.Addr // to listen on; invalid: all addresses
+	v4, v6     []*socket  // empty where the host lacks the family or it was not asked for
+	out4, out6 *outlets   // by which data leaves; nil where there is no socket
+	company    *Company
 	opened     time.Time
 	noOutlets  error // why there are fewer outlets than asked for
 }
@@ -25,7 +27,7 @@ type Conn struct {
 // seen. An address that the host does not have yet is no error: see Absent.
 func Listen(host netip.Addr, port uint16, cfg Config) (_ *Conn, err error) {
 	cfg = cfg.withDefaults()
-	c := &Conn{opened: time.Now()}
+	c := &Conn{host: host, opened: time.Now(), company: cfg.Company}
 	defer func() {
 		if err != nil {
 			c.Close()
@@ -65,7 +67,7 @@ func Listen(host netip.Addr, port uint16, cfg Config) (_ *Conn, err error) {
 	return c, nil
 }
 
-// now is the clock of outlets and company.
+// now is the clock of outlets.
 func (c *Conn) now() time.Duration { return time.Since(c.opened) }
 
 // Inboxes returns an Inbox for each socket. It may be called once.
@@ -83,12 +85,18 @@ func (c *Conn) Addrs() (list []netip.AddrPort) {
 	return list
 }
 
-// Absent reports whether the host did not have the address when it was bound:
+// Absent reports whether the host does not have the address to listen on now:
 // datagrams come and go once it has it.
 func (c *Conn) Absent() bool {
-	absent := false
-	c.each(func(s *socket) { absent = absent || s.absent })
-	return absent
+	if !c.host.IsValid() {
+		return false
+	}
+	probe, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(c.host, 0)))
+	if err != nil {
+		return errors.Is(err, unix.EADDRNOTAVAIL)
+	}
+	probe.Close()
+	return false
 }
 
 // Offloads returns the offloads in use now: those that all sockets that carry data

@@ -131,7 +131,6 @@ func (o *Outbox) Waited() bool {
 // Flush sends everything, in order. The error is that of the last datagram that was
 // refused, after Refused was told; the others were sent all the same.
 func (o *Outbox) Flush() (refused error) {
-	now := o.conn.now()
 	for i, start := 0, 0; i < len(o.runs); {
 		s := o.socketOf(i)
 		if s == nil {
@@ -143,9 +142,6 @@ func (o *Outbox) Flush() (refused error) {
 		n := 0
 		for n < batchSize && i < len(o.runs) && o.socketOf(i) == s {
 			r := &o.runs[i]
-			if o.config.Wait {
-				o.conn.company.sees(r.to, now)
-			}
 			start = max(start, r.start)
 			end := r.end
 			if !s.gso.Load() {

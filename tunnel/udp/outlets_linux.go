@@ -28,9 +28,14 @@ type outlets struct {
 	common atomic.Pointer[socket]
 	buffer int // the send buffer of the common outlet, in bytes
 
-	mu  sync.Mutex // guards what follows
-	all []*socket  // the first is one that also receives
+	mu   sync.Mutex    // guards what follows
+	all  []*socket     // the first is one that also receives
+	none time.Duration // until when none is looked for, since there was none: Conn.now
 }
+
+// lookEvery is how often a spare outlet is looked for while there is none: that takes
+// a system call for each of them, and each batch of each destination without one asks.
+const lookEvery = 10 * time.Millisecond
 
 // newOutlets takes the first of the receiving sockets for data, and opens as many
 // more as cfg says. If the host refuses one, there are fewer, and the error says
@@ -85,6 +90,7 @@ func (o *outlets) rejoin(to *Destination) {
 	defer o.mu.Unlock()
 	if own := to.own.Swap(nil); own != nil {
 		own.user = nil
+		o.none = 0
 	}
 }
 
@@ -92,13 +98,18 @@ func (o *outlets) rejoin(to *Destination) {
 // if there is none. One that an outbox waits for is in use: its new owner might keep
 // it full for ever.
 func (o *outlets) spare(now time.Duration) (spare *socket) {
+	if now < o.none {
+		return nil
+	}
 	for _, s := range o.all {
 		if s == o.common.Load() || s.full.Load() > 0 || s.busy(now) || spare != nil && s.used.Load() > spare.used.Load() || s.queued() > 0 {
 			continue
 		}
 		spare = s
 	}
-	if spare != nil && spare.user != nil {
+	if spare == nil {
+		o.none = now + lookEvery
+	} else if spare.user != nil {
 		spare.user.own.CompareAndSwap(spare, nil)
 		spare.user = nil
 	}

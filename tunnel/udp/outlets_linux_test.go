@@ -33,7 +33,10 @@ func TestASlowDestinationStopsNobody(t *testing.T) {
 	}
 	slow, fast := to[0], to[1]
 	links[0].A.LimitRate(rate, 64<<20)
-	c := listenAt(t, hub, netip.IPv4Unspecified(), Config{DontFragment: true, Offload: true, Sockets: 2, Outlets: 4})
+	company := new(Company)
+	company.Join()
+	company.Join()
+	c := listenAt(t, hub, netip.IPv4Unspecified(), Config{DontFragment: true, Offload: true, Sockets: 2, Outlets: 4, Company: company})
 	if err := c.NoOutlets(); err != nil {
 		t.Fatal(err)
 	}
@@ -68,8 +71,16 @@ func TestASlowDestinationStopsNobody(t *testing.T) {
 		t.Errorf("pressure %v on the slow, %v on the fast destination", p, q)
 	}
 
-	c.company.last.Store(slow)
-	c.company.changed.Store(0)
+	clear(refused)
+	for range rounds {
+		put(t, o, slow, size, 1, 0, slow)
+		_ = o.Flush() // refused is told
+	}
+	if o.Waited() || refused[slow] == 0 {
+		t.Errorf("the slow destination, used alone for a while: waited: %v, %d refused", o.Waited(), refused[slow])
+	}
+
+	company.Leave()
 	if p := o.Pressure(slow); p != Roomy {
 		t.Errorf("alone, pressure %v", p)
 	}

@@ -14,7 +14,7 @@ func (o *Outbox) remedy(s *socket) remedy {
 	return fullSocket{
 		waits:   o.config.Wait,
 		several: list.several(),
-		company: o.conn.company.present(o.conn.now()),
+		company: o.conn.company.Several(),
 		own:     s != list.common.Load(),
 	}.remedy()
 }
@@ -47,7 +47,7 @@ func (o *Outbox) Pressure(to *Destination) Pressure {
 		return Roomy
 	}
 	waiting := o.bytesFor(to)
-	if s.level.Load()+waiting < s.gauge.crowded.Load() || !o.conn.company.present(o.conn.now()) {
+	if s.level.Load()+waiting < s.gauge.crowded.Load() || !o.conn.company.Several() {
 		return Roomy
 	}
 	o.measure(s) // which may be less by now

@@ -20,12 +20,12 @@ const (
 type fullSocket struct {
 	waits   bool // the outbox may wait
 	several bool // there are outlets beside the common one
-	company bool // data goes to other destinations as well
+	company bool // data can go to other destinations as well
 	own     bool // the socket is the destination's own outlet
 }
 
 // remedy decides. To wait for one destination is to let all wait, so it is for
-// the one that sends alone. In company a destination that finds no room in its
+// the only one. In company a destination that finds no room in its
 // own outlet loses what it sends: the others do not notice.
 func (f fullSocket) remedy() remedy {
 	switch {

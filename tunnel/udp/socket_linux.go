@@ -21,8 +21,6 @@ type socket struct {
 	conn *net.UDPConn
 	raw  syscall.RawConn
 	v6   bool
-	// absent says that the host did not have the address when it was bound.
-	absent bool
 	// gso says that the kernel cuts one buffer into datagrams (UDP_SEGMENT).
 	// It is cleared when the device behind it turns out not to. Outlets of one
 	// family share it.
@@ -67,10 +65,11 @@ func listenFamily(network string, host netip.Addr, port uint16, cfg Config) (soc
 
 func listenSocket(network string, host netip.Addr, port uint16, shared bool, cfg Config) (*socket, error) {
 	s := &socket{v6: network == "udp6", gso: new(atomic.Bool)}
+	absent := false
 	config := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error {
 		var err error
 		if cerr := raw.Control(func(fd uintptr) {
-			if err = s.setOptions(int(fd), cfg); err == nil && s.absent {
+			if err = s.setOptions(int(fd), cfg); err == nil && absent {
 				err = s.setFreebind(int(fd))
 			}
 			if err == nil && shared {
@@ -84,11 +83,11 @@ func listenSocket(network string, host netip.Addr, port uint16, shared bool, cfg
 	address := net.JoinHostPort(host.String(), strconv.Itoa(int(port)))
 	conn, err := config.ListenPacket(context.Background(), network, address)
 	if errors.Is(err, unix.EADDRNOTAVAIL) && !host.IsUnspecified() {
-		s.absent = true
+		absent = true
 		conn, err = config.ListenPacket(context.Background(), network, address)
 	}
 	if errors.Is(err, unix.EADDRINUSE) {
-		return nil, fmt.Errorf("listen on UDP %s: %w (%s)", address, unix.EADDRINUSE, holderOf(port))
+		return nil, fmt.Errorf("listen on UDP %s: %w (%s)", address, unix.EADDRINUSE, holderOf(netip.AddrPortFrom(host, port)))
 	} else if err != nil {
 		return nil, fmt.Errorf("listen on UDP %s: %w", address, err)
 	}

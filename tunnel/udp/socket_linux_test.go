@@ -1,6 +1,7 @@
 package udp
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -99,11 +100,45 @@ func TestAPortThatIsTakenIsAnError(t *testing.T) {
 func TestAPortOfSomebodyUnseen(t *testing.T) {
 	inHost(t, func(*netlab.Host) { // which has no such socket
 		for port, want := range map[uint16]string{4500: "charon", 4501: "another program"} {
-			if who := holderOf(port); !strings.Contains(who, want) {
+			if who := holderOf(netip.AddrPortFrom(loopback, port)); !strings.Contains(who, want) {
 				t.Errorf("port %d: %s", port, who)
 			}
 		}
 	})
+}
+
+// TestCollide: whom a socket keeps from a place, and whom it does not.
+func TestCollide(t *testing.T) {
+	for _, test := range []struct {
+		ours, theirs string
+		want         bool
+	}{
+		{"192.0.2.1:4500", "192.0.2.1:4500", true},
+		{"192.0.2.1:4500", "192.0.2.1:4501", false},
+		{"192.0.2.1:4500", "192.0.2.2:4500", false},
+		{"192.0.2.1:4500", "0.0.0.0:4500", true},
+		{"0.0.0.0:4500", "192.0.2.1:4500", true},
+		{"192.0.2.1:4500", "[::]:4500", true},
+		{"0.0.0.0:4500", "[2001:db8::1]:4500", false},
+		{"[2001:db8::1]:4500", "[2001:db8::1]:4500", true},
+		{"[2001:db8::2]:4500", "[2001:db8::1]:4500", false},
+		{"[2001:db8::1]:4500", "0.0.0.0:4500", false},
+		{"192.0.2.1:4500", "[::ffff:192.0.2.1]:4500", true},
+	} {
+		theirs, ok := parseLocal(procNet(netip.MustParseAddrPort(test.theirs)))
+		if got := ok && collide(netip.MustParseAddrPort(test.ours), theirs); got != test.want {
+			t.Errorf("%s and %s, %v: %v", test.ours, test.theirs, theirs, got)
+		}
+	}
+}
+
+// procNet writes an address and port as proc_net(5) does.
+func procNet(at netip.AddrPort) string {
+	var b strings.Builder
+	for raw := at.Addr().AsSlice(); len(raw) > 0; raw = raw[4:] {
+		fmt.Fprintf(&b, "%08X", binary.NativeEndian.Uint32(raw))
+	}
+	return fmt.Sprintf("%s:%04X", &b, at.Port())
 }
 
 // TestListenBeforeTheAddress: a socket bound to an address that the host does not
@@ -123,8 +158,14 @@ func TestListenBeforeTheAddress(t *testing.T) {
 				lo := on.Interface("lo")
 				for range 2 {
 					lo.AddAddress(prefix)
+					if c.Absent() {
+						t.Error("the address is not there")
+					}
 					exchange(t, c, on)
 					lo.RemoveAddress(prefix)
+					if !c.Absent() {
+						t.Error("the address is there still")
+					}
 				}
 				lo.AddAddress(prefix)
 				there, err := Listen(prefix.Addr(), 0, Config{Sockets: 2})
