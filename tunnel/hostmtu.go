@@ -25,6 +25,8 @@ type hostNetwork interface {
 	Condition(now time.Time) host.Condition
 }
 
+var _ hostNetwork = (*host.Link)(nil)
+
 // hostMTUs tells the host what the peers' paths carry. By what means depends on
 // what becomes of larger packets:
 //

@@ -9,7 +9,7 @@ import (
 
 // returns recognizes the tunnel's own outer packets where the host has routed them
 // back into it: carried, each would come back once more, for ever. A path that is a
-// loop is not used (roaming.go); this is for the moment before the controller hears
+// loop is not used (egress.go); this is for the moment before the controller hears
 // that the host's routes have changed, and for loops that no look-up shows.
 //
 // Such a packet has our port, the endpoint of a peer and the SPI of the SA to it.

@@ -88,5 +88,3 @@ func (u *upkeep) status(now time.Time) status.Host {
 	}
 	return s
 }
-
-var _ hostNetwork = (*host.Link)(nil)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
-	"syscall"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -96,7 +95,7 @@ func (l *Link) lookUp(flow Flow, flags uint32) (routeFound, error) {
 	request := nl.NewNetlinkRequest(unix.RTM_GETROUTE, unix.NLM_F_REQUEST)
 	request.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: l.lookups}
 	to, from := flow.Remote.Addr(), flow.Local.Addr()
-	header := nl.RtMsg{RtMsg: unix.RtMsg{Family: family(to), Dst_len: uint8(to.BitLen()), Flags: unix.RTM_F_LOOKUP_TABLE | flags}}
+	header := nl.RtMsg{RtMsg: unix.RtMsg{Family: uint8(familyOf(to)), Dst_len: uint8(to.BitLen()), Flags: unix.RTM_F_LOOKUP_TABLE | flags}}
 	if from.IsValid() {
 		header.Src_len = uint8(from.BitLen())
 	}
@@ -159,37 +158,18 @@ func parseRoute(message []byte) (r routeFound, err error) {
 	case unix.RTN_BLACKHOLE:
 		return r, unix.EINVAL
 	}
-	attributes, err := nl.ParseRouteAttr(message[unix.SizeofRtMsg:])
-	if err != nil {
-		return r, err
-	}
-	if value := attribute(attributes, unix.RTA_OIF); len(value) >= 4 {
-		r.interfaceIndex = int(binary.NativeEndian.Uint32(value))
-	}
-	metrics, err := nl.ParseRouteAttr(attribute(attributes, unix.RTA_METRICS))
-	if err != nil {
-		return r, err
-	}
-	if value := attribute(metrics, unix.RTAX_MTU); len(value) >= 4 {
-		r.mtu = int(binary.NativeEndian.Uint32(value))
-	}
-	return r, nil
-}
-
-// attribute returns the value of an attribute, nil if it is not there.
-func attribute(list []syscall.NetlinkRouteAttr, kind uint16) []byte {
-	for _, a := range list {
-		if a.Attr.Type&^unix.NLA_F_NESTED == kind {
-			return a.Value
+	var ofMetrics error
+	err = forAttributes(message[unix.SizeofRtMsg:], func(kind uint16, value []byte) {
+		switch kind {
+		case unix.RTA_OIF:
+			r.interfaceIndex = number(value)
+		case unix.RTA_METRICS:
+			ofMetrics = forAttributes(value, func(kind uint16, value []byte) {
+				if kind == unix.RTAX_MTU {
+					r.mtu = number(value)
+				}
+			})
 		}
-	}
-	return nil
-}
-
-// family is the address family of an address.
-func family(a netip.Addr) uint8 {
-	if a.Is4() {
-		return unix.AF_INET
-	}
-	return unix.AF_INET6
+	})
+	return r, errors.Join(err, ofMetrics)
 }

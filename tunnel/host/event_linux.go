@@ -69,10 +69,7 @@ func routeEvent(m *syscall.NetlinkMessage) (e event) {
 	e = event{of: ofRoute, gone: m.Header.Type == unix.RTM_DELROUTE, kernel: info.Protocol == unix.RTPROT_KERNEL}
 	e.table = int(info.Table)
 	metric := 0
-	addr := netip.IPv4Unspecified() // of the default route, which names none
-	if info.Family == unix.AF_INET6 {
-		addr = netip.IPv6Unspecified()
-	}
+	addr := defaultPrefix(int(info.Family)).Addr() // of the default route, which names none
 	forAttributes(m.Data[unix.SizeofRtMsg:], func(kind uint16, value []byte) {
 		switch kind {
 		case unix.RTA_DST:
@@ -120,16 +117,17 @@ func ruleEvent(m *syscall.NetlinkMessage) (e event) {
 	return e
 }
 
-// forAttributes calls f for each attribute of a message that has been checked by
-// the kernel.
-func forAttributes(b []byte, f func(kind uint16, value []byte)) {
+// forAttributes calls f for each attribute of a message. The error says that they
+// are damaged, and f has not been called; an event is then without them.
+func forAttributes(b []byte, f func(kind uint16, value []byte)) error {
 	attributes, err := nl.ParseRouteAttr(b)
 	if err != nil {
-		return
+		return err
 	}
 	for _, a := range attributes {
 		f(a.Attr.Type&^unix.NLA_F_NESTED, a.Value)
 	}
+	return nil
 }
 
 // number reads an attribute of 32 bits.

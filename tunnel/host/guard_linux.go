@@ -38,7 +38,7 @@ func metricOf(family int) int {
 func (l *Link) guardOf(prefix netip.Prefix) *netlink.Route {
 	return &netlink.Route{
 		Dst: ipNet(prefix), Table: l.tableOf(prefix), Type: unix.RTN_UNREACHABLE,
-		Priority: metricOf(familyOf(prefix)) + 1, Protocol: GuardProtocol,
+		Priority: metricOf(familyOf(prefix.Addr())) + 1, Protocol: GuardProtocol,
 	}
 }
 
@@ -64,7 +64,7 @@ func (l *Link) applyGuard(prefix netip.Prefix) error {
 	if err := l.handle.RouteAdd(l.guardOf(prefix)); errors.Is(err, unix.EEXIST) {
 		return errRight
 	} else if err != nil {
-		return fmt.Errorf("add guard route to %s: %w", prefix, withoutFamily(err, familyOf(prefix)))
+		return fmt.Errorf("add guard route to %s: %w", prefix, withoutFamily(err, familyOf(prefix.Addr())))
 	}
 	return nil
 }

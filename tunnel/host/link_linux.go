@@ -150,7 +150,7 @@ func (l *Link) applyAddress(prefix netip.Prefix) error {
 		addr.Flags = unix.IFA_F_NODAD // the link has no other host
 	}
 	// A persistent device may have it from the last time.
-	return l.apply(fmt.Sprintf("add address %s", prefix), func() error { return withoutFamily(l.handle.AddrReplace(l.link, addr), familyOf(prefix)) })
+	return l.apply(fmt.Sprintf("add address %s", prefix), func() error { return withoutFamily(l.handle.AddrReplace(l.link, addr), familyOf(prefix.Addr())) })
 }
 
 // apply makes a change to the interface, which may be gone.
@@ -226,7 +226,7 @@ func (l *Link) applyRoute(r Route, ours bool) error {
 		err = l.handle.RouteReplace(route)
 	}
 	if err != nil {
-		return fmt.Errorf("add route to %s: %w", r.Prefix, withoutFamily(err, familyOf(r.Prefix)))
+		return fmt.Errorf("add route to %s: %w", r.Prefix, withoutFamily(err, familyOf(r.Prefix.Addr())))
 	}
 	return nil
 }
@@ -261,22 +261,27 @@ func ipNet(p netip.Prefix) *net.IPNet {
 	return &net.IPNet{IP: net.IP(p.Addr().AsSlice()), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
 }
 
-// familyOf returns the address family of a prefix, in netlink's terms.
-func familyOf(prefix netip.Prefix) int {
-	if prefix.Addr().Is6() {
+// familyOf returns the address family of an address, in netlink's terms.
+func familyOf(addr netip.Addr) int {
+	if addr.Is6() {
 		return netlink.FAMILY_V6
 	}
 	return netlink.FAMILY_V4
+}
+
+// defaultPrefix returns the prefix that holds all addresses of a family.
+func defaultPrefix(family int) netip.Prefix {
+	if family == netlink.FAMILY_V6 {
+		return netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+	}
+	return netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 }
 
 // prefixOf is the inverse of ipNet; false if n is no IP network. The kernel
 // leaves out the destination of a default route.
 func prefixOf(n *net.IPNet, family int) (netip.Prefix, bool) {
 	if n == nil {
-		if family == netlink.FAMILY_V4 {
-			return netip.PrefixFrom(netip.IPv4Unspecified(), 0), true
-		}
-		return netip.PrefixFrom(netip.IPv6Unspecified(), 0), true
+		return defaultPrefix(family), true
 	}
 	addr, ok := netip.AddrFromSlice(n.IP)
 	bits, size := n.Mask.Size()

@@ -136,21 +136,30 @@ func (l *Link) guards() (map[netip.Prefix]bool, error) {
 // dump calls f for the routes that match the filter, in the tables of ours.
 func (l *Link) dump(filter netlink.Route, mask uint64, f func(netip.Prefix, *netlink.Route)) error {
 	for of := range l.tables() {
-		filter.Table = of.table
-		err := l.dumps.RouteListFilteredIter(of.family, &filter, mask|netlink.RT_FILTER_TABLE, func(r netlink.Route) bool {
+		err := l.eachRoute(of, filter, mask, func(r *netlink.Route) {
 			if prefix, ok := prefixOf(r.Dst, of.family); ok && l.tableOf(prefix) == of.table {
-				f(prefix, &r)
+				f(prefix, r)
 			}
-			return true
 		})
-		switch {
-		case errors.Is(err, unix.EAFNOSUPPORT), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOENT):
-			// The host lacks the family, or has no such table yet.
-		case err != nil:
+		if err != nil {
 			return fmt.Errorf("routes of the host: %w", err)
 		}
 	}
 	return nil
+}
+
+// eachRoute calls f for the routes of a table that match the filter. A host without
+// the family, or without such a table yet, has none.
+func (l *Link) eachRoute(of familyTable, filter netlink.Route, mask uint64, f func(*netlink.Route)) error {
+	filter.Table = of.table
+	err := l.dumps.RouteListFilteredIter(of.family, &filter, mask|netlink.RT_FILTER_TABLE, func(r netlink.Route) bool {
+		f(&r)
+		return true
+	})
+	if errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	return err
 }
 
 // inPlace returns the route that has the prefix, the table and the metric of ours,
@@ -169,7 +178,7 @@ func (l *Link) inPlace(prefix netip.Prefix) (*netlink.Route, error) {
 			continue
 		}
 		r := &entries[0]
-		if found, ok := prefixOf(r.Dst, familyOf(prefix)); ok && found == prefix && r.Table == l.tableOf(prefix) && r.Priority == metricOf(familyOf(prefix)) {
+		if found, ok := prefixOf(r.Dst, familyOf(prefix.Addr())); ok && found == prefix && r.Table == l.tableOf(prefix) && r.Priority == metricOf(familyOf(prefix.Addr())) {
 			return r, nil
 		}
 	}
@@ -187,10 +196,10 @@ type familyTable struct{ family, table int }
 func (l *Link) tables() map[familyTable]bool {
 	tables := make(map[familyTable]bool)
 	for prefix := range l.wanted.routes {
-		tables[familyTable{familyOf(prefix), l.tableOf(prefix)}] = true
+		tables[familyTable{familyOf(prefix.Addr()), l.tableOf(prefix)}] = true
 	}
 	for prefix := range l.wanted.guards {
-		tables[familyTable{familyOf(prefix), l.tableOf(prefix)}] = true
+		tables[familyTable{familyOf(prefix.Addr()), l.tableOf(prefix)}] = true
 	}
 	return tables
 }

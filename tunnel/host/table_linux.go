@@ -51,7 +51,7 @@ func (l *Link) choose(config Config) error {
 		}
 	}
 	for _, prefix := range config.Defaults {
-		l.policy.families = append(l.policy.families, &ruleSet{family: familyOf(prefix)})
+		l.policy.families = append(l.policy.families, &ruleSet{family: familyOf(prefix.Addr())})
 	}
 	return nil
 }
@@ -145,16 +145,10 @@ func (l *Link) DefaultTable() int { return l.policy.table }
 func (l *Link) routesIn(table int) (list []netlink.Route, err error) {
 	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
 		of, err := consistent(func() (of []netlink.Route, err error) {
-			err = l.dumps.RouteListFilteredIter(family, &netlink.Route{Table: table}, netlink.RT_FILTER_TABLE, func(r netlink.Route) bool {
-				of = append(of, r)
-				return true
-			})
+			err = l.eachRoute(familyTable{family, table}, netlink.Route{}, 0, func(r *netlink.Route) { of = append(of, *r) })
 			return of, err
 		})
-		switch {
-		case errors.Is(err, unix.EAFNOSUPPORT), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOENT):
-			// The host lacks the family, or has no such table yet.
-		case err != nil:
+		if err != nil {
 			return nil, fmt.Errorf("routes in table %d: %w", table, err)
 		}
 		list = append(list, of...)
