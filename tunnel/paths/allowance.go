@@ -1,0 +1,50 @@
+package paths
+
+import "net/netip"
+
+const (
+	// amplification is how many bytes may go to a place for each that came from
+	// there, before it is proved (RFC 9000 section 8.1). Else a copied packet with a
+	// forged source would turn the tunnel upon a third party.
+	amplification = 3
+	// messageSize is the most that a challenge or a response takes, in bytes of the
+	// outer IP packet.
+	messageSize = 104
+)
+
+// An allowance counts what has come from a place and what has gone there, in
+// bytes of outer IP packets.
+type allowance struct{ came, went uint64 }
+
+// allows reports whether so many bytes more may go there.
+func (a *allowance) allows(bytes int) bool {
+	return a.went+uint64(bytes) <= amplification*a.came
+}
+
+// provedPlaces remembers the remotes at which the peer was. The place stays the
+// peer's when the way there changes: a host that gets another address need not
+// prove its peer's anew before it sends data.
+type provedPlaces struct {
+	places [rememberedPlaces]netip.AddrPort
+	next   int
+}
+
+const rememberedPlaces = 2 * maxPaths
+
+// add remembers a place, and forgets another when there are too many.
+func (p *provedPlaces) add(place netip.AddrPort) {
+	if !p.has(place) {
+		p.places[p.next] = place
+		p.next = (p.next + 1) % rememberedPlaces
+	}
+}
+
+// has reports whether the peer was there.
+func (p *provedPlaces) has(place netip.AddrPort) bool {
+	for _, q := range p.places {
+		if q == place {
+			return true
+		}
+	}
+	return false
+}

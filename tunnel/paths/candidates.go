@@ -1,0 +1,110 @@
+package paths
+
+import (
+	"slices"
+	"time"
+)
+
+// Candidates says which pairs the host offers now. Of more than maxOurs the
+// cheapest count. A pair that is offered no more may still be in use: the peer was
+// there. If its address, its interface or its route is gone, call Withdraw first.
+func (s *Set) Candidates(offered []Candidate, now time.Time) {
+	offered = slices.Clone(offered)
+	slices.SortStableFunc(offered, func(a, b Candidate) int { return a.Cost.compare(b.Cost) })
+	offered = offered[:min(len(offered), maxOurs)]
+	was := s.current != nil && s.current.ours
+	for _, p := range s.paths {
+		p.ours = false
+	}
+	for _, c := range offered {
+		p := s.paths.find(c.Pair)
+		if p == nil {
+			p = &path{Pair: c.Pair}
+			s.paths = append(s.paths, p) // within bounds again before we return
+		}
+		if !p.ours {
+			p.ours, p.cost = true, c.Cost
+		}
+	}
+	s.paths.remove(func(p *path) bool { return !p.ours && p != s.current && p.confirmed.IsZero() && p.heard.IsZero() })
+	for _, p := range s.paths {
+		if !p.ours {
+			p.cost = s.paths.heardCost(p.Pair)
+			if p.heard.IsZero() {
+				p.heard = now // it becomes a ghost from now on
+			}
+		}
+	}
+	for len(s.paths) > maxPaths && s.paths.dropWorst(s.current) {
+	}
+	slices.SortStableFunc(s.paths, func(a, b *path) int { return a.cost.compare(b.cost) })
+	switch {
+	case s.current == nil:
+		s.replace(now)
+	case was && !s.current.ours:
+		s.begin(stalled, LinkDown, now) // the kernel would send otherwise now
+	}
+}
+
+// Withdraw says that pairs are of no use from now on: an interface is down, an
+// address or a route is gone.
+func (s *Set) Withdraw(gone func(Pair) bool, now time.Time) {
+	s.paths.remove(func(p *path) bool { return gone(p.Pair) })
+	if s.current == nil || !gone(s.current.Pair) {
+		return
+	}
+	s.lost, s.current = s.current.Pair, nil
+	s.contest.forget()
+	s.replace(now)
+}
+
+// replace names a pair in place of one that is gone, if there is any.
+func (s *Set) replace(now time.Time) {
+	var best *path
+	for _, p := range s.paths {
+		if best == nil || standing(p.stateAt(now)) < standing(best.stateAt(now)) {
+			best = p
+		}
+	}
+	if best == nil {
+		return
+	}
+	cause := LinkDown
+	if s.lost.IsZero() {
+		cause = Start
+	}
+	s.move(best, cause, now)
+}
+
+// standing orders states by how likely the peer is there.
+func standing(s State) int {
+	switch s {
+	case Proved:
+		return 0
+	case Stale:
+		return 1
+	case Unknown, Tried:
+		return 2
+	}
+	return 3
+}
+
+// Order appends all pairs to dst in the order in which the peer is best called:
+// the one in use first, those that failed last.
+func (s *Set) Order(dst []Pair, now time.Time) []Pair {
+	begin := len(dst)
+	if s.current != nil {
+		dst = append(dst, s.current.Pair)
+	}
+	for rank := range 4 {
+		for _, p := range s.paths {
+			if p != s.current && standing(p.stateAt(now)) == rank {
+				dst = append(dst, p.Pair)
+			}
+		}
+	}
+	if len(dst) > begin+1 && s.current != nil && s.current.state == Failed {
+		dst = append(dst[:begin], append(dst[begin+1:], s.current.Pair)...)
+	}
+	return dst
+}

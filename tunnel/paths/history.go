@@ -1,0 +1,60 @@
+package paths
+
+import "time"
+
+// A Cause says why the pair in use changed.
+type Cause uint8
+
+const (
+	Start     Cause = iota // the first pair
+	Silent                 // nothing was acknowledged, or nothing was heard
+	LinkDown               // the interface, the address or the route is gone
+	Preferred              // a pair of lower cost is reliable again
+	Faster                 // a pair of the same cost has a shorter round trip
+	Peer                   // the peer said so, or is somewhere else now
+)
+
+var causeNames = [...]string{"start", "silent", "link_down", "preferred", "faster", "peer"}
+
+func (c Cause) String() string { return causeNames[c] }
+
+// voluntary reports whether the former pair worked still.
+func (c Cause) voluntary() bool { return c == Preferred || c == Faster }
+
+// A Move is one change of the pair in use.
+type Move struct {
+	At       time.Time
+	From, To Pair // zero: none
+	Cause    Cause
+}
+
+// historyMoves is how many moves are remembered.
+const historyMoves = 16
+
+// A history holds the last moves, oldest first.
+type history struct {
+	moves []Move
+	told  int // of them, to the log
+}
+
+// add appends a move, and drops the oldest when there are too many.
+func (h *history) add(m Move) {
+	if len(h.moves) == historyMoves {
+		h.moves = append(h.moves[:0], h.moves[1:]...)
+		h.told = max(h.told-1, 0)
+	}
+	h.moves = append(h.moves, m)
+}
+
+// untold appends the moves since the last call to dst.
+func (h *history) untold(dst []Move) []Move {
+	dst = append(dst, h.moves[h.told:]...)
+	h.told = len(h.moves)
+	return dst
+}
+
+// History returns the last moves, oldest first. The slice is the caller's.
+func (s *Set) History() []Move { return append([]Move(nil), s.history.moves...) }
+
+// Moves appends to dst the moves since the last call, for the log.
+func (s *Set) Moves(dst []Move) []Move { return s.history.untold(dst) }

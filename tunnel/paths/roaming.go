@@ -1,0 +1,41 @@
+package paths
+
+import "time"
+
+// learn returns the path by which a packet came, and remembers a new one: the
+// interface and the address that it reached, and where it came from. It returns
+// nil if there is no room.
+func (s *Set) learn(by Pair, now time.Time) *path {
+	if p := s.paths.match(by); p != nil {
+		return p
+	}
+	if !s.paths.makeRoom(s.current, now) {
+		return nil
+	}
+	p := &path{Pair: by, cost: s.paths.heardCost(by), heard: now}
+	s.paths.insert(p)
+	return p
+}
+
+// roam takes in that the newest packet came by another path than the one in use.
+// The peer may have moved; or somebody forwards copies, or two NATs share its
+// packets. A contest tells.
+func (s *Set) roam(p *path, now time.Time) {
+	p.newest = now
+	s.begin(elsewhere, Peer, now)
+	if s.contest.open() && s.contest.kind == elsewhere && p.asked.Before(s.contest.began) {
+		p.hurry(now)
+	}
+}
+
+// begin opens a contest and challenges those that take part.
+func (s *Set) begin(kind contestKind, cause Cause, now time.Time) {
+	if len(s.paths) < 2 || s.current == nil || !s.contest.begin(kind, cause, now) {
+		return
+	}
+	for _, p := range s.paths {
+		if p == s.current || kind == stalled && !p.ghost(now) {
+			p.want(now)
+		}
+	}
+}

@@ -1,0 +1,247 @@
+package paths
+
+import "time"
+
+// Config holds what does not change.
+type Config struct {
+	// Random draws the tokens of challenges. They must be unpredictable. Required.
+	Random func() uint64
+	// Keepalive keeps the pairs that are not in use proved even while no data flows.
+	Keepalive bool
+}
+
+// A Set holds the pairs of one peer, and names the one in use. Its state depends
+// on its inputs alone: it does no I/O and reads no clock. All its methods belong
+// to one goroutine.
+//
+// It works while an SA is up, since challenges travel inside ESP. After any call
+// the caller sends what Look returns, compares Current with the pair that it uses,
+// and calls Look again at Deadline at the latest.
+type Set struct {
+	cfg     Config
+	role    Role
+	greater bool // our public key, of the two
+
+	paths   list
+	current *path // nil: there is none
+	lost    Pair  // the last one in use, while there is none
+
+	// What is known of the peer, whichever pair is in use.
+	places    provedPlaces
+	strangers budget // of challenges to places that are not among them
+
+	// Whether the pair in use works, and which other does.
+	silence silence
+	contest contest
+	// appeals: the peer is told that its pair may have failed, until it answers.
+	appeals bool
+
+	decision decision
+	history  history
+	moved    time.Time // the last move
+	// active is until when the other pairs are kept proved.
+	active time.Time
+}
+
+// New returns a Set without pairs.
+func New(cfg Config) *Set { return &Set{cfg: cfg} }
+
+// Decides says, after a handshake, which ends have several pairs of their own and
+// want to decide, and whose public key is the greater one.
+func (s *Set) Decides(we, peer, oursIsGreater bool) {
+	s.role, s.greater = roleOf(we, peer, oursIsGreater), oursIsGreater
+	if s.role != Decider {
+		s.decision.untold = false
+	}
+}
+
+// Role returns who decides.
+func (s *Set) Role() Role { return s.role }
+
+// Current returns the pair to send by, false if there is none.
+func (s *Set) Current() (Pair, bool) {
+	if s.current == nil {
+		return Pair{}, false
+	}
+	return s.current.Pair, true
+}
+
+// Established says that a handshake has gone both ways by a pair, which proves it.
+// For a responder that is the case when the first packet comes on the new SA.
+// roundTrip is zero where it was not measured.
+func (s *Set) Established(by Pair, roundTrip time.Duration, now time.Time) {
+	p := s.learn(by, now)
+	if p == nil {
+		return
+	}
+	p.rtt.sample(roundTrip)
+	s.proved(p, now, now)
+	s.active = now.Add(activeFor)
+	switch {
+	case p == s.current:
+	case s.current == nil || s.limited(s.current):
+		s.move(p, Start, now)
+	default:
+		s.roam(p, now)
+	}
+}
+
+// Arrived takes in that an authentic packet of so many bytes of outer IP packet
+// has come by a pair: the interface and the address that it reached, and where it
+// came from. moves says that its sequence number was the highest so far, and that
+// it was no path challenge or response (RFC 9000 section 9.1 calls those probing
+// packets). It need not be told of every packet that comes by the pair in use.
+func (s *Set) Arrived(by Pair, bytes int, moves bool, now time.Time) {
+	p := s.learn(by, now)
+	if p == nil {
+		return
+	}
+	p.heard = now
+	p.allowance.came += uint64(max(bytes, 0))
+	switch {
+	case s.current == nil:
+		s.move(p, Peer, now)
+	case moves && p != s.current:
+		s.roam(p, now)
+	}
+}
+
+// A Challenge is one of the peer's.
+type Challenge struct {
+	Token      uint64
+	Generation uint32
+	// Use says that the peer decides, and that both ends are to send by the pair.
+	Use bool
+	// Stalled says that what this end sends may not reach the peer.
+	Stalled bool
+}
+
+// Challenge takes in a challenge that came by a pair. Arrived was called before.
+func (s *Set) Challenge(by Pair, c Challenge, now time.Time) {
+	p := s.learn(by, now)
+	if p == nil {
+		return
+	}
+	p.owe(c.Token)
+	if p.state != Proved || now.Sub(p.confirmed) > refreshAfter {
+		p.hurry(now)
+	}
+	if g := generation(c.Generation); c.Use && s.role == Follower && s.decision.hear(g) {
+		p.told = g
+		s.obey(p, now)
+	}
+	if c.Stalled && p != s.current && now.Sub(s.moved) >= 2*s.rttInUse().smoothed {
+		s.begin(stalled, Peer, now)
+	}
+}
+
+// Response takes in the answer to a challenge. It proves the pair by which the
+// challenge left, whichever pair it came by itself (RFC 9000 section 8.2.3): that
+// may be another one, where somebody forwards copies.
+func (s *Set) Response(token uint64, carries uint32, now time.Time) {
+	for _, p := range s.paths {
+		left, ok := p.answer(token, now)
+		if !ok {
+			continue
+		}
+		p.rtt.sample(now.Sub(left))
+		if !left.Before(p.wanted) {
+			p.rest()
+		}
+		if p == s.current {
+			s.appeals = false
+		} else {
+			p.steady.answer(s.flows(now) && isFaster(p.rtt.smoothed, s.rttInUse().smoothed), now)
+		}
+		if s.role == Decider {
+			s.decision.confirm(generation(carries), s.greater, now)
+		}
+		s.proved(p, left, now)
+		return
+	}
+}
+
+// proved takes in that the peer has answered by a path what left at a time.
+func (s *Set) proved(p *path, left, now time.Time) {
+	p.proves(left, now)
+	s.places.add(p.Remote)
+	s.obey(p, now)
+}
+
+// obey follows the decider to a proved path, if that is the latest decision.
+func (s *Set) obey(p *path, now time.Time) {
+	d := &s.decision
+	if s.role != Follower || p.told != d.heard || !d.heard.newer(d.generation) || p.stateAt(now) != Proved {
+		return
+	}
+	d.generation = d.heard
+	if p != s.current {
+		s.move(p, Peer, now)
+	}
+}
+
+// move makes a path the one in use.
+func (s *Set) move(to *path, cause Cause, now time.Time) {
+	from := s.lost
+	if s.current != nil {
+		from = s.current.Pair
+		s.current.rest()
+	}
+	s.history.add(Move{At: now, From: from, To: to.Pair, Cause: cause})
+	s.current, s.lost = to, Pair{}
+	s.moved, s.active = now, now.Add(activeFor)
+	s.contest.forget()
+	s.contest.alarms[elsewhere].next = now.Add(alarmRoundTrips * to.rtt.orInitial().smoothed)
+	s.silence.begin(now)
+	if cause.voluntary() {
+		to.steady.chosen = now
+	}
+	if cause == Start {
+		return
+	}
+	if s.role == Decider {
+		s.decision.decide(s.greater, now)
+	} else if cause != Peer && !cause.voluntary() {
+		s.appeals = true
+		to.want(now)
+	}
+	if to.stateAt(now) != Proved {
+		to.hurry(now)
+	}
+}
+
+// rttInUse returns the round-trip estimate of the pair in use.
+func (s *Set) rttInUse() rtt {
+	if t := &s.silence.traffic; t.SRTT > 0 {
+		return rtt{t.SRTT, t.RTTVAR}
+	}
+	if s.current == nil {
+		return rtt{}.orInitial()
+	}
+	return s.current.rtt.orInitial()
+}
+
+// limited reports whether a path leads to a place where the peer was never proved
+// to be.
+func (s *Set) limited(p *path) bool {
+	return p.state != Proved && p.state != Stale && !s.places.has(p.Remote)
+}
+
+// Spend asks whether a data packet of so many bytes of outer IP packet may be sent
+// by the pair in use, and takes it as sent. The answer is always yes once the
+// place is proved.
+func (s *Set) Spend(bytes int) bool {
+	switch {
+	case s.current == nil:
+		return false
+	case !s.limited(s.current):
+		return true
+	case !s.current.allowance.allows(bytes):
+		return false
+	}
+	s.current.allowance.went += uint64(bytes)
+	return true
+}
+
+// Limited reports whether Spend must be asked for each packet.
+func (s *Set) Limited() bool { return s.current == nil || s.limited(s.current) }
