@@ -62,7 +62,7 @@ func (s *Set) Withdraw(gone func(Pair) bool, now time.Time) {
 func (s *Set) replace(now time.Time) {
 	var best *path
 	for _, p := range s.paths {
-		if best == nil || standing(p.stateAt(now)) < standing(best.stateAt(now)) {
+		if best == nil || s.standing(p, now) < s.standing(best, now) {
 			best = p
 		}
 	}
@@ -76,17 +76,23 @@ func (s *Set) replace(now time.Time) {
 	s.move(best, cause, now)
 }
 
-// standing orders states by how likely the peer is there.
-func standing(s State) int {
-	switch s {
-	case Proved:
+// standings is how many values standing has.
+const standings = 5
+
+// standing orders paths by how likely they lead to the peer. A place that was
+// never proved comes last: anybody may have named it.
+func (s *Set) standing(p *path, now time.Time) int {
+	switch state := p.stateAt(now); {
+	case state == Proved:
 		return 0
-	case Stale:
+	case state == Stale:
 		return 1
-	case Unknown, Tried:
-		return 2
+	case s.limited(p):
+		return 4
+	case state == Failed:
+		return 3
 	}
-	return 3
+	return 2
 }
 
 // Order appends all pairs to dst in the order in which the peer is best called:
@@ -96,9 +102,9 @@ func (s *Set) Order(dst []Pair, now time.Time) []Pair {
 	if s.current != nil {
 		dst = append(dst, s.current.Pair)
 	}
-	for rank := range 4 {
+	for rank := range standings {
 		for _, p := range s.paths {
-			if p != s.current && standing(p.stateAt(now)) == rank {
+			if p != s.current && s.standing(p, now) == rank {
 				dst = append(dst, p.Pair)
 			}
 		}

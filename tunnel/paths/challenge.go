@@ -9,9 +9,6 @@ const (
 	answerableFor = 10 * time.Second
 	// enoughUnanswered challenges in a row make a pair fail.
 	enoughUnanswered = 3
-	// strangeEvery is the least time from one challenge to the next to a place that
-	// was never proved.
-	strangeEvery = time.Second
 	// repeatEvery is the least time until a challenge that nobody hurries is
 	// repeated.
 	repeatEvery = time.Second
@@ -86,8 +83,6 @@ func (c *challenges) answer(token uint64, now time.Time) (sent time.Time, ok boo
 // A pace says how a pair is challenged.
 type pace struct {
 	timeout time.Duration // how long an answer may take
-	// gap is the least time between two challenges.
-	gap time.Duration
 	// period is how long after an answered challenge the next one follows that
 	// nobody hurries, 0 for never.
 	period time.Duration
@@ -98,18 +93,15 @@ type pace struct {
 func (c *challenges) dueAt(p pace) time.Time {
 	switch {
 	case !c.wanted.IsZero() && c.repeats == 0:
-		if at := c.last.Add(p.gap); at.After(c.wanted) {
-			return at
-		}
 		return c.wanted
 	case !c.wanted.IsZero():
-		return c.last.Add(max(p.gap, p.timeout<<min(c.repeats-1, 4)))
+		return c.last.Add(p.timeout << min(c.repeats-1, 4))
 	case p.period == 0:
 		return time.Time{}
 	case p.failed:
 		return c.last.Add(min(repeatEvery<<min(max(c.unanswered-enoughUnanswered, 0), 5), retryLimit))
 	case c.unanswered > 0:
-		return c.last.Add(max(p.gap, p.timeout, repeatEvery))
+		return c.last.Add(max(p.timeout, repeatEvery))
 	}
 	return c.last.Add(p.period)
 }

@@ -125,13 +125,6 @@ var failures = []struct {
 	{"renumbered", func(w *world, u *uplink) { u.end.renumber(u, false) }},
 }
 
-// know writes the endpoints of the peer into an end's configuration.
-func (e *end) know() {
-	for _, u := range e.peer.uplinks {
-		e.endpoints = append(e.endpoints, u.public...)
-	}
-}
-
 // decide says who decides, as a handshake would.
 func (w *world) decide(none bool) {
 	a, b := w.ends[0], w.ends[1]

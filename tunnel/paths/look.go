@@ -1,6 +1,9 @@
 package paths
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 const (
 	// activeFor is how long after the last data the other pairs are kept proved.
@@ -31,6 +34,13 @@ type Action struct {
 	Generation uint32
 	// Use and Stalled: see Challenge. Of a challenge only.
 	Use, Stalled bool
+}
+
+func (a Action) String() string {
+	if a.Kind == SendResponse {
+		return fmt.Sprintf("response %08x by %v, generation %d", a.Token>>32, a.Pair, a.Generation)
+	}
+	return fmt.Sprintf("challenge %08x by %v, generation %d, use %v, stalled %v", a.Token>>32, a.Pair, a.Generation, a.Use, a.Stalled)
 }
 
 // Look does the work that is due, and appends to dst what is to be sent now. It
@@ -166,9 +176,6 @@ func (s *Set) giveUp(p *path, now time.Time) {
 // pace returns how a path is challenged.
 func (s *Set) pace(p *path) pace {
 	c := pace{timeout: s.timeout(p), failed: p.state == Failed}
-	if s.limited(p) {
-		c.gap = strangeEvery
-	}
 	judged := s.contest.open() && s.contest.kind == stalled
 	switch {
 	case p == s.current:
@@ -199,7 +206,7 @@ func (s *Set) challengeAt(p *path) time.Time {
 	if !p.ours && !p.allowance.allows(messageSize) {
 		return time.Time{}
 	}
-	if next := s.strangers.at(); at.Before(next) {
+	if next := s.strangers.at(p.Remote); at.Before(next) {
 		return next
 	}
 	return at
@@ -209,7 +216,7 @@ func (s *Set) challengeAt(p *path) time.Time {
 func (s *Set) challenge(dst []Action, p *path, now time.Time) []Action {
 	a := Action{Kind: SendChallenge, Pair: p.Pair, Token: s.token(), Generation: uint32(s.decision.generation)}
 	if s.limited(p) {
-		s.strangers.take(now)
+		s.strangers.ask(p.Remote, now)
 		p.allowance.went += messageSize
 	}
 	if p.unanswered > 0 {

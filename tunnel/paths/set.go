@@ -28,7 +28,7 @@ type Set struct {
 
 	// What is known of the peer, whichever pair is in use.
 	places    provedPlaces
-	strangers budget // of challenges to places that are not among them
+	strangers strangers // the places that are not among them
 
 	// Whether the pair in use works, and which other does.
 	silence silence

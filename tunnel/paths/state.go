@@ -29,9 +29,9 @@ const (
 //
 //	UNKNOWN ── asked ──▶ TRIED ── answered ──▶ PROVED ◀── answered ──┐
 //	   │                   │                    │   │                │
-//	   │ answered          │ gaveUp      gaveUp │   │ aged           │
-//	   ▼                   ▼                    │   ▼                │
-//	 PROVED             FAILED ◀────────────────┴─ STALE ────────────┤
+//	   │ answered: PROVED  │ gaveUp      gaveUp │   │ aged           │
+//	   │ gaveUp            ▼             gaveUp │   ▼                │
+//	   └────────────────▶ FAILED ◀──────────────┴─ STALE ────────────┤
 //	                       │                                         │
 //	                       └─────────────────────────────────────────┘
 //
@@ -42,7 +42,8 @@ var transitions = []struct {
 	to   State
 }{
 	{Unknown, asked, Tried},
-	{Unknown, answered, Proved},
+	{Unknown, answered, Proved}, // by a handshake
+	{Unknown, gaveUp, Failed},   // in use without a proof, and lost a contest
 	{Tried, answered, Proved},
 	{Tried, gaveUp, Failed},
 	{Proved, aged, Stale},

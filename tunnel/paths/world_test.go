@@ -232,3 +232,7 @@ func (w *world) reaches(e *end, by Pair) *uplink {
 	}
 	return to
 }
+
+func addrPort(address string, port uint16) netip.AddrPort {
+	return netip.AddrPortFrom(netip.MustParseAddr(address), port)
+}
