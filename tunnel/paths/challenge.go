@@ -42,9 +42,13 @@ type challenges struct {
 // want asks for an answer to a challenge that leaves now or later.
 func (c *challenges) want(now time.Time) { c.wanted, c.repeats = now, 0 }
 
-// hurry wants an answer, unless one is wanted already.
-func (c *challenges) hurry(now time.Time) {
-	if c.wanted.IsZero() {
+// hurry wants an answer, be it to a challenge that is under way.
+func (c *challenges) hurry(timeout time.Duration, now time.Time) {
+	switch {
+	case !c.wanted.IsZero():
+	case c.unanswered > 0 && now.Sub(c.last) < timeout:
+		c.wanted, c.repeats = c.last, 1
+	default:
 		c.want(now)
 	}
 }

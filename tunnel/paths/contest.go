@@ -61,13 +61,16 @@ func (a *alarm) falsely(srtt time.Duration, now time.Time) {
 
 func (c *contest) open() bool { return !c.began.IsZero() }
 
-// begin opens a contest, or widens the one under way. It reports whether that
-// changed anything.
+// begin opens a contest, or widens the one under way, whose challenges count
+// still. It reports whether that changed anything.
 func (c *contest) begin(k contestKind, cause Cause, now time.Time) bool {
 	if c.open() && (c.kind == k || c.kind == stalled) || now.Before(c.alarms[k].next) {
 		return false
 	}
-	c.began, c.kind, c.cause = now, k, cause
+	if !c.open() {
+		c.began = now
+	}
+	c.kind, c.cause = k, cause
 	return true
 }
 
@@ -80,15 +83,15 @@ func (c *contest) close(srtt time.Duration, now time.Time) {
 // forget ends a contest because another pair is in use.
 func (c *contest) forget() { *c = contest{} }
 
-// decidesAt returns when another pair that has answered follows the one in use,
-// whose round trip is r.
-func (c *contest) decidesAt(r rtt, role Role) time.Time {
+// decidesAt returns when a pair that has answered follows the one in use, whose
+// round trip is r.
+func (c *contest) decidesAt(winner *path, r rtt, role Role) time.Time {
 	r = r.orInitial()
 	if c.kind == elsewhere {
 		return c.began.Add(2 * r.smoothed)
 	}
 	patience := r.smoothed + max(2*r.variance, leastPatience)
-	if role == Follower { // the decider has the first word
+	if role == Follower && winner.newest.Before(c.began) { // the decider, who is not there, has the first word
 		patience += 2 * r.smoothed
 	}
 	return c.began.Add(patience)

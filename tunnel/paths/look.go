@@ -84,8 +84,8 @@ func (s *Set) Deadline() (at time.Time) {
 	at = s.signAt()
 	if s.contest.open() {
 		at = earliest(at, s.contest.endsAt(s.rttInUse()))
-		if s.contest.winner(s.paths, s.current) != nil {
-			at = earliest(at, s.contest.decidesAt(s.rttInUse(), s.role))
+		if p := s.contest.winner(s.paths, s.current); p != nil {
+			at = earliest(at, s.contest.decidesAt(p, s.rttInUse(), s.role))
 		}
 	}
 	for _, p := range s.paths {
@@ -121,13 +121,16 @@ func (s *Set) judge(now time.Time) {
 		return
 	}
 	if s.current.state == Proved && !s.current.asked.Before(c.began) {
-		if c.kind == stalled {
+		switch {
+		case c.kind == stalled:
 			s.silence.falseAlarm(now)
+		case s.role == Decider: // the follower went elsewhere by itself, or its packets do
+			s.decision.decide(s.greater, now)
 		}
 		c.close(r.smoothed, now)
 		return
 	}
-	if p := c.winner(s.paths, s.current); p != nil && (s.current.state == Failed || s.limited(s.current) || !now.Before(c.decidesAt(r, s.role))) {
+	if p := c.winner(s.paths, s.current); p != nil && (s.current.state == Failed || s.limited(s.current) || !now.Before(c.decidesAt(p, r, s.role))) {
 		s.current.fail()
 		s.current.steady.left(now)
 		s.move(p, c.cause, now)

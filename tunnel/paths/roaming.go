@@ -23,8 +23,8 @@ func (s *Set) learn(by Pair, now time.Time) *path {
 func (s *Set) roam(p *path, now time.Time) {
 	p.newest = now
 	s.begin(elsewhere, Peer, now)
-	if s.contest.open() && s.contest.kind == elsewhere && p.asked.Before(s.contest.began) {
-		p.hurry(now)
+	if c := &s.contest; c.open() && c.kind == elsewhere && p.asked.Before(c.began) && p.wanted.Before(c.began) {
+		p.want(now) // an answer to what left before does not count
 	}
 }
 
@@ -34,7 +34,7 @@ func (s *Set) begin(kind contestKind, cause Cause, now time.Time) {
 		return
 	}
 	for _, p := range s.paths {
-		if p == s.current || kind == stalled && !p.ghost(now) {
+		if (p == s.current || kind == stalled && !p.ghost(now)) && p.wanted.Before(s.contest.began) && p.asked.Before(s.contest.began) {
 			p.want(now)
 		}
 	}

@@ -124,7 +124,7 @@ func (s *Set) Challenge(by Pair, c Challenge, now time.Time) {
 	}
 	p.owe(c.Token)
 	if p.state != Proved || now.Sub(p.confirmed) > refreshAfter {
-		p.hurry(now)
+		p.hurry(s.timeout(p), now)
 	}
 	if g := generation(c.Generation); c.Use && s.role == Follower && s.decision.hear(g) {
 		p.told = g
@@ -177,7 +177,9 @@ func (s *Set) obey(p *path, now time.Time) {
 	d.generation = d.heard
 	if p != s.current {
 		s.move(p, Peer, now)
+		return
 	}
+	s.contest.forget() // whatever it was about, the decider knows better
 }
 
 // move makes a path the one in use.
@@ -206,7 +208,7 @@ func (s *Set) move(to *path, cause Cause, now time.Time) {
 		to.want(now)
 	}
 	if to.stateAt(now) != Proved {
-		to.hurry(now)
+		to.hurry(s.timeout(to), now)
 	}
 }
 

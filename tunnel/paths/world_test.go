@@ -236,3 +236,5 @@ func (w *world) reaches(e *end, by Pair) *uplink {
 func addrPort(address string, port uint16) netip.AddrPort {
 	return netip.AddrPortFrom(netip.MustParseAddr(address), port)
 }
+
+func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
