@@ -90,7 +90,9 @@ type pace struct {
 	// period is how long after an answered challenge the next one follows that
 	// nobody hurries, 0 for never.
 	period time.Duration
-	failed bool
+	// confirmed is when the pair last answered, be it a handshake.
+	confirmed time.Time
+	failed    bool
 }
 
 // dueAt returns when the next challenge is due, zero for never.
@@ -106,6 +108,9 @@ func (c *challenges) dueAt(p pace) time.Time {
 		return c.last.Add(min(repeatEvery<<min(max(c.unanswered-enoughUnanswered, 0), 5), retryLimit))
 	case c.unanswered > 0:
 		return c.last.Add(max(p.timeout, repeatEvery))
+	}
+	if p.confirmed.After(c.last) {
+		return p.confirmed.Add(p.period)
 	}
 	return c.last.Add(p.period)
 }

@@ -27,7 +27,7 @@ func TestDecisionsMeet(t *testing.T) {
 		w.ends[1].set.Decides(true, !both, true)
 		w.join(w.ends[0].uplinks[0], w.ends[1].uplinks[0])
 		for _, e := range w.ends {
-			e.flow(10 * time.Millisecond)
+			e.flow(25 * time.Millisecond)
 		}
 		w.jitter, w.lateness = 0.5, time.Duration(rng.IntN(200))*time.Millisecond
 		if rng.IntN(3) == 0 {
@@ -55,7 +55,7 @@ func TestDecisionsMeet(t *testing.T) {
 		if u := d.uplinkOf(d.using); u != nil {
 			d.linkDown(u)
 		}
-		if !w.run(20*time.Second, agree) {
+		if !w.run(2*time.Minute, agree) {
 			w.fail("no agreement: generations %d and %d, pairs %v and %v", w.ends[0].set.decision.generation, w.ends[1].set.decision.generation, w.ends[0].using, w.ends[1].using)
 		}
 		moves := len(w.ends[0].moves) + len(w.ends[1].moves)

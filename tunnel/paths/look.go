@@ -121,16 +121,16 @@ func (s *Set) judge(now time.Time) {
 		return
 	}
 	if s.current.state == Proved && !s.current.asked.Before(c.began) {
-		switch {
-		case c.kind == stalled:
+		if c.kind == stalled {
 			s.silence.falseAlarm(now)
-		case s.role == Decider: // the follower went elsewhere by itself, or its packets do
-			s.decision.decide(s.greater, now)
 		}
 		c.close(r.smoothed, now)
 		return
 	}
 	if p := c.winner(s.paths, s.current); p != nil && (s.current.state == Failed || s.limited(s.current) || !now.Before(c.decidesAt(p, r, s.role))) {
+		if c.kind == elsewhere {
+			s.decided = p.Pair // that place, by another address
+		}
 		s.current.fail()
 		s.current.steady.left(now)
 		s.move(p, c.cause, now)
@@ -178,15 +178,15 @@ func (s *Set) giveUp(p *path, now time.Time) {
 
 // pace returns how a path is challenged.
 func (s *Set) pace(p *path) pace {
-	c := pace{timeout: s.timeout(p), failed: p.state == Failed}
+	c := pace{timeout: s.timeout(p), confirmed: p.confirmed, failed: p.state == Failed}
 	judged := s.contest.open() && s.contest.kind == stalled
 	switch {
 	case p == s.current:
 		if c.failed {
 			c.period = warmEvery
 		}
-	case !p.ours && !judged:
-	case p.cost.compare(s.current.cost) < 0 && p.steady.answers > 0 && p.steady.answers < enoughAnswers && s.role != Follower:
+	case !p.ours && !judged && !s.strayedFrom(p):
+	case s.courts(p) && p.steady.answers > 0 && p.steady.answers < enoughAnswers:
 		c.period = courtEvery
 	default:
 		c.period = warmEvery

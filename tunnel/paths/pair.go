@@ -25,8 +25,11 @@ func (p Pair) String() string {
 	return fmt.Sprintf("%d %v > %v", p.Interface, p.Local, p.Remote)
 }
 
-// sameEnds reports whether two pairs differ in the interface at most.
-func (p Pair) sameEnds(q Pair) bool { return p.Local == q.Local && p.Remote == q.Remote }
+// sameEnds reports whether two pairs differ at most in the interface, and in what
+// is left to the kernel.
+func (p Pair) sameEnds(q Pair) bool {
+	return p.Remote == q.Remote && (p.Local == q.Local || !p.Local.IsValid() || !q.Local.IsValid())
+}
 
 // A Cost is what the configuration thinks of a pair: the lower, the better. The
 // uplink counts first.

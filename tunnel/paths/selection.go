@@ -10,21 +10,36 @@ const voluntaryEvery = 30 * time.Second
 // none is, and why: one of lower cost that is reliable, else one of the same cost
 // that is faster.
 func (s *Set) better(now time.Time) (best *path, cause Cause) {
-	if s.role == Follower || s.current == nil || s.contest.open() || s.decision.untold || now.Sub(s.moved) < voluntaryEvery {
+	if s.current == nil || s.contest.open() || s.decision.untold || now.Sub(s.moved) < voluntaryEvery {
 		return nil, 0
 	}
 	for _, p := range s.paths {
-		if p == s.current || p.stateAt(now) != Proved || s.role == Roaming && !p.ours {
-			continue
-		}
-		switch order := p.cost.compare(s.current.cost); {
-		case order < 0 && p.steady.reliable(now):
-			return p, Preferred // the list begins with the lowest cost
-		case order == 0 && p.steady.faster >= enoughFaster && s.flows(now):
+		switch {
+		case p == s.current || p.stateAt(now) != Proved || s.role == Roaming && !p.ours:
+		case s.courts(p):
+			if p.steady.reliable(now) {
+				return p, Preferred // the list begins with the lowest cost
+			}
+		case s.role != Follower && p.cost == s.current.cost && p.steady.faster >= enoughFaster && s.flows(now):
 			if best == nil || p.rtt.smoothed < best.rtt.smoothed {
 				best, cause = p, Faster
 			}
 		}
 	}
 	return best, cause
+}
+
+// courts reports whether a path would be preferred to the one in use, were it
+// reliable: one of lower cost, or for a follower the one that was decided on.
+func (s *Set) courts(p *path) bool {
+	if s.role == Follower {
+		return s.strayedFrom(p)
+	}
+	return p.cost.compare(s.current.cost) < 0
+}
+
+// strayedFrom reports whether this end follows, but had to leave the path that was
+// decided on. The decider, which may have noticed nothing, will not say it again.
+func (s *Set) strayedFrom(p *path) bool {
+	return s.role == Follower && p != s.current && p.Pair == s.decided
 }

@@ -37,6 +37,7 @@ type Set struct {
 	appeals bool
 
 	decision decision
+	decided  Pair // what a follower was last told to use
 	history  history
 	moved    time.Time // the last move
 	// active is until when the other pairs are kept proved.
@@ -174,7 +175,7 @@ func (s *Set) obey(p *path, now time.Time) {
 	if s.role != Follower || p.told != d.heard || !d.heard.newer(d.generation) || p.stateAt(now) != Proved {
 		return
 	}
-	d.generation = d.heard
+	d.generation, s.decided = d.heard, p.Pair
 	if p != s.current {
 		s.move(p, Peer, now)
 		return
@@ -184,7 +185,10 @@ func (s *Set) obey(p *path, now time.Time) {
 
 // move makes a path the one in use.
 func (s *Set) move(to *path, cause Cause, now time.Time) {
-	from := s.lost
+	from, srtt := s.lost, to.rtt.smoothed
+	if srtt == 0 {
+		srtt = s.rttInUse().smoothed // of the former
+	}
 	if s.current != nil {
 		from = s.current.Pair
 		s.current.rest()
@@ -193,14 +197,15 @@ func (s *Set) move(to *path, cause Cause, now time.Time) {
 	s.current, s.lost = to, Pair{}
 	s.moved, s.active = now, now.Add(activeFor)
 	s.contest.forget()
-	s.contest.alarms[elsewhere].next = now.Add(alarmRoundTrips * to.rtt.orInitial().smoothed)
 	s.silence.begin(now)
 	if cause.voluntary() {
 		to.steady.chosen = now
 	}
 	if cause == Start {
+		s.decided = to.Pair
 		return
 	}
+	s.contest.alarms[elsewhere].next = now.Add(alarmRoundTrips * srtt)
 	if s.role == Decider {
 		s.decision.decide(s.greater, now)
 	} else if cause != Peer && !cause.voluntary() {

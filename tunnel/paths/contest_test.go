@@ -1,0 +1,86 @@
+package paths
+
+import (
+	"testing"
+	"time"
+)
+
+func TestWhoWinsAContest(t *testing.T) {
+	const began = 100
+	current := &path{Pair: Pair{Interface: 1}, state: Proved}
+	answered := func(at int, cost int, srtt time.Duration) *path {
+		return &path{state: Proved, asked: ms(at), cost: Cost{cost, 0}, rtt: rtt{smoothed: srtt}, newest: ms(at)}
+	}
+	cheap, dear, quick := answered(began, 0, 9), answered(began+5, 1, 3), answered(began+5, 0, 4)
+	early, failed, old := answered(began-1, 0, 1), answered(began, 0, 1), answered(began, 0, 1)
+	failed.state = Failed
+	old.newest = ms(began - 50)
+	for _, tc := range []struct {
+		name   string
+		kind   contestKind
+		paths  list
+		winner *path
+	}{
+		{"nobody has answered", stalled, list{current}, nil},
+		{"an answer to what left before", stalled, list{current, early}, nil},
+		{"one that has failed since", stalled, list{current, failed}, nil},
+		{"the cheapest", stalled, list{cheap, dear}, cheap},
+		{"the quickest of one cost", stalled, list{cheap, quick, dear}, quick},
+		{"the peer does not send from there", elsewhere, list{old, current}, nil},
+		{"the peer sends from there", elsewhere, list{old, current, dear}, dear},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c := contest{began: ms(began), kind: tc.kind}
+			if got := c.winner(tc.paths, current); got != tc.winner {
+				t.Errorf("%+v", got)
+			}
+		})
+	}
+}
+
+func TestThePairInUseHasItsChance(t *testing.T) {
+	r := rtt{20 * time.Millisecond, 3 * time.Millisecond}
+	there, silent := &path{newest: ms(5)}, &path{}
+	for _, tc := range []struct {
+		name string
+		kind contestKind
+		role Role
+		p    *path
+		at   int
+	}{
+		{"nothing is acknowledged", stalled, Decider, silent, 26},
+		{"likewise, but the peer decides", stalled, Follower, silent, 66},
+		{"the decider is there", stalled, Follower, there, 26},
+		{"a packet from elsewhere", elsewhere, Roaming, there, 40},
+	} {
+		c := contest{began: epoch, kind: tc.kind}
+		if got := c.decidesAt(tc.p, r, tc.role); !got.Equal(ms(tc.at)) {
+			t.Errorf("%s: after %v", tc.name, got.Sub(epoch))
+		}
+	}
+}
+
+func TestContestsThatChangeNothingGrowRare(t *testing.T) {
+	var c contest
+	now, began := epoch, 0
+	for range 60_000 {
+		now = now.Add(time.Millisecond)
+		if c.begin(elsewhere, Peer, now) {
+			began++
+			c.close(roundTrip, now)
+		}
+	}
+	if began < 8 || began > 16 {
+		t.Errorf("%d contests in a minute", began)
+	}
+	if !c.begin(stalled, Silent, now) {
+		t.Error("they keep out contests of another kind")
+	}
+	if c.begin(elsewhere, Peer, now) || c.begin(stalled, Peer, now) {
+		t.Error("a contest begins within another")
+	}
+	c.forget()
+	if !c.begin(elsewhere, Peer, now.Add(time.Second)) || !c.begin(stalled, Silent, now.Add(2*time.Second)) || c.kind != stalled || !c.began.Equal(now.Add(time.Second)) {
+		t.Errorf("a contest is not widened: %+v", c)
+	}
+}
