@@ -53,6 +53,7 @@ func TestDependenciesPointOneWay(t *testing.T) {
 			"tunnel/udp", "tunnel/tun", "tunnel/host", "tunnel/status", "tunnel/inner", "tunnel/control"},
 		"tunnel/control":      {},
 		"tunnel/inner":        {},
+		"tunnel/paths":        {},
 		"tunnel/udp":          {},
 		"tunnel/tun":          {"tunnel/inner"},
 		"tunnel/host":         {},
@@ -102,7 +103,7 @@ func TestCoresArePure(t *testing.T) {
 		"net":  {"SplitHostPort", "JoinHostPort"},
 		"time": {"Time", "Duration", "ParseDuration", "Millisecond", "Second", "Minute", "Hour"},
 	}
-	for _, name := range []string{"esp", "pmtud", "crypto", "conf", "tunnel/control", "tunnel/inner"} {
+	for _, name := range []string{"esp", "pmtud", "crypto", "conf", "tunnel/control", "tunnel/inner", "tunnel/paths"} {
 		p, ok := packages["fathom/"+name]
 		if !ok {
 			t.Errorf("%s: there is no such package any more", name)

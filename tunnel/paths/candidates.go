@@ -42,7 +42,7 @@ func (s *Set) Candidates(offered []Candidate, now time.Time) {
 	case s.current == nil:
 		s.replace(now)
 	case was && !s.current.ours:
-		s.begin(stalled, LinkDown, now) // the kernel would send otherwise now
+		s.begin(stalled, CauseLinkDown, now) // the kernel would send otherwise now
 	}
 }
 
@@ -69,9 +69,9 @@ func (s *Set) replace(now time.Time) {
 	if best == nil {
 		return
 	}
-	cause := LinkDown
+	cause := CauseLinkDown
 	if s.lost.IsZero() {
-		cause = Start
+		cause = CauseStart
 	}
 	s.move(best, cause, now)
 }

@@ -65,7 +65,7 @@ func TestContestsThatChangeNothingGrowRare(t *testing.T) {
 	now, began := epoch, 0
 	for range 60_000 {
 		now = now.Add(time.Millisecond)
-		if c.begin(elsewhere, Peer, now) {
+		if c.begin(elsewhere, CausePeer, now) {
 			began++
 			c.close(roundTrip, now)
 		}
@@ -73,14 +73,14 @@ func TestContestsThatChangeNothingGrowRare(t *testing.T) {
 	if began < 8 || began > 16 {
 		t.Errorf("%d contests in a minute", began)
 	}
-	if !c.begin(stalled, Silent, now) {
+	if !c.begin(stalled, CauseSilent, now) {
 		t.Error("they keep out contests of another kind")
 	}
-	if c.begin(elsewhere, Peer, now) || c.begin(stalled, Peer, now) {
+	if c.begin(elsewhere, CausePeer, now) || c.begin(stalled, CausePeer, now) {
 		t.Error("a contest begins within another")
 	}
 	c.forget()
-	if !c.begin(elsewhere, Peer, now.Add(time.Second)) || !c.begin(stalled, Silent, now.Add(2*time.Second)) || c.kind != stalled || !c.began.Equal(now.Add(time.Second)) {
+	if !c.begin(elsewhere, CausePeer, now.Add(time.Second)) || !c.begin(stalled, CauseSilent, now.Add(2*time.Second)) || c.kind != stalled || !c.began.Equal(now.Add(time.Second)) {
 		t.Errorf("a contest is not widened: %+v", c)
 	}
 }

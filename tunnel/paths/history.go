@@ -6,12 +6,12 @@ import "time"
 type Cause uint8
 
 const (
-	Start     Cause = iota // the first pair
-	Silent                 // nothing was acknowledged, or nothing was heard
-	LinkDown               // the interface, the address or the route is gone
-	Preferred              // a pair of lower cost is reliable again
-	Faster                 // a pair of the same cost has a shorter round trip
-	Peer                   // the peer said so, or is somewhere else now
+	CauseStart     Cause = iota // the first pair
+	CauseSilent                 // nothing was acknowledged, or nothing was heard
+	CauseLinkDown               // the interface, the address or the route is gone
+	CausePreferred              // a pair of lower cost is reliable again
+	CauseFaster                 // a pair of the same cost has a shorter round trip
+	CausePeer                   // the peer said so, or is somewhere else now
 )
 
 var causeNames = [...]string{"start", "silent", "link_down", "preferred", "faster", "peer"}
@@ -19,7 +19,7 @@ var causeNames = [...]string{"start", "silent", "link_down", "preferred", "faste
 func (c Cause) String() string { return causeNames[c] }
 
 // voluntary reports whether the former pair worked still.
-func (c Cause) voluntary() bool { return c == Preferred || c == Faster }
+func (c Cause) voluntary() bool { return c == CausePreferred || c == CauseFaster }
 
 // A Move is one change of the pair in use.
 type Move struct {

@@ -53,7 +53,7 @@ func (s *Set) Look(dst []Action, t Traffic, now time.Time) []Action {
 		return dst
 	}
 	if due(s.signAt(), now) {
-		s.begin(stalled, Silent, now)
+		s.begin(stalled, CauseSilent, now)
 		s.silence.judged = now
 	}
 	for _, p := range s.paths {
@@ -172,7 +172,7 @@ func (s *Set) giveUp(p *path, now time.Time) {
 	p.unanswered = 0
 	p.rest()
 	if s.silence.heard.Before(since) {
-		s.begin(stalled, Silent, now)
+		s.begin(stalled, CauseSilent, now)
 	}
 }
 
@@ -229,7 +229,7 @@ func (s *Set) challenge(dst []Action, p *path, now time.Time) []Action {
 		a.Use = true
 		s.decision.told(s.timeout(p), now)
 	}
-	a.Stalled = p == s.current && s.appeals || s.role != Decider && s.contest.open() && s.contest.kind == stalled && s.contest.cause != Peer
+	a.Stalled = p == s.current && s.appeals || s.role != Decider && s.contest.open() && s.contest.kind == stalled && s.contest.cause != CausePeer
 	p.ask(a.Token, now)
 	p.happens(asked)
 	return append(dst, a)

@@ -22,7 +22,7 @@ func (s *Set) learn(by Pair, now time.Time) *path {
 // packets. A contest tells.
 func (s *Set) roam(p *path, now time.Time) {
 	p.newest = now
-	s.begin(elsewhere, Peer, now)
+	s.begin(elsewhere, CausePeer, now)
 	if c := &s.contest; c.open() && c.kind == elsewhere && p.asked.Before(c.began) && p.wanted.Before(c.began) {
 		p.want(now) // an answer to what left before does not count
 	}

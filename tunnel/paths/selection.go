@@ -18,11 +18,11 @@ func (s *Set) better(now time.Time) (best *path, cause Cause) {
 		case p == s.current || p.stateAt(now) != Proved || s.role == Roaming && !p.ours:
 		case s.courts(p):
 			if p.steady.reliable(now) {
-				return p, Preferred // the list begins with the lowest cost
+				return p, CausePreferred // the list begins with the lowest cost
 			}
 		case s.role != Follower && p.cost == s.current.cost && p.steady.faster >= enoughFaster && s.flows(now):
 			if best == nil || p.rtt.smoothed < best.rtt.smoothed {
-				best, cause = p, Faster
+				best, cause = p, CauseFaster
 			}
 		}
 	}

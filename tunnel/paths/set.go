@@ -81,7 +81,7 @@ func (s *Set) Established(by Pair, roundTrip time.Duration, now time.Time) {
 	switch {
 	case p == s.current:
 	case s.current == nil || s.limited(s.current):
-		s.move(p, Start, now)
+		s.move(p, CauseStart, now)
 	default:
 		s.roam(p, now)
 	}
@@ -101,7 +101,7 @@ func (s *Set) Arrived(by Pair, bytes int, moves bool, now time.Time) {
 	p.allowance.came += uint64(max(bytes, 0))
 	switch {
 	case s.current == nil:
-		s.move(p, Peer, now)
+		s.move(p, CausePeer, now)
 	case moves && p != s.current:
 		s.roam(p, now)
 	}
@@ -132,7 +132,7 @@ func (s *Set) Challenge(by Pair, c Challenge, now time.Time) {
 		s.obey(p, now)
 	}
 	if c.Stalled && p != s.current && now.Sub(s.moved) >= 2*s.rttInUse().smoothed {
-		s.begin(stalled, Peer, now)
+		s.begin(stalled, CausePeer, now)
 	}
 }
 
@@ -177,7 +177,7 @@ func (s *Set) obey(p *path, now time.Time) {
 	}
 	d.generation, s.decided = d.heard, p.Pair
 	if p != s.current {
-		s.move(p, Peer, now)
+		s.move(p, CausePeer, now)
 		return
 	}
 	s.contest.forget() // whatever it was about, the decider knows better
@@ -201,14 +201,14 @@ func (s *Set) move(to *path, cause Cause, now time.Time) {
 	if cause.voluntary() {
 		to.steady.chosen = now
 	}
-	if cause == Start {
+	if cause == CauseStart {
 		s.decided = to.Pair
 		return
 	}
 	s.contest.alarms[elsewhere].next = now.Add(alarmRoundTrips * srtt)
 	if s.role == Decider {
 		s.decision.decide(s.greater, now)
-	} else if cause != Peer && !cause.voluntary() {
+	} else if cause != CausePeer && !cause.voluntary() {
 		s.appeals = true
 		to.want(now)
 	}

@@ -56,7 +56,7 @@ func TestWhatGoesIsLeftAtOnce(t *testing.T) {
 		t.Errorf("the pair in use is %v, limited: %v, although the place was proved", current(t, s), s.Limited())
 	}
 	h := s.History()
-	if len(h) != 3 || h[0].Cause != Start || h[1].Cause != LinkDown || h[2] != (Move{ms(300), c[1].Pair, c[0].Pair, LinkDown}) {
+	if len(h) != 3 || h[0].Cause != CauseStart || h[1].Cause != CauseLinkDown || h[2] != (Move{ms(300), c[1].Pair, c[0].Pair, CauseLinkDown}) {
 		t.Errorf("%v", h)
 	}
 }

@@ -112,7 +112,7 @@ func TestFasterPairIsUsed(t *testing.T) {
 				if moved := e.uplinkOf(e.using) == second; moved != tc.moves {
 					w.fail("moved: %v", moved)
 				}
-				if moves := e.moves[1:]; tc.moves && (len(moves) != 1 || moves[0].Cause != Faster) {
+				if moves := e.moves[1:]; tc.moves && (len(moves) != 1 || moves[0].Cause != CauseFaster) {
 					w.fail("moves: %v", moves)
 				}
 			})
