@@ -41,7 +41,7 @@
 // For a minute after the last data, or always with keepalive, the host's other
 // pairs are challenged every 15 s. Pairs that are known only because the peer
 // was heard there are challenged when it challenges by them. So a standby pair
-// costs two packets each way in 15 s, whichever end has it.
+// costs some two packets each way in 15 s, whichever end has it.
 //
 // # The pair in use is in doubt
 //
@@ -110,8 +110,8 @@
 //
 // # Where it differs from RFC 9000
 //
-//   - 8.2.4: a challenge is repeated after each timeout, not given up after three
-//     PTOs: after three of them.
+//   - 8.2.4: a pair fails after three challenges that each had a timeout, instead of
+//     after three PTOs.
 //   - 9.3.3: the former place is challenged together with the new one, before
 //     the move instead of after it.
 //   - 9.4: round trips are kept for each pair, and are not reset by a move.

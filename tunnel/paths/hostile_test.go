@@ -169,6 +169,7 @@ func TestStrangersGetLittle(t *testing.T) {
 // other end knows two and a half round trips later, and nothing is sent any more
 // then.
 func TestQuietPeerIsRenumbered(t *testing.T) {
+	tier.Select(t, tier.Quick, tier.Long, tier.Native)
 	simulate(t, 50, 1000, func(w *world) {
 		e := w.ends[w.rng.IntN(2)]
 		u := w.uplink(e, 1, w.rng.IntN(2) == 0, false, leg)

@@ -11,6 +11,7 @@ import (
 // of the lowest cost when that has answered for long enough, and waits longer each
 // time that was too early.
 func TestReturnToThePreferredPair(t *testing.T) {
+	tier.Select(t, tier.Quick, tier.Long, tier.Native)
 	simulate(t, 10, 300, func(w *world) {
 		e := w.ends[w.rng.IntN(2)]
 		first := w.uplink(e, 1, false, false, leg)
@@ -87,6 +88,7 @@ func TestVoluntaryMovesAreRare(t *testing.T) {
 // trip is used in the end, but not one that is shorter by less than a tenth and 5
 // ms.
 func TestFasterPairIsUsed(t *testing.T) {
+	tier.Select(t, tier.Quick, tier.Long, tier.Native)
 	for _, tc := range []struct {
 		name       string
 		difference time.Duration // of the round trips
