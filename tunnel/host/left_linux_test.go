@@ -76,6 +76,7 @@ func TestWhatAProcessLeaves(t *testing.T) {
 				attached, err = Attach("fathom0", Config{MTU: 1438})
 				check(t, err)
 				defer attached.Close()
+				check(t, attached.Divert(listening))
 				expectWay(t, "the next has no default route", "wan")
 				if routes, err := attached.routesIn(firstTable); len(rulesNow(t)) > 0 || len(routes) > 0 || err != nil {
 					t.Errorf("rules %q, routes %v: %v", rulesNow(t), routes, err)
