@@ -14,7 +14,8 @@ import (
 // While the latter is there the guard does nothing; when somebody takes it away,
 // or the device with it, a packet for the prefix is refused and does not leave by
 // a wider route, in clear text. A route to a longer prefix goes before a guard as
-// it goes before our own.
+// it goes before our own. Where the guard goes with the route, there are others:
+// secondline_linux.go.
 
 // GuardProtocol is the protocol of the guards in the routing table (rtm_protocol),
 // by which an administrator can tell them: ip route show proto 70.
