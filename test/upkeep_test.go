@@ -353,6 +353,9 @@ func TestOnStop(t *testing.T) {
 		} else {
 			check(t, p.a.Stop())
 		}
+		if step.blocked { // nobody puts it back, and the second line is left
+			check(t, p.A.Do(func() error { return deleteRoute(farNet4, unix.RTN_UNREACHABLE) }))
+		}
 		for _, address := range []string{farHost4, farHost6, innerB4, innerB6} {
 			if refused := refusedOn(t, p.A, address); refused != step.blocked {
 				t.Errorf("%s: %s refused %v", step.name, address, refused)

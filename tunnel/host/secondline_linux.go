@@ -43,10 +43,6 @@ const (
 	guardsEnd = mainPriority - 10*mostDefaultRules
 )
 
-// ErrFirstLineOnly: the guards stand beside their routes, and nothing else keeps packets
-// from leaving by other ways where both are removed.
-var ErrFirstLineOnly = errors.New("no second line of guards")
-
 var (
 	errNoRules = errors.New("the kernel has no policy routing")
 	errBlocked = errors.New("rules of the host stand right before that of the main table: give them smaller numbers")
