@@ -50,13 +50,17 @@ func (l *longPath) gapAround(t *testing.T, from, to *netlab.Host, address string
 	inside := []time.Time{time.Now()}
 	alive = true
 	for _, change := range changes {
-		changed := make(chan struct{})
-		go func() { change(); close(changed) }()
+		var changed atomic.Bool
+		var changing sync.WaitGroup
+		changing.Go(func() { change(); changed.Store(true) })
 		for received = 0; alive && received < rate/2; {
+			if !changed.Load() {
+				received = 0 // what comes before the change shows nothing
+			}
 			alive = read()
 			inside = append(inside, time.Now())
 		}
-		<-changed
+		changing.Wait()
 	}
 	return longestGap(inside, outside()), alive
 }
