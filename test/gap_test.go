@@ -121,6 +121,19 @@ func (l *longPath) beside(t *testing.T) (stop func() []time.Time) {
 	}
 }
 
+// doubtful is a stall of the machine that may make an end doubt its path: several
+// answers in a row have not come in time.
+const doubtful = 50 * time.Millisecond
+
+// longestStall returns the longest time that the machine stood still, by what beside
+// has returned.
+func longestStall(arrived []time.Time) (longest time.Duration) {
+	for i := range arrived[1:] {
+		longest = max(longest, arrived[i+1].Sub(arrived[i])-besideEvery)
+	}
+	return longest
+}
+
 // zeros is an endless reader.
 type zeros struct{}
 

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"fathom/pmtud"
 	"fathom/test/gateway"
 	"fathom/test/netlab"
 	"fathom/test/tier"
@@ -69,7 +68,7 @@ func TestPathMTUChangesInMidTransfer(t *testing.T) {
 			forth.stop()
 			back.stop()
 			for _, g := range []*gateway.Gateway{l.a, l.b} {
-				byPTB := slices.ContainsFunc(statusOf(t, g).Peers[0].PMTUD.History, func(c status.PLPMTUChange) bool { return c.Cause == pmtud.CausePTB.String() })
+				byPTB := slices.ContainsFunc(statusOf(t, g).Peers[0].PMTUD.History, causedByPTB)
 				// The router that shrinks answers a, and where it comes to that
 				// first, b.
 				if g == l.a && byPTB == test.cut || test.cut && byPTB {
