@@ -138,9 +138,7 @@ func TestSomethingClearsDF(t *testing.T) {
 	up(t, l.a, l.b)
 	exact(t, l.a, 1300)
 	exact(t, l.b, 1300)
-	if s := statusOf(t, l.a).Peers[0]; !s.PMTUD.ClearsDF {
-		t.Errorf("status does not say that something clears DF: %+v", s.PMTUD)
-	}
+	await(t, l.a, func(s *status.Status) bool { return s.Peers[0].PMTUD.ClearsDF })
 	bulk(t, l.A, l.B, innerB4, 8<<20)
 }
 
