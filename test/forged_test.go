@@ -66,7 +66,7 @@ func TestForgedPTBs(t *testing.T) {
 			}))
 			seconds := time.Since(began).Seconds()
 			wire.Stop()
-			stall := longestStall(beside())
+			stall, _ := stalls(beside())
 			after := statusOf(t, l.a).Peers[0]
 			if after.PMTUD.PLPMTU != 1500 || len(after.PMTUD.History) != len(before.PMTUD.History) {
 				// A machine that stands still makes a path doubtful without any PTB.

@@ -125,13 +125,15 @@ func (l *longPath) beside(t *testing.T) (stop func() []time.Time) {
 // answers in a row have not come in time.
 const doubtful = 50 * time.Millisecond
 
-// longestStall returns the longest time that the machine stood still, by what beside
-// has returned.
-func longestStall(arrived []time.Time) (longest time.Duration) {
+// stalls returns for how long the machine stood still, at most and in all, by what
+// beside has returned.
+func stalls(arrived []time.Time) (longest, all time.Duration) {
 	for i := range arrived[1:] {
-		longest = max(longest, arrived[i+1].Sub(arrived[i])-besideEvery)
+		if late := arrived[i+1].Sub(arrived[i]) - besideEvery; late > besideEvery {
+			longest, all = max(longest, late), all+late
+		}
 	}
-	return longest
+	return longest, all
 }
 
 // zeros is an endless reader.
