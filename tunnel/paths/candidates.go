@@ -19,7 +19,7 @@ func (s *Set) Candidates(offered []Candidate, now time.Time) {
 	for _, c := range offered {
 		p := s.paths.find(c.Pair)
 		if p == nil {
-			p = &path{Pair: c.Pair}
+			p = &path{Pair: c.Pair, steady: s.flapped.back(c.Pair)}
 			s.paths = append(s.paths, p) // within bounds again before we return
 		}
 		if !p.ours {
@@ -53,6 +53,7 @@ func (s *Set) Withdraw(gone func(Pair) bool, now time.Time) {
 	if s.current == nil || !gone(s.current.Pair) {
 		return
 	}
+	s.flapped.left(s.current, now)
 	s.lost, s.current = s.current.Pair, nil
 	s.contest.forget()
 	s.replace(now)

@@ -67,10 +67,15 @@ func (l *list) insert(p *path) {
 // remove takes out the paths for which gone is true.
 func (l *list) remove(gone func(*path) bool) { *l = slices.DeleteFunc(*l, gone) }
 
+// bury takes out ghosts.
+func (l *list) bury(inUse *path, now time.Time) {
+	l.remove(func(p *path) bool { return p != inUse && p.ghost(now) })
+}
+
 // makeRoom takes out ghosts, then what is worth least, until another path has
 // room. It reports whether there is room.
 func (l *list) makeRoom(inUse *path, now time.Time) bool {
-	l.remove(func(p *path) bool { return p != inUse && p.ghost(now) })
+	l.bury(inUse, now)
 	for len(*l) >= maxPaths {
 		if !l.dropWorst(inUse) {
 			return false

@@ -23,9 +23,9 @@ const (
 	SendResponse
 )
 
-// An Action is something to send now, by Pair, whichever is in use. A response
-// comes right before a challenge by the same pair: they may share a packet of at
-// most 104 bytes of outer IP packet.
+// An Action is something to send now, by Pair, whichever is in use. Responses
+// come right before a challenge by the same pair: they may share a packet, in
+// that order, so that the challenge finds the pair proved that the response proves.
 type Action struct {
 	Kind ActionKind
 	Pair Pair

@@ -22,6 +22,9 @@ type Pair struct {
 func (p Pair) IsZero() bool { return p == Pair{} }
 
 func (p Pair) String() string {
+	if p.IsZero() {
+		return "none"
+	}
 	return fmt.Sprintf("%d %v > %v", p.Interface, p.Local, p.Remote)
 }
 

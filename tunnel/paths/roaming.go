@@ -28,13 +28,16 @@ func (s *Set) roam(p *path, now time.Time) {
 	}
 }
 
-// begin opens a contest and challenges those that take part.
+// begin opens a contest and challenges those that take part. Where the peer was
+// long ago counts no more, so that one pair is one pair again some time after a
+// move.
 func (s *Set) begin(kind contestKind, cause Cause, now time.Time) {
+	s.paths.bury(s.current, now)
 	if len(s.paths) < 2 || s.current == nil || !s.contest.begin(kind, cause, now) {
 		return
 	}
 	for _, p := range s.paths {
-		if (p == s.current || kind == stalled && !p.ghost(now)) && p.wanted.Before(s.contest.began) && p.asked.Before(s.contest.began) {
+		if (p == s.current || kind == stalled) && p.wanted.Before(s.contest.began) && p.asked.Before(s.contest.began) {
 			p.want(now)
 		}
 	}

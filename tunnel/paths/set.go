@@ -25,6 +25,7 @@ type Set struct {
 	paths   list
 	current *path // nil: there is none
 	lost    Pair  // the last one in use, while there is none
+	flapped flapped
 
 	// What is known of the peer, whichever pair is in use.
 	places    provedPlaces

@@ -230,3 +230,24 @@ func TestStandbysRestWithoutData(t *testing.T) {
 		}
 	}
 }
+
+// TestOnePairIsOnePairAgain some time after the peer was seen elsewhere.
+func TestOnePairIsOnePairAgain(t *testing.T) {
+	s, home := single(t)
+	s.Arrived(Pair{1, home.Local, addrPort("198.51.100.66", 1)}, 100, false, epoch)
+	if len(s.paths) != 2 {
+		t.Fatalf("%v", s.Status(epoch))
+	}
+	now := epoch.Add(ghostAfter + time.Second)
+	var traffic Traffic
+	for range 100 {
+		traffic.Sent++ // and nothing is heard
+		if a := s.Look(nil, traffic, now); len(a) > 0 {
+			t.Fatalf("%v", a)
+		}
+		now = now.Add(100 * time.Millisecond)
+	}
+	if len(s.paths) != 1 || !s.Deadline().IsZero() {
+		t.Errorf("%v, a deadline at %v", s.Status(now), s.Deadline())
+	}
+}

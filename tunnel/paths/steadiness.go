@@ -64,3 +64,23 @@ func (s *steadiness) left(now time.Time) {
 func isFaster(srtt, than time.Duration) bool {
 	return srtt > 0 && than > 0 && srtt+max(than/10, leastFaster) <= than
 }
+
+// A flapped remembers the last pair that was in use when its link went down, so
+// that a link that comes and goes is returned to ever later.
+type flapped struct {
+	pair Pair
+	hold time.Duration
+}
+
+func (f *flapped) left(p *path, now time.Time) {
+	p.steady.left(now)
+	f.pair, f.hold = p.Pair, p.steady.hold
+}
+
+// back returns what a pair begins with when it is there again.
+func (f *flapped) back(p Pair) steadiness {
+	if p != f.pair {
+		return steadiness{}
+	}
+	return steadiness{hold: f.hold}
+}

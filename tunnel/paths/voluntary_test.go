@@ -25,12 +25,23 @@ func TestReturnToThePreferredPair(t *testing.T) {
 		w.run(time.Second, nil)
 		at := func() bool { return e.uplinkOf(e.using) == first && w.where[e.peer.using.Remote] == first }
 		away := 30 * time.Second
+		// Nobody is told, or the link goes down: that makes no difference.
+		set := func(down bool) { first.silent = down }
+		if w.rng.IntN(2) == 0 {
+			set = func(down bool) {
+				if down {
+					e.linkDown(first)
+				} else {
+					e.linkUp(first)
+				}
+			}
+		}
 		for range 3 {
-			first.silent = true
-			if !w.run(time.Second, func() bool { return !at() }) {
+			set(true)
+			if !w.run(time.Second, func() bool { return !at() }) && at() {
 				w.fail("no fail-over")
 			}
-			first.silent = false
+			set(false)
 			left := w.now
 			if !w.run(2*time.Minute+2*away, at) {
 				w.fail("no return")
