@@ -229,7 +229,7 @@ func TestThinFlowsFailOver(t *testing.T) {
 // be alike.
 func TestLongRoundTripsFailOver(t *testing.T) {
 	tier.Select(t, tier.Quick, tier.Long, tier.Native)
-	simulate(t, 200, 5000, func(w *world) {
+	simulate(t, 100, 2000, func(w *world) {
 		e := w.ends[w.rng.IntN(2)]
 		legs := func() time.Duration { return time.Duration(w.rng.ExpFloat64() * float64(40*time.Millisecond)) }
 		u := w.uplink(e, 1, false, false, legs())
@@ -242,11 +242,11 @@ func TestLongRoundTripsFailOver(t *testing.T) {
 		w.run(time.Second, nil)
 		e.flow(3 * time.Millisecond)
 		e.peer.flow(3 * time.Millisecond)
-		w.run(time.Second, nil)
+		w.run(time.Second+10*longest, nil) // long enough to know how little it varies
 		u.silent = true
 		e.mark()
 		e.peer.mark()
-		w.run(3*time.Second, nil)
+		w.run(time.Second+5*longest, nil)
 		for _, e := range w.ends {
 			if e.silentFor() > 4*longest+60*time.Millisecond {
 				w.fail("end %d hears nothing for %v, the longest round trip is %v", e.id, e.silentFor(), longest)
