@@ -33,7 +33,7 @@ func TestCopiesMoveNobody(t *testing.T) {
 		for _, relays := range []bool{false, true} {
 			name := fmt.Sprintf("%s/relays=%v", h.name, relays)
 			t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
-				simulate(t, 40, 1000, func(w *world) {
+				simulate(t, 40, 300, func(w *world) {
 					e := w.ends[w.rng.IntN(2)]
 					u := h.build(w, e)
 					e.know()
@@ -68,7 +68,7 @@ func TestCopiesMoveNobody(t *testing.T) {
 // source alternates. Both places work.
 func TestSharedPacketsMoveNobody(t *testing.T) {
 	tier.Select(t, tier.Quick, tier.Long, tier.Native)
-	simulate(t, 100, 2000, func(w *world) {
+	simulate(t, 100, 1000, func(w *world) {
 		e := w.ends[w.rng.IntN(2)]
 		u := w.uplink(e, 1, false, true, leg)
 		if w.rng.IntN(2) == 0 {

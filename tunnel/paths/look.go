@@ -10,9 +10,9 @@ const (
 	activeFor = time.Minute
 	// warmEvery is how often a pair is challenged that is not in use.
 	warmEvery = 15 * time.Second
-	// courtEvery is the same for a pair of lower cost than the one in use, until it
-	// is reliable.
-	courtEvery = 6 * time.Second
+	// returnEvery is the same for a pair that would be preferred to the one in use,
+	// until it is reliable.
+	returnEvery = 6 * time.Second
 )
 
 // An ActionKind says what to send.
@@ -186,8 +186,8 @@ func (s *Set) pace(p *path) pace {
 			c.period = warmEvery
 		}
 	case !p.ours && !judged && !s.strayedFrom(p):
-	case s.courts(p) && p.steady.answers > 0 && p.steady.answers < enoughAnswers:
-		c.period = courtEvery
+	case s.preferable(p) && p.steady.answers > 0 && p.steady.answers < enoughAnswers:
+		c.period = returnEvery
 	default:
 		c.period = warmEvery
 	}

@@ -16,7 +16,7 @@ func (s *Set) better(now time.Time) (best *path, cause Cause) {
 	for _, p := range s.paths {
 		switch {
 		case p == s.current || p.stateAt(now) != Proved || s.role == Roaming && !p.ours:
-		case s.courts(p):
+		case s.preferable(p):
 			if p.steady.reliable(now) {
 				return p, CausePreferred // the list begins with the lowest cost
 			}
@@ -29,9 +29,9 @@ func (s *Set) better(now time.Time) (best *path, cause Cause) {
 	return best, cause
 }
 
-// courts reports whether a path would be preferred to the one in use, were it
+// preferable reports whether a path would be preferred to the one in use, were it
 // reliable: one of lower cost, or for a follower the one that was decided on.
-func (s *Set) courts(p *path) bool {
+func (s *Set) preferable(p *path) bool {
 	if s.role == Follower {
 		return s.strayedFrom(p)
 	}
