@@ -89,6 +89,7 @@ func (c *controller) handleHandshake(message []byte, from netip.AddrPort, local 
 		c.log.Debug("handshake message dropped", "type", kind, "from", from, "error", err)
 	}
 	c.warn(o.peer, o.err, now)
+	c.tell(o.peer, o.notice, now)
 	if o.peer != nil {
 		c.attend(o.peer, now)
 	}

@@ -64,6 +64,9 @@ type peer struct {
 	keepalive      keepalive
 	pulse          pulse
 	replays        crypto.ReplayGuard
+	challenge      crypto.Challenge // of the peer's, to come back with the next initiation
+	clocks         clocks
+	outage         outage
 	candidates     []netip.AddrPort // where to call it: see known
 	remembered     netip.AddrPort   // where it was when the tunnel ended; invalid: not known
 	echo           pendingEcho
@@ -106,6 +109,7 @@ func newPeer(c conf.Peer) *peer {
 	p.waiting.drops = &p.drops
 	p.appointment.peer = p
 	p.quotedPTBs.interval, p.strangePTBs.interval, p.warnings.interval = quotedPTBEvery, strangePTBEvery, warnEvery
+	p.clocks.init()
 	p.discovery = prober{Discovery: pmtud.New(discoveryConfig(c)), mask: probeRunToken}
 	return p
 }
