@@ -51,7 +51,7 @@ type peer struct {
 	sas            saSet
 	path           *path // where the peer is, nil while that is not known
 	noWay          error // why the host cannot send there, nil: it can
-	refused        refusal
+	refused        refusals
 	egressStale    bool // the host has changed since it was asked for the way there
 	discovery      prober
 	probeRun       *probeRun // nil: none is under way
@@ -87,12 +87,6 @@ type traffic struct {
 func (t *traffic) add(packets, bytes int) {
 	t.packets.Add(uint64(packets))
 	t.bytes.Add(uint64(bytes))
-}
-
-// pendingEcho is the echo that waits for its reply.
-type pendingEcho struct {
-	token uint64
-	sent  time.Time
 }
 
 func newPeer(c conf.Peer) *peer {
