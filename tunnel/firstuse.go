@@ -1,8 +1,6 @@
 package tunnel
 
-import (
-	"time"
-)
+import "time"
 
 // firstUse returns how long it took from our response to the first packet on the
 // pair, for which the peer does not wait: a round trip. If that packet may have been
