@@ -109,7 +109,7 @@ func newPeer(c conf.Peer) *peer {
 }
 
 // status fills in what `fathom status` shows. Called by the control goroutine.
-func (p *peer) status() status.Peer {
+func (p *peer) status(now time.Time) status.Peer {
 	s := status.Peer{
 		Name:       p.name,
 		PublicKey:  p.public.String(),
@@ -129,7 +129,7 @@ func (p *peer) status() status.Peer {
 	if p.noWay != nil {
 		s.Problem = p.noWay.Error()
 	}
-	s.PMTUD = p.discoveryStatus()
+	s.PMTUD = p.discoveryStatus(now)
 	if pair := p.sas.current; pair != nil {
 		s.Cipher = pair.outbound.Suite().String()
 		s.SendSPI, s.ReceiveSPI = pair.outbound.SPI(), pair.inbound.spi
@@ -139,7 +139,7 @@ func (p *peer) status() status.Peer {
 		s.RTTMillis = &ms
 	}
 	if !p.last.IsZero() {
-		last := p.last
+		last := onTheWall(p.last, now)
 		s.LastHandshake = &last
 	}
 	return s
