@@ -62,6 +62,7 @@ func TestWrongClocksKeepNobodyOut(t *testing.T) {
 	// A hub that remembers nothing doubts what may be from before.
 	check(t, hub.Stop())
 	check(t, hub.Start())
+	statusOf(t, hub)
 	c.SetClock(-time.Hour)
 	up("slow ones after a restart of the other end", call)
 
