@@ -10,9 +10,9 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
-// cookieLifetime is how long a cookie secret makes cookies. Its cookies are
-// accepted until the next secret has reached the same age.
-const cookieLifetime = 120 * time.Second
+// cookieLifetime is how long the holder presents a cookie: for that long at least
+// the secret that has made it is known.
+const cookieLifetime = secretLifetime
 
 // Cookie is a proof that its holder receives at its address. The zero value
 // stands for no cookie. The holder keeps a cookie for the peer that made it.
@@ -32,54 +32,31 @@ func (c Cookie) at(now time.Time) Cookie {
 
 // cookieJar makes and verifies cookies. It remembers no address: a cookie is a
 // MAC of the address under a secret that changes.
-type cookieJar struct {
-	random            io.Reader
-	current, previous [32]byte
-	since             time.Time // of current; zero: no secret has been made yet
-	hasPrevious       bool
-}
+type cookieJar struct{ secret rotatingSecret }
 
-// rotate makes the secrets those of the given time.
-func (j *cookieJar) rotate(now time.Time) error {
-	age := now.Sub(j.since)
-	if !j.since.IsZero() && age < cookieLifetime {
-		return nil
-	}
-	j.previous, j.hasPrevious = j.current, !j.since.IsZero() && age < 2*cookieLifetime
-	if _, err := io.ReadFull(j.random, j.current[:]); err != nil {
-		return fmt.Errorf("crypto: cookie secret: %w", err)
-	}
-	j.since = now
-	return nil
-}
-
-func cookieFor(secret [32]byte, from netip.AddrPort) [cookieSize]byte {
+func cookieFor(secret []byte, from netip.AddrPort) [cookieSize]byte {
 	address := from.Addr().As16()
 	port := from.Port()
-	return mac(secret[:], address[:], []byte{byte(port >> 8), byte(port)})
+	return mac(secret, address[:], []byte{byte(port >> 8), byte(port)})
 }
 
 // make returns the cookie of an address.
 func (j *cookieJar) make(from netip.AddrPort, now time.Time) ([cookieSize]byte, error) {
-	if err := j.rotate(now); err != nil {
+	if err := j.secret.rotate(now); err != nil {
 		return [cookieSize]byte{}, err
 	}
-	return cookieFor(j.current, from), nil
+	return cookieFor(j.secret.current[:], from), nil
 }
 
 // check reports whether mac2 of a message was made with a cookie of the
 // sender's address.
 func (j *cookieJar) check(message []byte, from netip.AddrPort, now time.Time) bool {
-	if j.rotate(now) != nil {
-		return false
-	}
 	end := len(message) - macSize
-	matches := func(secret [32]byte) bool {
+	return j.secret.matches(now, func(secret []byte) bool {
 		cookie := cookieFor(secret, from)
 		want := mac(cookie[:], message[:end])
 		return hmac.Equal(want[:], message[end:])
-	}
-	return matches(j.current) || j.hasPrevious && matches(j.previous)
+	})
 }
 
 // sealCookie appends a cookie reply to a message with the given mac1, which

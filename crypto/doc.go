@@ -23,6 +23,11 @@
 //	│ type 3 │ version │ reserved │ initiator id  │ cookie reply
 //	│ nonce, 24 bytes  │ sealed cookie, 32 bytes  │
 //
+//	│ type 4 │ version │ reserved │ initiator id  │ challenge
+//	│ nonce, 24 bytes  │ sealed: why, challenge,  │
+//	│                  │ reference; 49 bytes      │
+//	│ mac1, 16 bytes   │ mac2, 16 bytes           │
+//
 // A responder checks a message in this order, the cheapest step first:
 //
 //   - length and type;
@@ -32,6 +37,17 @@
 //     receives at its address;
 //   - the Noise message, by public-key work: it yields the sender's static key,
 //     which is encrypted on the wire.
+//
+// An authentic initiation may be a recording. One with a timestamp newer than all
+// before it is fresh; that costs nothing, and suffices as long as clocks go
+// forward. Where the timestamp leaves doubt, since a clock is or was wrong, the
+// responder remembers nothing and sends a challenge, which the initiator returns
+// inside the encrypted payload of its next initiation. See ReplayGuard and
+// Responder.Accept. Only the two ends can make the key that a challenge is sealed
+// with, and it is bound to the mac1 of the initiation: no other can have an
+// initiator say anything. A challenge is smaller than what it answers. As many
+// initiations are answered by challenges as are read at all, which the caller
+// bounds by cookies.
 //
 // The encrypted payload is a list of type-length-value elements, padded to a
 // fixed size. Unknown types are ignored.

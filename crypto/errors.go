@@ -15,8 +15,11 @@ var (
 	ErrAuth = errors.New("crypto: handshake message is not authentic")
 	// ErrNoCommonSuite: the ends share no cipher.
 	ErrNoCommonSuite = errors.New("crypto: no suite in common")
-	// ErrReplayedInitiation: the initiation is not newer than an accepted one.
-	ErrReplayedInitiation = errors.New("crypto: initiation is a replay, or the peer's clock has gone backwards")
+	// ErrReplayedInitiation: the initiation is the one that was accepted last.
+	ErrReplayedInitiation = errors.New("crypto: initiation is a replay")
+	// ErrChallengeRequired: the timestamp does not show that the initiation is
+	// fresh; send a FreshnessChallenge.
+	ErrChallengeRequired = errors.New("crypto: challenge required")
 	// ErrCompleted: the Initiator has already yielded its keys.
 	ErrCompleted = errors.New("crypto: handshake is already complete")
 )

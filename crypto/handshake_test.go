@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"io"
 	"math/rand/v2"
 	"net/netip"
 	"testing"
@@ -26,6 +27,7 @@ type ends struct {
 	alice, bob             PrivateKey
 	alicePublic, bobPublic PublicKey
 	responder              *Responder
+	seed                   [32]byte // of the responder that was started last
 }
 
 func newEnds(t testing.TB) *ends {
@@ -273,18 +275,6 @@ func TestCookies(t *testing.T) {
 	}
 }
 
-func TestReplayGuard(t *testing.T) {
-	var g ReplayGuard
-	for _, test := range []struct {
-		timestamp uint64
-		want      error
-	}{{10, nil}, {10, ErrReplayedInitiation}, {9, ErrReplayedInitiation}, {11, nil}, {1 << 62, nil}, {12, ErrReplayedInitiation}} {
-		if err := g.Accept(test.timestamp); !errors.Is(err, test.want) {
-			t.Errorf("%d: %v, want %v", test.timestamp, err, test.want)
-		}
-	}
-}
-
 func TestLowOrderPointsAreRefused(t *testing.T) {
 	e := newEnds(t)
 	for name, point := range map[string]PublicKey{"zero": {}, "one": {1}} {
@@ -309,17 +299,30 @@ func TestLowOrderPointsAreRefused(t *testing.T) {
 }
 
 func TestRetryAfter(t *testing.T) {
+	for name, test := range map[string]struct {
+		wait    func(int, io.Reader) time.Duration
+		longest time.Duration
+	}{"after": {RetryAfter, lastRetry}, "rarely": {RetryRarely, rareRetry}} {
+		t.Run(name, func(t *testing.T) { testRetry(t, test.wait, test.longest) })
+	}
+}
+
+func testRetry(t *testing.T, retry func(int, io.Reader) time.Duration, longest time.Duration) {
+	t.Helper()
 	last := time.Duration(0)
 	for attempt := range 20 {
 		least, most := time.Hour, time.Duration(0)
 		for seed := range byte(100) {
-			wait := RetryAfter(attempt, seeded(seed))
+			wait := retry(attempt, seeded(seed))
 			least, most = min(least, wait), max(most, wait)
 		}
-		if least < firstRetry || most > lastRetry+lastRetry/retryJitter || most == least || least < last {
+		if least < firstRetry || most > longest+longest/retryJitter || most == least || least < last {
 			t.Errorf("attempt %d: from %v to %v", attempt, least, most)
 		}
-		last = min(least, lastRetry*9/10)
+		last = min(least, longest*9/10)
+	}
+	if last != longest*9/10 {
+		t.Errorf("the longest wait is %v", last)
 	}
 }
 
@@ -392,6 +395,7 @@ func FuzzPayload(f *testing.F) {
 	p := payload{Offer: aliceOffer, timestamp: 5}
 	f.Add(p.append(nil))
 	f.Add(append([]byte{200, 0, 1, 9}, p.append(nil)...))
+	f.Add((&payload{aliceOffer, 5, [challengeSize]byte{6}}).append(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		p, err := parsePayload(b)
 		if err != nil {
@@ -410,6 +414,10 @@ func TestPayload(t *testing.T) {
 	}
 	spi := []byte{elementSPI, 0, 4, 0, 0, 1, 0}
 	suites := []byte{elementSuites, 0, 2, 0, 20}
+	most := payload{Offer{SPI: 1, Suites: make([]uint16, 2*maxSuites)}, 5, [challengeSize]byte{6}}
+	if n := len(most.append(nil)); n != payloadSize {
+		t.Errorf("%d bytes with everything in it", n)
+	}
 	join := func(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 	for _, test := range []struct {
 		name string
@@ -427,6 +435,7 @@ func TestPayload(t *testing.T) {
 		{"an element twice", join(spi, spi, suites), false},
 		{"a length beyond the end", join(spi, suites, []byte{99, 0xff, 0xff}), false},
 		{"half an element", join(spi, suites, []byte{99, 0}), false},
+		{"a challenge of three bytes", join(spi, suites, []byte{elementChallenge, 0, 3, 1, 2, 3}), false},
 		{"an SPI of three bytes", join([]byte{elementSPI, 0, 3, 1, 2, 3}, suites), false},
 	} {
 		if _, err := parsePayload(test.b); (err == nil) != test.ok || err != nil && !errors.Is(err, ErrMalformed) {

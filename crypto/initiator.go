@@ -19,8 +19,11 @@ type Initiator struct {
 	id     uint32
 	state  *noise.HandshakeState // nil once complete
 	offer  Offer
-	mac1   [macSize]byte // of our initiation
-	sentAt time.Time
+	// challenge is what the initiation returns; zero: none.
+	challenge [challengeSize]byte
+	timestamp uint64        // of our initiation
+	mac1      [macSize]byte // of our initiation
+	sentAt    time.Time
 }
 
 // NewInitiator begins an attempt towards the peer with the given public key.
@@ -49,14 +52,24 @@ func NewInitiator(local PrivateKey, remote PublicKey, psk PresharedKey, random i
 // ID returns the number by which the answers name this attempt.
 func (i *Initiator) ID() uint32 { return i.id }
 
+// Return makes the initiation return a challenge of the peer's, unless that is too
+// old by now. Call it before Initiation; each challenge is good for one.
+func (i *Initiator) Return(c Challenge, now time.Time) { i.challenge = c.at(now).value }
+
+// Returns reports whether the initiation returns a challenge.
+func (i *Initiator) Returns() bool { return i.challenge != [challengeSize]byte{} }
+
+// Timestamp returns that of the initiation, in nanoseconds of Unix time.
+func (i *Initiator) Timestamp() uint64 { return i.timestamp }
+
 // Initiation appends the first message to dst. It may be called once. The
 // cookie is one that the peer gave before, or none. The timestamp in the
-// message is now: it must be later than that of every earlier initiation to
-// the same peer.
+// message is now, by the wall clock. If it is not later than that of every earlier
+// initiation to the same peer, the peer asks for a challenge back.
 func (i *Initiator) Initiation(dst []byte, offer Offer, cookie Cookie, now time.Time) ([]byte, error) {
-	i.offer, i.sentAt = offer, now
+	i.offer, i.sentAt, i.timestamp = offer, now, timestampOf(now)
 	start := len(dst)
-	p := payload{offer, uint64(now.UnixNano())}
+	p := payload{offer, i.timestamp, i.challenge}
 	out, _, _, err := i.state.WriteMessage(appendHeader(dst, Initiation, i.id), p.append(nil))
 	if err != nil {
 		return dst, fmt.Errorf("crypto: initiation: %w", err)
@@ -115,4 +128,28 @@ func (i *Initiator) ConsumeCookieReply(message []byte) (Cookie, error) {
 		return Cookie{}, err
 	}
 	return Cookie{value, i.sentAt.Add(cookieLifetime), true}, nil
+}
+
+// ConsumeChallenge reads the answer of a peer that doubts that our initiation is
+// fresh. The challenge is for the next Initiator. The error is ErrMalformed, ErrMAC
+// or ErrAuth. Only the peer can have made the challenge, and only in answer to this
+// initiation.
+func (i *Initiator) ConsumeChallenge(message []byte) (Challenge, error) {
+	if t, err := MessageType(message); err != nil || t != FreshnessChallenge || idOf(message) != i.id {
+		return Challenge{}, ErrMalformed
+	}
+	macKey := derive(labelMAC, i.public)
+	if !checkMAC1(macKey[:], message) {
+		return Challenge{}, ErrMAC
+	}
+	key, err := challengeKey(i.static, i.remote, i.public, i.remote)
+	if err != nil {
+		return Challenge{}, err
+	}
+	c, err := openChallenge(message, key, i.mac1[:])
+	if err != nil {
+		return Challenge{}, err
+	}
+	c.Doubt.Timestamp, c.until = i.timestamp, i.sentAt.Add(challengeLifetime)
+	return c, nil
 }

@@ -6,10 +6,11 @@ import (
 	"golang.org/x/crypto/blake2s"
 )
 
-// Labels keep apart the keys that are derived from one public key.
+// Labels keep apart the keys that are derived from the same keys.
 const (
-	labelMAC    = "fathom v1 mac1"
-	labelCookie = "fathom v1 cookie"
+	labelMAC       = "fathom v1 mac1"
+	labelCookie    = "fathom v1 cookie"
+	labelChallenge = "fathom v1 challenge"
 )
 
 // derive returns the key for a purpose, from the public key of the responder.

@@ -15,6 +15,9 @@ const (
 	Response Type = 2
 	// CookieReply asks the sender of an Initiation to prove its address.
 	CookieReply Type = 3
+	// FreshnessChallenge asks the sender of an Initiation to prove that it is
+	// fresh.
+	FreshnessChallenge Type = 4
 )
 
 func (t Type) String() string {
@@ -25,6 +28,8 @@ func (t Type) String() string {
 		return "response"
 	case CookieReply:
 		return "cookie reply"
+	case FreshnessChallenge:
+		return "challenge"
 	}
 	return fmt.Sprintf("type %d", uint8(t))
 }
@@ -41,10 +46,14 @@ const (
 	nonceSize   = 24 // XChaCha20-Poly1305
 	cookieSize  = 16
 	payloadSize = 128 // both messages': their length tells nothing
+	// A challenge: when it was made, and a MAC.
+	challengeSize = 8 + macSize
 
 	initiationSize  = headerSize + dhSize + dhSize + tagSize + payloadSize + tagSize + macsSize
 	responseSize    = headerSize + dhSize + payloadSize + tagSize + macsSize
 	cookieReplySize = headerSize + nonceSize + cookieSize + tagSize
+	// Why, the challenge itself, and the time that the timestamp was compared with.
+	freshnessChallengeSize = headerSize + nonceSize + 1 + challengeSize + 8 + tagSize + macsSize
 )
 
 // MessageType returns the type of a message that has our version and the length
@@ -54,15 +63,29 @@ func MessageType(message []byte) (Type, error) {
 		return 0, ErrMalformed
 	}
 	t := Type(message[0])
-	want := map[Type]int{Initiation: initiationSize, Response: responseSize, CookieReply: cookieReplySize}[t]
-	if want == 0 || len(message) != want {
+	if size := sizeOf(t); size == 0 || len(message) != size {
 		return 0, ErrMalformed
 	}
 	return t, nil
 }
 
-// ReceiverID returns the id of the Initiator that a response or a cookie
-// reply is for. Like MessageType it verifies nothing else.
+// sizeOf returns the length of the messages of a type, 0 if there are none.
+func sizeOf(t Type) int {
+	switch t {
+	case Initiation:
+		return initiationSize
+	case Response:
+		return responseSize
+	case CookieReply:
+		return cookieReplySize
+	case FreshnessChallenge:
+		return freshnessChallengeSize
+	}
+	return 0
+}
+
+// ReceiverID returns the id of the Initiator that an answer to an initiation is
+// for. Like MessageType it verifies nothing else.
 func ReceiverID(message []byte) (uint32, error) {
 	if t, err := MessageType(message); err != nil || t == Initiation {
 		return 0, ErrMalformed

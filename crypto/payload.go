@@ -25,6 +25,9 @@ const (
 	elementTimestamp = 2 // 8 bytes: Unix time in nanoseconds
 	elementSuites    = 3 // 2 bytes each
 	elementFeatures  = 4 // 8 bytes
+	elementChallenge = 5 // 24 bytes: the responder's, which comes back
+
+	lastElement = elementChallenge // that is known
 )
 
 const maxSuites = 16
@@ -33,6 +36,8 @@ const maxSuites = 16
 type payload struct {
 	Offer
 	timestamp uint64
+	// challenge is what the responder has asked to see again; zero: nothing.
+	challenge [challengeSize]byte
 }
 
 // append adds the payload to dst, padded to payloadSize.
@@ -55,6 +60,10 @@ func (p *payload) append(dst []byte) []byte {
 	}
 	element(elementFeatures, 8)
 	dst = binary.BigEndian.AppendUint64(dst, p.Features)
+	if p.challenge != [challengeSize]byte{} {
+		element(elementChallenge, challengeSize)
+		dst = append(dst, p.challenge[:]...)
+	}
 	return append(dst, make([]byte, end-len(dst))...)
 }
 
@@ -76,7 +85,7 @@ func parsePayload(b []byte) (p payload, err error) {
 		if err := p.set(kind, value); err != nil {
 			return payload{}, err
 		}
-		if kind <= elementFeatures && seen[kind] {
+		if kind <= lastElement && seen[kind] {
 			return payload{}, fmt.Errorf("%w: element %d twice", ErrMalformed, kind)
 		}
 		seen[kind] = true
@@ -100,7 +109,9 @@ func (p *payload) set(kind uint8, value []byte) error {
 		}
 	case kind == elementFeatures && size == 8:
 		p.Features = binary.BigEndian.Uint64(value)
-	case kind <= elementFeatures:
+	case kind == elementChallenge && size == challengeSize:
+		p.challenge = [challengeSize]byte(value)
+	case kind <= lastElement:
 		return fmt.Errorf("%w: element %d of %d bytes", ErrMalformed, kind, size)
 	}
 	return nil

@@ -18,6 +18,8 @@ type Responder struct {
 	macKey [32]byte
 	random io.Reader
 	jar    cookieJar
+	// challenges has a secret of its own.
+	challenges challenger
 }
 
 // NewResponder makes the Responder of a private key. All its randomness comes
@@ -28,7 +30,8 @@ func NewResponder(local PrivateKey, random io.Reader) (*Responder, error) {
 		return nil, err
 	}
 	public := publicOf(static)
-	return &Responder{static: static, public: public, macKey: derive(labelMAC, public), random: random, jar: cookieJar{random: random}}, nil
+	return &Responder{static: static, public: public, macKey: derive(labelMAC, public), random: random,
+		jar: cookieJar{rotatingSecret{random: random}}, challenges: challenger{secret: rotatingSecret{random: random}}}, nil
 }
 
 // Recognizes reports whether a message is worth looking at: well formed, and
@@ -84,6 +87,53 @@ func (r *Responder) CookieReply(dst, message []byte, from netip.AddrPort, now ti
 	return sealCookie(dst, idOf(message), r.public, cookie, mac1, r.random)
 }
 
+// Accept decides whether an initiation is fresh, by what the guard of its sender
+// remembers, and takes note of it there if it is. It is if its timestamp leaves no
+// doubt, or if it returns a challenge of this end's. A challenge counts once, and
+// only if none that was made later has come back. The error is ErrReplayedInitiation,
+// which calls for no answer, or ErrChallengeRequired: then send a Challenge that says
+// why. Without an error the doubt is what the challenge has dispelled.
+func (r *Responder) Accept(g *ReplayGuard, p *Pending, now time.Time) (Doubt, error) {
+	timestamp, clock := p.payload.timestamp, timestampOf(now)
+	if timestamp == g.latest {
+		return Doubt{}, ErrReplayedInitiation // the same again, as networks deliver it
+	}
+	made, returned := r.challenges.check(p.payload.challenge, p.remote, now)
+	returned = returned && made > g.returnedAt
+	doubt := g.doubt(timestamp, clock)
+	if doubt.Kind != NoDoubt && !returned {
+		return doubt, ErrChallengeRequired
+	}
+	if returned { // whether it was needed or not, lest it be used again
+		g.returnedAt = made
+	}
+	g.note(timestamp, clock)
+	return doubt, nil
+}
+
+// Challenge appends to dst the answer to an initiation that Accept doubts. It is
+// smaller than the initiation. Nothing is remembered of it.
+func (r *Responder) Challenge(dst, message []byte, p *Pending, doubt Doubt, now time.Time) ([]byte, error) {
+	if t, err := MessageType(message); err != nil || t != Initiation {
+		return dst, ErrMalformed
+	}
+	key, err := challengeKey(r.static, p.remote, p.remote, r.public)
+	if err != nil {
+		return dst, err
+	}
+	value, err := r.challenges.make(p.remote, now)
+	if err != nil {
+		return dst, err
+	}
+	mac1 := message[len(message)-macsSize : len(message)-macSize]
+	out, err := sealChallenge(dst, p.id, key, &Challenge{Doubt: doubt, value: value}, mac1, r.random)
+	if err != nil {
+		return dst, err
+	}
+	out, _ = appendMACs(out, len(dst), p.remote, Cookie{})
+	return out, nil
+}
+
 // Pending is an initiation that was read and not answered yet.
 type Pending struct {
 	id      uint32
@@ -93,10 +143,10 @@ type Pending struct {
 }
 
 // Remote returns the static key of the initiator. The message proves that its
-// sender holds the private key, but not that it is fresh: see Timestamp.
+// sender holds the private key, but not that it is fresh: see Responder.Accept.
 func (p *Pending) Remote() PublicKey { return p.remote }
 
-// Timestamp returns the initiator's time in nanoseconds, for a ReplayGuard.
+// Timestamp returns the initiator's time in nanoseconds of Unix time.
 func (p *Pending) Timestamp() uint64 { return p.payload.timestamp }
 
 // Respond appends the response to dst and returns the keys. It may be called

@@ -81,6 +81,7 @@ func (c *controller) run(ctx context.Context) {
 func (c *controller) begin(now time.Time) {
 	c.agenda.epoch = now
 	for _, p := range c.peers {
+		p.replays.Begin(now)
 		if !p.endpoint.IsZero() || len(p.candidates) > 0 {
 			p.initiations.want(now)
 		}

@@ -96,7 +96,7 @@ func (p *peer) handlePTB(mtu int, spi, seq uint32, now time.Time) {
 }
 
 // discoveryStatus fills in what `fathom status` shows.
-func (p *peer) discoveryStatus() status.PMTUD {
+func (p *peer) discoveryStatus(now time.Time) status.PMTUD {
 	s := status.PMTUD{
 		State:       p.discovery.State().String(),
 		Source:      "discovery",
@@ -113,7 +113,7 @@ func (p *peer) discoveryStatus() status.PMTUD {
 		s.PLPMTU, s.InnerMTU, s.HostMTU, s.EgressMTU = path.plpmtu, path.innerMTU, path.hostMTU, path.egress
 	}
 	for _, e := range p.discovery.History() {
-		s.History = append(s.History, status.PLPMTUChange{At: e.At, From: e.From, To: e.To, Cause: e.Cause.String()})
+		s.History = append(s.History, status.PLPMTUChange{At: onTheWall(e.At, now), From: e.From, To: e.To, Cause: e.Cause.String()})
 	}
 	return s
 }

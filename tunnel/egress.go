@@ -102,6 +102,7 @@ func (c *controller) lookForEgress(p *peer, now time.Time) {
 		return
 	}
 	p.egressStale = false
+	p.refused = refusals{} // there may be a way by now
 	path := p.path
 	if path == nil {
 		p.initiations.hurry(now)

@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"fathom/crypto"
@@ -36,29 +38,66 @@ const saveEvery = time.Second
 // usable after an error too.
 func loadEndpointCache(file string, peers []*peer) (*endpointCache, error) {
 	c := &endpointCache{file: file, byPeer: make(map[string]netip.AddrPort)}
-	info, err := os.Stat(file)
+	data, err := readSmall(file, maxEndpointCache)
 	if errors.Is(err, fs.ErrNotExist) {
 		return c, nil
-	} else if err == nil && info.Size() > maxEndpointCache {
-		err = fmt.Errorf("%s is larger than %d bytes", file, maxEndpointCache)
-	}
-	if err != nil {
+	} else if err != nil {
 		return c, err
 	}
-	data, err := os.ReadFile(file)
+	found, err := parseEndpoints(data)
 	if err != nil {
-		return c, err
-	}
-	var found map[string]netip.AddrPort
-	if err := json.Unmarshal(data, &found); err != nil {
 		return c, fmt.Errorf("read %s: %w", file, err)
 	}
 	for _, p := range peers {
-		if key := p.public.String(); found[key].IsValid() {
-			c.byPeer[key] = found[key]
+		if at, ok := found[p.public.String()]; ok {
+			c.byPeer[p.public.String()] = at
 		}
 	}
 	return c, nil
+}
+
+// readSmall reads a regular file of at most the given size in bytes. Whatever else
+// has the file's name, such as a pipe, is an error and holds nobody up.
+func readSmall(name string, atMost int64) ([]byte, error) {
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no regular file", name)
+	}
+	data, err := io.ReadAll(io.LimitReader(f, atMost+1))
+	if err == nil && int64(len(data)) > atMost {
+		err = fmt.Errorf("%s is larger than %d bytes", name, atMost)
+	}
+	return data, err
+}
+
+// parseEndpoints reads the contents of the file, which may be anything. Entries that
+// can be no peer's endpoint are left out: the others are of use.
+func parseEndpoints(data []byte) (map[string]netip.AddrPort, error) {
+	var texts map[string]json.RawMessage
+	if err := json.Unmarshal(data, &texts); err != nil {
+		return nil, err
+	}
+	found := make(map[string]netip.AddrPort)
+	for key, text := range texts {
+		var at netip.AddrPort
+		if json.Unmarshal(text, &at) != nil {
+			continue
+		}
+		addr := at.Addr().Unmap()
+		if !addr.IsValid() || addr.IsUnspecified() || addr.IsMulticast() || at.Port() == 0 {
+			continue
+		}
+		found[key] = netip.AddrPortFrom(addr, at.Port())
+	}
+	return found, nil
 }
 
 // lookup returns where a peer was, if that is known.

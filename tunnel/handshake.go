@@ -89,6 +89,7 @@ func (c *controller) handleHandshake(message []byte, from netip.AddrPort, local 
 		c.log.Debug("handshake message dropped", "type", kind, "from", from, "error", err)
 	}
 	c.warn(o.peer, o.err, now)
+	c.tell(o.peer, o.notice, now)
 	if o.peer != nil {
 		c.attend(o.peer, now)
 	}
@@ -140,10 +141,12 @@ func (c *controller) established(p *peer, at netip.AddrPort, rtt time.Duration, 
 }
 
 // validate takes note of a round trip to the peer's endpoint: from now on it
-// may be sent more than it has sent.
+// may be sent more than it has sent. How long the round trip took may be unknown: 0.
 func (p *peer) validate(rtt time.Duration) {
 	p.validated = true
-	p.discovery.SeedRTT(rtt)
+	if rtt > 0 {
+		p.discovery.SeedRTT(rtt)
+	}
 }
 
 func spiString(spi uint32) string { return fmt.Sprintf("0x%08x", spi) }

@@ -40,6 +40,8 @@ type outcome struct {
 	keys crypto.Keys
 	// rtt is how long the answer to our initiation took, if pair is of one.
 	rtt time.Duration
+	// notice is what the operator should hear of though all goes well; nil: nothing.
+	notice *warning
 	// err says why a message, or an initiation, came to nothing. It is a *warning
 	// if the operator should hear of it.
 	err error
@@ -51,8 +53,8 @@ var (
 	errCookieWanted = errors.New("under load: asked for a cookie")
 )
 
-// complainEvery is how many attempts pass between warnings.
-const complainEvery = 5
+// complainAfter is how many attempts come to nothing before that is worth a warning.
+const complainAfter = 5
 
 func newHandshaker(private crypto.PrivateKey, public crypto.PublicKey, suites []uint16, newSPI func() uint32, peers []*peer, random io.Reader) (*handshaker, error) {
 	responder, err := crypto.NewResponder(private, random)
@@ -81,7 +83,7 @@ func (h *handshaker) offer() crypto.Offer {
 // initiate makes the initiation that is due. An invalid endpoint means that the
 // peer's is unknown; the attempt then counts like one without an answer.
 func (h *handshaker) initiate(p *peer, to netip.AddrPort, now time.Time) outcome {
-	wait := crypto.RetryAfter(p.initiations.attempts, h.random)
+	wait := h.patience(p)
 	if !to.IsValid() {
 		p.initiations.postpone(now, wait)
 		return outcome{peer: p}
@@ -94,14 +96,25 @@ func (h *handshaker) initiate(p *peer, to netip.AddrPort, now time.Time) outcome
 	h.initiators[initiator.ID()] = p
 	h.forget(p.initiations.sent(initiation{initiator, to, now}, wait))
 	o := outcome{peer: p, datagram: datagram, to: to}
-	if n := p.initiations.attempts; n%complainEvery == 0 {
+	if n := p.initiations.attempts; n >= complainAfter && p.outage.tell(now) {
 		o.err = &warning{
 			what:    "no answer to handshake",
 			hint:    "is the peer up, the UDP port open, and this host's public key in its configuration?",
 			details: []any{"endpoint", to, "attempts", n},
+			rare:    true,
 		}
 	}
 	return o
+}
+
+// patience returns how long the next initiation waits for its answer. A peer
+// without a configured endpoint is called where it was last heard; as long as it is
+// off line, or elsewhere, that leads nowhere, and when it is back it calls.
+func (h *handshaker) patience(p *peer) time.Duration {
+	if p.endpoint.IsZero() {
+		return crypto.RetryRarely(p.initiations.attempts, h.random)
+	}
+	return crypto.RetryAfter(p.initiations.attempts, h.random)
 }
 
 func (h *handshaker) initiation(p *peer, now time.Time) (datagram []byte, i *crypto.Initiator, err error) {
@@ -109,6 +122,8 @@ func (h *handshaker) initiation(p *peer, now time.Time) (datagram []byte, i *cry
 	if err != nil {
 		return nil, nil, err
 	}
+	i.Return(p.challenge, now)
+	p.challenge = crypto.Challenge{}
 	datagram, err = i.Initiation(esp.AppendMarker(nil), h.offer(), p.initiations.cookie, now)
 	return datagram, i, err
 }
@@ -121,7 +136,11 @@ func (h *handshaker) forget(list []initiation) {
 }
 
 // done ends the exchange with a peer: a pair is in use.
-func (h *handshaker) done(p *peer) { h.forget(p.initiations.done()) }
+func (h *handshaker) done(p *peer) {
+	p.challenge = crypto.Challenge{}
+	p.outage.end()
+	h.forget(p.initiations.done())
+}
 
 // handle takes in a message, without the non-ESP marker, that is recognized.
 func (h *handshaker) handle(message []byte, from netip.AddrPort, now time.Time) outcome {
@@ -137,8 +156,14 @@ func (h *handshaker) handle(message []byte, from netip.AddrPort, now time.Time) 
 		return outcome{err: err}
 	}
 	if kind == crypto.CookieReply {
-		p.initiations.cookie, err = i.initiator.ConsumeCookieReply(message)
+		cookie, err := i.initiator.ConsumeCookieReply(message)
+		if err == nil {
+			p.initiations.cookie = cookie
+		}
 		return outcome{peer: p, err: err}
+	}
+	if kind == crypto.FreshnessChallenge {
+		return h.handleChallenge(p, i, message, now)
 	}
 	return h.handleResponse(p, i, message, from, now)
 }
@@ -182,7 +207,10 @@ func (h *handshaker) handleInitiation(message []byte, from netip.AddrPort, now t
 	if p.initiations.prevails(from, h.public.Compare(p.public) > 0, now) {
 		return outcome{peer: p, err: errCollision}
 	}
-	if err := p.replays.Accept(pending.Timestamp()); err != nil {
+	doubt, err := h.responder.Accept(&p.replays, pending, now)
+	if errors.Is(err, crypto.ErrChallengeRequired) {
+		return h.challenge(message, pending, doubt, from, now)
+	} else if err != nil {
 		return outcome{peer: p, err: err}
 	}
 	response, keys, err := pending.Respond(esp.AppendMarker(nil), p.preshared, h.offer())
@@ -198,7 +226,7 @@ func (h *handshaker) handleInitiation(message []byte, from netip.AddrPort, now t
 	}
 	pair.answered = from
 	p.initiations.yield(now.Add(crypto.RetryAfter(0, h.random)))
-	return outcome{peer: p, datagram: response, to: from, pair: pair, keys: keys}
+	return outcome{peer: p, datagram: response, to: from, pair: pair, keys: keys, notice: p.clocks.theirs.notice(doubt, now)}
 }
 
 func (h *handshaker) handleResponse(p *peer, i initiation, message []byte, from netip.AddrPort, now time.Time) outcome {

@@ -83,7 +83,7 @@ func TestHandshakes(t *testing.T) {
 			b.peer.initiations.want(start)
 			b.initiate(b.peer, a.at, start)
 		}, true, true, nil},
-		{"a replay", func(a, b *party) { _ = b.peer.replays.Accept(uint64(start.Add(time.Second).UnixNano())) }, false, false, is(crypto.ErrReplayedInitiation)},
+		{"a timestamp of the past", func(a, b *party) { b.peer.replays.Begin(start.Add(1)) }, false, false, is(errChallengeWanted)},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -156,6 +156,26 @@ func TestCollidingHandshakesMakeOnePair(t *testing.T) {
 	}
 }
 
+// TestABadCookieReplyLeavesTheGoodCookie: it may be forged.
+func TestABadCookieReplyLeavesTheGoodCookie(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	a, b := parties(t)
+	b.load = handshakeLoad{now.Add(time.Hour), maxInitiations}
+	a.peer.initiations.want(now)
+	reply := b.receive(a.initiate(a.peer, b.at, now).datagram, a, now).datagram
+	if o := a.receive(reply, b, now); o.err != nil {
+		t.Fatal(o.err)
+	}
+	reply[len(reply)-1]++
+	if o := a.receive(reply, b, now); !errors.Is(o.err, crypto.ErrAuth) {
+		t.Fatalf("a forged one: %v", o.err)
+	}
+	now = now.Add(time.Second)
+	if o := b.receive(a.initiate(a.peer, b.at, now).datagram, a, now); o.pair == nil {
+		t.Errorf("with the cookie: %+v", o)
+	}
+}
+
 // TestACookieOpensTheDoor of a handshaker under load.
 func TestACookieOpensTheDoor(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0)
@@ -175,27 +195,59 @@ func TestACookieOpensTheDoor(t *testing.T) {
 	}
 }
 
-// TestNoAnswerIsWorthAWarning now and then.
+// TestNoAnswerIsWorthAWarning once, and a reminder now and then. A peer that has an
+// endpoint is called every few seconds, one that calls itself ever more rarely.
 func TestNoAnswerIsWorthAWarning(t *testing.T) {
-	now := time.Unix(1_700_000_000, 0)
-	a, b := parties(t)
-	a.peer.initiations.want(now)
-	for n := 1; n <= 4*complainEvery; n++ {
-		now = a.peer.initiations.next
-		o := a.initiate(a.peer, b.at, now)
-		if (o.err != nil) != (n%complainEvery == 0) || o.datagram == nil {
-			t.Errorf("attempt %d: %+v", n, o)
-		}
-		if wait := a.peer.initiations.next.Sub(now); wait < 500*time.Millisecond || wait > 7*time.Second {
-			t.Errorf("attempt %d: the next after %v", n, wait)
-		}
-	}
-	if len(a.initiators) != maxOutstanding {
-		t.Errorf("%d initiations may still be answered", len(a.initiators))
-	}
-	a.initiate(a.peer, netip.AddrPort{}, now)
-	if a.peer.initiations.attempts != 4*complainEvery+1 || !a.peer.initiations.next.After(now) {
-		t.Error("an attempt without an endpoint does not count")
+	for _, test := range []struct {
+		name     string
+		endpoint conf.Endpoint
+		longest  time.Duration
+	}{
+		{"a peer with an endpoint", conf.Endpoint{Host: "192.0.2.2", Port: 4500}, 7 * time.Second},
+		{"a roaming peer", conf.Endpoint{}, 75 * time.Second},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			start := time.Unix(1_700_000_000, 0)
+			a, b := parties(t)
+			a.peer.endpoint = test.endpoint
+			a.peer.initiations.want(start)
+			now, warnings, longest := start, 0, time.Duration(0)
+			for n := 1; now.Sub(start) < 10*time.Hour; n++ {
+				now = a.peer.initiations.next
+				o := a.initiate(a.peer, b.at, now)
+				if o.datagram == nil {
+					t.Fatalf("attempt %d: %+v", n, o)
+				}
+				if o.err != nil {
+					warnings++
+				}
+				if warnings != 0 != (n >= complainAfter) {
+					t.Errorf("attempt %d: %d warnings", n, warnings)
+				}
+				wait := a.peer.initiations.next.Sub(now)
+				if longest = max(longest, wait); wait < 500*time.Millisecond || wait > test.longest {
+					t.Errorf("attempt %d: the next after %v", n, wait)
+				}
+			}
+			if warnings != 10 {
+				t.Errorf("%d warnings in ten hours", warnings)
+			}
+			if longest < test.longest*3/4 {
+				t.Errorf("the longest wait is %v", longest)
+			}
+			if len(a.initiators) != maxOutstanding {
+				t.Errorf("%d initiations may still be answered", len(a.initiators))
+			}
+			attempts := a.peer.initiations.attempts
+			a.initiate(a.peer, netip.AddrPort{}, now)
+			if a.peer.initiations.attempts != attempts+1 || !a.peer.initiations.next.After(now) {
+				t.Error("an attempt without an endpoint does not count")
+			}
+			answer := b.receive(a.initiate(a.peer, b.at, now).datagram, a, now)
+			if o := a.receive(answer.datagram, b, now); o.pair == nil || a.peer.outage != (outage{}) {
+				t.Errorf("the outage has ended: %+v", o)
+			}
+		})
 	}
 }
 

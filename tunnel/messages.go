@@ -25,9 +25,8 @@ func (c *controller) handleControl(sa *inboundSA, payload []byte, fragmented boo
 		case control.Echo:
 			_ = c.messenger.control(p, control.AppendToken(nil, control.EchoReply, e.Token()), 0)
 		case control.EchoReply:
-			if e.Token() == p.echo.token && p.echo.token != 0 {
-				p.echo.token = 0
-				p.validate(now.Sub(p.echo.sent))
+			if rtt, ok := p.echo.reply(e.Token(), now); ok {
+				p.validate(rtt)
 			}
 		case control.Probe:
 			_ = c.messenger.control(p, control.AppendProbeAck(nil, e.Token(), fragmented), 0)
@@ -67,7 +66,11 @@ func (c *controller) handleFirstUse(sa *inboundSA, now time.Time) {
 	if p.sas.used(pair, now) {
 		p.liveness.reset(now)
 		c.handshaker.done(p)
-		c.established(p, pair.answered, now.Sub(pair.established), now)
+		rtt, certain := pair.firstUse(now)
+		c.established(p, pair.answered, rtt, now)
+		if !certain {
+			c.messenger.echo(p, now)
+		}
 	}
 }
 

@@ -54,7 +54,7 @@ func (m messenger) to(p *peer) func(message []byte, size int) error {
 func (m messenger) echo(p *peer, now time.Time) {
 	var b [8]byte
 	rand.Read(b[:])
-	p.echo = pendingEcho{binary.BigEndian.Uint64(b[:]), now}
+	p.echo.ask(binary.BigEndian.Uint64(b[:])|1, now) // 0 is no token
 	_ = m.control(p, control.AppendToken(nil, control.Echo, p.echo.token), 0)
 }
 

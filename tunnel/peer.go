@@ -51,7 +51,7 @@ type peer struct {
 	sas            saSet
 	path           *path // where the peer is, nil while that is not known
 	noWay          error // why the host cannot send there, nil: it can
-	refused        refusal
+	refused        refusals
 	egressStale    bool // the host has changed since it was asked for the way there
 	discovery      prober
 	probeRun       *probeRun // nil: none is under way
@@ -64,6 +64,9 @@ type peer struct {
 	keepalive      keepalive
 	pulse          pulse
 	replays        crypto.ReplayGuard
+	challenge      crypto.Challenge // of the peer's, to come back with the next initiation
+	clocks         clocks
+	outage         outage
 	candidates     []netip.AddrPort // where to call it: see known
 	remembered     netip.AddrPort   // where it was when the tunnel ended; invalid: not known
 	echo           pendingEcho
@@ -86,12 +89,6 @@ func (t *traffic) add(packets, bytes int) {
 	t.bytes.Add(uint64(bytes))
 }
 
-// pendingEcho is the echo that waits for its reply.
-type pendingEcho struct {
-	token uint64
-	sent  time.Time
-}
-
 func newPeer(c conf.Peer) *peer {
 	p := &peer{
 		name:      c.Name,
@@ -106,12 +103,13 @@ func newPeer(c conf.Peer) *peer {
 	p.waiting.drops = &p.drops
 	p.appointment.peer = p
 	p.quotedPTBs.interval, p.strangePTBs.interval, p.warnings.interval = quotedPTBEvery, strangePTBEvery, warnEvery
+	p.clocks.init()
 	p.discovery = prober{Discovery: pmtud.New(discoveryConfig(c)), mask: probeRunToken}
 	return p
 }
 
 // status fills in what `fathom status` shows. Called by the control goroutine.
-func (p *peer) status() status.Peer {
+func (p *peer) status(now time.Time) status.Peer {
 	s := status.Peer{
 		Name:       p.name,
 		PublicKey:  p.public.String(),
@@ -131,7 +129,7 @@ func (p *peer) status() status.Peer {
 	if p.noWay != nil {
 		s.Problem = p.noWay.Error()
 	}
-	s.PMTUD = p.discoveryStatus()
+	s.PMTUD = p.discoveryStatus(now)
 	if pair := p.sas.current; pair != nil {
 		s.Cipher = pair.outbound.Suite().String()
 		s.SendSPI, s.ReceiveSPI = pair.outbound.SPI(), pair.inbound.spi
@@ -141,7 +139,7 @@ func (p *peer) status() status.Peer {
 		s.RTTMillis = &ms
 	}
 	if !p.last.IsZero() {
-		last := p.last
+		last := onTheWall(p.last, now)
 		s.LastHandshake = &last
 	}
 	return s

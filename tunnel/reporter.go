@@ -29,7 +29,6 @@ func (r *reporter) Status(ctx context.Context) (*status.Status, error) {
 		Listen:    addrStrings(r.conn.Addrs()),
 		Addresses: r.tunnel.config.Addresses,
 		MTU:       mtu,
-		Started:   r.started,
 		FwMark:    r.controller.host.network.Mark(),
 		Table:     r.controller.host.network.DefaultTable(),
 		Offload:   r.offload(),
@@ -37,10 +36,11 @@ func (r *reporter) Status(ctx context.Context) (*status.Status, error) {
 		Peers:     make([]status.Peer, 0, len(r.tunnel.peers)),
 	}
 	err := r.controller.events.ask(ctx, func(c *controller, now time.Time) {
+		s.Started = onTheWall(r.started, now)
 		s.Host = c.upkeep.status(now)
 		s.Absent = c.listening.absent
 		for _, p := range r.tunnel.peers {
-			s.Peers = append(s.Peers, p.status())
+			s.Peers = append(s.Peers, p.status(now))
 		}
 	})
 	if err != nil {

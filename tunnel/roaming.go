@@ -5,30 +5,20 @@ import (
 	"time"
 )
 
-// refusedFor is how long a place to which there was no way is not looked up again.
-const refusedFor = time.Second
-
-// refusal is where a peer has moved though there was no way.
-type refusal struct {
-	place netip.AddrPort
-	until time.Time
-}
-
 // move takes the peer to a new place. Only an authentic packet from there, or
 // our own configuration, leads here.
 func (c *controller) move(p *peer, to netip.AddrPort, local netip.Addr, now time.Time) {
 	old := p.path
-	if old != nil && old.Matches(to, local) || p.refused.place == to && now.Before(p.refused.until) {
+	if old != nil && old.Matches(to, local) || p.refused.has(to, now) {
 		return
 	}
 	mtu, err := c.egressMTU(to, local)
 	if err != nil {
+		p.refused.add(to, now) // every packet from there leads here
 		if old == nil {
 			c.noteWay(p, to, err)
 			return
 		}
-		// Every packet from there leads here.
-		p.refused = refusal{to, now.Add(refusedFor)}
 		c.warn(p, &warning{what: "no way to where the peer has moved", cause: err, details: []any{"endpoint", to}}, now)
 		return
 	}

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"fathom/esp"
 )
 
 // tap passes datagrams on between two ends and keeps copies of those to one
@@ -109,6 +111,9 @@ func TestStrangersGetNoAnswer(t *testing.T) {
 	for _, datagram := range tap.datagrams() {
 		// Everything that the true peer has sent, with one bit changed.
 		for _, at := range []int{0, 4, 8, len(datagram) / 2, len(datagram) - 1} {
+			if at == len(datagram)-1 && esp.Classify(datagram) == esp.KindHandshake {
+				at -= 16 // into mac1: mac2 counts under load only, and a recording is answered by a challenge
+			}
 			changed := bytes.Clone(datagram)
 			changed[min(at, len(changed)-1)] ^= 1
 			stranger.Write(changed)

@@ -12,6 +12,7 @@ type warning struct {
 	hint    string // what the operator can do
 	cause   error  // nil: what says it all
 	details []any  // for the log, in pairs of key and value
+	rare    bool   // whoever has made it makes few: no limit is needed
 }
 
 func (w *warning) Error() string {
@@ -31,7 +32,14 @@ const warnEvery = 30 * time.Second
 // of a stranger's. It does so rarely: the network decides how many there are.
 func (c *controller) warn(p *peer, err error, now time.Time) {
 	var w *warning
-	if !errors.As(err, &w) {
+	if errors.As(err, &w) {
+		c.tell(p, w, now)
+	}
+}
+
+// tell logs a warning; nil: none.
+func (c *controller) tell(p *peer, w *warning, now time.Time) {
+	if w == nil {
 		return
 	}
 	details, limit := w.details, &c.strangers
@@ -44,7 +52,7 @@ func (c *controller) warn(p *peer, err error, now time.Time) {
 	if w.hint != "" {
 		details = append(details, "hint", w.hint)
 	}
-	if limit.allow(now) {
+	if w.rare || limit.allow(now) {
 		c.log.Warn(w.what, details...)
 	} else {
 		c.log.Debug(w.what, details...)

@@ -20,6 +20,7 @@ import (
 
 	"fathom/crypto"
 	"fathom/esp"
+	"fathom/test/clock"
 	"fathom/test/gateway"
 	"fathom/test/netlab"
 )
@@ -51,6 +52,7 @@ type Crowd struct {
 
 	mu      sync.Mutex // guards the state of the peers, and
 	scratch esp.Scratch
+	ahead   time.Duration // the peers' wall clock is wrong by that
 }
 
 // New makes peers with keys and gives the host their outer addresses.
@@ -88,6 +90,26 @@ func nth(network netip.Prefix, n int) netip.Addr {
 	return netip.AddrFrom4(b)
 }
 
+// Endpoints returns where the peers are, in the order of Peers.
+func (c *Crowd) Endpoints() []string {
+	list := make([]string, len(c.peers))
+	for n, p := range c.peers {
+		list[n] = netip.AddrPortFrom(p.at, gateway.Port).String()
+	}
+	return list
+}
+
+// SetClock sets the wall clock of the peers ahead of the true time, in whole
+// seconds; less than 0 is behind.
+func (c *Crowd) SetClock(ahead time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ahead = ahead
+}
+
+// now returns the time as the peers see it. The lock must be held.
+func (c *Crowd) now() time.Time { return clock.Set(time.Now(), c.ahead) }
+
 // Peers are the [[peer]] tables of the hub's configuration.
 func (c *Crowd) Peers() []gateway.Peer {
 	list := make([]gateway.Peer, len(c.peers))
@@ -99,6 +121,16 @@ func (c *Crowd) Peers() []gateway.Peer {
 
 // Join lets the peers call the hub that has the given key, at its outer address.
 func (c *Crowd) Join(public crypto.PublicKey, hub netip.AddrPort) error {
+	c.mu.Lock()
+	for _, p := range c.peers {
+		p.calls.want(c.now())
+	}
+	c.mu.Unlock()
+	return c.Answer(public, hub)
+}
+
+// Answer is Join for peers that wait until the hub calls.
+func (c *Crowd) Answer(public crypto.PublicKey, hub netip.AddrPort) error {
 	err := c.host.Do(func() (err error) {
 		c.conn, err = listen()
 		return err
@@ -107,10 +139,6 @@ func (c *Crowd) Join(public crypto.PublicKey, hub netip.AddrPort) error {
 		return fmt.Errorf("socket of the peers: %w", err)
 	}
 	c.public, c.hub, c.closed = public, hub, make(chan struct{})
-	now := time.Now()
-	for _, p := range c.peers {
-		p.calls.want(now)
-	}
 	c.loops.Go(c.receive)
 	c.loops.Go(c.attend)
 	return nil
@@ -146,13 +174,18 @@ func enlarge(fd, force, ask int) {
 	}
 }
 
-// Close ends the peers without a word to the hub.
+// Close ends the peers without a word to the hub. They may join again; of what was
+// before they only know which of the hub's initiations they have accepted.
 func (c *Crowd) Close() {
 	if c.conn != nil {
 		close(c.closed)
 		c.conn.Close()
 		c.loops.Wait()
 		c.conn = nil
+		for _, p := range c.peers {
+			p.forget()
+		}
+		c.up.Store(0)
 	}
 }
 
@@ -190,7 +223,7 @@ func (c *Crowd) receive() {
 		}
 		if p := c.byAt[arrivedAt(oob[:oobn])]; p != nil && err == nil {
 			c.mu.Lock()
-			p.datagram(datagram[:n], time.Now())
+			p.datagram(datagram[:n], c.now())
 			c.mu.Unlock()
 		}
 	}
@@ -206,7 +239,7 @@ func (c *Crowd) attend() {
 		}
 		for _, p := range c.peers {
 			c.mu.Lock()
-			p.attendDue(time.Now())
+			p.attendDue(c.now())
 			c.mu.Unlock()
 		}
 	}

@@ -10,7 +10,7 @@
 //
 // Each peer has a key and an outer address of its own; all share one socket. A
 // peer calls the hub until it is up, takes part in the
-// handshakes that the hub begins, cookies included, answers echoes, probes and
+// handshakes that the hub begins, cookies and challenges included, answers echoes, probes and
 // report requests, and measures its own direction of the path with a real
 // pmtud.Discovery. It leaves rekeys to the hub and carries no inner packets.
 //

@@ -4,6 +4,7 @@ package crowd
 
 import (
 	"crypto/rand"
+	"errors"
 	"slices"
 	"time"
 
@@ -27,6 +28,7 @@ type calls struct {
 	sent        time.Time
 	outstanding []*crypto.Initiator
 	cookie      crypto.Cookie
+	challenge   crypto.Challenge // the hub's, to be returned
 }
 
 // want begins to call the hub at the given time.
@@ -36,7 +38,7 @@ func (c *calls) want(at time.Time) { c.wanted, c.next, c.attempts = true, at, 0 
 func (c *calls) due(now time.Time) bool { return c.wanted && !now.Before(c.next) }
 
 // done ends the calls: a pair is in use.
-func (c *calls) done() { c.wanted, c.outstanding = false, nil }
+func (c *calls) done() { c.wanted, c.outstanding, c.challenge = false, nil, crypto.Challenge{} }
 
 // find returns the outstanding initiation that a message answers.
 func (c *calls) find(message []byte) *crypto.Initiator {
@@ -63,6 +65,8 @@ func (p *peer) call(now time.Time) {
 	if err != nil {
 		return
 	}
+	i.Return(c.challenge, now)
+	c.challenge = crypto.Challenge{}
 	message, err := i.Initiation(esp.AppendMarker(nil), offer(), c.cookie, now)
 	if err != nil {
 		return
@@ -94,6 +98,17 @@ func (p *peer) handshake(message []byte, now time.Time) {
 		}
 		return
 	}
+	if kind == crypto.FreshnessChallenge {
+		challenge, err := i.ConsumeChallenge(message)
+		if err != nil {
+			return
+		}
+		p.calls.challenge = challenge
+		if !i.Returns() {
+			p.call(now) // one that has returned a challenge in vain waits for its turn
+		}
+		return
+	}
 	if keys, err := i.Finish(message); err == nil {
 		if s := p.add(keys); s != nil {
 			p.become(s, now)
@@ -109,6 +124,15 @@ func (p *peer) answer(message []byte, now time.Time) {
 	}
 	pending, err := p.responder.Open(message, p.crowd.hub, false, now)
 	if err != nil || pending.Remote() != p.crowd.public {
+		return
+	}
+	doubt, err := p.responder.Accept(&p.replays, pending, now)
+	if errors.Is(err, crypto.ErrChallengeRequired) {
+		if challenge, err := p.responder.Challenge(esp.AppendMarker(nil), message, pending, doubt, now); err == nil {
+			p.send(challenge)
+		}
+		return
+	} else if err != nil {
 		return
 	}
 	response, keys, err := pending.Respond(esp.AppendMarker(nil), crypto.PresharedKey{}, offer())

@@ -38,6 +38,7 @@ type peer struct {
 	public    crypto.PublicKey
 	responder *crypto.Responder
 	calls     calls
+	replays   crypto.ReplayGuard // of the hub's initiations
 
 	pairs   []*pair // the youngest last
 	current *pair   // to send on; nil: none
@@ -239,6 +240,13 @@ func (p *peer) elements(s *pair, elements []control.Element, now time.Time) {
 			return
 		}
 	}
+}
+
+// forget makes the peer one that has just started. The clock may be set, so that
+// nothing of the discovery remains either.
+func (p *peer) forget() {
+	p.calls, p.pairs, p.current, p.echo, p.due = calls{}, nil, nil, 0, time.Time{}
+	p.discovery = pmtud.New(pmtud.Config{})
 }
 
 // close takes note that the hub has ended.

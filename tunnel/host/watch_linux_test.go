@@ -4,7 +4,9 @@ import (
 	"errors"
 	"net/netip"
 	"os"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -155,6 +157,61 @@ func TestAWatchOutlivesAnOverflow(t *testing.T) {
 		for n := range 2 * many {
 			change(n)
 			expect(t, changes, "a change after the overflow")
+		}
+		w.Close()
+		if after := openSockets(t); after != before {
+			t.Errorf("%d sockets, before %d", after, before)
+		}
+		return nil
+	})
+}
+
+// TestBurstsLeaveNothingBehind: after each burst that the kernel has dropped changes
+// of, there are as many sockets and goroutines as before.
+func TestBurstsLeaveNothingBehind(t *testing.T) {
+	const bursts, many = 4, 50
+	inHost(t, func() error {
+		lo := loopback(t)
+		before, goroutines := openSockets(t), runtime.NumGoroutine()
+		socket, err := subscribe()
+		if err == nil {
+			err = socket.SetReceiveBufferSize(1, false)
+		}
+		if err != nil {
+			return err
+		}
+		var held sync.Mutex // keeps the reader from reading on
+		overflown := make(chan struct{}, 1)
+		w := watch(socket, func(e *event) verdict {
+			held.Lock()
+			defer held.Unlock()
+			if e.of == ofAnything {
+				select {
+				case overflown <- struct{}{}:
+				default:
+				}
+			}
+			return verdict{}
+		}, new(throttle), NewChanges())
+		for n := range bursts {
+			held.Lock()
+			for i := range many {
+				if err := netlink.LinkSetMTU(lo, 9000+i%2); err != nil {
+					t.Fatal(err)
+				}
+			}
+			held.Unlock()
+			select {
+			case <-overflown:
+			case <-time.After(20 * time.Second):
+				t.Fatalf("burst %d: the kernel has dropped nothing", n)
+			}
+			if now := openSockets(t); now != before+1 {
+				t.Errorf("burst %d: %d sockets, before the watch %d", n, now, before)
+			}
+			if now := runtime.NumGoroutine(); now > goroutines+1 {
+				t.Errorf("burst %d: %d goroutines, before the watch %d", n, now, goroutines)
+			}
 		}
 		w.Close()
 		if after := openSockets(t); after != before {
