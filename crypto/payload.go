@@ -15,16 +15,22 @@ type Offer struct {
 	// Features is a set of bits for abilities that both ends must have.
 	// Unknown bits are ignored.
 	Features uint64
+	// Generation orders the SA pairs of two hosts. In an initiation it is the least
+	// that the pair is to have, in the response what it has; 0 is none, as in the
+	// messages of older versions.
+	Generation uint64
 }
 
 // Element types of the payload. The numbers are part of the wire format; a
 // value's length is fixed unless it is a list.
 const (
-	elementEnd       = 0 // padding follows
-	elementSPI       = 1 // 4 bytes
-	elementTimestamp = 2 // 8 bytes: Unix time in nanoseconds
-	elementSuites    = 3 // 2 bytes each
-	elementFeatures  = 4 // 8 bytes
+	elementEnd        = 0 // padding follows
+	elementSPI        = 1 // 4 bytes
+	elementTimestamp  = 2 // 8 bytes: Unix time in nanoseconds
+	elementSuites     = 3 // 2 bytes each
+	elementFeatures   = 4 // 8 bytes
+	elementGeneration = 5 // 8 bytes
+	lastElement       = elementGeneration
 )
 
 const maxSuites = 16
@@ -55,6 +61,10 @@ func (p *payload) append(dst []byte) []byte {
 	}
 	element(elementFeatures, 8)
 	dst = binary.BigEndian.AppendUint64(dst, p.Features)
+	if p.Generation != 0 {
+		element(elementGeneration, 8)
+		dst = binary.BigEndian.AppendUint64(dst, p.Generation)
+	}
 	return append(dst, make([]byte, end-len(dst))...)
 }
 
@@ -76,7 +86,7 @@ func parsePayload(b []byte) (p payload, err error) {
 		if err := p.set(kind, value); err != nil {
 			return payload{}, err
 		}
-		if kind <= elementFeatures && seen[kind] {
+		if kind <= lastElement && seen[kind] {
 			return payload{}, fmt.Errorf("%w: element %d twice", ErrMalformed, kind)
 		}
 		seen[kind] = true
@@ -100,7 +110,9 @@ func (p *payload) set(kind uint8, value []byte) error {
 		}
 	case kind == elementFeatures && size == 8:
 		p.Features = binary.BigEndian.Uint64(value)
-	case kind <= elementFeatures:
+	case kind == elementGeneration && size == 8:
+		p.Generation = binary.BigEndian.Uint64(value)
+	case kind <= lastElement:
 		return fmt.Errorf("%w: element %d of %d bytes", ErrMalformed, kind, size)
 	}
 	return nil

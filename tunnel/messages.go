@@ -14,6 +14,7 @@ func (c *controller) handleControl(sa *inboundSA, payload []byte, fragmented boo
 	if pair == nil {
 		return // the SA ended while the message was on its way here
 	}
+	c.proved(pair, now)                                    // the event of its first use may have been lost
 	defer func() { p.liveness.hears(now, p.numbered()) }() // our answers included
 	elements, err := control.Parse(nil, payload)
 	if err != nil {
@@ -38,12 +39,14 @@ func (c *controller) handleControl(sa *inboundSA, payload []byte, fragmented boo
 		case control.Report:
 			p.handleReport(e, now)
 		case control.Close:
-			if pair != p.sas.current {
-				return // about a pair that has been replaced since
+			gone, switched := p.sas.closed(pair, now)
+			c.spis.remove(gone)
+			if switched {
+				c.follow(p, "closed by peer", now)
 			}
-			c.spis.remove(p.sas.clear())
-			c.lost(p, "closed by peer", now)
-			p.initiations.next = now.Add(confirmEvery) // it may be restarting
+			if !p.up {
+				p.initiations.next = now.Add(closedFor)
+			}
 			return
 		}
 	}
@@ -51,15 +54,28 @@ func (c *controller) handleControl(sa *inboundSA, payload []byte, fragmented boo
 
 // handleFirstUse follows the peer to an SA pair that it has begun to use.
 func (c *controller) handleFirstUse(sa *inboundSA, now time.Time) {
-	p := sa.peer
-	pair := p.sas.find(sa)
-	if pair == nil {
+	if pair := sa.peer.sas.find(sa); pair != nil {
+		c.proved(pair, now)
+	}
+}
+
+// closedFor is how long a peer that has ended is left alone: it may be restarting.
+const closedFor = time.Second
+
+// proved takes note that the peer has sent on a pair, and sends on it, too, unless
+// there is a higher one.
+func (c *controller) proved(pair *saPair, now time.Time) {
+	if pair.proven {
 		return
 	}
-	if p.sas.used(pair, now) {
+	p := pair.inbound.peer
+	if p.sas.prove(pair, now) {
 		p.liveness.reset(now)
 		c.handshaker.done(p)
-		c.established(p, pair.answered, now.Sub(pair.established), now)
+		c.established(p, now)
+	}
+	if !pair.initiator {
+		p.reached(pair.answered, now.Sub(pair.established))
 	}
 }
 

@@ -112,7 +112,7 @@ func TestAMoveIsProvedThoughAnEchoIsLost(t *testing.T) {
 			left.do(func(time.Time) { validated = p.validated })
 			return validated
 		})
-		if most := confirmEvery + tick + 2*left.wire.trip + time.Millisecond; took > most {
+		if most := validateEvery + tick + 2*left.wire.trip + time.Millisecond; took > most {
 			t.Errorf("proved after %v, want %v", took, most)
 		}
 	})
