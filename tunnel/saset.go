@@ -12,8 +12,9 @@ const (
 	retireGrace = 10 * time.Second
 	// maxUnproven bounds the answered handshakes that wait for their first
 	// packet. More than one is normal where the round trip takes longer than
-	// the initiator's patience.
-	maxUnproven = maxOutstanding
+	// the initiator's patience. The initiator may use any answer to its last
+	// initiations, and may already have begun the next exchange.
+	maxUnproven = 2 * maxOutstanding
 	// maxSpare bounds the other pairs that are not sent on.
 	maxSpare = 32
 )
