@@ -3,7 +3,7 @@
 // preshared key. Two messages yield the ESP keys of one SA in each direction.
 //
 //	initiator                                             responder
-//	    │ ── initiation: e, es, s, ss {SPI, time, suites} ──▶ │
+//	    │ ── initiation: e, es, s, ss {SPI, time, suites…} ─▶ │
 //	    │ ◀── response: e, ee, se, psk {SPI, suite} ───────── │
 //	    │ ══ ESP ═══════════════════════════════════════════▶ │  confirms
 //

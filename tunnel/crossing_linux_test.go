@@ -463,14 +463,20 @@ func (w *crossing) agreed() bool {
 // crossingMargin is what the echo waits longer than the round trip.
 const crossingMargin = 25 * time.Millisecond
 
-// judge checks what must hold at any moment after two quiet round trips.
+// judge checks what must hold at any moment after two quiet round trips, the longest
+// that was measured if that was in bad times.
 func (w *crossing) judge() {
 	a, b := w.ends[0].peer.sas.current, w.ends[1].peer.sas.current
 	if a == nil || b == nil {
 		return // one has restarted and waits to be called: judged at the end
 	}
-	quiet := w.quietFor()
-	if quiet <= 4*w.config.trip+crossingMargin {
+	quiet, rtt := w.quietFor(), 2*w.config.trip
+	for _, e := range w.ends {
+		if p := e.peer.sas.unconfirmed(); p != nil {
+			rtt = max(rtt, p.rtt) // as far as the end knows
+		}
+	}
+	if quiet <= 2*rtt+crossingMargin {
 		return
 	}
 	for _, e := range w.ends {
@@ -478,7 +484,7 @@ func (w *crossing) judge() {
 			w.fail("after %v of quiet end %d sends on an SA that the other has not", quiet, e.index)
 		}
 	}
-	if quiet > 4*w.config.trip+crossingMargin+time.Second && !w.agreed() {
+	if quiet > 2*rtt+crossingMargin+confirmEvery && !w.agreed() {
 		w.fail("after %v of quiet the ends send on different pairs", quiet)
 	}
 }

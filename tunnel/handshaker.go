@@ -84,13 +84,14 @@ func (h *handshaker) initiate(p *peer, to netip.AddrPort, now time.Time) outcome
 		p.initiations.postpone(now, wait)
 		return outcome{peer: p}
 	}
-	datagram, initiator, err := h.initiation(p, now)
+	generation := p.sas.next(0)
+	datagram, initiator, err := h.initiation(p, generation, now)
 	if err != nil {
 		p.initiations.postpone(now, wait)
 		return outcome{peer: p, err: &warning{what: "cannot make a handshake", cause: err}}
 	}
 	h.initiators[initiator.ID()] = p
-	h.forget(p.initiations.sent(initiation{initiator, to, now}, wait))
+	h.forget(p.initiations.sent(initiation{initiator, to, now, generation}, wait))
 	o := outcome{peer: p, datagram: datagram, to: to}
 	if n := p.initiations.attempts; n%complainEvery == 0 {
 		o.err = &warning{
@@ -102,12 +103,12 @@ func (h *handshaker) initiate(p *peer, to netip.AddrPort, now time.Time) outcome
 	return o
 }
 
-func (h *handshaker) initiation(p *peer, now time.Time) (datagram []byte, i *crypto.Initiator, err error) {
+func (h *handshaker) initiation(p *peer, generation uint64, now time.Time) (datagram []byte, i *crypto.Initiator, err error) {
 	i, err = crypto.NewInitiator(h.private, p.public, p.preshared, h.random)
 	if err != nil {
 		return nil, nil, err
 	}
-	datagram, err = i.Initiation(esp.AppendMarker(nil), h.offer(p.sas.next(0)), p.initiations.cookie, now)
+	datagram, err = i.Initiation(esp.AppendMarker(nil), h.offer(generation), p.initiations.cookie, now)
 	return datagram, i, err
 }
 
@@ -180,7 +181,7 @@ func (h *handshaker) handleInitiation(message []byte, from netip.AddrPort, now t
 	if err := p.replays.Accept(pending.Timestamp()); err != nil {
 		return outcome{peer: p, err: err}
 	}
-	offer := h.offer(p.sas.next(pending.Generation()))
+	offer := h.offer(p.sas.next(max(pending.Generation(), p.initiations.above())))
 	response, keys, err := pending.Respond(esp.AppendMarker(nil), p.preshared, offer)
 	if errors.Is(err, crypto.ErrNoCommonSuite) {
 		err = &warning{what: "no cipher in common", cause: err, hint: "compare tunnel.ciphers of both ends"}

@@ -166,6 +166,64 @@ func TestHandshakesThatCrossAgreeOnTheHigher(t *testing.T) {
 	}
 }
 
+// TestAPeerOfAnOlderVersionSaysNoGeneration: its pairs replace one another by their
+// age.
+func TestAPeerOfAnOlderVersionSaysNoGeneration(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	a, b := parties(t)
+	offer := crypto.Offer{SPI: 0x1234, Suites: a.suites}
+	for n := range uint64(3) {
+		now = now.Add(time.Second)
+		old, err := crypto.NewInitiator(b.private, a.public, crypto.PresharedKey{}, rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		call, err := old.Initiation(esp.AppendMarker(nil), offer, crypto.Cookie{}, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answered := a.receive(call, b, now)
+		if answered.pair == nil || answered.pair.rank.generation != 2*n+1 {
+			t.Fatalf("the answer: %+v", answered)
+		}
+		a.peer.sas.add(answered.pair, now)
+
+		a.peer.initiations.want(now)
+		pending, err := b.responder.Open(a.initiate(a.peer, b.at, now).datagram[esp.MarkerSize:], a.at, false, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		offer.Suites = a.suites
+		response, _, err := pending.Respond(esp.AppendMarker(nil), crypto.PresharedKey{}, offer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked := a.receive(response, b, now)
+		if asked.pair == nil || asked.pair.rank.generation != 2*n+2 {
+			t.Fatalf("the end: %+v", asked)
+		}
+		if a.peer.sas.add(asked.pair, now); a.peer.sas.current != asked.pair {
+			t.Error("it is not sent on")
+		}
+	}
+}
+
+// TestWhatIsAnsweredIsAboveWhatIsAsked: if the peer has restarted, it may have
+// answered an initiation before, and the answer may be late.
+func TestWhatIsAnsweredIsAboveWhatIsAsked(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	a, before := parties(t)
+	a.peer.initiations.want(now)
+	late := before.receive(a.initiate(a.peer, before.at, now).datagram, a, now)
+	after := &party{before.handshaker, before.peer, before.at}
+	after.peer.sas.clear()
+	after.peer.initiations.want(now)
+	answered := a.receive(after.initiate(after.peer, a.at, now).datagram, after, now)
+	if answered.pair == nil || late.pair == nil || !late.pair.rank.below(answered.pair.rank) {
+		t.Errorf("%+v is not below %+v", late.pair, answered.pair)
+	}
+}
+
 // TestACookieOpensTheDoor of a handshaker under load.
 func TestACookieOpensTheDoor(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0)

@@ -30,6 +30,8 @@ type initiation struct {
 	initiator *crypto.Initiator
 	to        netip.AddrPort
 	sent      time.Time
+	// generation is the least that the pair would have.
+	generation uint64
 }
 
 // want begins an exchange at the given time unless one is under way.
@@ -108,6 +110,16 @@ func (s *initiations) find(id uint32) (initiation, bool) {
 		}
 	}
 	return initiation{}, false
+}
+
+// above returns a generation above those that were asked for and have not been
+// answered, 0 if there is none. A pair that this end answers has at least that: if
+// the peer has restarted, what it answered before must not be the higher one.
+func (s *initiations) above() (generation uint64) {
+	for _, i := range s.outstanding {
+		generation = max(generation, i.generation+1)
+	}
+	return generation
 }
 
 // done ends the exchange: a handshake is complete. It returns the initiations
