@@ -494,8 +494,11 @@ func (w *crossing) judge() {
 func TestPairsCannotCross(t *testing.T) {
 	tier.Select(t, tier.Quick, tier.Long, tier.Native)
 	runs, first := 10_000, uint64(1)
-	if tier.Full() {
+	switch {
+	case tier.Full():
 		runs, first = 100_000, uint64(time.Now().UnixNano())
+	case testing.Short() || tier.Race:
+		runs = 2_000 // the public-key work of all takes 40 s of a CPU
 	}
 	for name, n := range map[string]any{"FATHOM_SEED": &first, "FATHOM_RUNS": &runs} {
 		if s := os.Getenv(name); s != "" {
