@@ -25,7 +25,7 @@ const (
 //
 //	handshake we began, answered ─▶ sent on ── no answer on it ─▶ doubted ── peer's first packet ─▶ sent on
 //	handshake we answered ────────▶ unproven ─────────────────────────────── peer's first packet ─▶ sent on
-//	lower than the one sent on ───▶ receives ── retireGrace without a packet ─▶ gone
+//	lower than the one sent on ───▶ receives ── retireGrace without a packet ──▶ gone
 //
 // The peer had installed a pair before it sent the response, so we may send on it
 // at once. If it does not answer there, it may have begun anew meanwhile: then a
