@@ -39,16 +39,26 @@ func (c *controller) handleControl(sa *inboundSA, payload []byte, fragmented boo
 		case control.Report:
 			p.handleReport(e, now)
 		case control.Close:
-			gone, switched := p.sas.closed(pair, now)
-			c.spis.remove(gone)
-			if switched {
-				c.follow(p, "closed by peer", now)
-			}
-			if !p.up {
-				p.initiations.next = now.Add(closedFor)
-			}
+			c.closed(p, pair, now)
 			return
 		}
+	}
+}
+
+// closedFor is how long a peer that has ended is left alone: it may be restarting.
+const closedFor = time.Second
+
+// closed ends the pair that a Close has come on and those below it, and no other: a
+// peer that has started again may have a new one, whose handshake has overtaken the
+// Close of its last run.
+func (c *controller) closed(p *peer, pair *saPair, now time.Time) {
+	gone, switched := p.sas.closed(pair, now)
+	c.spis.remove(gone)
+	if switched {
+		c.follow(p, "closed by peer", now)
+	}
+	if switched && !p.up {
+		p.initiations.next = now.Add(closedFor)
 	}
 }
 
@@ -58,9 +68,6 @@ func (c *controller) handleFirstUse(sa *inboundSA, now time.Time) {
 		c.proved(pair, now)
 	}
 }
-
-// closedFor is how long a peer that has ended is left alone: it may be restarting.
-const closedFor = time.Second
 
 // proved takes note that the peer has sent on a pair, and sends on it, too, unless
 // there is a higher one.
