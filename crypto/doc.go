@@ -3,7 +3,7 @@
 // preshared key. Two messages yield the ESP keys of one SA in each direction.
 //
 //	initiator                                             responder
-//	    │ ── initiation: e, es, s, ss {SPI, time, suites} ──▶ │
+//	    │ ── initiation: e, es, s, ss {SPI, time, suites…} ─▶ │
 //	    │ ◀── response: e, ee, se, psk {SPI, suite} ───────── │
 //	    │ ══ ESP ═══════════════════════════════════════════▶ │  confirms
 //
@@ -53,6 +53,6 @@
 // fixed size. Unknown types are ignored.
 //
 // The package does no I/O, has no timers, and takes time and randomness as
-// arguments. Retries, the choice between colliding handshakes, and which SA is
-// in use belong to package tunnel. Suites are opaque numbers here.
+// arguments. Retries, generations, and which SA is in use belong to package
+// tunnel. Suites and generations are opaque numbers here.
 package crypto

@@ -104,6 +104,9 @@ func TestBothEndsHaveTheSameKeys(t *testing.T) {
 			if alice.Features != 0b0101 || bob.Features != 0b0101 {
 				t.Errorf("features %b and %b, want what both have", alice.Features, bob.Features)
 			}
+			if alice.Generation != 0 || bob.Generation != 0 {
+				t.Errorf("generations %d and %d, and nobody has said any", alice.Generation, bob.Generation)
+			}
 			if _, err := initiator.Finish(response); !errors.Is(err, ErrCompleted) {
 				t.Errorf("a second response: %v", err)
 			}
@@ -111,6 +114,36 @@ func TestBothEndsHaveTheSameKeys(t *testing.T) {
 				t.Errorf("the response is for %x, not %x: %v", id, initiator.ID(), err)
 			}
 		})
+	}
+}
+
+// TestTheResponderDecidesOnTheGeneration, and knows what the initiator wants.
+func TestTheResponderDecidesOnTheGeneration(t *testing.T) {
+	e := newEnds(t)
+	asks, decides := aliceOffer, bobOffer
+	asks.Generation, decides.Generation = 1<<63, 1<<63+7
+	initiator, err := NewInitiator(e.alice, e.bobPublic, PresharedKey{}, seeded(4))
+	if err != nil {
+		t.Fatal(err)
+	}
+	initiation, err := initiator.Initiation(nil, asks, Cookie{}, epoch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pending, err := e.responder.Open(initiation, where, false, epoch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, bob, err := pending.Respond(nil, PresharedKey{}, decides)
+	if err != nil {
+		t.Fatal(err)
+	}
+	alice, err := initiator.Finish(response)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pending.Generation() != asks.Generation || alice.Generation != decides.Generation || bob.Generation != decides.Generation {
+		t.Errorf("asked for %d, decided on %d and %d", pending.Generation(), alice.Generation, bob.Generation)
 	}
 }
 
@@ -394,6 +427,8 @@ func FuzzCookieReply(f *testing.F) {
 func FuzzPayload(f *testing.F) {
 	p := payload{Offer: aliceOffer, timestamp: 5}
 	f.Add(p.append(nil))
+	p.Generation = 7
+	f.Add(p.append(nil))
 	f.Add(append([]byte{200, 0, 1, 9}, p.append(nil)...))
 	f.Add((&payload{aliceOffer, 5, [challengeSize]byte{6}}).append(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -436,6 +471,8 @@ func TestPayload(t *testing.T) {
 		{"a length beyond the end", join(spi, suites, []byte{99, 0xff, 0xff}), false},
 		{"half an element", join(spi, suites, []byte{99, 0}), false},
 		{"a challenge of three bytes", join(spi, suites, []byte{elementChallenge, 0, 3, 1, 2, 3}), false},
+		{"a generation", join(spi, suites, []byte{elementGeneration, 0, 8, 0, 0, 0, 0, 0, 0, 0, 9}), true},
+		{"half a generation", join(spi, suites, []byte{elementGeneration, 0, 4, 0, 0, 0, 9}), false},
 		{"an SPI of three bytes", join([]byte{elementSPI, 0, 3, 1, 2, 3}, suites), false},
 	} {
 		if _, err := parsePayload(test.b); (err == nil) != test.ok || err != nil && !errors.Is(err, ErrMalformed) {

@@ -15,19 +15,24 @@ type Offer struct {
 	// Features is a set of bits for abilities that both ends must have.
 	// Unknown bits are ignored.
 	Features uint64
+	// Generation orders the SA pairs of two hosts. In an initiation it is the least
+	// that the pair is to have, in the response what it has; 0 is none, as in the
+	// messages of older versions.
+	Generation uint64
 }
 
 // Element types of the payload. The numbers are part of the wire format; a
 // value's length is fixed unless it is a list.
 const (
-	elementEnd       = 0 // padding follows
-	elementSPI       = 1 // 4 bytes
-	elementTimestamp = 2 // 8 bytes: Unix time in nanoseconds
-	elementSuites    = 3 // 2 bytes each
-	elementFeatures  = 4 // 8 bytes
-	elementChallenge = 5 // 24 bytes: the responder's, which comes back
+	elementEnd        = 0 // padding follows
+	elementSPI        = 1 // 4 bytes
+	elementTimestamp  = 2 // 8 bytes: Unix time in nanoseconds
+	elementSuites     = 3 // 2 bytes each
+	elementFeatures   = 4 // 8 bytes
+	elementChallenge  = 5 // 24 bytes: the responder's, which comes back
+	elementGeneration = 6 // 8 bytes
 
-	lastElement = elementChallenge // that is known
+	lastElement = elementGeneration // that is known
 )
 
 const maxSuites = 16
@@ -63,6 +68,10 @@ func (p *payload) append(dst []byte) []byte {
 	if p.challenge != [challengeSize]byte{} {
 		element(elementChallenge, challengeSize)
 		dst = append(dst, p.challenge[:]...)
+	}
+	if p.Generation != 0 {
+		element(elementGeneration, 8)
+		dst = binary.BigEndian.AppendUint64(dst, p.Generation)
 	}
 	return append(dst, make([]byte, end-len(dst))...)
 }
@@ -111,6 +120,8 @@ func (p *payload) set(kind uint8, value []byte) error {
 		p.Features = binary.BigEndian.Uint64(value)
 	case kind == elementChallenge && size == challengeSize:
 		p.challenge = [challengeSize]byte(value)
+	case kind == elementGeneration && size == 8:
+		p.Generation = binary.BigEndian.Uint64(value)
 	case kind <= lastElement:
 		return fmt.Errorf("%w: element %d of %d bytes", ErrMalformed, kind, size)
 	}

@@ -149,6 +149,10 @@ func (p *Pending) Remote() PublicKey { return p.remote }
 // Timestamp returns the initiator's time in nanoseconds of Unix time.
 func (p *Pending) Timestamp() uint64 { return p.payload.timestamp }
 
+// Generation returns the least generation that the initiator asks for, 0 if it
+// says none.
+func (p *Pending) Generation() uint64 { return p.payload.Generation }
+
 // Respond appends the response to dst and returns the keys. It may be called
 // once. A psk that differs from the initiator's does not show here; the
 // initiator will not accept the response.

@@ -19,6 +19,7 @@ type Keys struct {
 	ReceiveSPI uint32 // we receive under it
 	Suite      uint16
 	Features   uint64 // that both ends have
+	Generation uint64 // of the pair, as the responder has said; 0: it has not
 	// Send and Receive are the keying material of the two directions.
 	Send, Receive [KeyMaterialSize]byte
 }
@@ -63,7 +64,7 @@ func (f *finished) keys(forInitiator bool) (Keys, error) {
 	if err != nil {
 		return Keys{}, err
 	}
-	k := Keys{Suite: suite, Features: f.initiator.Features & f.responder.Features}
+	k := Keys{Suite: suite, Features: f.initiator.Features & f.responder.Features, Generation: f.responder.Generation}
 	if forInitiator {
 		k.SendSPI, k.ReceiveSPI, k.Send, k.Receive = f.responder.SPI, f.initiator.SPI, forward, back
 	} else {

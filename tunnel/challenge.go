@@ -45,13 +45,14 @@ func (h *handshaker) handleChallenge(p *peer, doubted initiation, message []byte
 	if p.initiations.returning(doubted) {
 		return o
 	}
-	datagram, initiator, err := h.initiation(p, now)
+	generation := p.sas.next(0)
+	datagram, initiator, err := h.initiation(p, generation, now)
 	if err != nil {
 		o.err = &warning{what: "cannot make a handshake", cause: err}
 		return o
 	}
 	h.initiators[initiator.ID()] = p
-	h.forget(p.initiations.repeated(initiation{initiator, doubted.to, now}, crypto.RetryAfter(0, h.random)))
+	h.forget(p.initiations.repeated(initiation{initiator, doubted.to, now, generation}, crypto.RetryAfter(0, h.random)))
 	o.datagram, o.to = datagram, doubted.to
 	return o
 }

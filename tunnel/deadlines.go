@@ -25,26 +25,26 @@ func (p *peer) deadline() time.Time {
 	if p.probeRun != nil {
 		probe = p.probeRun.deadline()
 	}
-	return earliest(initiation, discovery, probe)
+	return earliest(initiation, discovery, probe, p.confirmAt())
 }
 
 // coarseDeadline is when the first of the concerns that may be up to a tick late
 // is due.
 func (p *peer) coarseDeadline(l crypto.Lifetime, now time.Time) time.Time {
-	var rekey, confirmation, liveness, keepalive time.Time
-	if pair := p.sas.current; pair != nil {
+	var rekey, validation, liveness, keepalive time.Time
+	if p.sas.current != nil {
 		if p.rekeys() {
-			rekey = pair.rekeyAt(l)
+			rekey = p.sas.newest().rekeyAt(l)
 		}
-		if !p.confirmed() {
-			confirmation = p.echo.sent.Add(confirmEvery)
+		if !p.validated && p.sas.unconfirmed() == nil {
+			validation = p.echo.sent.Add(validateEvery)
 		}
 		liveness = p.liveness.deadline()
 	}
 	if p.path != nil && !p.looped() {
 		keepalive = p.keepalive.deadline()
 	}
-	return earliest(p.sas.expiry(l.HardAge()), rekey, confirmation, liveness, keepalive, p.pulse.deadline(now))
+	return earliest(p.sas.expiry(l.HardAge()), rekey, validation, liveness, keepalive, p.pulse.deadline(now))
 }
 
 // numbered counts the packets that have a sequence number of the current SA, sent

@@ -45,6 +45,12 @@
 // are bounded, so that none falls behind the far end's anti-replay window:
 // sender.go.
 //
+// # SA pairs
+//
+// Two ends may have several SA pairs at a time. All of them receive; each end
+// sends on the highest one that it knows the other has, in an order that both
+// know: saset.go, docs/handshake.md.
+//
 // # Deadlines
 //
 // An event changes the state of a peer; attend then does the due work for that

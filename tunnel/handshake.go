@@ -99,42 +99,50 @@ func (c *controller) handleHandshake(message []byte, from netip.AddrPort, local 
 // has asked for are in use from now on.
 func (c *controller) install(o outcome, from netip.AddrPort, local netip.Addr, now time.Time) {
 	p, pair := o.peer, o.pair
-	if pair.initiator {
-		p.sas.initiated(pair, now.Add(c.lifetime.HardAge()))
-	} else {
-		p.sas.answered(pair, now)
-	}
+	switched := p.sas.add(pair, now)
 	c.spis.add(pair.inbound)
 	if err := c.keys.add(o.keys, local, from.Addr()); err != nil {
 		c.log.Error("debug_esp_sa_file", "error", err)
 	}
-	if pair.initiator {
-		p.liveness.reset(now)
-		c.move(p, from, local, now)
-		c.established(p, from, o.rtt, now)
-		c.messenger.echo(p, now)
+	if !pair.initiator {
+		return
 	}
+	if switched {
+		p.liveness.reset(now)
+	}
+	c.move(p, from, local, now)
+	if switched {
+		c.established(p, now)
+	}
+	p.reached(from, pair.rtt)
 }
 
-// established puts to use a pair that has become the current one. The
-// handshake has proved that the peer receives at the given address, and took
-// the round trip.
-func (c *controller) established(p *peer, at netip.AddrPort, rtt time.Duration, now time.Time) {
+// established puts to use the pair that has become the current one.
+func (c *controller) established(p *peer, now time.Time) {
 	pair, first := p.sas.current, !p.up
-	p.handshakes++
-	event, level := "rekeyed", slog.LevelDebug
-	if first {
-		event, level = "peer established", slog.LevelInfo
-	}
-	p.last, p.up = now, true
-	c.log.Log(context.Background(), level, event, "peer", p.name, "cipher", pair.outbound.Suite(), "initiator", pair.initiator,
-		"send_spi", spiString(pair.outbound.SPI()), "receive_spi", spiString(pair.inbound.spi))
+	p.up = true
 	p.publish()
+	if !pair.counted {
+		pair.counted = true
+		p.handshakes++
+		p.last = now
+		event, level := "rekeyed", slog.LevelDebug
+		if first {
+			event, level = "peer established", slog.LevelInfo
+		}
+		c.log.Log(context.Background(), level, event, "peer", p.name, "cipher", pair.outbound.Suite(), "initiator", pair.initiator,
+			"generation", pair.rank.generation, "send_spi", spiString(pair.outbound.SPI()), "receive_spi", spiString(pair.inbound.spi))
+	}
 	if first {
 		p.beginDiscovery(now)
 	} else {
 		p.discovery.NewSA(&pair.outbound.sizes)
 	}
+}
+
+// reached takes note that a handshake has proved that the peer receives at an
+// address, and took the round trip.
+func (p *peer) reached(at netip.AddrPort, rtt time.Duration) {
 	if p.path != nil && p.path.Remote() == at {
 		p.validate(rtt)
 	}

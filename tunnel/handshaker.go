@@ -38,8 +38,6 @@ type outcome struct {
 	// pair is the SA pair that was made of keys, nil: none.
 	pair *saPair
 	keys crypto.Keys
-	// rtt is how long the answer to our initiation took, if pair is of one.
-	rtt time.Duration
 	// notice is what the operator should hear of though all goes well; nil: nothing.
 	notice *warning
 	// err says why a message, or an initiation, came to nothing. It is a *warning
@@ -48,7 +46,6 @@ type outcome struct {
 }
 
 var (
-	errCollision    = errors.New("our own initiation prevails")
 	errUnknownID    = errors.New("answer to nothing that is outstanding")
 	errCookieWanted = errors.New("under load: asked for a cookie")
 )
@@ -75,9 +72,10 @@ func newHandshaker(private crypto.PrivateKey, public crypto.PublicKey, suites []
 // a sender that knows our public key. Any goroutine may ask.
 func (h *handshaker) recognizes(message []byte) bool { return h.responder.Recognizes(message) }
 
-// offer returns this end's part in a handshake. Each offer has an SPI of its own.
-func (h *handshaker) offer() crypto.Offer {
-	return crypto.Offer{SPI: h.newSPI(), Suites: h.suites}
+// offer returns this end's part in a handshake for a pair of the given generation.
+// Each offer has an SPI of its own.
+func (h *handshaker) offer(generation uint64) crypto.Offer {
+	return crypto.Offer{SPI: h.newSPI(), Suites: h.suites, Generation: generation}
 }
 
 // initiate makes the initiation that is due. An invalid endpoint means that the
@@ -88,13 +86,14 @@ func (h *handshaker) initiate(p *peer, to netip.AddrPort, now time.Time) outcome
 		p.initiations.postpone(now, wait)
 		return outcome{peer: p}
 	}
-	datagram, initiator, err := h.initiation(p, now)
+	generation := p.sas.next(0)
+	datagram, initiator, err := h.initiation(p, generation, now)
 	if err != nil {
 		p.initiations.postpone(now, wait)
 		return outcome{peer: p, err: &warning{what: "cannot make a handshake", cause: err}}
 	}
 	h.initiators[initiator.ID()] = p
-	h.forget(p.initiations.sent(initiation{initiator, to, now}, wait))
+	h.forget(p.initiations.sent(initiation{initiator, to, now, generation}, wait))
 	o := outcome{peer: p, datagram: datagram, to: to}
 	if n := p.initiations.attempts; n >= complainAfter && p.outage.tell(now) {
 		o.err = &warning{
@@ -117,14 +116,14 @@ func (h *handshaker) patience(p *peer) time.Duration {
 	return crypto.RetryAfter(p.initiations.attempts, h.random)
 }
 
-func (h *handshaker) initiation(p *peer, now time.Time) (datagram []byte, i *crypto.Initiator, err error) {
+func (h *handshaker) initiation(p *peer, generation uint64, now time.Time) (datagram []byte, i *crypto.Initiator, err error) {
 	i, err = crypto.NewInitiator(h.private, p.public, p.preshared, h.random)
 	if err != nil {
 		return nil, nil, err
 	}
 	i.Return(p.challenge, now)
 	p.challenge = crypto.Challenge{}
-	datagram, err = i.Initiation(esp.AppendMarker(nil), h.offer(), p.initiations.cookie, now)
+	datagram, err = i.Initiation(esp.AppendMarker(nil), h.offer(generation), p.initiations.cookie, now)
 	return datagram, i, err
 }
 
@@ -204,23 +203,21 @@ func (h *handshaker) handleInitiation(message []byte, from netip.AddrPort, now t
 			details: []any{"from", from, "public_key", pending.Remote()},
 		}}
 	}
-	if p.initiations.prevails(from, h.public.Compare(p.public) > 0, now) {
-		return outcome{peer: p, err: errCollision}
-	}
 	doubt, err := h.responder.Accept(&p.replays, pending, now)
 	if errors.Is(err, crypto.ErrChallengeRequired) {
 		return h.challenge(message, pending, doubt, from, now)
 	} else if err != nil {
 		return outcome{peer: p, err: err}
 	}
-	response, keys, err := pending.Respond(esp.AppendMarker(nil), p.preshared, h.offer())
+	offer := h.offer(p.sas.next(max(pending.Generation(), p.initiations.above())))
+	response, keys, err := pending.Respond(esp.AppendMarker(nil), p.preshared, offer)
 	if errors.Is(err, crypto.ErrNoCommonSuite) {
 		err = &warning{what: "no cipher in common", cause: err, hint: "compare tunnel.ciphers of both ends"}
 	}
 	if err != nil {
 		return outcome{peer: p, err: err}
 	}
-	pair, err := newSAPair(p, keys, false, now)
+	pair, err := h.pair(p, keys, false, now)
 	if err != nil {
 		return outcome{peer: p, err: err}
 	}
@@ -239,12 +236,26 @@ func (h *handshaker) handleResponse(p *peer, i initiation, message []byte, from 
 			details: []any{"from", from},
 		}}
 	}
-	pair, err := newSAPair(p, keys, true, now)
+	pair, err := h.pair(p, keys, true, now)
 	if err != nil {
 		return outcome{peer: p, err: err}
 	}
+	pair.rtt = now.Sub(i.sent)
 	h.done(p)
-	return outcome{peer: p, pair: pair, keys: keys, rtt: now.Sub(i.sent)}
+	return outcome{peer: p, pair: pair, keys: keys}
+}
+
+// pair makes the SAs of a handshake and gives them their rank.
+func (h *handshaker) pair(p *peer, keys crypto.Keys, initiator bool, now time.Time) (*saPair, error) {
+	if keys.Generation == 0 { // a peer of an older version, which replaces any pair by a younger one
+		keys.Generation = p.sas.next(0)
+	}
+	pair, err := newSAPair(p, keys, initiator, now)
+	if err != nil {
+		return nil, err
+	}
+	pair.rank.greater = initiator == (h.public.Compare(p.public) > 0)
+	return pair, nil
 }
 
 // handshakeLoad counts initiations and tells whether there are too many: then

@@ -117,7 +117,7 @@ func TestHandshakes(t *testing.T) {
 				}
 				return
 			}
-			if last.err != nil || last.peer != a.peer || !last.pair.initiator || last.rtt != 2*trip || a.peer.initiations.wanted {
+			if last.err != nil || last.peer != a.peer || !last.pair.initiator || last.pair.rtt != 2*trip || a.peer.initiations.wanted {
 				t.Errorf("the end: %+v", last)
 			}
 			if last.keys.SendSPI != answer.keys.ReceiveSPI || last.keys.Send != answer.keys.Receive || last.keys.Receive != answer.keys.Send {
@@ -133,26 +133,94 @@ func TestHandshakes(t *testing.T) {
 	}
 }
 
-// TestCollidingHandshakesMakeOnePair: both ends call at once.
-func TestCollidingHandshakesMakeOnePair(t *testing.T) {
+// TestHandshakesThatCrossAgreeOnTheHigher: both ends call at once, and know, each
+// by itself, which of the two pairs is the higher.
+func TestHandshakesThatCrossAgreeOnTheHigher(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0)
 	greater, lesser := parties(t)
 	greater.peer.initiations.want(now)
 	lesser.peer.initiations.want(now)
 	first, second := greater.initiate(greater.peer, lesser.at, now), lesser.initiate(lesser.peer, greater.at, now)
-	if o := greater.receive(second.datagram, lesser, now); o.pair != nil || !errors.Is(o.err, errCollision) {
-		t.Errorf("the greater key's owner: %+v", o)
-	}
-	lesser.peer.initiations.hurry(now)
-	answer := lesser.receive(first.datagram, greater, now)
-	if answer.pair == nil {
-		t.Fatalf("the lesser key's owner: %+v", answer)
+	toSecond := greater.receive(second.datagram, lesser, now)
+	toFirst := lesser.receive(first.datagram, greater, now)
+	if toFirst.pair == nil || toSecond.pair == nil {
+		t.Fatalf("%+v and %+v", toFirst, toSecond)
 	}
 	if lesser.peer.initiations.due(now.Add(400 * time.Millisecond)) {
-		t.Error("it calls again at once")
+		t.Error("an end calls again at once")
 	}
-	if o := greater.receive(answer.datagram, lesser, now); o.pair == nil {
-		t.Errorf("the end: %+v", o)
+	atGreater, atLesser := greater.receive(toFirst.datagram, lesser, now), lesser.receive(toSecond.datagram, greater, now)
+	if atGreater.pair == nil || atLesser.pair == nil {
+		t.Fatalf("%+v and %+v", atGreater, atLesser)
+	}
+	for name, pairs := range map[string][2]*saPair{
+		"the pair of the greater key": {atGreater.pair, toFirst.pair},
+		"the pair of the lesser key":  {atLesser.pair, toSecond.pair},
+	} {
+		if pairs[0].rank != pairs[1].rank {
+			t.Errorf("%s is %+v at one end and %+v at the other", name, pairs[0].rank, pairs[1].rank)
+		}
+	}
+	if !atLesser.pair.rank.below(atGreater.pair.rank) {
+		t.Errorf("%+v is not below %+v", atLesser.pair.rank, atGreater.pair.rank)
+	}
+}
+
+// TestAPeerOfAnOlderVersionSaysNoGeneration: its pairs replace one another by their
+// age.
+func TestAPeerOfAnOlderVersionSaysNoGeneration(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	a, b := parties(t)
+	offer := crypto.Offer{SPI: 0x1234, Suites: a.suites}
+	for n := range uint64(3) {
+		now = now.Add(time.Second)
+		old, err := crypto.NewInitiator(b.private, a.public, crypto.PresharedKey{}, rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		call, err := old.Initiation(esp.AppendMarker(nil), offer, crypto.Cookie{}, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answered := a.receive(call, b, now)
+		if answered.pair == nil || answered.pair.rank.generation != 2*n+1 {
+			t.Fatalf("the answer: %+v", answered)
+		}
+		a.peer.sas.add(answered.pair, now)
+
+		a.peer.initiations.want(now)
+		pending, err := b.responder.Open(a.initiate(a.peer, b.at, now).datagram[esp.MarkerSize:], a.at, false, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		offer.Suites = a.suites
+		response, _, err := pending.Respond(esp.AppendMarker(nil), crypto.PresharedKey{}, offer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked := a.receive(response, b, now)
+		if asked.pair == nil || asked.pair.rank.generation != 2*n+2 {
+			t.Fatalf("the end: %+v", asked)
+		}
+		if a.peer.sas.add(asked.pair, now); a.peer.sas.current != asked.pair {
+			t.Error("it is not sent on")
+		}
+	}
+}
+
+// TestWhatIsAnsweredIsAboveWhatIsAsked: if the peer has restarted, it may have
+// answered an initiation before, and the answer may be late.
+func TestWhatIsAnsweredIsAboveWhatIsAsked(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	a, before := parties(t)
+	a.peer.initiations.want(now)
+	late := before.receive(a.initiate(a.peer, before.at, now).datagram, a, now)
+	after := &party{before.handshaker, before.peer, before.at}
+	after.peer.sas.clear()
+	after.peer.initiations.want(now)
+	answered := a.receive(after.initiate(after.peer, a.at, now).datagram, after, now)
+	if answered.pair == nil || late.pair == nil || !late.pair.rank.below(answered.pair.rank) {
+		t.Errorf("%+v is not below %+v", late.pair, answered.pair)
 	}
 }
 

@@ -29,7 +29,8 @@ func establishAt(t testing.TB, c *controller, p *peer, endpoint netip.AddrPort, 
 		t.Fatal(err)
 	}
 	pair.inbound.used.Store(true)
-	c.install(outcome{peer: p, pair: pair, rtt: time.Millisecond}, endpoint, local, now)
+	pair.proven, pair.rtt = true, time.Millisecond
+	c.install(outcome{peer: p, pair: pair}, endpoint, local, now)
 	p.validated = true
 	for probes := p.discovery.Poll(nil, now); len(probes) > 0; probes = p.discovery.Poll(nil, now) {
 		for _, a := range probes {

@@ -23,7 +23,6 @@ type initiations struct {
 	attempts    int       // initiations since the exchange was wanted
 	outstanding []initiation
 	cookie      crypto.Cookie // from the peer, while it is under load
-	collided    bool          // prevails has already hastened an initiation
 }
 
 // initiation is one that was sent and not answered yet.
@@ -31,18 +30,20 @@ type initiation struct {
 	initiator *crypto.Initiator
 	to        netip.AddrPort
 	sent      time.Time
+	// generation is the least that the pair would have.
+	generation uint64
 }
 
 // want begins an exchange at the given time unless one is under way.
 func (s *initiations) want(at time.Time) {
 	if !s.wanted {
-		s.wanted, s.next, s.attempts, s.collided = true, at, 0, false
+		s.wanted, s.next, s.attempts = true, at, 0
 	}
 }
 
 // hurry makes the next initiation due now and begins the back-off anew.
 func (s *initiations) hurry(now time.Time) {
-	s.wanted, s.next, s.attempts, s.collided = true, now, 0, false
+	s.wanted, s.next, s.attempts = true, now, 0
 }
 
 // due reports whether an initiation is to be sent now.
@@ -111,6 +112,16 @@ func (s *initiations) find(id uint32) (initiation, bool) {
 	return initiation{}, false
 }
 
+// above returns a generation above those that were asked for and have not been
+// answered, 0 if there is none. A pair that this end answers has at least that: if
+// the peer has restarted, what it answered before must not be the higher one.
+func (s *initiations) above() (generation uint64) {
+	for _, i := range s.outstanding {
+		generation = max(generation, i.generation+1)
+	}
+	return generation
+}
+
 // done ends the exchange: a handshake is complete. It returns the initiations
 // that were outstanding, which may not be answered any more.
 func (s *initiations) done() (void []initiation) {
@@ -119,36 +130,8 @@ func (s *initiations) done() (void []initiation) {
 	return void
 }
 
-// collisionWindow is how long an initiation of ours makes us ignore one that
-// comes from where it went: the peer has ours by then, or ours is lost.
-const collisionWindow = 500 * time.Millisecond
-
-// collisionRetry is how long an answer may take on most paths.
-const collisionRetry = 50 * time.Millisecond
-
-// prevails decides the collision when both ends initiate at once, so that one
-// SA pair comes of it. The initiation of the end with the greater public key
-// goes on; that end ignores the other's. It does so only while its own may
-// just be crossing the other on the same path: an initiation that was lost, or
-// went to a place that the peer has left, must not keep the peer out. More likely
-// than a crossing is that ours was lost because the peer has only now come up.
-// Once in an exchange the next initiation therefore follows soon.
-func (s *initiations) prevails(from netip.AddrPort, oursIsGreater bool, now time.Time) bool {
-	if !oursIsGreater || len(s.outstanding) == 0 {
-		return false
-	}
-	last := s.outstanding[len(s.outstanding)-1]
-	if last.to != from || now.Sub(last.sent) >= collisionWindow {
-		return false
-	}
-	if soon := now.Add(collisionRetry); !s.collided && s.next.After(soon) {
-		s.next = soon
-	}
-	s.collided = true
-	return true
-}
-
-// yield puts off our own initiations: the peer's has just been answered.
+// yield puts off our own initiations: the peer's has just been answered. Two that
+// have crossed are both answered; the order of the pairs decides (saSet).
 func (s *initiations) yield(until time.Time) {
 	if s.wanted && s.next.Before(until) {
 		s.next = until

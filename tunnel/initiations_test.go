@@ -9,19 +9,18 @@ import (
 	"fathom/crypto"
 )
 
-func newTestInitiation(t *testing.T, to netip.AddrPort, sent time.Time) initiation {
+func newTestInitiation(t *testing.T, sent time.Time) initiation {
 	t.Helper()
 	i, err := crypto.NewInitiator(crypto.PrivateKey{1}, crypto.PublicKey{9}, crypto.PresharedKey{}, rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return initiation{i, to, sent}
+	return initiation{i, netip.AddrPort{}, sent, 1}
 }
 
 func TestInitiations(t *testing.T) {
 	const wait = 700 * time.Millisecond
 	start := time.Unix(1000, 0)
-	there, elsewhere := netip.MustParseAddrPort("192.0.2.1:4500"), netip.MustParseAddrPort("192.0.2.2:4500")
 	tests := []struct {
 		name string
 		do   func(s *initiations)
@@ -31,54 +30,12 @@ func TestInitiations(t *testing.T) {
 		{"wanted", func(s *initiations) { s.want(start.Add(time.Second)) }, time.Second},
 		{"wanted again while under way", func(s *initiations) { s.want(start.Add(time.Second)); s.want(start) }, time.Second},
 		{"hurried", func(s *initiations) { s.want(start.Add(time.Second)); s.hurry(start) }, 0},
-		{"sent", func(s *initiations) { s.want(start); s.sent(newTestInitiation(t, there, start), wait) }, wait},
+		{"sent", func(s *initiations) { s.want(start); s.sent(newTestInitiation(t, start), wait) }, wait},
 		{"no endpoint", func(s *initiations) { s.want(start); s.postpone(start, wait) }, wait},
-		{"complete", func(s *initiations) { s.want(start); s.sent(newTestInitiation(t, there, start), wait); s.done() }, -1},
+		{"complete", func(s *initiations) { s.want(start); s.sent(newTestInitiation(t, start), wait); s.done() }, -1},
 		{"the peer's has been answered", func(s *initiations) { s.want(start); s.yield(start.Add(wait)) }, wait},
 		{"the peer's has been answered before ours is due", func(s *initiations) { s.want(start.Add(wait)); s.yield(start) }, wait},
 		{"the peer's has been answered, and none is wanted", func(s *initiations) { s.yield(start.Add(wait)) }, -1},
-		{"ours crosses the peer's and prevails", func(s *initiations) {
-			s.want(start)
-			s.sent(newTestInitiation(t, there, start), wait)
-			if !s.prevails(there, true, start) {
-				t.Error("it does not prevail")
-			}
-		}, collisionRetry},
-		{"ours prevails twice", func(s *initiations) {
-			s.want(start)
-			s.sent(newTestInitiation(t, there, start), wait)
-			s.prevails(there, true, start)
-			if !s.prevails(there, true, start.Add(time.Millisecond)) {
-				t.Error("it does not prevail")
-			}
-		}, collisionRetry},
-		{"the peer's key is the greater", func(s *initiations) {
-			s.want(start)
-			s.sent(newTestInitiation(t, there, start), wait)
-			if s.prevails(there, false, start) {
-				t.Error("it prevails")
-			}
-		}, wait},
-		{"the peer's comes from elsewhere", func(s *initiations) {
-			s.want(start)
-			s.sent(newTestInitiation(t, there, start), wait)
-			if s.prevails(elsewhere, true, start) {
-				t.Error("it prevails")
-			}
-		}, wait},
-		{"ours has been lost", func(s *initiations) {
-			s.want(start)
-			s.sent(newTestInitiation(t, there, start), wait)
-			if s.prevails(there, true, start.Add(collisionWindow)) {
-				t.Error("it prevails")
-			}
-		}, wait},
-		{"we have sent none", func(s *initiations) {
-			s.want(start)
-			if s.prevails(there, true, start) {
-				t.Error("it prevails")
-			}
-		}, 0},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -103,7 +60,7 @@ func TestTheLastInitiationsMayBeAnswered(t *testing.T) {
 	var s initiations
 	var sent, void []initiation
 	for range 10 {
-		i := newTestInitiation(t, netip.AddrPort{}, now)
+		i := newTestInitiation(t, now)
 		sent = append(sent, i)
 		void = append(void, s.sent(i, time.Second)...)
 	}

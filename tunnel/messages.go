@@ -14,6 +14,7 @@ func (c *controller) handleControl(sa *inboundSA, payload []byte, fragmented boo
 	if pair == nil {
 		return // the SA ended while the message was on its way here
 	}
+	c.proved(pair, now)                                    // the event of its first use may have been lost
 	defer func() { p.liveness.hears(now, p.numbered()) }() // our answers included
 	elements, err := control.Parse(nil, payload)
 	if err != nil {
@@ -43,31 +44,45 @@ func (c *controller) handleControl(sa *inboundSA, payload []byte, fragmented boo
 	}
 }
 
-// closed ends the pair that a Close has come on, and no other: a peer that has
-// started again may have a new one, whose handshake has overtaken the Close of its last
-// run.
+// closedFor is how long a peer that has ended is left alone: it may be restarting.
+const closedFor = time.Second
+
+// closed ends the pair that a Close has come on and those below it, and no other: a
+// peer that has started again may have a new one, whose handshake has overtaken the
+// Close of its last run.
 func (c *controller) closed(p *peer, pair *saPair, now time.Time) {
-	last := pair == p.sas.current
-	p.sas.end(pair)
-	c.spis.remove([]*saPair{pair})
-	if last {
-		c.lost(p, "closed by peer", now)
-		p.initiations.next = now.Add(confirmEvery) // it may be restarting
+	gone, switched := p.sas.closed(pair, now)
+	c.spis.remove(gone)
+	if switched {
+		c.follow(p, "closed by peer", now)
+	}
+	if switched && !p.up {
+		p.initiations.next = now.Add(closedFor)
 	}
 }
 
 // handleFirstUse follows the peer to an SA pair that it has begun to use.
 func (c *controller) handleFirstUse(sa *inboundSA, now time.Time) {
-	p := sa.peer
-	pair := p.sas.find(sa)
-	if pair == nil {
+	if pair := sa.peer.sas.find(sa); pair != nil {
+		c.proved(pair, now)
+	}
+}
+
+// proved takes note that the peer has sent on a pair, and sends on it, too, unless
+// there is a higher one.
+func (c *controller) proved(pair *saPair, now time.Time) {
+	if pair.proven {
 		return
 	}
-	if p.sas.used(pair, now) {
+	p := pair.inbound.peer
+	if p.sas.prove(pair, now) {
 		p.liveness.reset(now)
 		c.handshaker.done(p)
+		c.established(p, now)
+	}
+	if !pair.initiator {
 		rtt, certain := pair.firstUse(now)
-		c.established(p, pair.answered, rtt, now)
+		p.reached(pair.answered, rtt)
 		if !certain {
 			c.messenger.echo(p, now)
 		}

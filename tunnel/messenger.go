@@ -33,7 +33,11 @@ var errNoSA = errors.New("no SA")
 // outer IP packet, the packet is padded to exactly that. The error has been
 // counted.
 func (m messenger) control(p *peer, message []byte, size int) error {
-	to := p.session.Load()
+	return m.send(p, p.session.Load(), message, size)
+}
+
+// send is control by a session of the peer's.
+func (m messenger) send(p *peer, to *session, message []byte, size int) error {
 	if !to.ready() {
 		return errNoSA
 	}
@@ -51,11 +55,22 @@ func (m messenger) to(p *peer) func(message []byte, size int) error {
 }
 
 // echo asks the peer for an answer.
-func (m messenger) echo(p *peer, now time.Time) {
+func (m messenger) echo(p *peer, now time.Time) { m.echoBy(p, p.session.Load(), now) }
+
+// echoOn does so on a pair of the peer's.
+func (m messenger) echoOn(p *peer, pair *saPair, now time.Time) {
+	to := p.session.Load()
+	if to != nil && to.sa != pair.outbound {
+		to = &session{peer: p, sa: pair.outbound, path: to.path}
+	}
+	m.echoBy(p, to, now)
+}
+
+func (m messenger) echoBy(p *peer, to *session, now time.Time) {
 	var b [8]byte
 	rand.Read(b[:])
 	p.echo.ask(binary.BigEndian.Uint64(b[:])|1, now) // 0 is no token
-	_ = m.control(p, control.AppendToken(nil, control.Echo, p.echo.token), 0)
+	_ = m.send(p, to, control.AppendToken(nil, control.Echo, p.echo.token), 0)
 }
 
 // report tells the peer which of its packets have arrived on an SA.

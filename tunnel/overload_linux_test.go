@@ -69,7 +69,7 @@ func TestALateInitiationIsNotAnswered(t *testing.T) {
 			v.events.handshake(initiationTo(t, v, caller), netip.MustParseAddrPort("192.0.2.2:4500"), netip.Addr{})
 			time.Sleep(test.waited)
 			v.catchUp()
-			if n := len(v.peer.sas.pending); n != test.pairs {
+			if n := len(v.peer.sas.pairs); n != test.pairs {
 				t.Errorf("after %v: %d SA pairs, want %d", test.waited, n, test.pairs)
 			}
 			if n := v.drops.snapshot()["busy"]; n != uint64(1-test.pairs) {

@@ -62,10 +62,10 @@ func TestARestartedPeerIsBackAtOnce(t *testing.T) {
 func TestACloseEndsItsOwnPairOnly(t *testing.T) {
 	for _, test := range []struct {
 		name  string
-		comes func(right *virtual) bool // it comes as soon as this holds
+		comes func(right *virtual, old *inboundSA) bool // it comes as soon as this holds
 	}{
-		{"when the new pair has been answered", func(right *virtual) bool { return len(right.peer.sas.pending) > 0 }},
-		{"when the new pair is in use", func(right *virtual) bool { return len(right.peer.sas.retiring) > 0 }},
+		{"when the new pair has been answered", func(right *virtual, _ *inboundSA) bool { return len(right.peer.sas.pairs) > 1 }},
+		{"when the new pair is in use", func(right *virtual, old *inboundSA) bool { return right.peer.sas.current.inbound != old }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -75,7 +75,7 @@ func TestACloseEndsItsOwnPairOnly(t *testing.T) {
 				left = left.restart(t, true)
 				began := time.Now()
 				until(t, time.Minute, func() (comes bool) {
-					right.do(func(time.Time) { comes = test.comes(right) })
+					right.do(func(time.Time) { comes = test.comes(right, old) })
 					return comes
 				})
 				right.receive(old.spi, control.AppendClose(nil), left.at)
@@ -154,7 +154,7 @@ func TestAMoveIsProvedThoughAnEchoIsLost(t *testing.T) {
 			left.do(func(time.Time) { validated = p.validated })
 			return validated
 		})
-		if most := confirmEvery + tick + 2*left.wire.trip + time.Millisecond; took > most {
+		if most := validateEvery + tick + 2*left.wire.trip + time.Millisecond; took > most {
 			t.Errorf("proved after %v, want %v", took, most)
 		}
 	})

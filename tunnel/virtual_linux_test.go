@@ -46,6 +46,8 @@ type wire struct {
 
 	mu   sync.Mutex
 	ends map[netip.AddrPort]*virtual // guarded by mu
+	// lost says whether a control message is lost; nil: none. Guarded by mu.
+	lost func(from *virtual, on *outboundSA) bool
 	// keepalives counts what the ends have sent.
 	keepalives atomic.Int64
 }
@@ -138,11 +140,24 @@ func (v *virtual) control(to *session, payload []byte, size int) error {
 	if err != nil {
 		return err
 	}
-	if size > v.wire.mtu || v.mute.Load() {
+	if size > v.wire.mtu || v.mute.Load() || v.wire.losesControl(v, to.sa) {
 		return nil
 	}
 	v.wire.later(to.path.Remote(), func(far *virtual) { far.receive(to.sa.SPI(), payload, v.at) })
 	return nil
+}
+
+// loseControl has f decide which control messages are lost.
+func (w *wire) loseControl(f func(from *virtual, on *outboundSA) bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lost = f
+}
+
+func (w *wire) losesControl(from *virtual, on *outboundSA) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.lost != nil && w.lost(from, on)
 }
 
 // receive does a packet loop's work on an ESP packet. One without payload is data.

@@ -1,0 +1,223 @@
+package tunnel
+
+import (
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/netip"
+	"path/filepath"
+	"time"
+
+	"fathom/conf"
+	"fathom/crypto"
+	"fathom/esp"
+	"fathom/tunnel/udp"
+)
+
+// crossingEnd is a controller and the network's side of it.
+type crossingEnd struct {
+	*controller
+	w     *crossing
+	index int
+	key   crypto.PrivateKey
+	at    []netip.AddrPort
+	peer  *peer
+	down  bool
+	seen  map[*inboundSA]*arrived
+}
+
+// arrived is what the window of an SA knows.
+type arrived struct {
+	highest uint64
+	numbers map[uint64]bool
+}
+
+// boot makes the controller of an end that knows nothing but its configuration.
+func (e *crossingEnd) boot() {
+	w := e.w
+	far := w.ends[1-e.index]
+	public, err := far.key.Public()
+	if err != nil {
+		panic(err)
+	}
+	c := conf.Config{
+		Tunnel: conf.Tunnel{
+			Name: "crossing", PrivateKey: conf.SecretKey(e.key), Ciphers: []string{"aes-256-gcm"},
+			StatusSocket: filepath.Join(w.dir, "status.sock"), RekeyAfter: w.config.rekeyAfter, RekeyAfterPackets: 1 << 30,
+		},
+		Peers: []conf.Peer{{Name: fmt.Sprint(1 - e.index), PublicKey: conf.Key(public), PLPMTU: 1400}},
+	}
+	engine, err := New(&c, Options{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		panic(err)
+	}
+	s, err := engine.newShared()
+	if err != nil {
+		panic(err)
+	}
+	var seed [32]byte
+	for i := range seed {
+		seed[i] = byte(w.rng.Uint32())
+	}
+	s.handshaker.random = rand.NewChaCha8(seed)
+	e.controller = engine.newController(s, testHost{1500}, 0, nil, e, &forwarder{})
+	e.peer = e.peers[0]
+	e.down = false
+	e.seen = make(map[*inboundSA]*arrived)
+	if w.config.silent != e.index {
+		e.peer.candidates = far.at[:1+w.rng.IntN(2)]
+		if w.rng.IntN(2) == 0 { // both ends call, each by another address
+			e.peer.candidates = far.at[e.index : e.index+1]
+		}
+	}
+	e.begin(w.now)
+}
+
+// restart ends an end, with a farewell or without, and starts it again after a
+// while.
+func (e *crossingEnd) restart(farewell bool, after time.Duration) {
+	w := e.w
+	w.restarts++
+	w.note("%d restarts, farewell %v", e.index, farewell)
+	if farewell {
+		e.farewell()
+	}
+	e.down = true
+	w.after(after, func() { w.note("%d is back", e.index); e.boot() })
+}
+
+// The methods below are the messageSender of the controller.
+
+func (e *crossingEnd) control(to *session, payload []byte, _ int) error {
+	numbers, err := to.sa.Reserve(1)
+	if err != nil {
+		return err
+	}
+	e.esp(to, uint64(numbers.Next()), payload)
+	return nil
+}
+
+func (e *crossingEnd) plain(datagram []byte, to *udp.Destination) error {
+	w := e.w
+	w.spoke = w.now
+	kind, _ := crypto.MessageType(datagram[esp.MarkerSize:])
+	e.send(to, fmt.Sprint(kind), func(far *crossingEnd, from, at netip.AddrPort) {
+		w.spoke = w.now
+		if m := datagram[esp.MarkerSize:]; far.handshaker.recognizes(m) {
+			far.handleHandshake(m, from, at.Addr(), w.now)
+		}
+	})
+	return nil
+}
+
+func (e *crossingEnd) keepalive(*udp.Destination) error { return nil }
+func (e *crossingEnd) flush() error                     { return nil }
+
+// data sends one packet, if there is a session.
+func (e *crossingEnd) data() {
+	to := e.peer.session.Load()
+	if e.down || !to.ready() {
+		return
+	}
+	numbers, err := to.sa.Reserve(1)
+	if err != nil {
+		return
+	}
+	n := numbers.Next()
+	if to.sa.sizes.Record(n, 200, true) {
+		e.attend(e.peer, e.w.now)
+	}
+	e.esp(to, uint64(n), nil)
+}
+
+// esp sends a packet on an SA.
+func (e *crossingEnd) esp(to *session, number uint64, payload []byte) {
+	w, spi, sent := e.w, to.sa.SPI(), e.w.now
+	what := "control"
+	if payload == nil {
+		what = "data"
+	}
+	e.send(to.path.Destination, fmt.Sprintf("%s on %08x", what, spi), func(far *crossingEnd, from, at netip.AddrPort) {
+		far.receive(spi, number, payload, from, at.Addr(), w.now.Sub(sent))
+	})
+}
+
+// receive does the work of a packet loop.
+func (e *crossingEnd) receive(spi uint32, number uint64, payload []byte, from netip.AddrPort, local netip.Addr, took time.Duration) {
+	w := e.w
+	sa := e.spis.get(spi)
+	if sa == nil {
+		w.note("%d does not know %08x", e.index, spi)
+		if w.restarts == 0 && took < retireGrace/2 {
+			w.foreign++
+		}
+		return
+	}
+	known := e.seen[sa]
+	if known == nil {
+		known = &arrived{numbers: make(map[uint64]bool)}
+		e.seen[sa] = known
+	}
+	if known.numbers[number] {
+		return // a replay
+	}
+	known.numbers[number] = true
+	newest := number > known.highest
+	known.highest = max(known.highest, number)
+	p := sa.peer
+	p.authentic.Add(1)
+	if to := p.session.Load(); newest && (to == nil || !to.path.Matches(from, local)) {
+		e.move(p, from, local, w.now)
+		e.attend(p, w.now)
+	}
+	if sa.used.CompareAndSwap(false, true) {
+		e.handleFirstUse(sa, w.now)
+		e.attend(p, w.now)
+	}
+	if payload != nil {
+		e.handleControl(sa, payload, false, w.now)
+		e.attend(p, w.now)
+	}
+}
+
+// send lets the network decide on a packet.
+func (e *crossingEnd) send(to *udp.Destination, what string, deliver func(far *crossingEnd, from, at netip.AddrPort)) {
+	w, c := e.w, &e.w.config
+	from := e.at[0]
+	for _, at := range e.at {
+		if at.Addr() == to.Local() || !to.Local().IsValid() && at.Addr().As4()[0] == to.Remote().Addr().As4()[0] {
+			from = at
+		}
+	}
+	copies, delay := 1, c.trip
+	if !w.calm() {
+		switch {
+		case w.rng.Float64() < c.loss:
+			copies = 0
+		case w.rng.Float64() < c.repeated:
+			copies = 2
+		}
+	}
+	w.note("%d %v > %v %s, %d copies", e.index, from, to.Remote(), what, copies)
+	far := w.ends[1-e.index]
+	for range copies {
+		if !w.calm() && w.rng.Float64() < c.late {
+			delay += time.Duration(w.rng.Float64() * c.most * float64(time.Second))
+		}
+		if at := w.now.Add(delay); at.After(w.lateAt) && !w.calm() {
+			w.lateAt = at
+		}
+		w.after(delay, func() {
+			if !far.down {
+				w.note("%d receives %s", far.index, what)
+				deliver(far, from, to.Remote())
+			}
+		})
+	}
+}
+
+// hears reports whether the far end receives what this end sends.
+func (e *crossingEnd) hears() bool {
+	to := e.peer.session.Load()
+	return to.ready() && e.w.ends[1-e.index].spis.get(to.sa.SPI()) != nil
+}
