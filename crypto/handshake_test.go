@@ -449,7 +449,7 @@ func TestPayload(t *testing.T) {
 	}
 	spi := []byte{elementSPI, 0, 4, 0, 0, 1, 0}
 	suites := []byte{elementSuites, 0, 2, 0, 20}
-	most := payload{Offer{SPI: 1, Suites: make([]uint16, 2*maxSuites)}, 5, [challengeSize]byte{6}}
+	most := payload{Offer{SPI: 1, Suites: make([]uint16, 2*maxSuites), Generation: 1}, 5, [challengeSize]byte{6}}
 	if n := len(most.append(nil)); n != payloadSize {
 		t.Errorf("%d bytes with everything in it", n)
 	}
