@@ -20,7 +20,7 @@ type native struct{}
 
 type ownOutlet struct{}
 
-func nativeOf(netip.AddrPort, netip.Addr) native { return native{} }
+func nativeOf(netip.AddrPort, netip.Addr, int) native { return native{} }
 
 // Slots and BufferSize have no meaning here.
 const Slots, BufferSize = 1, 0
