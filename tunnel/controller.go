@@ -81,7 +81,7 @@ func (c *controller) run(ctx context.Context) {
 func (c *controller) begin(now time.Time) {
 	c.agenda.epoch = now
 	for _, p := range c.peers {
-		if !p.endpoint.IsZero() || len(p.candidates) > 0 {
+		if len(p.endpoints) > 0 || len(p.candidates) > 0 {
 			p.initiations.want(now)
 		}
 		c.agenda.set(&p.appointment, now)

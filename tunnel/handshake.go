@@ -14,14 +14,14 @@ import (
 
 // This file acts on the handshaker's outcomes.
 
-// resolveEvery is how many attempts pass between look-ups of the endpoint's
-// name.
+// resolveEvery is how many attempts pass between look-ups of the endpoints'
+// names, unless it takes more to call every place once.
 const resolveEvery = 4
 
 // initiate sends an initiation to a peer, or finds out first where it is. When
 // many are to be called at once, the peer waits for its turn.
 func (c *controller) initiate(p *peer, now time.Time) {
-	if p.initiations.attempts%resolveEvery == 0 && !p.initiations.turn {
+	if p.initiations.attempts%max(resolveEvery, p.places()) == 0 && !p.initiations.turn {
 		c.resolve(p)
 	}
 	path := p.nextEndpoint()
@@ -46,13 +46,10 @@ func (c *controller) initiate(p *peer, now time.Time) {
 }
 
 // nextEndpoint returns where the next initiation goes: to the peer's last place,
-// in turn with the addresses of its configured endpoint.
+// in turn with the addresses of its configured endpoints.
 func (p *peer) nextEndpoint() *path {
 	known := p.path
-	endpoints := len(p.candidates)
-	if known != nil {
-		endpoints++
-	}
+	endpoints := p.places()
 	if endpoints == 0 {
 		return nil
 	}

@@ -81,7 +81,7 @@ func (h *handshaker) offer() crypto.Offer {
 // initiate makes the initiation that is due. An invalid endpoint means that the
 // peer's is unknown; the attempt then counts like one without an answer.
 func (h *handshaker) initiate(p *peer, to netip.AddrPort, now time.Time) outcome {
-	wait := crypto.RetryAfter(p.initiations.attempts, h.random)
+	wait := p.initiationWait(h.random)
 	if !to.IsValid() {
 		p.initiations.postpone(now, wait)
 		return outcome{peer: p}

@@ -20,7 +20,7 @@ type peer struct {
 	name      string
 	public    crypto.PublicKey
 	preshared crypto.PresharedKey
-	endpoint  conf.Endpoint // as configured; zero: the peer must call us
+	endpoints []conf.Endpoint // as configured; none: the peer must call us
 	allowed   []netip.Prefix
 	config    conf.Peer
 	company   *udp.Company // of the peers that can be sent data
@@ -64,13 +64,13 @@ type peer struct {
 	keepalive      keepalive
 	pulse          pulse
 	replays        crypto.ReplayGuard
-	candidates     []netip.AddrPort // where to call it: see known
+	found          []found          // what is known of each of endpoints
+	candidates     []netip.AddrPort // where to call it: see choose
 	remembered     netip.AddrPort   // where it was when the tunnel ended; invalid: not known
 	echo           pendingEcho
 	handshakes     uint64
 	last           time.Time // of the last completed handshake
 	up             bool      // has an SA pair
-	resolving      bool      // a look-up of the endpoint's name is under way
 	warnings       limit     // about handshakes with this peer
 }
 
@@ -97,7 +97,8 @@ func newPeer(c conf.Peer) *peer {
 		name:      c.Name,
 		public:    crypto.PublicKey(c.PublicKey),
 		preshared: crypto.PresharedKey(c.PresharedKey),
-		endpoint:  c.Endpoint,
+		endpoints: c.Endpoints,
+		found:     make([]found, len(c.Endpoints)),
 		allowed:   c.AllowedIPs,
 		keepalive: keepalive{interval: c.Keepalive},
 		config:    c,
@@ -155,7 +156,7 @@ func (p *peer) state() status.PeerState {
 		return status.PeerUnresponsive
 	case p.sas.current != nil:
 		return status.PeerEstablished
-	case p.endpoint.IsZero() && p.path == nil:
+	case len(p.endpoints) == 0 && p.path == nil:
 		return status.PeerIdle
 	default:
 		return status.PeerConnecting

@@ -304,9 +304,9 @@ func (t *Tunnel) newController(s shared, network hostNetwork, port uint16, keys 
 		t.log.Warn("cannot read the peers' last endpoints", "error", err)
 	}
 	for _, p := range t.peers {
-		if endpoint, ok := endpoints.lookup(p.public); ok && (p.endpoint.IsZero() || p.named()) {
+		if endpoint, ok := endpoints.lookup(p.public); ok && (len(p.endpoints) == 0 || p.named()) {
 			p.remembered = endpoint
-			p.known(nil)
+			p.choose()
 		}
 	}
 	return &controller{
