@@ -52,7 +52,8 @@ type peer struct {
 	path           *path // where the peer is, nil while that is not known
 	noWay          error // why the host cannot send there, nil: it can
 	refused        refusal
-	egressStale    bool // the host has changed since it was asked for the way there
+	egressStale    bool       // the host has changed since it was asked for the way there
+	lostSource     netip.Addr // an address of ours that the host has lost; invalid: none
 	discovery      prober
 	probeRun       *probeRun // nil: none is under way
 	probeRuns      uint64    // begun so far
