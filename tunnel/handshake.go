@@ -38,7 +38,7 @@ func (c *controller) initiate(p *peer, now time.Time) {
 	}
 	o := c.handshaker.initiate(p, path.Remote(), now)
 	if o.datagram != nil {
-		if err := c.messenger.plain(o.datagram, path.Destination); err != nil {
+		if err := c.call(p, p.initiations.latest(), o.datagram, path.Destination); err != nil {
 			c.log.Debug("initiation", "peer", p.name, "endpoint", o.to, "error", err)
 		}
 	}
@@ -73,6 +73,9 @@ func (p *peer) nextEndpoint() *path {
 func (c *controller) handleHandshake(message []byte, from netip.AddrPort, local netip.Addr, now time.Time) {
 	o := c.handshaker.handle(message, from, now)
 	if o.pair != nil {
+		if id, err := crypto.ReceiverID(message); err == nil && o.pair.initiator {
+			c.portAnswered(o.peer, id, now)
+		}
 		c.install(o, from, local, now)
 	}
 	err := o.err
@@ -118,6 +121,7 @@ func (c *controller) install(o outcome, from netip.AddrPort, local netip.Addr, n
 func (c *controller) established(p *peer, at netip.AddrPort, rtt time.Duration, now time.Time) {
 	pair, first := p.sas.current, !p.up
 	p.handshakes++
+	c.heard(p)
 	event, level := "rekeyed", slog.LevelDebug
 	if first {
 		event, level = "peer established", slog.LevelInfo

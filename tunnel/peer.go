@@ -70,6 +70,9 @@ type peer struct {
 	remembered     netip.AddrPort   // where it was when the tunnel ended; invalid: not known
 	echo           pendingEcho
 	handshakes     uint64
+	unanswered     int       // initiations since the peer was last heard of
+	newPort        bool      // is to hear from it: see otherPort
+	advised        bool      // the operator has been told of the port since it was last heard of
 	last           time.Time // of the last completed handshake
 	up             bool      // has an SA pair
 	warnings       limit     // about handshakes with this peer

@@ -40,6 +40,12 @@ func (*Conn) Absent() bool { return false }
 // Offloads returns none.
 func (*Conn) Offloads() Offloads { return Offloads{} }
 
+// Another returns errors.ErrUnsupported.
+func (*Conn) Another() (*Conn, error) { return nil, errors.ErrUnsupported }
+
+// Exchange does nothing.
+func (*Conn) Exchange(*Conn) {}
+
 // Close does nothing.
 func (*Conn) Close() {}
 

@@ -138,9 +138,9 @@ func TestDatagramsLeaveByTheirInterface(t *testing.T) {
 					}
 					for i, w := range ways {
 						if by == "an outlet of its own" {
-							list := c.out4
+							list := c.sockets.Load().out4
 							if family == "IPv6" {
-								list = c.out6
+								list = c.sockets.Load().out6
 							}
 							w.to.own.Store(list.all[1])
 						}

@@ -12,6 +12,7 @@ import (
 
 // outlet is what a socket knows of its use as an outlet.
 type outlet struct {
+	list  *outlets     // of its port and address family; set once
 	limit atomic.Int64 // bytes, as the kernel counts them, at which it takes no more
 	level atomic.Int64 // how many were there when it was last asked, and were sent since
 	sent  atomic.Int64 // all bytes of datagrams so far, while it was an own outlet
