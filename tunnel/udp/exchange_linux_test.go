@@ -4,7 +4,10 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // TestAConnChangesItsPort: datagrams leave from the new port at once, also those to a
@@ -89,4 +92,44 @@ func reaches(t *testing.T, place netip.AddrPort, boxes []*Inbox) {
 		}
 	}
 	t.Errorf("%v is not reached", place)
+}
+
+// TestAnExchangeWhileOthersSend: outboxes that send all the time lose nothing, although
+// their sockets are others at each moment.
+func TestAnExchangeWhileOthersSend(t *testing.T) {
+	const senders, exchanges = 3, 20
+	company := new(Company)
+	company.Join()
+	c, far := listen(t, Config{Offload: true, Sockets: 2, Outlets: 4, Company: company}), listen(t, Config{})
+	var stop atomic.Bool
+	var sending sync.WaitGroup
+	for range senders {
+		var told told
+		o := c.NewOutbox(told.config(true))
+		to := NewDestination(far.Addrs()[0], loopback)
+		sending.Go(func() {
+			for !stop.Load() {
+				o.Put(len(append(o.Room(100), make([]byte, 100)...)), to, 0, nil)
+				if err := o.Flush(); err != nil {
+					t.Errorf("refused: %v", err)
+					return
+				}
+			}
+		})
+	}
+	for range exchanges {
+		other, err := c.Another()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(other.Close)
+		c.Exchange(other)
+		c.Offloads()
+		if c.Addrs()[0] == other.Addrs()[0] {
+			t.Error("the same port")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	stop.Store(true)
+	sending.Wait()
 }
