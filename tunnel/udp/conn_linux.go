@@ -193,6 +193,9 @@ func (c *Conn) socketFor(to *Destination, waits bool) *socket {
 
 func (c *Conn) families() (list [][]*socket) {
 	now := c.sockets.Load()
+	if now == nil {
+		return nil // the zero Conn has none
+	}
 	for _, family := range [][]*socket{now.v4, now.v6} {
 		if len(family) > 0 {
 			list = append(list, family)
