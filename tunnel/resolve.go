@@ -115,7 +115,9 @@ func (p *peer) choose() {
 // resolve looks up a peer's configured endpoints beside the control goroutine
 // and leaves the answers as events. An address needs no look-up.
 func (c *controller) resolve(p *peer) {
-	p.choose()
+	if len(p.endpoints) > 0 {
+		p.choose()
+	}
 	for i, e := range p.endpoints {
 		if e.Addr().IsValid() || p.found[i].resolving {
 			continue
