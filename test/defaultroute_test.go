@@ -60,17 +60,23 @@ func (n *internet) configure(t *testing.T, family outer, extra string) {
 	check(t, n.a.Configure(extra, gateway.Peer{Gateway: n.b, Endpoint: endpoint.String(), Routed: []string{"0.0.0.0/0", "::/0"}}))
 }
 
-// routing is what a's routing goes by, as the programs of iproute2 print it.
+// routing is what a's routing goes by.
 func (n *internet) routing(t *testing.T) string {
+	t.Helper()
+	return routingOf(t, n.A)
+}
+
+// routingOf is what a host's routing goes by, as the programs of iproute2 print it.
+func routingOf(t *testing.T, host *netlab.Host) string {
 	t.Helper()
 	var b strings.Builder
 	for _, family := range []string{"-4", "-6"} {
 		for _, what := range [][]string{{"rule"}, {"route", "show", "table", "all"}} {
-			b.WriteString(run(t, n.A, "ip", append([]string{family}, what...)...))
+			b.WriteString(run(t, host, "ip", append([]string{family}, what...)...))
 		}
 	}
 	for _, key := range []string{"ipv4.conf.all.src_valid_mark", "ipv4.conf.all.rp_filter", "ipv4.ip_forward", "ipv6.conf.all.forwarding"} {
-		fmt.Fprintln(&b, key, n.A.ReadSysctl("net."+key))
+		fmt.Fprintln(&b, key, host.ReadSysctl("net."+key))
 	}
 	return b.String()
 }
@@ -208,15 +214,19 @@ func defaultRoute(t *testing.T, n *internet, family outer) {
 		}
 	}
 	t.Log("another program keeps removing them")
+	var took []time.Duration
 	for i := range 10 {
 		for _, family := range []string{"-4", "-6"} {
 			run(t, n.A, "ip", family, "rule", "del", "priority", []string{"32764", "32765"}[i%2])
 		}
 		began := time.Now()
 		n.await(t, diverted)
-		if took := time.Since(began); took > time.Second {
-			t.Errorf("put right after %v", took)
-		}
+		took = append(took, time.Since(began))
+	}
+	// The machine may stand still for once, but not most of the time.
+	slices.Sort(took)
+	if median := took[len(took)/2]; median > time.Second {
+		t.Errorf("put right after %v in the median of %v", median, took)
 	}
 	n.reaches(t)
 	if lost := statusOf(t, n.a).Peers[0].Handshakes - handshakes; lost > 0 {
@@ -236,7 +246,7 @@ func defaultRoute(t *testing.T, n *internet, family outer) {
 	}
 
 	t.Log("the tunnel is killed")
-	before = n.routing(t)
+	before = n.settledRouting(t)
 	check(t, n.a.Start())
 	await(t, n.a, gateway.Established)
 	n.a.Kill()

@@ -75,7 +75,7 @@ func waysOf(l *Link, listen string, uplinks []string, remotes ...string) (list [
 	return list
 }
 
-func expectWays(t *testing.T, of string, got []string, want ...string) {
+func wantWays(t *testing.T, of string, got []string, want ...string) {
 	t.Helper()
 	if !slices.Equal(got, want) {
 		t.Errorf("%s:\n got %q\nwant %q", of, got, want)
@@ -88,19 +88,19 @@ func TestWays(t *testing.T) {
 		l := twoWans(t)
 		both := []string{"wan2", "wan1"}
 		const far4, far6 = "203.0.113.7", "2001:db8:f::7"
-		expectWays(t, "the kernel's choice", waysOf(l, "", nil, far6, far4, "10.9.0.7"),
+		wantWays(t, "the kernel's choice", waysOf(l, "", nil, far6, far4, "10.9.0.7"),
 			" (2001:db8:1::1) 2001:db8:f::7 1500", " (192.0.2.1) 203.0.113.7 1500")
 		// The kernel leaves wan2's IPv6 addresses by wan1 if they are named.
 		chosen, err := l.lookUp(Flow{Remote: netip.MustParseAddrPort("[2001:db8:f::7]:4500"), Interface: state(t, "wan2").Attrs().Index}, 0)
 		check(t, err)
 		second := chosen.source.String()
-		expectWays(t, "two uplinks", waysOf(l, "", both, far6, far4),
+		wantWays(t, "two uplinks", waysOf(l, "", both, far6, far4),
 			"wan2 ("+second+") 2001:db8:f::7 1400", "wan2 198.51.100.1 203.0.113.7 1400", "wan2 198.51.100.2 203.0.113.7 1400",
 			"wan1 2001:db8:1::1 2001:db8:f::7 1500", "wan1 192.0.2.1 203.0.113.7 1500")
-		expectWays(t, "one address to listen on", waysOf(l, "198.51.100.2", both, far6, far4), "wan2 198.51.100.2 203.0.113.7 1400")
-		expectWays(t, "an IPv6 address to listen on, of the worse route", waysOf(l, "2001:db8:2::1", both, far6, far4))
-		expectWays(t, "the device itself, and nothing", waysOf(l, "", []string{"fathom0", "wan9"}, far4, "10.9.0.7"))
-		expectWays(t, "a place of the host's own", waysOf(l, "", both, "192.0.2.1", "127.0.0.1", "2001:db8:1::1"))
+		wantWays(t, "one address to listen on", waysOf(l, "198.51.100.2", both, far6, far4), "wan2 198.51.100.2 203.0.113.7 1400")
+		wantWays(t, "an IPv6 address to listen on, of the worse route", waysOf(l, "2001:db8:2::1", both, far6, far4))
+		wantWays(t, "the device itself, and nothing", waysOf(l, "", []string{"fathom0", "wan9"}, far4, "10.9.0.7"))
+		wantWays(t, "a place of the host's own", waysOf(l, "", both, "192.0.2.1", "127.0.0.1", "2001:db8:1::1"))
 
 		// With a rule for the addresses the kernel keeps to wan2, and all of them serve.
 		rule := netlink.NewRule()
@@ -110,21 +110,21 @@ func TestWays(t *testing.T) {
 		check(t, netlink.RouteAdd(&netlink.Route{LinkIndex: index, Dst: ipNet(netip.MustParsePrefix("::/0")), Table: 52, MTU: 1300}))
 		got := waysOf(l, "", both[:1], far6)
 		slices.Sort(got)
-		expectWays(t, "with a rule", got, "wan2 2001:db8:2::1 2001:db8:f::7 1300", "wan2 2001:db8:2::2 2001:db8:f::7 1300")
+		wantWays(t, "with a rule", got, "wan2 2001:db8:2::1 2001:db8:f::7 1300", "wan2 2001:db8:2::2 2001:db8:f::7 1300")
 		check(t, netlink.RuleDel(rule))
 
 		// No route is no way, though the host has the address.
 		for _, prefix := range netlab.Prefixes("0.0.0.0/0", "::/0") {
 			check(t, netlink.RouteDel(&netlink.Route{LinkIndex: index, Dst: ipNet(prefix), Priority: 200, Scope: netlink.SCOPE_LINK}))
 		}
-		expectWays(t, "no route", waysOf(l, "", both[:1], far6, far4))
-		expectWays(t, "a neighbour", waysOf(l, "", both[:1], "198.51.100.7"),
+		wantWays(t, "no route", waysOf(l, "", both[:1], far6, far4))
+		wantWays(t, "a neighbour", waysOf(l, "", both[:1], "198.51.100.7"),
 			"wan2 198.51.100.1 198.51.100.7 1400", "wan2 198.51.100.2 198.51.100.7 1400")
 		check(t, netlink.RouteAdd(&netlink.Route{LinkIndex: index, Dst: ipNet(netip.MustParsePrefix("203.0.113.0/24")), MTU: 1280, Scope: netlink.SCOPE_LINK}))
-		expectWays(t, "a route of its own, without a gateway", waysOf(l, "", both[:1], far4, "203.0.114.1"),
+		wantWays(t, "a route of its own, without a gateway", waysOf(l, "", both[:1], far4, "203.0.114.1"),
 			"wan2 198.51.100.1 203.0.113.7 1280", "wan2 198.51.100.2 203.0.113.7 1280")
 		check(t, netlink.RouteAdd(&netlink.Route{Type: unix.RTN_UNREACHABLE, Dst: ipNet(netip.MustParsePrefix("203.0.113.7/32"))}))
-		expectWays(t, "refused", waysOf(l, "", both[:1], far4))
+		wantWays(t, "refused", waysOf(l, "", both[:1], far4))
 		return nil
 	})
 }
@@ -136,9 +136,9 @@ func TestWaysFollowTheUplink(t *testing.T) {
 		l := twoWans(t)
 		const far4, far6 = "203.0.113.7", "2001:db8:f::7"
 		ways := func(remotes ...string) []string { return waysOf(l, "", []string{"wwan0"}, remotes...) }
-		expectWays(t, "it does not exist", ways(far4, far6))
+		wantWays(t, "it does not exist", ways(far4, far6))
 		addDevice(t, "wwan0")
-		expectWays(t, "it is down", ways(far4, far6))
+		wantWays(t, "it is down", ways(far4, far6))
 		check(t, netlink.LinkSetUp(state(t, "wwan0")))
 		check(t, netlink.LinkSetUp(state(t, "wwan0-far")))
 		link := state(t, "wwan0")
@@ -153,7 +153,7 @@ func TestWaysFollowTheUplink(t *testing.T) {
 		// Point to point, without a gateway.
 		add("100.64.0.1/32", func(a *netlink.Addr) { a.Peer = ipNet(netip.MustParsePrefix("100.64.0.2/32")) })
 		check(t, netlink.RouteAdd(&netlink.Route{LinkIndex: link.Attrs().Index, Dst: ipNet(netip.MustParsePrefix("0.0.0.0/0")), Priority: 300, Scope: netlink.SCOPE_LINK}))
-		expectWays(t, "point to point", ways(far4, far6), "wwan0 100.64.0.1 203.0.113.7 1500")
+		wantWays(t, "point to point", ways(far4, far6), "wwan0 100.64.0.1 203.0.113.7 1500")
 
 		for _, of := range []struct {
 			prefix string
@@ -166,9 +166,9 @@ func TestWaysFollowTheUplink(t *testing.T) {
 		awaitLocal(t, l, "2001:db8:3::1/64", "2001:db8:3::2/64")
 		got := ways(far6)
 		slices.Sort(got)
-		expectWays(t, "IPv6", got, "wwan0 2001:db8:3::1 2001:db8:f::7 1500", "wwan0 2001:db8:3::2 2001:db8:f::7 1500")
+		wantWays(t, "IPv6", got, "wwan0 2001:db8:3::1 2001:db8:f::7 1500", "wwan0 2001:db8:3::2 2001:db8:f::7 1500")
 		check(t, netlink.AddrReplace(link, &netlink.Addr{IPNet: ipNet(netip.MustParsePrefix("2001:db8:3::2/64")), Flags: unix.IFA_F_NODAD, PreferedLft: 0, ValidLft: 1000}))
-		expectWays(t, "deprecated", ways(far6), "wwan0 2001:db8:3::1 2001:db8:f::7 1500")
+		wantWays(t, "deprecated", ways(far6), "wwan0 2001:db8:3::1 2001:db8:f::7 1500")
 
 		up := func() bool { l.Forget(); return l.uplinkState("wwan0").carries }
 		await := func(want bool) {
@@ -181,14 +181,14 @@ func TestWaysFollowTheUplink(t *testing.T) {
 		}
 		check(t, netlink.LinkSetDown(state(t, "wwan0-far"))) // no carrier: lowerLayerDown
 		await(false)
-		expectWays(t, "no carrier", ways(far4, far6))
+		wantWays(t, "no carrier", ways(far4, far6))
 		check(t, netlink.LinkSetUp(state(t, "wwan0-far")))
 		await(true)
 		if len(ways(far4)) != 1 {
 			t.Error("the carrier is back, and no way")
 		}
 		check(t, netlink.LinkDel(link))
-		expectWays(t, "it is gone", ways(far4, far6))
+		wantWays(t, "it is gone", ways(far4, far6))
 		return nil
 	})
 }
