@@ -138,23 +138,40 @@ func (k *checker) checkKeys() {
 	}
 }
 
+// endpoint is one of a peer's.
+type endpoint struct {
+	Endpoint
+	at   at
+	peer int // index
+}
+
+// endpoints returns those of all peers.
+func (k *checker) endpoints() (list []endpoint) {
+	for i, p := range k.config.Peers {
+		for _, e := range p.Endpoints {
+			list = append(list, endpoint{e, k.places[len(list)], i})
+		}
+	}
+	return list
+}
+
 // checkEndpoints finds peers at the same place, and at ours.
 func (k *checker) checkEndpoints() {
-	places := make(firsts[Endpoint])
-	for i, p := range k.config.Peers {
-		if p.Endpoint.IsZero() {
-			continue
+	places, list := make(firsts[Endpoint]), k.endpoints()
+	for i, e := range list {
+		if k.isOurs(e.Endpoint) {
+			e.at.fail(e.String()+" is where this end itself listens", "the peer's address and port")
 		}
-		a := k.place(k.peers[i], "endpoint")
-		if k.isOurs(p.Endpoint) {
-			a.fail(p.Endpoint.String()+" is where this end itself listens", "the peer's address and port")
-		}
-		normal := Endpoint{strings.ToLower(strings.TrimSuffix(p.Endpoint.Host, ".")), p.Endpoint.Port}
-		if addr := p.Endpoint.Addr(); addr.IsValid() {
+		normal := Endpoint{strings.ToLower(strings.TrimSuffix(e.Host, ".")), e.Port}
+		if addr := e.Addr(); addr.IsValid() {
 			normal.Host = addr.String()
 		}
-		if first := places.of(normal, i); first != i {
-			a.fail(fmt.Sprintf("%s is also the endpoint of %s", p.Endpoint, k.peer(first)), "one address and port is one host, with one key")
+		switch first := places.of(normal, i); {
+		case first == i:
+		case list[first].peer == e.peer:
+			e.at.fail(fmt.Sprintf("%s comes twice, first on line %d", e, list[first].at.pos.line), "each endpoint once")
+		default:
+			e.at.fail(fmt.Sprintf("%s is also the endpoint of %s", e, k.peer(list[first].peer)), "one address and port is one host, with one key")
 		}
 	}
 }
@@ -207,7 +224,7 @@ func (k *checker) checkPLPMTUs() {
 			case bounds && t.entry(size.key) != nil && p.Probing == ProbingOff:
 				a.fail(fmt.Sprintf("bounds the discovery, but probing on line %d turns it off", t.entry("probing").pos.line),
 					"plpmtu fixes the size; without it and this the egress MTU is used")
-			case size.bytes != 0 && size.bytes < minIPv6PLPMTU && p.Endpoint.Addr().Is6():
+			case size.bytes != 0 && size.bytes < minIPv6PLPMTU && slices.ContainsFunc(p.Endpoints, func(e Endpoint) bool { return e.Addr().Is6() }):
 				a.fail(fmt.Sprintf("%d is out of range for an IPv6 endpoint", size.bytes),
 					fmt.Sprintf("from %d to %d", minIPv6PLPMTU, maxPLPMTU))
 			case size.key == "min_plpmtu" && p.MaxPLPMTU != 0 && size.bytes > p.MaxPLPMTU:
@@ -233,16 +250,16 @@ func (k *checker) checkLoops() {
 			holders[o.prefix] = o.at
 		}
 	}
-	for i, p := range k.config.Peers {
+	for _, e := range k.endpoints() {
 		outside := true
-		for _, prefix := range prefixesAround(p.Endpoint) {
+		for _, prefix := range prefixesAround(e.Endpoint) {
 			if outside && networks[prefix] {
-				k.place(k.peers[i], "endpoint").fail(fmt.Sprintf("%s is in %s, the network of tunnel.address: the tunnel's own packets would be routed into the tunnel", p.Endpoint.Addr(), prefix),
+				e.at.fail(fmt.Sprintf("%s is in %s, the network of tunnel.address: the tunnel's own packets would be routed into the tunnel", e.Addr(), prefix),
 					"an outer address, by which the peer can be reached without the tunnel")
 				outside = false
 			}
 			if a, ok := holders[prefix]; ok {
-				a.fail(fmt.Sprintf("%s holds the endpoint %s of %s: the tunnel's own packets would be routed into the tunnel", prefix, p.Endpoint, k.peer(i)),
+				a.fail(fmt.Sprintf("%s holds the endpoint %s of %s: the tunnel's own packets would be routed into the tunnel", prefix, e, k.peer(e.peer)),
 					"narrower prefixes, a default route (0.0.0.0/0 or ::/0), or tunnel.routes = false and routes of your own")
 				delete(holders, prefix) // once is enough
 			}

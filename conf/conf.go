@@ -72,8 +72,8 @@ func (c *Config) DefaultRoutes() (list []netip.Prefix) {
 type Peer struct {
 	Name         string
 	PublicKey    Key
-	PresharedKey SecretKey // zero: none
-	Endpoint     Endpoint  // zero: the peer must call us
+	PresharedKey SecretKey  // zero: none
+	Endpoints    []Endpoint // the preferred one first; none: the peer must call us
 	AllowedIPs   []netip.Prefix
 	Keepalive    time.Duration // of silence before a NAT keepalive (RFC 3948 section 4); 0: none
 	// Probing is how the PLPMTU is discovered: ProbingFan, ProbingSequential or

@@ -108,6 +108,7 @@ func checkConfig(t *testing.T, c *Config) {
 		wrong("oversize %q, outer DF %q, log level %v", tunnel.Oversize, tunnel.OuterDF, tunnel.LogLevel)
 	}
 	keys, names, owned := map[Key]bool{tunnel.PrivateKey.public(): true}, map[string]bool{"": true}, map[netip.Prefix]bool{}
+	reached := make(map[Endpoint]bool)
 	for _, p := range c.Peers {
 		if keys[p.PublicKey] || names[p.Name] || !p.PublicKey.possible() {
 			wrong("the name or the key of %q is not its own", p.Name)
@@ -121,16 +122,27 @@ func checkConfig(t *testing.T, c *Config) {
 				wrong("%v at peer %q", prefix, p.Name)
 			}
 			owned[prefix] = true
-			if tunnel.Routes && p.Endpoint.Addr().IsValid() && prefix.Contains(p.Endpoint.Addr()) {
-				wrong("%v holds %v", prefix, p.Endpoint)
+			for _, e := range p.Endpoints {
+				if tunnel.Routes && e.Addr().IsValid() && prefix.Contains(e.Addr()) {
+					wrong("%v holds %v", prefix, e)
+				}
 			}
 		}
 		if p.Keepalive != 0 && (p.Keepalive < minKeepalive || p.Keepalive > time.Hour) {
 			wrong("keepalive %v", p.Keepalive)
 		}
 		least := minPLPMTU
-		if p.Endpoint.Addr().Is6() {
-			least = minIPv6PLPMTU
+		if len(p.Endpoints) > maxEndpoints {
+			wrong("%d endpoints", len(p.Endpoints))
+		}
+		for _, e := range p.Endpoints {
+			if e.Addr().Is6() {
+				least = minIPv6PLPMTU
+			}
+			if e.Host == "" || e.Port == 0 || reached[e] {
+				wrong("endpoint %v", e)
+			}
+			reached[e] = true
 		}
 		for _, size := range []int{p.PLPMTU, p.MaxPLPMTU, p.MinPLPMTU} {
 			if size != 0 && (size < least || size > maxPLPMTU) {
@@ -140,9 +152,6 @@ func checkConfig(t *testing.T, c *Config) {
 		bounds := p.MaxPLPMTU != 0 || p.MinPLPMTU != 0
 		if !slices.Contains([]string{ProbingFan, ProbingSequential, ProbingOff}, p.Probing) || bounds && (p.PLPMTU != 0 || p.Probing == ProbingOff) || p.MaxPLPMTU != 0 && p.MinPLPMTU > p.MaxPLPMTU {
 			wrong("probing %q, %d within %d and %d", p.Probing, p.PLPMTU, p.MinPLPMTU, p.MaxPLPMTU)
-		}
-		if !p.Endpoint.IsZero() && (p.Endpoint.Host == "" || p.Endpoint.Port == 0) {
-			wrong("endpoint %v", p.Endpoint)
 		}
 	}
 }

@@ -16,6 +16,7 @@ const (
 	// minIPv6PLPMTU is what every IPv6 link must carry (RFC 8200 section 5).
 	minIPv6PLPMTU = 1280
 	maxPeerName   = 63 // bytes
+	maxEndpoints  = 8
 )
 
 // fields are the keys of [[peer]].
@@ -28,7 +29,7 @@ func (p *Peer) fields() []field {
 				p.PresharedKey, _ = a.secret(file, "fathom genpsk")
 			}
 		}},
-		{"endpoint", text, false, "", p.setEndpoint},
+		{"endpoint", oneOrMore, false, "", p.addEndpoint},
 		{"allowed_ips", list, true, `["10.77.0.2/32"]`, p.addAllowedIP},
 		{"keepalive", duration, false, `"0s"`, setDuration(&p.Keepalive, minKeepalive, maxKeepalive, true)},
 		{"probing", text, false, strconv.Quote(ProbingFan), setChoice(&p.Probing, "a mode of probing", ProbingFan, ProbingSequential, ProbingOff)},
@@ -61,17 +62,22 @@ func (p *Peer) setPublicKey(a at, v value) {
 	}
 }
 
-func (p *Peer) setEndpoint(a at, v value) {
+// addEndpoint leaves the comparison with other endpoints to checkEndpoints.
+func (p *Peer) addEndpoint(a at, v value) {
 	host, port, problem := splitHostPort(v.text)
 	if problem == "" && port == 0 {
 		problem = "has port 0, at which no host can be reached"
 	} else if problem == "" {
 		problem = hostProblem(host)
 	}
-	if problem != "" {
+	switch {
+	case problem != "":
 		a.fail(fmt.Sprintf("%q %s", v.text, problem), `"host.example.org:4500", "192.0.2.1:4500" or "[2001:db8::1]:4500"`)
-	} else {
-		p.Endpoint = Endpoint{host, port}
+	case len(p.Endpoints) == maxEndpoints:
+		a.fail(fmt.Sprintf("%q is one too many", v.text), fmt.Sprintf("at most %d; a name may have several addresses", maxEndpoints))
+	default:
+		p.Endpoints = append(p.Endpoints, Endpoint{host, port})
+		a.d.places = append(a.d.places, a)
 	}
 }
 

@@ -14,7 +14,7 @@ type field struct {
 	// value in TOML: the default, or an example for a required key. Empty: the
 	// zero value, or one that other keys decide.
 	value string
-	// set checks a value of the right kind, or an item of a list, and stores it.
+	// set checks a value of the right kind, or an item of an array, and stores it.
 	set func(a at, v value)
 }
 
@@ -47,9 +47,9 @@ func (d *decoder) decodeTable(t *table, fields []field, whole bool) {
 	}
 }
 
-// store hands on a value of the right kind, of a list each item.
+// store hands on a value of the right kind, of an array each item.
 func (f *field) store(a at, v value) {
-	if f.kind != list {
+	if _, array := v.data.([]value); !array {
 		f.set(a, v)
 	}
 	for _, item := range v.items() {

@@ -180,7 +180,7 @@ plpmtu = 1280`, func(c *Config) {
 				Name:         "Storage_1.example-org",
 				PublicKey:    decoded(t, otherPublicKey),
 				PresharedKey: decoded(t, presharedKey),
-				Endpoint:     Endpoint{"SD.example.org", 4501},
+				Endpoints:    []Endpoint{{"SD.example.org", 4501}},
 				AllowedIPs:   prefixes("10.77.0.2/32", "fd77::2/128", "10.0.0.0/8"),
 				Keepalive:    25 * time.Second,
 				Probing:      "sequential",
@@ -189,7 +189,7 @@ plpmtu = 1280`, func(c *Config) {
 			}, {
 				Name:       "office",
 				PublicKey:  decoded(t, clampedPublicKey),
-				Endpoint:   Endpoint{"fe80::1%eth0", 65535},
+				Endpoints:  []Endpoint{{"fe80::1%eth0", 65535}},
 				AllowedIPs: prefixes("0.0.0.0/0", "::/0", "10.77.0.3/32"),
 				Probing:    "off",
 				PLPMTU:     1280,
@@ -213,7 +213,7 @@ endpoint = "192.0.2.1:1"
 			c.Tunnel.ListenHost, c.Tunnel.ListenPort = netip.IPv4Unspecified(), 0
 			c.Tunnel.LogLevel, c.Tunnel.Oversize = slog.LevelError, "drop"
 			p := smallestPeerConfig(t)
-			p.Keepalive, p.PLPMTU, p.Endpoint = time.Second, 576, Endpoint{"192.0.2.1", 1}
+			p.Keepalive, p.PLPMTU, p.Endpoints = time.Second, 576, []Endpoint{{"192.0.2.1", 1}}
 			c.Peers = []Peer{p}
 		}},
 		{"the most of every number", smallest + `
@@ -260,36 +260,46 @@ probing = "fan"
 			strings.Replace(smallestPeer, "10.77.0.2/32", "0.0.0.0/0", 1) + `endpoint = "192.0.2.1:4500"`, func(c *Config) {
 			c.Tunnel.Routes = false
 			p := smallestPeerConfig(t)
-			p.AllowedIPs, p.Endpoint = prefixes("0.0.0.0/0"), Endpoint{"192.0.2.1", 4500}
+			p.AllowedIPs, p.Endpoints = prefixes("0.0.0.0/0"), []Endpoint{{"192.0.2.1", 4500}}
 			c.Peers = []Peer{p}
 		}},
 		{"a default route spares the tunnel's own packets", smallest + "table = \"auto\"\nfwmark = 4500\n" +
 			strings.Replace(smallestPeer, "10.77.0.2/32", "::/0", 1) + `endpoint = "[2001:db8::1]:4500"`, func(c *Config) {
 			c.Tunnel.FwMark = 4500
 			p := smallestPeerConfig(t)
-			p.AllowedIPs, p.Endpoint = prefixes("::/0"), Endpoint{"2001:db8::1", 4500}
+			p.AllowedIPs, p.Endpoints = prefixes("::/0"), []Endpoint{{"2001:db8::1", 4500}}
 			c.Peers = []Peer{p}
 		}},
 		{"in a table of the administrator's the rules decide", smallest + "table = 51\n" +
 			strings.Replace(smallestPeer, "10.77.0.2/32", "192.0.2.0/24", 1) + `endpoint = "192.0.2.1:4500"`, func(c *Config) {
 			c.Tunnel.Table = 51
 			p := smallestPeerConfig(t)
-			p.AllowedIPs, p.Endpoint = prefixes("192.0.2.0/24"), Endpoint{"192.0.2.1", 4500}
+			p.AllowedIPs, p.Endpoints = prefixes("192.0.2.0/24"), []Endpoint{{"192.0.2.1", 4500}}
 			c.Peers = []Peer{p}
 		}},
 		{"our port at another address is not ours", smallest + smallestPeer + `endpoint = "198.51.100.1:4500"`, func(c *Config) {
 			p := smallestPeerConfig(t)
-			p.Endpoint = Endpoint{"198.51.100.1", 4500}
+			p.Endpoints = []Endpoint{{"198.51.100.1", 4500}}
+			c.Peers = []Peer{p}
+		}},
+		{"several endpoints, in their order", smallest + smallestPeer + `endpoint = ["storage.example.org:4500", "[2001:db8::1]:4500", "192.0.2.1:4501", "192.0.2.1:4502"]`, func(c *Config) {
+			p := smallestPeerConfig(t)
+			p.Endpoints = []Endpoint{{"storage.example.org", 4500}, {"2001:db8::1", 4500}, {"192.0.2.1", 4501}, {"192.0.2.1", 4502}}
+			c.Peers = []Peer{p}
+		}},
+		{"a list of one endpoint", smallest + smallestPeer + `endpoint = ["192.0.2.1:4500"]`, func(c *Config) {
+			p := smallestPeerConfig(t)
+			p.Endpoints = []Endpoint{{"192.0.2.1", 4500}}
 			c.Peers = []Peer{p}
 		}},
 		{"IPv4 needs fewer bytes than IPv6", smallest + smallestPeer + "endpoint = \"[::ffff:192.0.2.1]:4500\"\nmin_plpmtu = 576\nmax_plpmtu = 1279\n", func(c *Config) {
 			p := smallestPeerConfig(t)
-			p.Endpoint, p.MinPLPMTU, p.MaxPLPMTU = Endpoint{"::ffff:192.0.2.1", 4500}, 576, 1279
+			p.Endpoints, p.MinPLPMTU, p.MaxPLPMTU = []Endpoint{{"::ffff:192.0.2.1", 4500}}, 576, 1279
 			c.Peers = []Peer{p}
 		}},
 		{"a host name may be as long as DNS lets it be", smallest + smallestPeer + `endpoint = "` + longestHost + `:1"`, func(c *Config) {
 			p := smallestPeerConfig(t)
-			p.Endpoint = Endpoint{longestHost, 1}
+			p.Endpoints = []Endpoint{{longestHost, 1}}
 			c.Peers = []Peer{p}
 		}},
 		{"a network of a peer may begin with our address", strings.Replace(smallest, "10.77.0.1/24", "10.77.0.0/32", 1) + strings.Replace(smallestPeer, "10.77.0.2/32", "10.77.0.0/24", 1), func(c *Config) {
@@ -397,7 +407,7 @@ func TestParseKeepsNothingOfItsInput(t *testing.T) {
 	copy(data, bytes.Repeat([]byte("#"), len(data)))
 	want := smallestConfig(t)
 	p := smallestPeerConfig(t)
-	p.Endpoint = Endpoint{"example.org", 1}
+	p.Endpoints = []Endpoint{{"example.org", 1}}
 	want.Peers = []Peer{p}
 	if diff := cmp.Diff(want, *c, cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}), cmp.Comparer(sameSecret)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

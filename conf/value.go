@@ -18,17 +18,19 @@ const (
 	integer
 	size // an integer, or the word autoSize
 	boolean
-	list // an array of strings
+	list      // an array of strings
+	oneOrMore // a string, or an array of them
 )
 
 // kinds say what a value of a kind is, and how it is written.
 var kinds = [...]struct{ noun, hint string }{
-	text:     {"a string", "a text in quotes"},
-	duration: {"a duration", `in quotes and with a unit, such as "25s"`},
-	integer:  {"an integer", "a whole number without quotes"},
-	size:     {`an integer or "auto"`, `"auto" in quotes, or a whole number without`},
-	boolean:  {"a boolean", "true or false, without quotes"},
-	list:     {"a list of strings", `strings in brackets: ["…", "…"]`},
+	text:      {"a string", "a text in quotes"},
+	duration:  {"a duration", `in quotes and with a unit, such as "25s"`},
+	integer:   {"an integer", "a whole number without quotes"},
+	size:      {`an integer or "auto"`, `"auto" in quotes, or a whole number without`},
+	boolean:   {"a boolean", "true or false, without quotes"},
+	list:      {"a list of strings", `strings in brackets: ["…", "…"]`},
+	oneOrMore: {"a string or a list of strings", `"…", or ["…", "…"]`},
 }
 
 // decoder collects the mistakes of one file while its values are read.
@@ -39,6 +41,7 @@ type decoder struct {
 	reads    []namedFile
 	writes   []namedFile // and removes
 	prefixes []ownedPrefix
+	places   []at // of the peers' endpoints
 	errs     Errors
 }
 
@@ -80,7 +83,7 @@ func (a at) checkType(v *value, k kind) (ok bool) {
 	hint := kinds[k].hint
 	switch data := v.data.(type) {
 	case string:
-		ok = k == text || k == duration || k == size && v.text == autoSize
+		ok = k == text || k == oneOrMore || k == duration || k == size && v.text == autoSize
 		if k == list {
 			hint = `in brackets: ["…"]`
 		}
@@ -88,13 +91,13 @@ func (a at) checkType(v *value, k kind) (ok bool) {
 		_, number := data.(int64)
 		_, truth := data.(bool)
 		ok = (k == integer || k == size) && number || k == boolean && truth
-		if k == text {
+		if k == text || k == oneOrMore {
 			hint = fmt.Sprintf("in quotes: %q", v.text)
 		} else if k == duration && number {
 			hint = fmt.Sprintf(`in quotes and with a unit: "%ss" for seconds`, v.text)
 		}
 	case []value:
-		if k == list {
+		if k == list || k == oneOrMore {
 			v.data = slices.DeleteFunc(slices.Clone(data), func(item value) bool { return !a.item(item).checkType(&item, text) })
 			if len(data) == 0 {
 				a.fail("is an empty list", "it needs one item at least")

@@ -41,7 +41,7 @@ func newCallers(t *testing.T) *callers {
 	t.Helper()
 	a, b := parties(t)
 	for _, p := range []*party{a, b} {
-		p.peer.endpoint = conf.Endpoint{Host: "192.0.2.9", Port: 4500} // called every few seconds
+		p.peer.endpoints = []conf.Endpoint{{Host: "192.0.2.9", Port: 4500}} // called every few seconds
 	}
 	return &callers{a: a, b: b, now: time.Now(), trip: 10 * time.Millisecond, ahead: make(map[*party]time.Duration), notices: make(map[*party][]string),
 		up: make(map[*party]bool), pairs: make(map[*party]int), answers: make(map[*party]int)}
@@ -60,7 +60,7 @@ func (c *callers) other(p *party) *party {
 // restart replaces a party by one that remembers nothing but its key.
 func (c *callers) restart(t *testing.T, p *party) {
 	t.Helper()
-	fresh := newPeer(conf.Peer{PublicKey: conf.Key(p.peer.public), Endpoint: p.peer.endpoint})
+	fresh := newPeer(conf.Peer{PublicKey: conf.Key(p.peer.public), Endpoints: p.peer.endpoints})
 	h, err := newHandshaker(p.private, p.public, p.suites, new(spiTable).unused, []*peer{fresh}, p.random)
 	if err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package tunnel
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"fathom/crypto"
@@ -38,6 +39,8 @@ type controller struct {
 	strangers  limit         // of warnings about strangers' handshakes
 	turns      turns         // of initiations
 	listening  listening
+	port       otherPort
+	ownPort    *atomic.Uint32 // of our sockets, for the packet loops
 }
 
 // run ends when ctx is done; it then tells the peers.
@@ -82,7 +85,7 @@ func (c *controller) begin(now time.Time) {
 	c.agenda.epoch = now
 	for _, p := range c.peers {
 		p.replays.Begin(now)
-		if !p.endpoint.IsZero() || len(p.candidates) > 0 {
+		if len(p.endpoints) > 0 || len(p.candidates) > 0 {
 			p.initiations.want(now)
 		}
 		c.agenda.set(&p.appointment, now)
@@ -119,6 +122,7 @@ func (c *controller) saveEndpoints() {
 // attend does the due work for a peer and notes when it is due next.
 func (c *controller) attend(p *peer, now time.Time) {
 	c.lookForEgress(p, now)
+	c.tellPort(p, now)
 	c.renewSAs(p, now)
 	c.checkLiveness(p, now)
 	if p.initiations.due(now) {
@@ -147,6 +151,7 @@ func (c *controller) checkLiveness(p *peer, now time.Time) {
 		p.initiations.hurry(now)
 	} else if was && !dead {
 		c.log.Info("peer answers again", "peer", p.name)
+		c.heard(p)
 	}
 	if echo {
 		c.messenger.echo(p, now)

@@ -143,7 +143,7 @@ func (e ends) join(t testing.TB) *datapath {
 
 	d := &datapath{peer: far, from: from, to: to, told: new(written), arrived: new(written)}
 	d.transmit = &transmitter{
-		routes: newRoutes([]*peer{far}), returns: &returns{from.Addrs()[0].Port(), new(places)}, drops: new(drops),
+		routes: newRoutes([]*peer{far}), returns: &returns{portOf(from.Addrs()[0].Port()), new(places)}, drops: new(drops),
 		forwarder: newForwarder(newSender(transmitterPlace(0, 1), from, e.events), policyOf(e.config), d.told),
 	}
 	d.receiver = &receiver{

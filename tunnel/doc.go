@@ -22,7 +22,7 @@
 //
 //	goroutine            runs                 owns                         ends when
 //	transmitter          one a device queue   its buffers                  the device is closed
-//	receiver             one a socket         its buffers                  the socket is closed
+//	receiver             one a socket         its buffers                  the socket is closed: see ports
 //	controller           one a tunnel         all peers' state             the context is done
 //	status server        one, two a client    nothing                      the context is done
 //	host watch           one a tunnel         its netlink socket           Run returns

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"fathom/tunnel/host"
+	"fathom/tunnel/udp"
 )
 
 // This file follows changes of the host's own interfaces and routes: the ways
@@ -80,6 +81,9 @@ func (c *controller) hostChanged(change host.Change, now time.Time) {
 	for _, p := range c.peers {
 		if p.concerned(change) {
 			p.egressStale = true
+			if path := p.path; path != nil && change.Lost(path.Interface(), path.Local()) {
+				p.lostSource = path.Local()
+			}
 			c.agenda.set(&p.appointment, now)
 			peers++
 		}
@@ -110,12 +114,34 @@ func (c *controller) lookForEgress(p *peer, now time.Time) {
 	}
 	mtu, err := c.egressMTU(path.Remote(), path.Local())
 	c.noteWay(p, path.Remote(), err)
-	if err != nil || mtu == path.egress {
-		return // without a route there will be another change
+	if err != nil {
+		return // there will be another change
+	}
+	c.leaveSource(p, now)
+	if path = p.path; mtu == path.egress {
+		return
 	}
 	c.log.Info("egress MTU", "peer", p.name, "from", path.egress, "to", mtu)
 	p.setPath(path.with(path.plpmtu, path.settled, mtu))
 	p.discovery.EgressMTU(mtu, now)
+}
+
+// leaveSource lets the kernel choose where our packets to a peer leave from, if the host
+// has lost the address that they did. The peer hears of the new one at once: it would
+// otherwise send to the old one until this end has something to say.
+func (c *controller) leaveSource(p *peer, now time.Time) {
+	path, lost := p.path, p.lostSource
+	p.lostSource = netip.Addr{}
+	if !lost.IsValid() || path.Local() != lost {
+		return
+	}
+	c.log.Info("our address is gone, the kernel chooses another", "peer", p.name, "address", lost)
+	next := *path
+	next.Destination = udp.NewDestinationBy(path.Remote(), netip.Addr{}, path.Interface())
+	p.setPath(&next)
+	if p.up {
+		c.messenger.echo(p, now)
+	}
 }
 
 const (

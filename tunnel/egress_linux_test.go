@@ -3,9 +3,12 @@ package tunnel
 import (
 	"fmt"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"fathom/conf"
 	"fathom/crypto"
@@ -170,4 +173,68 @@ func TestLookout(t *testing.T) {
 	l.looked(l.at, 0)
 	l.told(after(time.Hour))
 	at(time.Hour)
+}
+
+// TestALostAddressIsToldAtOnce: a quiet peer hears from the new place of an end whose
+// address is gone, as soon as there is a way again.
+func TestALostAddressIsToldAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		left, right := virtualPair(t, conf.Tunnel{}, 0)
+		time.Sleep(7 * time.Second) // an echo is not due for a while
+		route := &lostRoute{countingHost: newCountingHost()}
+		left.do(func(time.Time) { left.host.network = route })
+		was := left.at.Addr()
+		moved := left.wire.moves(left, "192.0.2.7:4500")
+		route.none.Store(true)
+		left.changes.Address(2, was, false)
+		time.Sleep(time.Second)
+		at := func() (at netip.AddrPort) {
+			right.do(func(time.Time) { at = right.peer.path.Remote() })
+			return at
+		}
+		if at() == moved {
+			t.Fatal("told without a way")
+		}
+		route.none.Store(false)
+		left.changes.Address(2, moved.Addr(), true)
+		if took := until(t, time.Minute, func() bool { return at() == moved }); took > gatherChanges+2*left.wire.trip {
+			t.Errorf("followed after %v", took)
+		}
+		left.do(func(time.Time) {
+			if local := left.peer.path.Local(); local == was {
+				t.Errorf("sends from %v", local)
+			}
+		})
+		// An address of another is nothing to it.
+		time.Sleep(time.Second)
+		before := right.peer.authentic.Load()
+		left.changes.Address(2, netip.MustParseAddr("192.0.2.99"), false)
+		time.Sleep(time.Second)
+		if n := right.peer.authentic.Load() - before; n > 0 {
+			t.Errorf("%d packets about the address of another", n)
+		}
+	})
+}
+
+// lostRoute is a host that may be without any route.
+type lostRoute struct {
+	*countingHost
+	none atomic.Bool
+}
+
+func (h *lostRoute) Egress(flow host.Flow) (host.Egress, error) {
+	if h.none.Load() {
+		return host.Egress{}, unix.ENETUNREACH
+	}
+	return h.testHost.Egress(flow)
+}
+
+// moves gives an end another place, which its packets come from.
+func (w *wire) moves(v *virtual, to string) netip.AddrPort {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.ends, v.at)
+	v.at = netip.MustParseAddrPort(to)
+	w.ends[v.at] = v
+	return v.at
 }

@@ -14,14 +14,14 @@ import (
 
 // This file acts on the handshaker's outcomes.
 
-// resolveEvery is how many attempts pass between look-ups of the endpoint's
-// name.
+// resolveEvery is how many attempts pass between look-ups of the endpoints'
+// names, unless it takes more to call every place once.
 const resolveEvery = 4
 
 // initiate sends an initiation to a peer, or finds out first where it is. When
 // many are to be called at once, the peer waits for its turn.
 func (c *controller) initiate(p *peer, now time.Time) {
-	if p.initiations.attempts%resolveEvery == 0 && !p.initiations.turn {
+	if p.initiations.attempts%max(resolveEvery, p.places()) == 0 && !p.initiations.turn {
 		c.resolve(p)
 	}
 	path := p.nextEndpoint()
@@ -38,7 +38,7 @@ func (c *controller) initiate(p *peer, now time.Time) {
 	}
 	o := c.handshaker.initiate(p, path.Remote(), now)
 	if o.datagram != nil {
-		if err := c.messenger.plain(o.datagram, path.Destination); err != nil {
+		if err := c.call(p, p.initiations.latest(), o.datagram, path.Destination); err != nil {
 			c.log.Debug("initiation", "peer", p.name, "endpoint", o.to, "error", err)
 		}
 	}
@@ -46,13 +46,10 @@ func (c *controller) initiate(p *peer, now time.Time) {
 }
 
 // nextEndpoint returns where the next initiation goes: to the peer's last place,
-// in turn with the addresses of its configured endpoint.
+// in turn with the addresses of its configured endpoints.
 func (p *peer) nextEndpoint() *path {
 	known := p.path
-	endpoints := len(p.candidates)
-	if known != nil {
-		endpoints++
-	}
+	endpoints := p.places()
 	if endpoints == 0 {
 		return nil
 	}
@@ -76,6 +73,9 @@ func (p *peer) nextEndpoint() *path {
 func (c *controller) handleHandshake(message []byte, from netip.AddrPort, local netip.Addr, now time.Time) {
 	o := c.handshaker.handle(message, from, now)
 	if o.pair != nil {
+		if id, err := crypto.ReceiverID(message); err == nil && o.pair.initiator {
+			c.portAnswered(o.peer, id, now)
+		}
 		c.install(o, from, local, now)
 	}
 	err := o.err
@@ -121,6 +121,7 @@ func (c *controller) install(o outcome, from netip.AddrPort, local netip.Addr, n
 func (c *controller) established(p *peer, now time.Time) {
 	pair, first := p.sas.current, !p.up
 	p.up = true
+	c.heard(p)
 	p.publish()
 	if !pair.counted {
 		pair.counted = true

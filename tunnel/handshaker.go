@@ -81,7 +81,7 @@ func (h *handshaker) offer(generation uint64) crypto.Offer {
 // initiate makes the initiation that is due. An invalid endpoint means that the
 // peer's is unknown; the attempt then counts like one without an answer.
 func (h *handshaker) initiate(p *peer, to netip.AddrPort, now time.Time) outcome {
-	wait := h.patience(p)
+	wait := p.initiationWait(h.random)
 	if !to.IsValid() {
 		p.initiations.postpone(now, wait)
 		return outcome{peer: p}
@@ -104,16 +104,6 @@ func (h *handshaker) initiate(p *peer, to netip.AddrPort, now time.Time) outcome
 		}
 	}
 	return o
-}
-
-// patience returns how long the next initiation waits for its answer. A peer
-// without a configured endpoint is called where it was last heard; as long as it is
-// off line, or elsewhere, that leads nowhere, and when it is back it calls.
-func (h *handshaker) patience(p *peer) time.Duration {
-	if p.endpoint.IsZero() {
-		return crypto.RetryRarely(p.initiations.attempts, h.random)
-	}
-	return crypto.RetryAfter(p.initiations.attempts, h.random)
 }
 
 func (h *handshaker) initiation(p *peer, generation uint64, now time.Time) (datagram []byte, i *crypto.Initiator, err error) {

@@ -267,17 +267,17 @@ func TestACookieOpensTheDoor(t *testing.T) {
 // endpoint is called every few seconds, one that calls itself ever more rarely.
 func TestNoAnswerIsWorthAWarning(t *testing.T) {
 	for _, test := range []struct {
-		name     string
-		endpoint conf.Endpoint
-		longest  time.Duration
+		name      string
+		endpoints []conf.Endpoint
+		longest   time.Duration
 	}{
-		{"a peer with an endpoint", conf.Endpoint{Host: "192.0.2.2", Port: 4500}, 7 * time.Second},
-		{"a roaming peer", conf.Endpoint{}, 75 * time.Second},
+		{"a peer with an endpoint", []conf.Endpoint{{Host: "192.0.2.2", Port: 4500}}, 7 * time.Second},
+		{"a roaming peer", nil, 75 * time.Second},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			start := time.Unix(1_700_000_000, 0)
 			a, b := parties(t)
-			a.peer.endpoint = test.endpoint
+			a.peer.endpoints = test.endpoints
 			a.peer.initiations.want(start)
 			now, warnings, longest := start, 0, time.Duration(0)
 			for n := 1; now.Sub(start) < 10*time.Hour; n++ {

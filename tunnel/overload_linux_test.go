@@ -99,7 +99,7 @@ func TestAHubThatStartsCallsItsPeersInTurn(t *testing.T) {
 				t.Fatal(err)
 			}
 			at := fmt.Sprintf("198.18.%d.%d", n/250, n%250+1)
-			list = append(list, conf.Peer{Name: at, PublicKey: conf.Key(public), Endpoint: conf.Endpoint{Host: at, Port: 4500}, PLPMTU: 1400})
+			list = append(list, conf.Peer{Name: at, PublicKey: conf.Key(public), Endpoints: []conf.Endpoint{{Host: at, Port: 4500}}, PLPMTU: 1400})
 			end := w.newVirtual(t, at+":4500", key, conf.Tunnel{}, conf.Peer{Name: "hub", PublicKey: conf.Key(hubPublic), PLPMTU: 1400})
 			end.start(t)
 			ends = append(ends, end)

@@ -20,7 +20,7 @@ type peer struct {
 	name      string
 	public    crypto.PublicKey
 	preshared crypto.PresharedKey
-	endpoint  conf.Endpoint // as configured; zero: the peer must call us
+	endpoints []conf.Endpoint // as configured; none: the peer must call us
 	allowed   []netip.Prefix
 	config    conf.Peer
 	company   *udp.Company // of the peers that can be sent data
@@ -52,7 +52,8 @@ type peer struct {
 	path           *path // where the peer is, nil while that is not known
 	noWay          error // why the host cannot send there, nil: it can
 	refused        refusals
-	egressStale    bool // the host has changed since it was asked for the way there
+	egressStale    bool       // the host has changed since it was asked for the way there
+	lostSource     netip.Addr // an address of ours that the host has lost; invalid: none
 	discovery      prober
 	probeRun       *probeRun // nil: none is under way
 	probeRuns      uint64    // begun so far
@@ -67,13 +68,16 @@ type peer struct {
 	challenge      crypto.Challenge // of the peer's, to come back with the next initiation
 	clocks         clocks
 	outage         outage
-	candidates     []netip.AddrPort // where to call it: see known
+	found          []found          // what is known of each of endpoints
+	candidates     []netip.AddrPort // where to call it: see choose
 	remembered     netip.AddrPort   // where it was when the tunnel ended; invalid: not known
 	echo           pendingEcho
 	handshakes     uint64
+	unanswered     int       // initiations since the peer was last heard of
+	newPort        bool      // is to hear from it: see otherPort
+	advised        bool      // the operator has been told of the port since it was last heard of
 	last           time.Time // of the last completed handshake
 	up             bool      // has an SA pair
-	resolving      bool      // a look-up of the endpoint's name is under way
 	warnings       limit     // about handshakes with this peer
 }
 
@@ -94,7 +98,8 @@ func newPeer(c conf.Peer) *peer {
 		name:      c.Name,
 		public:    crypto.PublicKey(c.PublicKey),
 		preshared: crypto.PresharedKey(c.PresharedKey),
-		endpoint:  c.Endpoint,
+		endpoints: c.Endpoints,
+		found:     make([]found, len(c.Endpoints)),
 		allowed:   c.AllowedIPs,
 		keepalive: keepalive{interval: c.Keepalive},
 		config:    c,
@@ -153,7 +158,7 @@ func (p *peer) state() status.PeerState {
 		return status.PeerUnresponsive
 	case p.sas.current != nil:
 		return status.PeerEstablished
-	case p.endpoint.IsZero() && p.path == nil:
+	case len(p.endpoints) == 0 && p.path == nil:
 		return status.PeerIdle
 	default:
 		return status.PeerConnecting

@@ -56,7 +56,7 @@ func (c *controller) lost(p *peer, why string, now time.Time) {
 	p.liveness.reset(now)
 	p.discovery.Stop(now)
 	p.validated = false
-	if p.path != nil || !p.endpoint.IsZero() {
+	if p.path != nil || len(p.endpoints) > 0 {
 		p.initiations.want(now)
 	}
 }

@@ -40,7 +40,9 @@ func (r *reporter) Status(ctx context.Context) (*status.Status, error) {
 		s.Host = c.upkeep.status(now)
 		s.Absent = c.listening.absent
 		for _, p := range r.tunnel.peers {
-			s.Peers = append(s.Peers, p.status(now))
+			of := p.status(now)
+			of.Advice = p.advice(&c.port)
+			s.Peers = append(s.Peers, of)
 		}
 	})
 	if err != nil {

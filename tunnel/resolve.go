@@ -7,9 +7,11 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"fathom/conf"
 )
 
-// resolver looks up the addresses of an endpoint's name.
+// resolver looks up the addresses of the name of an endpoint.
 type resolver interface {
 	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
 }
@@ -62,66 +64,84 @@ func (c *controller) resolveFirst(ctx context.Context) {
 	defer cancel()
 	var lookups sync.WaitGroup
 	for _, p := range c.peers {
-		if p.named() {
-			lookups.Go(func() {
-				addrs, _ := c.lookups.resolver.LookupNetIP(ctx, "ip", p.endpoint.Host)
-				p.known(addrs)
-			})
+		for i, e := range p.endpoints {
+			if !e.Addr().IsValid() {
+				lookups.Go(func() { p.found[i].addrs, _ = c.lookups.resolver.LookupNetIP(ctx, "ip", e.Host) })
+			}
 		}
 	}
 	lookups.Wait()
+	for _, p := range c.peers {
+		if p.named() {
+			p.choose()
+		}
+	}
 }
 
-// named reports whether the peer's endpoint has to be looked up.
+// named reports whether an endpoint of the peer's has to be looked up.
 func (p *peer) named() bool {
-	_, err := netip.ParseAddr(p.endpoint.Host)
-	return p.endpoint.Host != "" && err != nil
+	return slices.ContainsFunc(p.endpoints, func(e conf.Endpoint) bool { return !e.Addr().IsValid() })
 }
 
-// known makes the candidates those addresses of the endpoint's name, and behind them
-// the place where the peer was when the tunnel last ended: the name may have been
+// found is what is known of an endpoint: the addresses of its name.
+type found struct {
+	addrs     []netip.Addr
+	resolving bool // a look-up is under way
+}
+
+// maxAddresses bounds the addresses of a name at which a peer is called.
+const maxAddresses = 8
+
+// choose makes the candidates the addresses of the endpoints, in order, and behind them
+// the place where the peer was when the tunnel last ended: a name may have been
 // changed too late, or not be found at all.
-func (p *peer) known(addrs []netip.Addr) {
+func (p *peer) choose() {
 	p.candidates = p.candidates[:0]
-	for _, addr := range addrs {
-		p.candidates = append(p.candidates, netip.AddrPortFrom(addr.Unmap(), p.endpoint.Port))
+	add := func(at netip.AddrPort) {
+		if at.Addr().IsValid() && !slices.Contains(p.candidates, at) {
+			p.candidates = append(p.candidates, at)
+		}
 	}
-	if p.remembered.IsValid() && !slices.Contains(p.candidates, p.remembered) {
-		p.candidates = append(p.candidates, p.remembered)
+	for i, e := range p.endpoints {
+		add(netip.AddrPortFrom(e.Addr(), e.Port))
+		addrs := p.found[i].addrs
+		for _, addr := range addrs[:min(len(addrs), maxAddresses)] {
+			add(netip.AddrPortFrom(addr.Unmap(), e.Port))
+		}
 	}
+	add(p.remembered)
 }
 
-// resolve looks up a peer's configured endpoint beside the control goroutine
-// and leaves the answer as an event. An address needs no look-up.
+// resolve looks up a peer's configured endpoints beside the control goroutine
+// and leaves the answers as events. An address needs no look-up.
 func (c *controller) resolve(p *peer) {
-	host := p.endpoint.Host
-	if host == "" {
-		return
+	if len(p.endpoints) > 0 {
+		p.choose()
 	}
-	if addr, err := netip.ParseAddr(host); err == nil {
-		p.known([]netip.Addr{addr})
-		return
+	for i, e := range p.endpoints {
+		if e.Addr().IsValid() || p.found[i].resolving {
+			continue
+		}
+		p.found[i].resolving = true
+		c.lookups.start(e.Host, func(ctx context.Context, addrs []netip.Addr, err error) {
+			_ = c.events.deliver(ctx, func(c *controller, now time.Time) { c.resolved(p, i, addrs, err, now) })
+		})
 	}
-	if p.resolving {
-		return
-	}
-	p.resolving = true
-	c.lookups.start(host, func(ctx context.Context, addrs []netip.Addr, err error) {
-		_ = c.events.deliver(ctx, func(c *controller, now time.Time) { c.resolved(p, addrs, err, now) })
-	})
 }
 
-// resolved takes the outcome of a look-up. After a failure the known addresses
-// stay.
-func (c *controller) resolved(p *peer, addrs []netip.Addr, err error, now time.Time) {
-	p.resolving = false
+// resolved takes the outcome of a look-up of an endpoint. After a failure the known
+// addresses stay.
+func (c *controller) resolved(p *peer, endpoint int, addrs []netip.Addr, err error, now time.Time) {
+	of := &p.found[endpoint]
+	of.resolving = false
 	if err != nil {
-		c.warn(p, &warning{what: "endpoint's name does not resolve", cause: err, details: []any{"host", p.endpoint.Host}}, now)
+		c.warn(p, &warning{what: "endpoint's name does not resolve", cause: err, details: []any{"host", p.endpoints[endpoint].Host}}, now)
 		return
 	}
 	before := slices.Clone(p.candidates)
-	p.known(addrs)
-	fresh := len(p.candidates) > 0 && !slices.Contains(before, p.candidates[0])
+	of.addrs = addrs
+	p.choose()
+	fresh := len(addrs) > 0 && !slices.Contains(before, netip.AddrPortFrom(addrs[0].Unmap(), p.endpoints[endpoint].Port))
 	if fresh && p.initiations.wanted {
 		p.initiations.hurry(now)
 		c.attend(p, now)

@@ -29,8 +29,8 @@ func (r *stuckResolver) LookupNetIP(ctx context.Context, network, host string) (
 func TestLookupsEndWithTheController(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := newWire().newVirtual(t, "192.0.2.1:4500", crypto.PrivateKey{1}, conf.Tunnel{},
-			conf.Peer{PublicKey: conf.Key{8}, Endpoint: conf.Endpoint{Host: "a.example", Port: 1}},
-			conf.Peer{PublicKey: conf.Key{9}, Endpoint: conf.Endpoint{Host: "b.example", Port: 1}})
+			conf.Peer{PublicKey: conf.Key{8}, Endpoints: []conf.Endpoint{{Host: "a.example", Port: 1}}},
+			conf.Peer{PublicKey: conf.Key{9}, Endpoints: []conf.Endpoint{{Host: "b.example", Port: 1}}})
 		resolver := new(stuckResolver)
 		v.lookups = newLookups(resolver)
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
@@ -46,14 +46,14 @@ func TestLookupsEndWithTheController(t *testing.T) {
 func TestAFailedLookupIsTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := newWire().newVirtual(t, "192.0.2.1:4500", crypto.PrivateKey{1}, conf.Tunnel{},
-			conf.Peer{Name: "peer", PublicKey: conf.Key{9}, Endpoint: conf.Endpoint{Host: "a.example", Port: 7}})
+			conf.Peer{Name: "peer", PublicKey: conf.Key{9}, Endpoints: []conf.Endpoint{{Host: "a.example", Port: 7}}})
 		resolver := new(stuckResolver)
 		v.lookups = newLookups(resolver)
 		v.start(t)
 		until(t, time.Minute, func() bool { return v.log.count("endpoint's name does not resolve") > 0 })
 		until(t, time.Minute, func() bool { return resolver.asked.Load() == 2 })
 		v.do(func(now time.Time) {
-			v.resolved(v.peer, []netip.Addr{netip.MustParseAddr("::ffff:192.0.2.9")}, nil, now)
+			v.resolved(v.peer, 0, []netip.Addr{netip.MustParseAddr("::ffff:192.0.2.9")}, nil, now)
 			if len(v.peer.initiations.outstanding) != 1 || v.peer.initiations.outstanding[0].to != netip.MustParseAddrPort("192.0.2.9:7") {
 				t.Errorf("called: %+v", v.peer.initiations.outstanding)
 			}
@@ -77,9 +77,9 @@ func (r bookResolver) LookupNetIP(_ context.Context, _, host string) ([]netip.Ad
 // TestNamesAreKnownBeforeADefaultRoute: afterwards the answer may need the tunnel.
 func TestNamesAreKnownBeforeADefaultRoute(t *testing.T) {
 	v := newWire().newVirtual(t, "192.0.2.1:4500", crypto.PrivateKey{1}, conf.Tunnel{},
-		conf.Peer{PublicKey: conf.Key{7}, Endpoint: conf.Endpoint{Host: "a.example", Port: 7}},
-		conf.Peer{PublicKey: conf.Key{8}, Endpoint: conf.Endpoint{Host: "b.example", Port: 8}},
-		conf.Peer{PublicKey: conf.Key{9}, Endpoint: conf.Endpoint{Host: "192.0.2.9", Port: 9}},
+		conf.Peer{PublicKey: conf.Key{7}, Endpoints: []conf.Endpoint{{Host: "a.example", Port: 7}}},
+		conf.Peer{PublicKey: conf.Key{8}, Endpoints: []conf.Endpoint{{Host: "b.example", Port: 8}}},
+		conf.Peer{PublicKey: conf.Key{9}, Endpoints: []conf.Endpoint{{Host: "192.0.2.9", Port: 9}}},
 		conf.Peer{PublicKey: conf.Key{10}})
 	v.lookups = newLookups(bookResolver{"a.example": {netip.MustParseAddr("2001:db8::2"), netip.MustParseAddr("::ffff:192.0.2.2")}})
 	v.resolveFirst(t.Context())
@@ -89,11 +89,11 @@ func TestNamesAreKnownBeforeADefaultRoute(t *testing.T) {
 	}
 	for _, p := range v.peers[1:] {
 		if len(p.candidates) > 0 {
-			t.Errorf("%v of %v", p.candidates, p.endpoint)
+			t.Errorf("%v of %v", p.candidates, p.endpoints)
 		}
 	}
 	// A later look-up that fails leaves what is known.
-	v.resolved(v.peer, nil, errors.New("timeout"), time.Now())
+	v.resolved(v.peer, 0, nil, errors.New("timeout"), time.Now())
 	if got := v.peer.candidates; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
@@ -105,7 +105,7 @@ func TestAPeerIsCalledWhereItWasBesideItsName(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWire()
 		v := w.newVirtual(t, "192.0.2.1:4500", crypto.PrivateKey{1}, conf.Tunnel{},
-			conf.Peer{PublicKey: conf.Key{9}, Endpoint: conf.Endpoint{Host: "a.example", Port: 7}})
+			conf.Peer{PublicKey: conf.Key{9}, Endpoints: []conf.Endpoint{{Host: "a.example", Port: 7}}})
 		was := netip.MustParseAddrPort("198.51.100.2:4501")
 		v.endpoints.remember(v.peer.public, was, time.Now())
 		v.saveEndpoints()
@@ -128,9 +128,9 @@ func TestAPeerIsCalledWhereItWasBesideItsName(t *testing.T) {
 		v.start(t)
 		called("198.51.100.2:4501")
 		found := []netip.Addr{netip.MustParseAddr("192.0.2.9")}
-		v.do(func(now time.Time) { v.resolved(v.peer, found, nil, now) })
+		v.do(func(now time.Time) { v.resolved(v.peer, 0, found, nil, now) })
 		called("198.51.100.2:4501", "192.0.2.9:7")
-		v.do(func(now time.Time) { v.resolved(v.peer, found, nil, now) })
+		v.do(func(now time.Time) { v.resolved(v.peer, 0, found, nil, now) })
 		called("198.51.100.2:4501", "192.0.2.9:7")
 		if want := []netip.AddrPort{netip.MustParseAddrPort("192.0.2.9:7"), was}; !slices.Equal(v.peer.candidates, want) {
 			t.Errorf("candidates %v, want %v", v.peer.candidates, want)

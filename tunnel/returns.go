@@ -2,6 +2,7 @@ package tunnel
 
 import (
 	"net/netip"
+	"sync/atomic"
 
 	"fathom/esp"
 	"fathom/tunnel/inner"
@@ -16,7 +17,7 @@ import (
 // The SPI tells it from those of other hosts behind this end, which may talk to the
 // same peer by the same port.
 type returns struct {
-	port   uint16 // of our sockets
+	port   *atomic.Uint32 // of our sockets
 	places *places
 }
 
@@ -24,7 +25,7 @@ type returns struct {
 // one; nil: it is no packet of ours. Only those from our port cost a look-up.
 func (r *returns) sentTo(packet *inner.Packet) *peer {
 	source, destination, payload, ok := packet.UDP()
-	if !ok || source != r.port {
+	if !ok || uint32(source) != r.port.Load() {
 		return nil
 	}
 	spi, err := esp.SPIOf(payload)

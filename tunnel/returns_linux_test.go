@@ -3,6 +3,7 @@ package tunnel
 import (
 	"encoding/binary"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 
 	"fathom/conf"
@@ -28,7 +29,7 @@ func outerPacket(to string, source, destination uint16, spi uint32) []byte {
 
 func TestOurOwnPacketsAreKnown(t *testing.T) {
 	const port, spi = 4500, 0x1234567
-	r := &returns{port, new(places)}
+	r := &returns{portOf(port), new(places)}
 	place := func(endpoint string, spi uint32) *peer {
 		p := newPeer(conf.Peer{})
 		p.sendSPI.Store(spi)
@@ -66,4 +67,11 @@ func TestOurOwnPacketsAreKnown(t *testing.T) {
 			t.Errorf("%s: %p, want %p", name, got, test.want)
 		}
 	}
+}
+
+// portOf holds a port as the controller does.
+func portOf(port uint16) *atomic.Uint32 {
+	p := new(atomic.Uint32)
+	p.Store(uint32(port))
+	return p
 }

@@ -128,7 +128,7 @@ func TestALoopFromOneOfOurAddresses(t *testing.T) {
 func TestALoopBesideAnotherCandidate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := newWire().newVirtual(t, "192.0.2.1:4500", crypto.PrivateKey{1}, conf.Tunnel{},
-			conf.Peer{PublicKey: conf.Key{9}, Endpoint: conf.Endpoint{Host: "a.example", Port: 7}})
+			conf.Peer{PublicKey: conf.Key{9}, Endpoints: []conf.Endpoint{{Host: "a.example", Port: 7}}})
 		first, second := netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("192.0.2.2")
 		v.lookups = newLookups(bookResolver{"a.example": {first, second}})
 		h := &routedHost{testHost: testHost{1500}, loops: func(f host.Flow) bool { return f.Remote.Addr() == first }}

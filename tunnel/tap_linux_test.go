@@ -62,7 +62,7 @@ func (p *tap) datagrams() [][]byte {
 
 // through makes the first peer's endpoint the tap.
 func (e *end) through(p *tap) {
-	e.config.Peers[0].Endpoint.Port = uint16(p.conn.LocalAddr().(*net.UDPAddr).Port)
+	e.config.Peers[0].Endpoints[0].Port = uint16(p.conn.LocalAddr().(*net.UDPAddr).Port)
 }
 
 // startThroughTap starts a pair whose left end calls by way of a tap, and waits

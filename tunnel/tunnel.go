@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"fathom/conf"
@@ -175,7 +176,7 @@ func (t *Tunnel) carry(ctx context.Context, c *controller, device *tun.Device, c
 	for i, reader := range readers {
 		loops.Go(func() {
 			transmit := &transmitter{
-				reader: reader, routes: routes, returns: &returns{c.host.port, c.places}, drops: c.drops,
+				reader: reader, routes: routes, returns: &returns{c.ownPort, c.places}, drops: c.drops,
 				forwarder: newForwarder(newSender(transmitterPlace(i, len(readers)), conn, c.events), policy, device.NewWriter()),
 			}
 			if err := transmit.run(); err != nil {
@@ -183,11 +184,15 @@ func (t *Tunnel) carry(ctx context.Context, c *controller, device *tun.Device, c
 			}
 		})
 	}
-	for _, inbox := range conn.Inboxes() {
-		loops.Go(func() {
-			newReceiver(inbox, device, policy.clampMSS, routes, c).run()
-		})
-	}
+	ports := &ports{conn: conn, events: c.events, receive: func(conn *udp.Conn) {
+		for _, inbox := range conn.Inboxes() {
+			loops.Go(func() {
+				newReceiver(inbox, device, policy.clampMSS, routes, c).run()
+			})
+		}
+	}}
+	ports.receive(conn)
+	c.port.open = ports.open
 	started := time.Now()
 	loops.Go(func() {
 		status.Serve(ctx, listener, &reporter{t, c, device, conn, started}, t.log)
@@ -195,7 +200,7 @@ func (t *Tunnel) carry(ctx context.Context, c *controller, device *tun.Device, c
 
 	c.run(ctx) // says farewell while the sockets are still open
 
-	conn.Close()
+	ports.close()
 	device.Close()
 	loops.Wait()
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) && !errors.Is(cause, context.DeadlineExceeded) {
@@ -306,13 +311,17 @@ func (t *Tunnel) newController(s shared, network hostNetwork, port uint16, keys 
 		t.log.Warn("cannot read the peers' last endpoints", "error", err)
 	}
 	for _, p := range t.peers {
-		if endpoint, ok := endpoints.lookup(p.public); ok && (p.endpoint.IsZero() || p.named()) {
+		if endpoint, ok := endpoints.lookup(p.public); ok && (len(p.endpoints) == 0 || p.named()) {
 			p.remembered = endpoint
-			p.known(nil)
+			p.choose()
 		}
 	}
+	own := new(atomic.Uint32)
+	own.Store(uint32(port))
 	return &controller{
 		log:        t.log,
+		ownPort:    own,
+		port:       otherPort{hint: portHint(t.config.ListenPort, len(t.defaults) > 0)},
 		peers:      t.peers,
 		events:     s.events,
 		handshaker: s.handshaker,

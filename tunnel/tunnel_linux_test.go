@@ -130,7 +130,7 @@ func (e *end) meet(other *end, calls bool, prefixes ...string) *conf.Peer {
 		p.AllowedIPs = append(p.AllowedIPs, netip.MustParsePrefix(prefix))
 	}
 	if calls {
-		p.Endpoint = conf.Endpoint{Host: "127.0.0.1", Port: other.addr().Port()}
+		p.Endpoints = []conf.Endpoint{{Host: "127.0.0.1", Port: other.addr().Port()}}
 	}
 	e.config.Peers = append(e.config.Peers, p)
 	return &e.config.Peers[len(e.config.Peers)-1]

@@ -226,7 +226,7 @@ func newVirtualPair(t *testing.T, tunnel conf.Tunnel, keepalive time.Duration) (
 		}
 		peers[i] = conf.Peer{Name: fmt.Sprint(i), PublicKey: conf.Key(public)}
 	}
-	peers[1].Endpoint = conf.Endpoint{Host: "192.0.2.2", Port: 4500}
+	peers[1].Endpoints = []conf.Endpoint{{Host: "192.0.2.2", Port: 4500}}
 	peers[1].Keepalive = keepalive
 	for i := range peers {
 		peers[i].PLPMTU = 1400 // a discovery would also wait for packets

@@ -51,6 +51,9 @@ func statusText(s *status.Status, now time.Time) string {
 		if p.Problem != "" {
 			line("  ", "warning", "%s", p.Problem)
 		}
+		if p.Advice != "" {
+			line("  ", "hint", "%s", p.Advice)
+		}
 		line("  ", "public key", "%s", p.PublicKey)
 		if p.Endpoint != "" {
 			line("  ", "endpoint", "%s", p.Endpoint)

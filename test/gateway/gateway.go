@@ -79,10 +79,11 @@ func (g *Gateway) Rekey() error {
 
 // Peer is a [[peer]] table of a gateway's configuration.
 type Peer struct {
-	*Gateway          // whose name, public key and inner addresses are in it
-	Endpoint string   // none: the peer must call
-	Routed   []string // more allowed_ips
-	Extra    string   // more lines
+	*Gateway           // whose name, public key and inner addresses are in it
+	Endpoint  string   // none: the peer must call
+	Endpoints []string // more of them, behind that one
+	Routed    []string // more allowed_ips
+	Extra     string   // more lines
 }
 
 // Config returns the path of the configuration file.
@@ -106,7 +107,10 @@ func (g *Gateway) Configure(extra string, peers ...Peer) error {
 			allowed = append(allowed, netip.PrefixFrom(inner.Addr(), inner.Addr().BitLen()))
 		}
 		fmt.Fprintf(&b, "\n[[peer]]\nname = %q\npublic_key = %q\nallowed_ips = %s\n", p.Name, p.Public, list(allowed))
-		if p.Endpoint != "" {
+		switch {
+		case len(p.Endpoints) > 0:
+			fmt.Fprintf(&b, "endpoint = [\"%s\"]\n", strings.Join(append([]string{p.Endpoint}, p.Endpoints...), `", "`))
+		case p.Endpoint != "":
 			fmt.Fprintf(&b, "endpoint = %q\n", p.Endpoint)
 		}
 		fmt.Fprintln(&b, p.Extra)

@@ -4,6 +4,7 @@ package netlab
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 )
 
@@ -63,6 +64,13 @@ func (h *Host) ClearDF(on bool) {
 // without interfaces it ends. Known connections keep their translation.
 func (h *Host) Masquerade(out ...*Interface) {
 	h.filter("masquerade", func(r *ruleset) { r.masquerade = names(out) })
+}
+
+// Translate makes the router translate the IPv4 source address, and the port where it
+// must, of what leaves by an interface to the one given, until it is given another;
+// an invalid address ends it. Known connections keep their translation.
+func (h *Host) Translate(out *Interface, to netip.Addr) {
+	h.filter(fmt.Sprintf("translate to %v", to), func(r *ruleset) { r.translate, r.translateOut = to, out.name })
 }
 
 // filter changes the rules and puts them into force in one transaction, which

@@ -4,6 +4,7 @@ package netlab
 
 import (
 	"encoding/binary"
+	"net/netip"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/binaryutil"
@@ -22,6 +23,8 @@ type ruleset struct {
 	lossOut         []string
 	clearDF         bool
 	masquerade      []string
+	translate       netip.Addr // the source of what leaves by translateOut; invalid: none
+	translateOut    string
 }
 
 // tableName is that of the laboratory's one table in a host.
@@ -117,6 +120,12 @@ const (
 func (r *ruleset) postrouting() (rules [][]expr.Any) {
 	for _, out := range r.masquerade {
 		rules = append(rules, rule(leavingBy(out), []expr.Any{&expr.Masq{}}))
+	}
+	if r.translate.IsValid() {
+		rules = append(rules, rule(ofFamily(unix.NFPROTO_IPV4), leavingBy(r.translateOut), []expr.Any{
+			&expr.Immediate{Register: 1, Data: r.translate.AsSlice()},
+			&expr.NAT{Type: expr.NATTypeSourceNAT, Family: unix.NFPROTO_IPV4, RegAddrMin: 1},
+		}))
 	}
 	return rules
 }

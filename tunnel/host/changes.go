@@ -33,29 +33,55 @@ func (c *Changes) Take() Change {
 	return taken
 }
 
-// Any notes that every way may have changed.
+// Any notes that every way may have changed, and that what has come or gone is not
+// known.
 func (c *Changes) Any() {
-	c.mu.Lock()
-	c.pending = Change{any: true}
-	c.mu.Unlock()
-	c.tell()
+	c.note(func(pending *Change) { *pending = Change{any: true, unknown: true} })
+}
+
+// Interface notes that an interface carries packets now, or does not any more: it is
+// gone or down, or has no carrier.
+func (c *Changes) Interface(index int, carries bool) { c.part(part{index: index}, carries) }
+
+// Address notes that an interface has an address now, or does not any more.
+func (c *Changes) Address(index int, addr netip.Addr, there bool) { c.part(part{index, addr}, there) }
+
+// maxParts bounds the interfaces and addresses that are told by name.
+const maxParts = 1024
+
+func (c *Changes) part(of part, there bool) {
+	c.note(func(pending *Change) {
+		pending.any, pending.prefixes = true, nil
+		if pending.parts == nil {
+			pending.parts = make(map[part]bool)
+		}
+		if _, known := pending.parts[of]; !known && len(pending.parts) == maxParts {
+			pending.parts, pending.unknown = nil, true
+		}
+		if !pending.unknown {
+			pending.parts[of] = there
+		}
+	})
 }
 
 // To notes that the ways to the addresses of a prefix may have changed.
 func (c *Changes) To(prefix netip.Prefix) {
-	c.mu.Lock()
-	if !c.pending.any {
-		if c.pending.prefixes == nil {
-			c.pending.prefixes = new(bart.Lite)
+	c.note(func(pending *Change) {
+		if pending.any {
+			return
 		}
-		c.pending.prefixes.Insert(prefix)
-	}
-	c.mu.Unlock()
-	c.tell()
+		if pending.prefixes == nil {
+			pending.prefixes = new(bart.Lite)
+		}
+		pending.prefixes.Insert(prefix)
+	})
 }
 
-// tell leaves a token. It never waits for room.
-func (c *Changes) tell() {
+// note adds to what is pending, and leaves a token. It never waits for room.
+func (c *Changes) note(add func(pending *Change)) {
+	c.mu.Lock()
+	add(&c.pending)
+	c.mu.Unlock()
 	select {
 	case c.told <- struct{}{}:
 	default:
@@ -66,6 +92,16 @@ func (c *Changes) tell() {
 type Change struct {
 	any      bool
 	prefixes *bart.Lite // nil: none
+	// parts are the interfaces and addresses that have changed, and whether they are
+	// there now. Some may be missing if that is unknown.
+	parts   map[part]bool
+	unknown bool
+}
+
+// part is an interface, or an address of one.
+type part struct {
+	index int
+	addr  netip.Addr // invalid: the interface itself
 }
 
 // Concerns reports whether the way to an address may be another.
@@ -76,3 +112,35 @@ func (c Change) Concerns(to netip.Addr) bool {
 // Wide reports whether more than single routes may have changed, such as an
 // interface.
 func (c Change) Wide() bool { return c.any }
+
+// Lost reports whether a way that leaves by an interface from an address can certainly
+// not be used any more, since one of the two is gone. An index of 0 stands for
+// whatever interface has the address, an invalid address for any of the interface's.
+// False may mean that it is not known: Link.Ways tells.
+func (c Change) Lost(index int, local netip.Addr) bool {
+	there, told := c.parts[part{index: index}]
+	if told && !there {
+		return true
+	}
+	lost := false
+	for of, there := range c.parts {
+		if of.addr == local && local.IsValid() && (index == 0 || of.index == index) {
+			if there {
+				return false
+			}
+			lost = true
+		}
+	}
+	return lost
+}
+
+// Came reports whether an interface, or an address of it, may have come: there may be
+// ways by it now that there were not.
+func (c Change) Came(index int) bool {
+	for of, there := range c.parts {
+		if of.index == index && there {
+			return true
+		}
+	}
+	return c.unknown
+}

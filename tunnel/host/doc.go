@@ -9,6 +9,7 @@
 //	Restore     what the host has ─▶ what it is to have
 //	LargestMTU  the other interfaces: what the host may be given to forward
 //	Egress      flow ─▶ the way out, with its MTU (of the route, else the interface)
+//	Ways        uplinks × places ─▶ the ways between them that the routes allow
 //	Watch       something of the Link's, or of the host's, has changed
 //
 // The wanted state, the differences from it, and when they are put right are decided

@@ -14,6 +14,9 @@ type Flow struct {
 	// Local is our end. An invalid address leaves it to the kernel, and so does
 	// one that the host does not have any more: the sockets do likewise.
 	Local netip.AddrPort
+	// Interface is the index of the one that the datagrams are to leave by, 0: the
+	// kernel chooses.
+	Interface int
 }
 
 // Egress is the way of a flow out of the host.

@@ -18,7 +18,9 @@ const maxPacket = 65535
 // MTU is that of the route, if it has one, else that of the interface. The
 // kernel's path MTU cache has no say in it, since a forged ICMP message can write
 // there. The error is ErrLoop where the way leads into the device itself, else
-// what a datagram would be refused with. What the host has beside its routes, its
+// what a datagram would be refused with. By an interface there is a way only where the
+// tables hold a route by it, and where it is by that one that the datagrams leave:
+// see Way.Source. What the host has beside its routes, its
 // interfaces and addresses, is as it was at the last Forget.
 func (l *Link) Egress(flow Flow) (Egress, error) {
 	e, err := l.egress(flow)
@@ -50,6 +52,9 @@ func (l *Link) egress(flow Flow) (Egress, error) {
 	}
 	if out == l.link.Attrs().Index {
 		return Egress{}, ErrLoop
+	}
+	if flow.Interface != 0 && out != flow.Interface {
+		return Egress{}, errByAnother
 	}
 	mtu, err := l.learnt.mtu(out, l.mtuOf)
 	if err != nil {
@@ -83,9 +88,10 @@ func (l *Link) isLocal(addr netip.Addr) bool {
 
 // routeFound is the answer to a look-up.
 type routeFound struct {
-	kind           uint8 // RTN_UNICAST or RTN_LOCAL, for instance
-	interfaceIndex int   // 0: one of several
-	mtu            int   // in bytes, 0: the route has none
+	kind           uint8      // RTN_UNICAST or RTN_LOCAL, for instance
+	interfaceIndex int        // 0: one of several
+	mtu            int        // in bytes, 0: the route has none
+	source         netip.Addr // invalid: the answer names none
 }
 
 // lookUp asks for the route of a flow. The request is made by hand since
@@ -105,11 +111,18 @@ func (l *Link) lookUp(flow Flow, flags uint32) (routeFound, error) {
 	if from.IsValid() {
 		add(unix.RTA_SRC, from.AsSlice())
 	}
+	index := flow.Interface
 	if zone := to.Zone(); zone != "" {
-		index, err := l.zoneIndex(zone)
+		of, err := l.zoneIndex(zone)
 		if err != nil {
 			return routeFound{}, err
 		}
+		if index != 0 && index != of {
+			return routeFound{}, errByAnother
+		}
+		index = of
+	}
+	if index != 0 {
 		add(unix.RTA_OIF, nl.Uint32Attr(uint32(index)))
 	}
 	if l.mark != 0 {
@@ -140,6 +153,9 @@ func (l *Link) zoneIndex(zone string) (int, error) {
 	return link.Attrs().Index, nil
 }
 
+// errByAnother: a datagram would leave by another interface than the one that is named.
+var errByAnother = fmt.Errorf("it leads by another interface: %w", unix.ENETUNREACH)
+
 // errTruncated: an answer of the kernel ends too early.
 var errTruncated = errors.New("truncated answer from the kernel")
 
@@ -163,6 +179,8 @@ func parseRoute(message []byte) (r routeFound, err error) {
 		switch kind {
 		case unix.RTA_OIF:
 			r.interfaceIndex = number(value)
+		case unix.RTA_PREFSRC:
+			r.source, _ = netip.AddrFromSlice(value)
 		case unix.RTA_METRICS:
 			ofMetrics = forAttributes(value, func(kind uint16, value []byte) {
 				if kind == unix.RTAX_MTU {

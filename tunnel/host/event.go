@@ -9,8 +9,12 @@ type event struct {
 	index int  // of the interface; 0: none, or several
 
 	// Of an interface.
-	up  bool
-	mtu int
+	up      bool
+	carries bool // is up, and so is what is below it
+	mtu     int
+
+	// Of an address.
+	address address
 
 	// Of an address or a route.
 	prefix netip.Prefix

@@ -30,7 +30,10 @@ func interfaceEvent(m *syscall.NetlinkMessage) (e event) {
 		return event{}
 	}
 	info := nl.DeserializeIfInfomsg(m.Data)
-	e = event{of: ofInterface, gone: m.Header.Type == unix.RTM_DELLINK, index: int(info.Index), up: info.Flags&unix.IFF_UP != 0}
+	if info.Family != unix.AF_UNSPEC {
+		return event{} // of its place in a bridge, which may be gone while it is not
+	}
+	e = event{of: ofInterface, gone: m.Header.Type == unix.RTM_DELLINK, index: int(info.Index), up: info.Flags&unix.IFF_UP != 0, carries: carries(info.Flags)}
 	forAttributes(m.Data[unix.SizeofIfInfomsg:], func(kind uint16, value []byte) {
 		if kind == unix.IFLA_MTU {
 			e.mtu = number(value)
@@ -46,18 +49,26 @@ func addressEvent(m *syscall.NetlinkMessage) (e event) {
 	info := nl.DeserializeIfAddrmsg(m.Data)
 	e = event{of: ofAddress, gone: m.Header.Type == unix.RTM_DELADDR, index: int(info.Index)}
 	var local, address netip.Addr
+	flags := uint32(info.Flags)
 	forAttributes(m.Data[unix.SizeofIfAddrmsg:], func(kind uint16, value []byte) {
 		switch kind {
 		case unix.IFA_LOCAL:
 			local, _ = netip.AddrFromSlice(value)
 		case unix.IFA_ADDRESS:
 			address, _ = netip.AddrFromSlice(value)
+		case unix.IFA_FLAGS: // all of them: the header has room for eight
+			flags = uint32(number(value))
 		}
 	})
 	if !local.IsValid() { // IPv6 without a peer
 		local = address
 	}
 	e.prefix = netip.PrefixFrom(local, int(info.Prefixlen))
+	e.address.Addr, e.address.local = local, info.Scope >= unix.RT_SCOPE_LINK
+	e.address.tentative = flags&(unix.IFA_F_TENTATIVE|unix.IFA_F_DADFAILED) != 0
+	e.address.deprecated = flags&unix.IFA_F_DEPRECATED != 0
+	// The kernel has a flag of IPv4 that is the same bit: a second address of a network.
+	e.address.temporary = flags&unix.IFA_F_TEMPORARY != 0 && local.Is6()
 	return e
 }
 

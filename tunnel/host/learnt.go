@@ -2,12 +2,33 @@ package host
 
 import "net/netip"
 
+// maxWaysKept bounds the ways that are remembered until Forget.
+const maxWaysKept = 1 << 13
+
+// wayKey is what the ways by an uplink to a place depend on.
+type wayKey struct {
+	uplink         string
+	listen, remote netip.AddrPort
+}
+
 // learnt holds the answers that the look-ups of many ways have in common: the
 // packets to thousands of peers leave by the same few interfaces, and from the same
 // few addresses. The zero value is empty.
 type learnt struct {
 	local map[netip.Addr]bool // whether the host has an address
 	mtus  map[int]int         // of interfaces, by their index
+	// For Ways, by name and by what they depend on.
+	uplinks map[string]*uplinkState
+	ways    map[wayKey][]Way
+}
+
+// keep takes note of the ways by an uplink to a place. When there are very many, it
+// begins anew.
+func (k *learnt) keep(key wayKey, ways []Way) {
+	if k.ways == nil || len(k.ways) >= maxWaysKept {
+		k.ways, k.local = make(map[wayKey][]Way), nil
+	}
+	k.ways[key] = ways
 }
 
 // isLocal tells whether the host has an address. It asks the first time.

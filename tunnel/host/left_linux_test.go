@@ -182,8 +182,8 @@ func TestTwoDefaultRoutes(t *testing.T) {
 			t.Helper()
 			for name, l := range tunnels {
 				for _, flow := range []Flow{
-					{netip.MustParseAddrPort("203.0.113.9:4500"), netip.MustParseAddrPort("192.0.2.1:4500")},
-					{netip.MustParseAddrPort("[2001:db8:9::9]:4500"), netip.MustParseAddrPort("[2001:db8::1]:4501")},
+					{Remote: netip.MustParseAddrPort("203.0.113.9:4500"), Local: netip.MustParseAddrPort("192.0.2.1:4500")},
+					{Remote: netip.MustParseAddrPort("[2001:db8:9::9]:4500"), Local: netip.MustParseAddrPort("[2001:db8::1]:4501")},
 				} {
 					if e, err := l.Egress(flow); err != nil || e.Interface != wan {
 						t.Errorf("%s: packets of %s for %s leave by %d: %v", when, name, flow.Remote, e.Interface, err)

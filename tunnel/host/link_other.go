@@ -30,6 +30,9 @@ func (*Link) LargestMTU() (int, error) { return 0, errors.ErrUnsupported }
 // Egress returns errors.ErrUnsupported.
 func (*Link) Egress(Flow) (Egress, error) { return Egress{}, errors.ErrUnsupported }
 
+// Ways returns none.
+func (*Link) Ways(netip.AddrPort, []string, []netip.AddrPort) []Way { return nil }
+
 // Mark returns 0.
 func (*Link) Mark() uint32 { return 0 }
 

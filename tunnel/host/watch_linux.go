@@ -30,10 +30,11 @@ type Watcher struct {
 
 // Watch leaves a token in ours when something of the Link may have to be put
 // right (Restore), and adds to changes when the ways of the host to others may
-// have changed. The echo of the Link's own changes counts for neither, unless the
-// Link has changed the same thing again meanwhile. The first token is left at once,
-// for what has changed before. One token stands for any number
-// of changes: the first is told at once, those after it are gathered for a moment.
+// have changed, with the interfaces and addresses that have come or gone. The
+// echo of the Link's own changes counts for neither, unless the Link has changed the
+// same thing again meanwhile. The first token is left at once, for what has changed
+// before. One token stands for any number of changes: the first is told at once, those
+// after it are gathered for a moment.
 func (l *Link) Watch(ours chan<- struct{}, changes *Changes) (*Watcher, error) {
 	socket, err := subscribe()
 	if err != nil {
@@ -105,6 +106,10 @@ func (w *Watcher) tell(e *event, v verdict) {
 	case !v.host:
 	case e.of == ofRoute && e.prefix.IsValid():
 		w.changes.To(e.prefix)
+	case e.of == ofInterface:
+		w.changes.Interface(e.index, e.carries && !e.gone)
+	case e.of == ofAddress && e.prefix.IsValid():
+		w.changes.Address(e.index, e.prefix.Addr(), !e.gone && !e.address.tentative)
 	default:
 		w.changes.Any()
 	}

@@ -2,6 +2,7 @@ package host
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"runtime"
@@ -243,6 +244,50 @@ func TestACloseEndsAWatch(t *testing.T) {
 		}
 		if after := openSockets(t); after != before {
 			t.Errorf("%d sockets, before %d", after, before)
+		}
+		return nil
+	})
+}
+
+// TestWatchTellsWhatIsLost, by name: an address, a carrier, an interface; and what comes.
+func TestWatchTellsWhatIsLost(t *testing.T) {
+	inHost(t, func() error {
+		addDevice(t, "wan")
+		addr := netip.MustParseAddr("192.0.2.1")
+		prefix := &netlink.Addr{IPNet: ipNet(netip.PrefixFrom(addr, 24))}
+		link := state(t, "wan")
+		index := link.Attrs().Index
+		changes := NewChanges()
+		w, err := new(Link).Watch(nil, changes)
+		if err != nil {
+			return err
+		}
+		defer w.Close()
+		for _, step := range []struct {
+			of     string
+			change func() error
+			lost   bool // else it has come
+		}{
+			{"up, with a carrier", func() error { return errors.Join(netlink.LinkSetUp(link), netlink.LinkSetUp(state(t, "wan-far"))) }, false},
+			{"an address", func() error { return netlink.AddrAdd(link, prefix) }, false},
+			{"no address", func() error { return netlink.AddrDel(link, prefix) }, true},
+			{"an address again", func() error { return netlink.AddrAdd(link, prefix) }, false},
+			{"no carrier", func() error { return netlink.LinkSetDown(state(t, "wan-far")) }, true},
+			{"a carrier", func() error { return netlink.LinkSetUp(state(t, "wan-far")) }, false},
+			{"down", func() error { return netlink.LinkSetDown(link) }, true},
+			{"up", func() error { return netlink.LinkSetUp(link) }, false},
+			{"gone", func() error { return netlink.LinkDel(link) }, true},
+		} {
+			if err := step.change(); err != nil {
+				return fmt.Errorf("%s: %w", step.of, err)
+			}
+			for {
+				// Others come with it.
+				change := expect(t, changes, step.of)
+				if step.lost && change.Lost(index, addr) || !step.lost && change.Came(index) && !change.Lost(index, addr) {
+					break
+				}
+			}
 		}
 		return nil
 	})

@@ -14,7 +14,10 @@ type Peer struct {
 	State      PeerState      `json:"state"`
 	// Problem says why the host cannot send to the endpoint; empty: it can.
 	Problem string `json:"problem,omitempty"`
-	PMTUD   PMTUD  `json:"pmtud"`
+	// Advice says what may help a peer that does not answer any more; empty: nothing
+	// is known.
+	Advice string `json:"advice,omitempty"`
+	PMTUD  PMTUD  `json:"pmtud"`
 	// Cipher is the suite of the current SA pair, by its configuration name.
 	Cipher string `json:"cipher,omitempty"`
 	// SendSPI and ReceiveSPI are those of the current SA pair, zero without one.

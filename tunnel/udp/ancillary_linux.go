@@ -30,6 +30,7 @@ func (a *Arrival) parseAncillary(oob []byte) {
 			switch {
 			case header.Type == unix.IP_PKTINFO && len(data) >= unix.SizeofInet4Pktinfo:
 				// struct in_pktinfo: ifindex, spec_dst (the local address), addr.
+				a.Interface = int(binary.NativeEndian.Uint32(data))
 				a.Local = netip.AddrFrom4([4]byte(data[4:8]))
 			case header.Type == unix.IP_TOS && len(data) >= 1:
 				a.TOS = data[0]
@@ -39,7 +40,9 @@ func (a *Arrival) parseAncillary(oob []byte) {
 		case unix.IPPROTO_IPV6:
 			switch {
 			case header.Type == unix.IPV6_PKTINFO && len(data) >= unix.SizeofInet6Pktinfo:
+				// struct in6_pktinfo: addr, ifindex.
 				a.Local = netip.AddrFrom16([16]byte(data[:16]))
+				a.Interface = int(binary.NativeEndian.Uint32(data[16:]))
 			case header.Type == unix.IPV6_TCLASS && len(data) >= 4:
 				a.TOS = uint8(binary.NativeEndian.Uint32(data))
 			case header.Type == unix.IPV6_RECVFRAGSIZE:
@@ -54,16 +57,28 @@ func (a *Arrival) parseAncillary(oob []byte) {
 	}
 }
 
-// sourceAncillary returns the ancillary data that makes the kernel send from
-// the given address, nil if it is invalid.
-func sourceAncillary(local netip.Addr) []byte {
+// appendSource adds what makes the kernel send from an address of the host and by an
+// interface: nothing if the one is invalid and the other 0.
+func appendSource(oob []byte, v6 bool, local netip.Addr, index int) []byte {
 	switch {
-	case local.Is4():
-		return unix.PktInfo4(&unix.Inet4Pktinfo{Spec_dst: local.As4()})
-	case local.Is6():
-		return unix.PktInfo6(&unix.Inet6Pktinfo{Addr: local.As16()})
+	case !local.IsValid() && index == 0:
+		return oob
+	case v6:
+		var info [unix.SizeofInet6Pktinfo]byte
+		if local.IsValid() {
+			addr := local.As16()
+			copy(info[:], addr[:])
+		}
+		binary.NativeEndian.PutUint32(info[16:], uint32(index))
+		return appendAncillary(oob, unix.IPPROTO_IPV6, unix.IPV6_PKTINFO, info[:])
 	}
-	return nil
+	var info [unix.SizeofInet4Pktinfo]byte
+	binary.NativeEndian.PutUint32(info[:], uint32(index))
+	if local.Is4() {
+		addr := local.As4()
+		copy(info[4:], addr[:])
+	}
+	return appendAncillary(oob, unix.IPPROTO_IP, unix.IP_PKTINFO, info[:])
 }
 
 // appendSegment adds the size at which the kernel is to cut a buffer into

@@ -39,16 +39,16 @@ func TestParseAncillary(t *testing.T) {
 		want Arrival
 	}{
 		{"nothing", nil, Arrival{}},
-		{"the local address, IPv4", packetInfo4, Arrival{Local: local4}},
-		{"the local address, IPv6", packetInfo6, Arrival{Local: local6}},
+		{"the local address and the interface, IPv4", packetInfo4, Arrival{Local: local4, Interface: 1}},
+		{"the local address and the interface, IPv6", packetInfo6, Arrival{Local: local6, Interface: 1}},
 		{"the TOS octet", tos4, Arrival{TOS: 0xb9}},
 		{"the traffic class", tos6, Arrival{TOS: 0xb9}},
 		{"joined datagrams", joined, Arrival{Segment: 1452}},
 		{"a size whose bytes all count", controlMessage(unix.IPPROTO_UDP, unix.UDP_GRO, cInt(0x10203)...), Arrival{Segment: 0x10203}},
 		{"fragments, IPv4", fragment4, Arrival{Fragmented: true}},
 		{"fragments, IPv6", fragment6, Arrival{Fragmented: true}},
-		{"all of IPv4", slices.Concat(packetInfo4, tos4, fragment4, joined), Arrival{Local: local4, TOS: 0xb9, Segment: 1452, Fragmented: true}},
-		{"all of IPv6", slices.Concat(joined, fragment6, tos6, packetInfo6), Arrival{Local: local6, TOS: 0xb9, Segment: 1452, Fragmented: true}},
+		{"all of IPv4", slices.Concat(packetInfo4, tos4, fragment4, joined), Arrival{Local: local4, Interface: 1, TOS: 0xb9, Segment: 1452, Fragmented: true}},
+		{"all of IPv6", slices.Concat(joined, fragment6, tos6, packetInfo6), Arrival{Local: local6, Interface: 1, TOS: 0xb9, Segment: 1452, Fragmented: true}},
 		{"something unknown between", slices.Concat(tos4, unknown, joined), Arrival{TOS: 0xb9, Segment: 1452}},
 		{"another level with a known type", controlMessage(unix.SOL_SOCKET, unix.UDP_GRO, cInt(1452)...), Arrival{}},
 		{"an address cut short", controlMessage(unix.IPPROTO_IP, unix.IP_PKTINFO, 1, 0, 0, 0, 192, 0), Arrival{}},
@@ -76,8 +76,15 @@ func TestParseAncillary(t *testing.T) {
 // gives it.
 func TestWhatIsSentIsReadBack(t *testing.T) {
 	local4, local6 := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")
-	for _, want := range []Arrival{{Local: local4}, {Local: local6}, {Local: local6, TOS: 3}} {
-		oob := sourceAncillary(want.Local)
+	for _, want := range []Arrival{
+		{Local: local4}, {Local: local6}, {Local: local6, TOS: 3}, {Local: local4, Interface: 0x1020304}, {Local: local6, Interface: 0x1020304},
+		{Local: netip.IPv4Unspecified(), Interface: 7}, {Local: netip.IPv6Unspecified(), Interface: 7},
+	} {
+		local := want.Local
+		if local.IsUnspecified() {
+			local = netip.Addr{} // as the kernel is told
+		}
+		oob := appendSource(nil, want.Local.Is6(), local, want.Interface)
 		if want.TOS != 0 {
 			oob = appendTOS(oob, true, want.TOS)
 		}
@@ -86,6 +93,20 @@ func TestWhatIsSentIsReadBack(t *testing.T) {
 		if got != want {
 			t.Errorf("got %+v, want %+v", got, want)
 		}
+	}
+}
+
+// TestTheKernelIsToldNothingUnasked: without an address and an interface there is no
+// ancillary data, and without an interface its index is 0.
+func TestTheKernelIsToldNothingUnasked(t *testing.T) {
+	for _, v6 := range []bool{false, true} {
+		if oob := appendSource(nil, v6, netip.Addr{}, 0); oob != nil {
+			t.Errorf("%v: % x", v6, oob)
+		}
+	}
+	want := controlMessage(unix.IPPROTO_IP, unix.IP_PKTINFO, 0, 0, 0, 0, 192, 0, 2, 1, 0, 0, 0, 0)
+	if oob := appendSource(nil, false, netip.MustParseAddr("192.0.2.1"), 0); !slices.Equal(oob, want) {
+		t.Errorf("% x, want % x", oob, want)
 	}
 }
 

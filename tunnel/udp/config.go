@@ -69,6 +69,9 @@ type Arrival struct {
 	From netip.AddrPort
 	// Local is the address that it was sent to; invalid if the kernel did not say.
 	Local netip.Addr
+	// Interface is the index of the interface by which it came in; 0 if the kernel
+	// did not say.
+	Interface int
 	// TOS is the IPv4 TOS octet or the IPv6 traffic class: DSCP and ECN.
 	TOS uint8
 	// Segment is the size in bytes of each datagram of the run but the last,

@@ -20,7 +20,7 @@ type native struct{}
 
 type ownOutlet struct{}
 
-func nativeOf(netip.AddrPort, netip.Addr) native { return native{} }
+func nativeOf(netip.AddrPort, netip.Addr, int) native { return native{} }
 
 // Slots and BufferSize have no meaning here.
 const Slots, BufferSize = 1, 0
@@ -39,6 +39,12 @@ func (*Conn) Absent() bool { return false }
 
 // Offloads returns none.
 func (*Conn) Offloads() Offloads { return Offloads{} }
+
+// Another returns errors.ErrUnsupported.
+func (*Conn) Another() (*Conn, error) { return nil, errors.ErrUnsupported }
+
+// Exchange does nothing.
+func (*Conn) Exchange(*Conn) {}
 
 // Close does nothing.
 func (*Conn) Close() {}

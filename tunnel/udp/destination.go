@@ -6,6 +6,7 @@ import "net/netip"
 type Destination struct {
 	remote netip.AddrPort
 	local  netip.Addr
+	index  int // of the interface, 0: the kernel chooses
 	native
 	ownOutlet
 }
@@ -14,7 +15,18 @@ type Destination struct {
 // host's address local. The kernel chooses the local address if local is invalid
 // or the host does not have it any more.
 func NewDestination(remote netip.AddrPort, local netip.Addr) *Destination {
-	return &Destination{remote: remote, local: local, native: nativeOf(remote, local)}
+	return NewDestinationBy(remote, local, 0)
+}
+
+// NewDestinationBy is NewDestination by way of an interface, whose index is given.
+// Datagrams leave by no other, and not at all while the host does not have it; an
+// address that the host has lost gives way to one of the interface's.
+//
+// With IPv6 that needs the kernel to choose the address. An address that is named
+// makes it look for the route first, and the interface only decides among routes that
+// are equal: it may be another that the datagrams leave by. See host.Link.Ways.
+func NewDestinationBy(remote netip.AddrPort, local netip.Addr, index int) *Destination {
+	return &Destination{remote: remote, local: local, index: index, native: nativeOf(remote, local, index)}
 }
 
 // Remote returns the address and port that datagrams go to.
@@ -23,6 +35,10 @@ func (d *Destination) Remote() netip.AddrPort { return d.remote }
 // Local returns the address of the host that they leave from; invalid: the kernel
 // chooses.
 func (d *Destination) Local() netip.Addr { return d.local }
+
+// Interface returns the index of the interface that they leave by; 0: the kernel
+// chooses.
+func (d *Destination) Interface() int { return d.index }
 
 // IPv6 tells the address family.
 func (d *Destination) IPv6() bool { return d.remote.Addr().Is6() }

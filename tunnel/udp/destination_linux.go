@@ -12,7 +12,7 @@ import (
 )
 
 // native is a Destination in the kernel's form: its remote end, and the ancillary
-// data for its local one.
+// data for its local one, nil if it names no address.
 type native struct {
 	sockaddr sockaddr
 	source   []byte
@@ -22,8 +22,12 @@ type native struct {
 // uses the common one: see outlets.
 type ownOutlet struct{ own atomic.Pointer[socket] }
 
-func nativeOf(remote netip.AddrPort, local netip.Addr) native {
-	return native{sockaddrOf(remote), sourceAncillary(local)}
+func nativeOf(remote netip.AddrPort, local netip.Addr, index int) native {
+	n := native{sockaddr: sockaddrOf(remote)}
+	if local.IsValid() {
+		n.source = appendSource(nil, local.Is6(), local, index)
+	}
+	return n
 }
 
 // sockaddr is a socket address as the kernel wants it: of IPv4 or IPv6.

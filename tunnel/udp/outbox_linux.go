@@ -187,7 +187,7 @@ func (o *Outbox) socketOf(i int) *socket {
 }
 
 // prepare fills in element n of the batch, for a socket. With source it leaves from
-// the address that its destination names.
+// the address that its destination names. It leaves by the interface in any case.
 func (o *Outbox) prepare(s *socket, n int, m message, source bool) {
 	r := &o.runs[m.run]
 	o.messages[n] = m
@@ -197,7 +197,7 @@ func (o *Outbox) prepare(s *socket, n int, m message, source bool) {
 	if source && r.to.source != nil {
 		oob = append(oob, r.to.source...)
 	} else {
-		oob = append(oob, s.source...)
+		oob = appendSource(oob, s.v6, s.source, r.to.index)
 	}
 	if m.end-m.start > r.segment {
 		oob = appendSegment(oob, r.segment)

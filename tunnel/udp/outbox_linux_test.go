@@ -172,7 +172,7 @@ func TestSegmentationThatDoesNotWorkIsGivenUp(t *testing.T) {
 	}{
 		{"EINVAL", func(t *testing.T, o *Outbox) {
 			var err error
-			if cerr := o.conn.v4[0].raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_NO_CHECK, 1) }); cerr != nil || err != nil {
+			if cerr := o.conn.sockets.Load().v4[0].raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_NO_CHECK, 1) }); cerr != nil || err != nil {
 				t.Fatal(cerr, err)
 			}
 		}},

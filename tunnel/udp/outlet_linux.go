@@ -12,6 +12,7 @@ import (
 
 // outlet is what a socket knows of its use as an outlet.
 type outlet struct {
+	list  *outlets     // of its port and address family; set once
 	limit atomic.Int64 // bytes, as the kernel counts them, at which it takes no more
 	level atomic.Int64 // how many were there when it was last asked, and were sent since
 	sent  atomic.Int64 // all bytes of datagrams so far, while it was an own outlet
@@ -23,7 +24,7 @@ type outlet struct {
 	// Set once, and only where it does not receive:
 
 	listen netip.AddrPort // where its family does
-	source []byte         // ancillary data for destinations that name no source
+	source netip.Addr     // of what goes to destinations that name none; invalid: the kernel chooses
 }
 
 // An outlet is a socket of the tunnel's port that must receive nothing. It is bound
@@ -42,7 +43,7 @@ var (
 // host.
 func openOutlet(first *socket, host netip.Addr, cfg Config) (*socket, error) {
 	s := &socket{v6: first.v6, gso: first.gso}
-	s.listen, s.source = first.addr(), sourceAncillary(host)
+	s.listen, s.source = first.addr(), host
 	domain, group := unix.AF_INET, outletGroup4
 	if s.v6 {
 		domain, group = unix.AF_INET6, outletGroup6

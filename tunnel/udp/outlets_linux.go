@@ -28,9 +28,10 @@ type outlets struct {
 	common atomic.Pointer[socket]
 	buffer int // the send buffer of the common outlet, in bytes
 
-	mu   sync.Mutex    // guards what follows
-	all  []*socket     // the first is one that also receives
-	none time.Duration // until when none is looked for, since there was none: Conn.now
+	mu      sync.Mutex    // guards what follows
+	all     []*socket     // the first is one that also receives
+	none    time.Duration // until when none is looked for, since there was none: Conn.now
+	retired bool          // data leaves by those of another port
 }
 
 // lookEvery is how often a spare outlet is looked for while there is none: that takes
@@ -49,6 +50,7 @@ func newOutlets(first *socket, host netip.Addr, cfg Config) (*outlets, error) {
 		if err != nil {
 			return o, err
 		}
+		s.list = o
 		o.all = append(o.all, s)
 	}
 	return o, nil
@@ -63,8 +65,8 @@ func (o *outlets) several() bool { return len(o.all) > 1 }
 func (o *outlets) part(to *Destination, full *socket, now time.Duration) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if to.own.Load() != nil || o.common.Load() != full {
-		return true // another outbox was faster
+	if to.own.Load() != nil || o.common.Load() != full || o.retired {
+		return true // something was faster
 	}
 	own := o.spare(now)
 	if own == nil {
@@ -84,13 +86,27 @@ func (o *outlets) part(to *Destination, full *socket, now time.Duration) bool {
 	return true
 }
 
-// rejoin lets the destination use the common outlet again.
+// rejoin lets the destination, which has one of these as its own, use the common outlet
+// again.
 func (o *outlets) rejoin(to *Destination) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if own := to.own.Swap(nil); own != nil {
+	if own := to.own.Load(); own != nil && own.list == o && to.own.CompareAndSwap(own, nil) {
 		own.user = nil
 		o.none = 0
+	}
+}
+
+// retire takes them back from all destinations, for good.
+func (o *outlets) retire() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.retired = true
+	for _, s := range o.all {
+		if s.user != nil {
+			s.user.own.CompareAndSwap(s, nil)
+			s.user = nil
+		}
 	}
 }
 

@@ -152,7 +152,7 @@ func TestDatagramsLookTheSameByAnyOutlet(t *testing.T) {
 		want := send()
 		common := from.socketFor(to, true)
 		for range 2 {
-			if !from.outletsOf(common).part(to, from.socketFor(to, true), 0) || from.socketFor(to, true) == common {
+			if !common.list.part(to, from.socketFor(to, true), 0) || from.socketFor(to, true) == common {
 				t.Fatal("no outlet to spare")
 			}
 			if got := send(); got != want {
@@ -180,7 +180,7 @@ func TestICMPAboutAnOutletReachesAnInbox(t *testing.T) {
 		}
 		to := NewDestination(closed.Addrs()[0], local)
 		closed.Close()
-		if !c.outletsOf(c.socketFor(to, true)).part(to, c.socketFor(to, true), 0) {
+		if !c.socketFor(to, true).list.part(to, c.socketFor(to, true), 0) {
 			t.Fatal("no outlet to spare")
 		}
 		var events told
@@ -214,7 +214,7 @@ func TestOutletsAreForThoseWhoUseThem(t *testing.T) {
 		list = append(list, NewDestination(c.Addrs()[0], loopback))
 	}
 	now := time.Second
-	part := func(d *Destination) bool { return c.out4.part(d, c.socketFor(d, true), now) }
+	part := func(d *Destination) bool { return c.sockets.Load().out4.part(d, c.socketFor(d, true), now) }
 	share := func(d *Destination) int { return int(d.own.Load().limit.Load()) }
 	if !part(list[0]) {
 		t.Fatal("no outlet to spare")
@@ -226,7 +226,7 @@ func TestOutletsAreForThoseWhoUseThem(t *testing.T) {
 		}
 	}
 	for _, d := range list[:4] {
-		if d.own.Load() == c.out4.common.Load() || share(d) > max(whole/4, 2*minOutletBuffer) {
+		if d.own.Load() == c.sockets.Load().out4.common.Load() || share(d) > max(whole/4, 2*minOutletBuffer) {
 			t.Errorf("an outlet of %d bytes of %d, or the common one", share(d), whole)
 		}
 	}
@@ -244,11 +244,11 @@ func TestOutletsAreForThoseWhoUseThem(t *testing.T) {
 	if part(list[0]) {
 		t.Error("an outlet that is in use is given away")
 	}
-	c.out4.rejoin(list[1])
+	c.sockets.Load().out4.rejoin(list[1])
 	if !part(list[0]) {
 		t.Error("an outlet that was given back is lost")
 	}
-	seen := map[*socket]bool{c.out4.common.Load(): true}
+	seen := map[*socket]bool{c.sockets.Load().out4.common.Load(): true}
 	for _, d := range list {
 		if own := d.own.Load(); own != nil {
 			if seen[own] {
@@ -265,7 +265,7 @@ func TestAnOutletOfItsOwnDoesNotAllocate(t *testing.T) {
 	c, far := listen(t, Config{Offload: true, Sockets: 2, Outlets: 2}), listen(t, Config{Offload: true})
 	in := far.Inboxes()[0]
 	to, other := NewDestination(far.Addrs()[0], loopback), NewDestination(far.Addrs()[0], loopback)
-	if !c.out4.part(to, c.socketFor(to, true), 0) {
+	if !c.sockets.Load().out4.part(to, c.socketFor(to, true), 0) {
 		t.Fatal("no outlet to spare")
 	}
 	var events told

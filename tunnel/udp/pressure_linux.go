@@ -10,11 +10,11 @@ import (
 
 // remedy says what to do about a socket that is full.
 func (o *Outbox) remedy(s *socket) remedy {
-	list := o.conn.outletsOf(s)
+	list := s.list
 	return fullSocket{
 		waits:   o.config.Wait,
 		several: list.several(),
-		company: o.conn.company.Several(),
+		company: o.conn.config.Company.Several(),
 		own:     s != list.common.Load(),
 	}.remedy()
 }
@@ -25,7 +25,7 @@ func (o *Outbox) turnAway(s *socket, to *Destination) bool {
 	if o.conn.socketFor(to, o.config.Wait) != s {
 		return true // another outbox has changed that
 	}
-	list := o.conn.outletsOf(s)
+	list := s.list
 	switch o.remedy(s) {
 	case wait: // since a moment ago
 		return true
@@ -47,7 +47,7 @@ func (o *Outbox) Pressure(to *Destination) Pressure {
 		return Roomy
 	}
 	waiting := o.bytesFor(to)
-	if s.level.Load()+waiting < s.gauge.crowded.Load() || !o.conn.company.Several() {
+	if s.level.Load()+waiting < s.gauge.crowded.Load() || !o.conn.config.Company.Several() {
 		return Roomy
 	}
 	o.measure(s) // which may be less by now
@@ -72,7 +72,7 @@ func (o *Outbox) bytesFor(to *Destination) (bytes int64) {
 
 // owns reports whether a socket is, or was a moment ago, an own outlet.
 func (o *Outbox) owns(s *socket) bool {
-	return o.config.Wait && s != o.conn.outletsOf(s).common.Load()
+	return o.config.Wait && s != s.list.common.Load()
 }
 
 // measure learns how much of an own outlet is in use.

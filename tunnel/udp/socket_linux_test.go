@@ -26,10 +26,10 @@ func TestPeersAreSpreadOverSockets(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if len(s.v4) != queues || len(s.v6) != 0 {
-		t.Fatalf("%d and %d sockets", len(s.v4), len(s.v6))
+	if len(s.sockets.Load().v4) != queues || len(s.sockets.Load().v6) != 0 {
+		t.Fatalf("%d and %d sockets", len(s.sockets.Load().v4), len(s.sockets.Load().v6))
 	}
-	for _, socket := range s.v4 {
+	for _, socket := range s.sockets.Load().v4 {
 		if socket.addr() != s.Addrs()[0] {
 			t.Errorf("socket at %v, want %v", socket.addr(), s.Addrs()[0])
 		}
@@ -51,7 +51,7 @@ func TestPeersAreSpreadOverSockets(t *testing.T) {
 	b := make([]byte, 64<<10)
 	arrived := 0 // bytes, since the kernel may join datagrams
 	for deadline := time.Now().Add(time.Minute); arrived < places*each && time.Now().Before(deadline); {
-		for i, socket := range s.v4 {
+		for i, socket := range s.sockets.Load().v4 {
 			for {
 				socket.conn.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
 				size, from, err := socket.conn.ReadFromUDPAddrPort(b)
@@ -203,7 +203,7 @@ func exchange(t *testing.T, c *Conn, on *netlab.Host) {
 		if _, err := far.Write([]byte("there")); err != nil {
 			t.Fatal(err)
 		}
-		for _, s := range append(c.v4, c.v6...) { // it comes to one of them
+		for _, s := range append(c.sockets.Load().v4, c.sockets.Load().v6...) { // it comes to one of them
 			s.conn.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
 			n, from, err := s.conn.ReadFromUDPAddrPort(b)
 			if err != nil {
@@ -225,7 +225,7 @@ func exchange(t *testing.T, c *Conn, on *netlab.Host) {
 func TestTheSmallestBufferCounts(t *testing.T) {
 	c := listen(t, Config{Sockets: 3})
 	want := c.Offloads().ReceiveBuffer
-	for _, s := range c.v4[1:] {
+	for _, s := range c.sockets.Load().v4[1:] {
 		if err := s.conn.SetReadBuffer(want / 8); err != nil {
 			t.Fatal(err)
 		}
@@ -245,10 +245,10 @@ func TestSocketsBearTheMark(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if len(s.out4.all) != 3 {
-		t.Fatalf("%d outlets: %v", len(s.out4.all), s.NoOutlets())
+	if len(s.sockets.Load().out4.all) != 3 {
+		t.Fatalf("%d outlets: %v", len(s.sockets.Load().out4.all), s.NoOutlets())
 	}
-	for _, s := range append(s.v4, s.out4.all...) {
+	for _, s := range append(s.sockets.Load().v4, s.sockets.Load().out4.all...) {
 		_ = s.raw.Control(func(fd uintptr) {
 			if got, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_MARK); uint32(got) != mark || err != nil {
 				t.Errorf("mark %#x, %v", got, err)
