@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"sync"
 	"time"
 
 	"golang.org/x/crypto/chacha20poly1305"
@@ -31,26 +32,35 @@ func (c Cookie) at(now time.Time) Cookie {
 }
 
 // cookieJar makes and verifies cookies. It remembers no address: a cookie is a
-// MAC of the address under a secret that changes.
+// MAC of the address under a secret that changes. Any goroutine may use it.
 type cookieJar struct {
-	random            io.Reader
+	random io.Reader
+
+	mu      sync.Mutex // guards what follows
+	secrets cookieSecrets
+	since   time.Time // of the current secret; zero: none has been made yet
+}
+
+// cookieSecrets are those whose cookies are accepted.
+type cookieSecrets struct {
 	current, previous [32]byte
-	since             time.Time // of current; zero: no secret has been made yet
 	hasPrevious       bool
 }
 
-// rotate makes the secrets those of the given time.
-func (j *cookieJar) rotate(now time.Time) error {
+// at returns the secrets of the given time.
+func (j *cookieJar) at(now time.Time) (cookieSecrets, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	age := now.Sub(j.since)
 	if !j.since.IsZero() && age < cookieLifetime {
-		return nil
+		return j.secrets, nil
 	}
-	j.previous, j.hasPrevious = j.current, !j.since.IsZero() && age < 2*cookieLifetime
-	if _, err := io.ReadFull(j.random, j.current[:]); err != nil {
-		return fmt.Errorf("crypto: cookie secret: %w", err)
+	next := cookieSecrets{previous: j.secrets.current, hasPrevious: !j.since.IsZero() && age < 2*cookieLifetime}
+	if _, err := io.ReadFull(j.random, next.current[:]); err != nil {
+		return cookieSecrets{}, fmt.Errorf("crypto: cookie secret: %w", err)
 	}
-	j.since = now
-	return nil
+	j.secrets, j.since = next, now
+	return next, nil
 }
 
 func cookieFor(secret [32]byte, from netip.AddrPort) [cookieSize]byte {
@@ -61,25 +71,30 @@ func cookieFor(secret [32]byte, from netip.AddrPort) [cookieSize]byte {
 
 // make returns the cookie of an address.
 func (j *cookieJar) make(from netip.AddrPort, now time.Time) ([cookieSize]byte, error) {
-	if err := j.rotate(now); err != nil {
+	secrets, err := j.at(now)
+	if err != nil {
 		return [cookieSize]byte{}, err
 	}
-	return cookieFor(j.current, from), nil
+	return cookieFor(secrets.current, from), nil
 }
 
 // check reports whether mac2 of a message was made with a cookie of the
 // sender's address.
 func (j *cookieJar) check(message []byte, from netip.AddrPort, now time.Time) bool {
-	if j.rotate(now) != nil {
+	end := len(message) - macSize
+	if [macSize]byte(message[end:]) == [macSize]byte{} {
+		return false // made without a cookie
+	}
+	secrets, err := j.at(now)
+	if err != nil {
 		return false
 	}
-	end := len(message) - macSize
 	matches := func(secret [32]byte) bool {
 		cookie := cookieFor(secret, from)
 		want := mac(cookie[:], message[:end])
 		return hmac.Equal(want[:], message[end:])
 	}
-	return matches(j.current) || j.hasPrevious && matches(j.previous)
+	return matches(secrets.current) || secrets.hasPrevious && matches(secrets.previous)
 }
 
 // sealCookie appends a cookie reply to a message with the given mac1, which

@@ -75,8 +75,7 @@ func (i *Initiator) Finish(response []byte) (Keys, error) {
 	if t, err := MessageType(response); err != nil || t != Response || idOf(response) != i.id {
 		return Keys{}, ErrMalformed
 	}
-	macKey := derive(labelMAC, i.public)
-	if !checkMAC1(macKey[:], response) {
+	if !newMAC1Verifier(i.public).verify(response) {
 		return Keys{}, ErrMAC
 	}
 	body := response[headerSize : len(response)-macsSize]

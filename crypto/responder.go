@@ -10,25 +10,24 @@ import (
 	"github.com/flynn/noise"
 )
 
-// Responder answers initiations to one private key. Only Recognizes is safe
-// for concurrent use.
+// Responder answers initiations to one private key. Any goroutine may use it.
 type Responder struct {
 	static *ecdh.PrivateKey
 	public PublicKey
-	macKey [32]byte
+	mac1   *mac1Verifier
 	random io.Reader
 	jar    cookieJar
 }
 
 // NewResponder makes the Responder of a private key. All its randomness comes
-// from random.
+// from random, which all goroutines that use the Responder must be able to read.
 func NewResponder(local PrivateKey, random io.Reader) (*Responder, error) {
 	static, err := local.ecdh()
 	if err != nil {
 		return nil, err
 	}
 	public := publicOf(static)
-	return &Responder{static: static, public: public, macKey: derive(labelMAC, public), random: random, jar: cookieJar{random: random}}, nil
+	return &Responder{static: static, public: public, mac1: newMAC1Verifier(public), random: random, jar: cookieJar{random: random}}, nil
 }
 
 // Recognizes reports whether a message is worth looking at: well formed, and
@@ -36,7 +35,14 @@ func NewResponder(local PrivateKey, random io.Reader) (*Responder, error) {
 // Initiator.ConsumeCookieReply judges them.
 func (r *Responder) Recognizes(message []byte) bool {
 	t, err := MessageType(message)
-	return err == nil && (t == CookieReply || checkMAC1(r.macKey[:], message))
+	return err == nil && (t == CookieReply || r.mac1.verify(message))
+}
+
+// Proves reports whether an initiation proves, by a cookie, that its sender
+// receives at its address. An initiation that Recognizes refuses proves nothing.
+func (r *Responder) Proves(message []byte, from netip.AddrPort, now time.Time) bool {
+	t, err := MessageType(message)
+	return err == nil && t == Initiation && r.jar.check(message, from, now)
 }
 
 // Open reads an initiation from an address. The error is ErrMalformed, ErrMAC,
@@ -46,7 +52,7 @@ func (r *Responder) Open(message []byte, from netip.AddrPort, underLoad bool, no
 	if t, err := MessageType(message); err != nil || t != Initiation {
 		return nil, ErrMalformed
 	}
-	if !checkMAC1(r.macKey[:], message) {
+	if !r.mac1.verify(message) {
 		return nil, ErrMAC
 	}
 	if underLoad && !r.jar.check(message, from, now) {

@@ -45,6 +45,8 @@ type peer struct {
 	outlet    outletQueue
 	// PTBs that quote a packet recently sent to the peer, and all others.
 	quotedPTBs, strangePTBs limit
+	answers                 limit   // to our initiations
+	mailbox                 mailbox // of the control goroutine
 
 	// ---- control goroutine only ----
 
@@ -72,6 +74,7 @@ type peer struct {
 	up             bool      // has an SA pair
 	resolving      bool      // a look-up of the endpoint's name is under way
 	warnings       limit     // about handshakes with this peer
+	called         limit     // authentic initiations of this peer
 }
 
 // traffic counts inner packets as they are put on the way, including those that
@@ -106,6 +109,8 @@ func newPeer(c conf.Peer) *peer {
 	p.waiting.drops = &p.drops
 	p.appointment.peer = p
 	p.quotedPTBs.interval, p.strangePTBs.interval, p.warnings.interval = quotedPTBEvery, strangePTBEvery, warnEvery
+	p.answers.interval, p.answers.burst = answerEvery, answerBurst
+	p.called.interval, p.called.burst = calledEvery, calledBurst
 	p.discovery = prober{Discovery: pmtud.New(discoveryConfig(c)), mask: probeRunToken}
 	return p
 }

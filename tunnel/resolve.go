@@ -107,7 +107,7 @@ func (c *controller) resolve(p *peer) {
 	}
 	p.resolving = true
 	c.lookups.start(host, func(ctx context.Context, addrs []netip.Addr, err error) {
-		_ = c.events.deliver(ctx, func(c *controller, now time.Time) { c.resolved(p, addrs, err, now) })
+		_ = c.events.deliver(ctx, ofRequest, func(c *controller, now time.Time) { c.resolved(p, addrs, err, now) })
 	})
 }
 
