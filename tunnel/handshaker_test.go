@@ -92,7 +92,10 @@ func TestHandshakes(t *testing.T) {
 		{"no cipher in common", func(a, b *party) { a.suites, b.suites = a.suites[:1], a.suites[1:] }, false, false, warns("no cipher in common", crypto.ErrNoCommonSuite)},
 		{"an SPI that is reserved", func(a, b *party) { a.newSPI = func() uint32 { return 255 } }, false, false, func(err error) bool { return err != nil }},
 		{"an answer with an SPI that is reserved", func(a, b *party) { b.newSPI = func() uint32 { return 255 } }, false, false, func(err error) bool { return err != nil }},
-		{"a caller that has called too often", func(a, b *party) { b.peer.called.interval, b.peer.called.burst = time.Hour, 1; b.peer.called.allow(start) }, false, false, is(errTooOften)},
+		{"a caller that has called too often", func(a, b *party) {
+			b.peer.called.interval, b.peer.called.burst = time.Hour, 1
+			b.peer.called.allow(start)
+		}, false, false, is(errTooOften)},
 		{"an initiation that crosses one of the greater key", func(a, b *party) {
 			b.peer.initiations.want(start)
 			b.initiate(b.peer, a.at, start)
