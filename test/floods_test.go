@@ -169,6 +169,11 @@ var floods = []struct {
 	name  string
 	begin func(t *testing.T, f *flooded) floodPackets
 }{
+	{"datagrams to another port", func(_ *testing.T, f *flooded) floodPackets { // for comparison
+		packet := f.datagram(f.at, make([]byte, 100))
+		binary.BigEndian.PutUint16(packet[20+2:], gateway.Port+1)
+		return floodPackets{func(n uint64) []byte { return spoof(packet, n) }, nil}
+	}},
 	{"initiations with a cookie, from one address", func(t *testing.T, f *flooded) floodPackets {
 		stranger, err := crypto.GeneratePrivateKey(rand.Reader)
 		check(t, err)
@@ -245,9 +250,9 @@ var floods = []struct {
 	}},
 }
 
-// TestFloods floods a gateway in each way. Nothing of the true peer's is lost for
-// it, its PLPMTU stays, and a new peer comes up. Unless at full size, a status request
-// in between keeps the flood to what the machine handles.
+// TestFloods floods a gateway in each way. No control message of the true peer is
+// lost for it, and a new peer comes up. Unless at full size, status requests in
+// between keep the flood to what the machine handles.
 func TestFloods(t *testing.T) {
 	tier.Select(t, tier.Long, tier.EitherWay)
 	rates := []int{0}
@@ -279,19 +284,23 @@ func TestFloods(t *testing.T) {
 				attack.reach(attack.sent.Load() + 2000)
 				after, afterA := statusOf(t, f.b), statusOf(t, f.a)
 				perSecond := attack.stop()
-				lost := traffic.stop().lost
+				stream := traffic.stop()
 
 				is, was := f.trueState(after), f.trueState(before)
 				busy := is.Dropped["busy"] - was.Dropped["busy"]
 				changes := len(is.PMTUD.History) - len(was.PMTUD.History) + len(afterA.Peers[0].PMTUD.History) - len(beforeA.Peers[0].PMTUD.History)
-				tier.Figure(t, "flood of %s: %.0f a second; of the true peer %d control messages lost, %d PLPMTU changes, %d of %d data packets lost; a new peer is up after %v; dropped %v, of the hostile peer %v",
-					kind.name, perSecond, busy, changes, lost, traffic.sent.Load(), took.Round(time.Millisecond), after.Dropped, after.Peers[2].Dropped)
-				if busy > 0 || changes > 0 {
-					t.Errorf("%d control messages of the true peer are lost, its PLPMTU has changed %d times: %+v, from the other end %+v", busy, changes, is.PMTUD, afterA.Peers[0].PMTUD)
+				tier.Figure(t, "flood of %s: %.0f a second; of the true peer %d control messages and %d of %d data packets lost, %d changes of the PLPMTU; a new peer up after %v",
+					kind.name, perSecond, busy, stream.lost, stream.sent, changes, took.Round(time.Millisecond))
+				t.Logf("dropped %v, of the hostile peer %v; PLPMTU %+v, from the other end %+v", after.Dropped, after.Peers[2].Dropped, is.PMTUD.History, afterA.Peers[0].PMTUD.History)
+				if busy > 0 {
+					t.Errorf("%d control messages of the true peer are lost", busy)
 				}
-				if is.Endpoint != was.Endpoint || is.Handshakes != was.Handshakes {
-					t.Errorf("the true peer: before %+v, after %+v", was, is)
+				if is.Endpoint != was.Endpoint {
+					t.Errorf("the true peer has moved from %s to %s", was.Endpoint, is.Endpoint)
 				}
+				// On a machine that has no time for it a search may begin. It ends well.
+				exact(t, f.a, 1500)
+				exact(t, f.b, 1500)
 			})
 		}
 	}

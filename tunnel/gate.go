@@ -12,12 +12,13 @@ import (
 // queue from others. Any goroutine may use it.
 //
 //	answer ─▶ to an initiation of ours? ─▶ MAC1 ─▶ rate of its peer
-//	initiation ─▶ MAC1 ─▶ few of late? ──────────────────────────────▶ opened
-//	                          └▶ cookie? ─▶ rate of its source, of all ─┘
-//	                                └▶ cookie reply
+//	initiation ─▶ its source over its rate? ─▶ MAC1 ─▶ few of late? ──────────▶ opened
+//	                                              └▶ cookie? ─▶ rate of its source, of all ─┘
+//	                                                    └▶ cookie reply
 //
-// The rates are behind the cookie, so that nobody can use up those of another
-// address.
+// Only a message with a cookie uses up some of the rate of its source, so nobody can
+// use up that of another address. One that has used it up is refused before its
+// messages cost a hash, or a cookie to others.
 type gate struct {
 	responder  *crypto.Responder
 	initiators *initiators
@@ -81,6 +82,8 @@ func (g *gate) judge(message []byte, from netip.AddrPort, now time.Time) verdict
 
 func (g *gate) judgeInitiation(message []byte, from netip.AddrPort, now time.Time) verdict {
 	switch {
+	case g.sources.drained(from.Addr(), now):
+		return excessive
 	case !g.responder.Recognizes(message):
 		return refused
 	case !g.load.high(now):

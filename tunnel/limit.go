@@ -26,22 +26,35 @@ func (l *limit) allow(now time.Time) bool { return l.bucket.take(l.interval, l.b
 // take takes a token, of which the bucket holds up to burst and gets one an
 // interval. It reports whether there was one.
 func (b *bucket) take(interval time.Duration, burst int, now time.Time) bool {
-	since := int64(now.Sub(limitEpoch))
 	for {
 		full := b.full.Load()
-		next := since
-		if full != 0 {
-			next = max(next, full)
-		}
-		next += int64(interval)
-		if next-since > int64(interval)*int64(max(burst, 1)) {
+		next, ok := after(full, interval, burst, now)
+		if !ok {
 			return false
-		}
-		if next == 0 {
-			next = 1 // 0 says that no token was ever taken
 		}
 		if b.full.CompareAndSwap(full, next) {
 			return true
 		}
 	}
+}
+
+// empty reports whether take would find no token.
+func (b *bucket) empty(interval time.Duration, burst int, now time.Time) bool {
+	_, ok := after(b.full.Load(), interval, burst, now)
+	return !ok
+}
+
+// after returns when a bucket will be full that would be so at full, if a token is
+// taken from it. Not ok means that it has none.
+func after(full int64, interval time.Duration, burst int, now time.Time) (next int64, ok bool) {
+	since := int64(now.Sub(limitEpoch))
+	next = since
+	if full != 0 {
+		next = max(next, full)
+	}
+	next += int64(interval)
+	if next == 0 {
+		next = 1 // 0 says that no token was ever taken
+	}
+	return next, next-since <= int64(interval)*int64(max(burst, 1))
 }

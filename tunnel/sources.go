@@ -61,9 +61,29 @@ func (s *sources) allow(from netip.Addr, now time.Time) bool {
 	return s.find(of).take(sourceEvery, sourceBurst, now)
 }
 
+// drained reports whether a source has sent all that it may for now. Only messages
+// with a proof of their address bring a source that far.
+func (s *sources) drained(from netip.Addr, now time.Time) bool {
+	of := sourceOf(from)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	set := s.set(of)
+	for i := range set {
+		if e := &set[i]; e.source == of {
+			return e.bucket.empty(sourceEvery, sourceBurst, now)
+		}
+	}
+	return false
+}
+
+// set returns the entries of the table in which a source may be.
+func (s *sources) set(of source) *[sourceWays]sourceLimit {
+	return &s.sets[maphash.Comparable(s.seed, of)%sourceSets]
+}
+
 // find returns the bucket of a source: a full one if it is not in the table.
 func (s *sources) find(of source) *bucket {
-	set := &s.sets[maphash.Comparable(s.seed, of)%sourceSets]
+	set := s.set(of)
 	fullest := &set[0]
 	for i := range set {
 		e := &set[i]

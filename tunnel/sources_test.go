@@ -38,6 +38,9 @@ func TestSources(t *testing.T) {
 				allowed++
 			}
 		}
+		if drained := s.drained(netip.MustParseAddr(step.from), now); drained != (allowed < step.sent) {
+			t.Errorf("%s: drained: %v", step.name, drained)
+		}
 		if allowed != step.allowed {
 			t.Errorf("%s: %d of %d are allowed, want %d", step.name, allowed, step.sent, step.allowed)
 		}
