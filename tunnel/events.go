@@ -43,11 +43,11 @@ const (
 // kinds says how many events of each kind may wait. Peers have mailboxes instead.
 var kinds = [...]int{ofPeer: 0, ofRequest: 64, ofAnswer: 512, ofInitiation: 64}
 
-// order is that in which the kinds of events are taken; one without events
-// misses its turn. So no kind waits for more than this many events, an initiation,
-// which costs most, is one in several, and there are most turns for the peers that
-// are up.
-var order = [...]kind{ofPeer, ofRequest, ofPeer, ofAnswer, ofPeer, ofInitiation}
+// order is that in which the kinds of events are taken; one without events misses its
+// turn. So no kind waits for more than this many events. Most turns are for the peers
+// that are up. Answers, which end what both sides have begun, have more than
+// initiations, which cost most.
+var order = [...]kind{ofPeer, ofAnswer, ofPeer, ofInitiation, ofPeer, ofAnswer, ofRequest}
 
 func newEvents(gate *gate, places *places, drops *drops, log *slog.Logger) *events {
 	e := &events{

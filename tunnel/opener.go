@@ -32,7 +32,7 @@ func (c *call) late(now time.Time) bool { return now.Sub(c.arrived) > maxInitiat
 type calls struct{ admitted, unproved chan call }
 
 const (
-	maxAdmitted = 512
+	maxAdmitted = 256
 	maxUnproved = 512
 )
 
