@@ -269,6 +269,27 @@ func TestAnOutageMayEndOnASmallerPath(t *testing.T) {
 	}
 }
 
+// TestAnOutageBehindTheSmallestInterface: BASE_PLPMTU has become a size that has
+// passed, and fails when the path is down. That hides none of the larger ones from
+// the search that follows.
+func TestAnOutageBehindTheSmallestInterface(t *testing.T) {
+	m := newPath(586)
+	m.begin(1500)
+	m.run(m.rtt()+time.Millisecond, nil)
+	m.down = true
+	m.d.EgressMTU(576, m.now)
+	if !m.run(time.Minute, func() bool { return m.d.State() == Error }) {
+		t.Fatalf("%v, %d has passed", m.d.State(), m.d.search.lo)
+	}
+	m.d.EgressMTU(576, m.now) // told again
+	m.down, m.mtu = false, 1204
+	m.d.EgressMTU(1500, m.now)
+	before := m.probes
+	if !m.run(time.Minute, func() bool { return m.d.PLPMTU() == m.exact() && m.d.Settled() }) {
+		t.Errorf("PLPMTU is %d in %v after %d probes", m.d.PLPMTU(), m.d.State(), m.probes-before)
+	}
+}
+
 func TestRaiseTimes(t *testing.T) {
 	m := complete(t, 1400, 1500)
 	m.flowing(time.Millisecond, 100*time.Millisecond)

@@ -50,6 +50,14 @@ func (s *search) failed(size int) {
 	}
 }
 
+// giveUp takes in that a size has failed as often as it may. One that has passed,
+// as BASE_PLPMTU may have by a smaller egress MTU, is none of the search's.
+func (s *search) giveUp(size int) {
+	if size > s.lo {
+		s.fails.add(size, s.maxProbes)
+	}
+}
+
 // enough is how often a size must fail before the search gives it up.
 func (s *search) enough() int {
 	if s.lossy && s.mode == Fan {

@@ -22,6 +22,8 @@ func TestASearchLearns(t *testing.T) {
 		{"a smaller one, which adds nothing", func(s *search) { s.passed(1400); s.passed(1300) }, 1400, nil},
 		{"a failure", func(s *search) { s.passed(1400); s.failed(1500) }, 1400, failures{{1500, 1}}},
 		{"a failure of a size that passes", func(s *search) { s.passed(1400); s.failed(1400) }, 1400, nil},
+		{"a size that is given up", func(s *search) { s.passed(1000); s.giveUp(1228) }, 1000, failures{{1228, 3}}},
+		{"a size that is given up, but has passed", func(s *search) { s.passed(1228); s.giveUp(1228) }, 1228, nil},
 		{"a size that passes after all", func(s *search) { s.failed(1400); s.failed(1500); s.passed(1400) }, 1400, failures{{1500, 1}}},
 		{"nothing from before a raise but lo", func(s *search) { s.passed(1400); s.failed(1500); s.raise() }, 1400, nil},
 		{"nothing from before a restart", func(s *search) { s.passed(1400); s.failed(1500); s.restart() }, 0, nil},

@@ -162,8 +162,13 @@ func detectionBound(m *model) time.Duration {
 	return once*time.Duration(2+60*m.loss) + 4*m.rtt()
 }
 
+// seedOf returns the first seed of a test's paths. They are the same each time, so
+// that a change fails by what it does and not by chance, and new ones at full size.
 func seedOf(t testing.TB) uint64 {
-	seed := uint64(time.Now().UnixNano())
+	seed := uint64(8899)
+	if tier.Full() {
+		seed = uint64(time.Now().UnixNano())
+	}
 	if s := os.Getenv("PMTUD_SEED"); s != "" {
 		n, err := strconv.ParseUint(s, 0, 64)
 		if err != nil {

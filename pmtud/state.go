@@ -128,7 +128,7 @@ func (d *Discovery) entered(from State, e event, now time.Time) {
 			if s.lo > 0 { // else nothing passes: an outage, which is not about size
 				d.setPLPMTU(s.lo, CauseError, now)
 				d.raiser.shorten()
-				s.fails.add(s.grid.base, s.maxProbes)
+				s.giveUp(s.grid.base)
 			}
 		case blackHole, validPTB:
 			d.suspend(e, now)

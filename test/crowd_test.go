@@ -43,9 +43,7 @@ func costOfCrowd(t *testing.T, peers int) (costs crowdCosts) {
 		check(t, hub.Start())
 		check(t, c.Await(ctx))
 		took, cpu := time.Since(began), used()
-		if s := statusOf(t, hub); !gateway.Established(s) {
-			t.Error("the hub does not show all peers as established")
-		}
+		await(t, hub, gateway.Established)
 		tier.Figure(t, "%d peers, %s: all up after %.2f s, CPU time %.2f s", peers, name, took.Seconds(), cpu.Seconds())
 		return cpu
 	}

@@ -60,17 +60,23 @@ func (n *internet) configure(t *testing.T, family outer, extra string) {
 	check(t, n.a.Configure(extra, gateway.Peer{Gateway: n.b, Endpoint: endpoint.String(), Routed: []string{"0.0.0.0/0", "::/0"}}))
 }
 
-// routing is what a's routing goes by, as the programs of iproute2 print it.
+// routing is what a's routing goes by.
 func (n *internet) routing(t *testing.T) string {
+	t.Helper()
+	return routingOf(t, n.A)
+}
+
+// routingOf is what a host's routing goes by, as the programs of iproute2 print it.
+func routingOf(t *testing.T, host *netlab.Host) string {
 	t.Helper()
 	var b strings.Builder
 	for _, family := range []string{"-4", "-6"} {
 		for _, what := range [][]string{{"rule"}, {"route", "show", "table", "all"}} {
-			b.WriteString(run(t, n.A, "ip", append([]string{family}, what...)...))
+			b.WriteString(run(t, host, "ip", append([]string{family}, what...)...))
 		}
 	}
 	for _, key := range []string{"ipv4.conf.all.src_valid_mark", "ipv4.conf.all.rp_filter", "ipv4.ip_forward", "ipv6.conf.all.forwarding"} {
-		fmt.Fprintln(&b, key, n.A.ReadSysctl("net."+key))
+		fmt.Fprintln(&b, key, host.ReadSysctl("net."+key))
 	}
 	return b.String()
 }

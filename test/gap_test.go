@@ -50,13 +50,17 @@ func (l *longPath) gapAround(t *testing.T, from, to *netlab.Host, address string
 	inside := []time.Time{time.Now()}
 	alive = true
 	for _, change := range changes {
-		changed := make(chan struct{})
-		go func() { change(); close(changed) }()
+		var changed atomic.Bool
+		var changing sync.WaitGroup
+		changing.Go(func() { change(); changed.Store(true) })
 		for received = 0; alive && received < rate/2; {
+			if !changed.Load() {
+				received = 0 // what comes before the change shows nothing
+			}
 			alive = read()
 			inside = append(inside, time.Now())
 		}
-		<-changed
+		changing.Wait()
 	}
 	return longestGap(inside, outside()), alive
 }
@@ -115,6 +119,21 @@ func (l *longPath) beside(t *testing.T) (stop func() []time.Time) {
 		receiver.Close()
 		return append(arrived, time.Now())
 	}
+}
+
+// doubtful is a stall of the machine that may make an end doubt its path: several
+// answers in a row have not come in time.
+const doubtful = 50 * time.Millisecond
+
+// stalls returns for how long the machine stood still, at most and in all, by what
+// beside has returned.
+func stalls(arrived []time.Time) (longest, all time.Duration) {
+	for i := range arrived[1:] {
+		if late := arrived[i+1].Sub(arrived[i]) - besideEvery; late > besideEvery {
+			longest, all = max(longest, late), all+late
+		}
+	}
+	return longest, all
 }
 
 // zeros is an endless reader.

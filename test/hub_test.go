@@ -4,12 +4,14 @@ package test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"fathom/test/gateway"
 	"fathom/test/netlab"
 	"fathom/test/netlab/labtest"
 	"fathom/test/tier"
+	"fathom/tunnel/status"
 )
 
 // TestHub connects three spokes to one hub, each by an address family and a
@@ -84,7 +86,10 @@ func TestHub(t *testing.T) {
 		if out, err := east.Command(program(t, "ping", "iputils-ping"), "-c", "2", "-i", "0.05", "-W", "1", "-I", "10.77.0.2", "10.77.0.1").CombinedOutput(); err == nil {
 			t.Errorf("a forged source is answered:\n%s", out)
 		}
-		for _, p := range statusOf(t, h).Peers {
+		s := await(t, h, func(s *status.Status) bool {
+			return slices.ContainsFunc(s.Peers, func(p status.Peer) bool { return p.Dropped["source_address"] > 0 })
+		})
+		for _, p := range s.Peers {
 			if n := p.Dropped["source_address"]; (n > 0) != (p.Name == "east") {
 				t.Errorf("%s: %d packets with a foreign source", p.Name, n)
 			}

@@ -29,15 +29,19 @@ func TestATransferKeepsNobodyWaiting(t *testing.T) {
 	l := newLongPath(t, overIPv4, "")
 	up(t, l.a, l.b)
 	exact(t, l.a, 1500)
+	fast := bulk(t, l.A, l.B, innerB4, 32<<20) // as fast as this machine can
 	l.left.A.LimitRate(rate, 4*rate/8)
 	client, server := connect(t, l.A, l.B, innerB4)
 	useCubic(t, client)
+	beside := l.beside(t)
 	data := transferOver(t, client, server)
 	data.more(2 * rate / 8 * 7 / 10) // the queue is full by then
 	took := echoes(t, l.A, l.B, innerB4, 100, 10*time.Millisecond)
 	r := data.stop()
-	if reached := float64(r.bytes) * 8 / r.elapsed.Seconds(); reached < 0.7*rate {
-		t.Errorf("the transfer reached %.0f Mbit/s", reached/1e6)
+	stall, stood := stalls(beside())
+	bitsPerSecond := func(bytes int64, in time.Duration) float64 { return float64(bytes) * 8 / in.Seconds() }
+	if reached, alone := bitsPerSecond(r.bytes, r.elapsed-stood), bitsPerSecond(fast.bytes, fast.elapsed); reached < 0.7*min(rate, alone/2) {
+		t.Errorf("the transfer reached %.0f Mbit/s, without a limit %.0f Mbit/s", reached/1e6, alone/1e6)
 	}
 	idle := echoes(t, l.A, l.B, innerB4, 20, 10*time.Millisecond)[10]
 	median, dropped := took[len(took)/2], statusOf(t, l.a).Peers[0].Dropped
@@ -48,8 +52,8 @@ func TestATransferKeepsNobodyWaiting(t *testing.T) {
 	if dropped["send_queue_full"] > 0 {
 		t.Error("packets were read off the device while no queue had room for them")
 	}
-	if n := len(statusOf(t, l.a).Peers[0].PMTUD.History); n > 1 {
-		t.Errorf("the path was taken for another %d times", n-1)
+	if n := len(statusOf(t, l.a).Peers[0].PMTUD.History); n > 1 && stall < doubtful {
+		t.Errorf("the path was taken for another %d times, and the machine has stalled for %v at most", n-1, stall)
 	}
 }
 

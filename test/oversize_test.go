@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"fathom/test/tier"
+	"fathom/tunnel/status"
 )
 
 // TestUDPWithDF sends datagrams that the path does not carry from a socket that
@@ -73,7 +74,9 @@ func TestUDPWithDF(t *testing.T) {
 					t.Errorf("%s: the host believes in an MTU of %d", family.address, mtu())
 				}
 			}
-			if n := statusOf(t, l.a).Peers[0].Surgery.PTBs; (n > 0) != (oversize == "signal") {
+			if oversize == "signal" {
+				await(t, l.a, func(s *status.Status) bool { return s.Peers[0].Surgery.PTBs > 0 })
+			} else if n := statusOf(t, l.a).Peers[0].Surgery.PTBs; n > 0 {
 				t.Errorf("%d PTBs are counted", n)
 			}
 			bulk(t, l.A, l.B, innerB4, 4<<20)
@@ -128,9 +131,7 @@ func TestPingReportsTheInnerMTU(t *testing.T) {
 			t.Errorf("ping %s says, with %v:\n%s", address, err, out)
 		}
 	}
-	if n := statusOf(t, l.a).Peers[0].Surgery.PTBs; n < 2 {
-		t.Errorf("%d PTBs are counted", n)
-	}
+	await(t, l.a, func(s *status.Status) bool { return s.Peers[0].Surgery.PTBs >= 2 })
 }
 
 // TestTracepathReportsTheMTU inside the tunnel: with signal that of the path,

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"fathom/pmtud"
 	"fathom/test/gateway"
 	"fathom/test/netlab"
 	"fathom/test/tier"
@@ -69,7 +68,7 @@ func TestPathMTUChangesInMidTransfer(t *testing.T) {
 			forth.stop()
 			back.stop()
 			for _, g := range []*gateway.Gateway{l.a, l.b} {
-				byPTB := slices.ContainsFunc(statusOf(t, g).Peers[0].PMTUD.History, func(c status.PLPMTUChange) bool { return c.Cause == pmtud.CausePTB.String() })
+				byPTB := slices.ContainsFunc(statusOf(t, g).Peers[0].PMTUD.History, causedByPTB)
 				// The router that shrinks answers a, and where it comes to that
 				// first, b.
 				if g == l.a && byPTB == test.cut || test.cut && byPTB {
@@ -139,9 +138,7 @@ func TestSomethingClearsDF(t *testing.T) {
 	up(t, l.a, l.b)
 	exact(t, l.a, 1300)
 	exact(t, l.b, 1300)
-	if s := statusOf(t, l.a).Peers[0]; !s.PMTUD.ClearsDF {
-		t.Errorf("status does not say that something clears DF: %+v", s.PMTUD)
-	}
+	await(t, l.a, func(s *status.Status) bool { return s.Peers[0].PMTUD.ClearsDF })
 	bulk(t, l.A, l.B, innerB4, 8<<20)
 }
 
@@ -261,17 +258,22 @@ func TestProbeReport(t *testing.T) {
 	exact(t, l.a, 1500)
 	for _, mtu := range []int{1500, 1492, 1420, 1400, 1399, 1280, 1000, 576} {
 		l.link.Update(func(c *conditions) { c.MTU = mtu })
-		out, err := l.a.Command("probe", "-c", l.a.Config(), "--json", "b").Output()
-		check(t, err)
+		const most, tries = 10, 3 // round trips; no noise of the machine explains more, again and again
 		var s status.ProbeReport
-		check(t, json.Unmarshal(out, &s))
-		if want := mtu &^ 3; s.PLPMTU != want || !s.Exact {
-			t.Errorf("path of %d: %+v", mtu, s)
+		var trip float64 // ms
+		for try := 0; try == 0 || try < tries && s.ExactMillis/trip > most; try++ {
+			out, err := l.a.Command("probe", "-c", l.a.Config(), "--json", "b").Output()
+			check(t, err)
+			s = status.ProbeReport{}
+			check(t, json.Unmarshal(out, &s))
+			if want := mtu &^ 3; s.PLPMTU != want || !s.Exact {
+				t.Errorf("path of %d: %+v", mtu, s)
+			}
+			trips := echoes(t, l.A, l.B, innerB4, 5, time.Millisecond)
+			trip = float64(trips[len(trips)/2]) / 1e6
 		}
-		trips := echoes(t, l.A, l.B, innerB4, 5, time.Millisecond)
-		trip := float64(trips[len(trips)/2]) / 1e6 // ms
 		tier.Figure(t, "path of %d: %d in use after %.1f round trips, proved after %.1f, with %d probes", mtu, s.PLPMTU, s.ExactMillis/trip, s.TookMillis/trip, len(s.Probes))
-		if s.ExactMillis/trip > 10 { // no noise of the machine explains that
+		if s.ExactMillis/trip > most {
 			t.Errorf("path of %d: in use after %.1f round trips of %.1f ms", mtu, s.ExactMillis/trip, trip)
 		}
 	}

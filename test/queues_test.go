@@ -3,16 +3,12 @@
 package test
 
 import (
-	"encoding/binary"
-	"net"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"fathom/test/netlab"
 	"fathom/test/tier"
 )
 
@@ -92,99 +88,38 @@ func TestPiecesAmongSeveralQueues(t *testing.T) {
 		client, server := connectWithin(t, l.A, l.B, innerB4, 128<<10)
 		transfers = append(transfers, transferOver(t, paced{client, 8 << 20}, server))
 	}
-	lost, sent := 0, 0
-	var flows sync.WaitGroup
-	var mu sync.Mutex
-	for i := range 8 {
+	const flows, each = 8, 300
+	var streams []*flow
+	for i := range flows {
 		address := innerB4
 		if i%2 == 1 {
 			address = innerB6
 		}
-		flows.Go(func() {
-			n, of := sendLarge(t, l.A, l.B, address, 1430, 300, 2*time.Millisecond)
-			mu.Lock()
-			defer mu.Unlock()
-			lost += n
-			sent += of
-		})
+		streams = append(streams, startFlow(t, l.A, l.B, address, 1430, 2*time.Millisecond, 25, setDF))
 	}
-	flows.Wait()
+	for _, f := range streams {
+		f.reach(each)
+	}
+	// A slow machine's full device loses some before they come to the tunnel.
+	carried := int(statusOf(t, l.a).Peers[0].Surgery.TunnelFragments)
+	lost, sent := 0, 0
+	for _, f := range streams {
+		s := f.stop()
+		lost += s.lost
+		sent += s.sent
+	}
 	for _, x := range transfers {
 		x.more(1 << 20)
 		x.stop()
 	}
 	a, b := statusOf(t, l.a).Peers[0], statusOf(t, l.b).Peers[0]
 	t.Logf("%d datagrams; a %+v, b %+v", sent, a.Surgery, b.Surgery)
-	// A slow machine's full device loses some before they come to the tunnel.
-	carried := int(a.Surgery.TunnelFragments)
-	if carried < sent/2 {
+	if carried < flows*each/2 {
 		t.Errorf("only %d of %d datagrams went in tunnel fragments", carried, sent)
 	}
 	if arrived := sent - lost; arrived < carried || b.Surgery.Reassembled < a.Surgery.TunnelFragments {
 		t.Errorf("of %d datagrams in tunnel fragments %d arrive; b dropped %v", carried, arrived, b.Dropped)
 	}
-}
-
-// sendLarge sends datagrams with DF, and returns how many are lost of how many.
-func sendLarge(t testing.TB, from, to *netlab.Host, address string, size, n int, interval time.Duration) (lost, sent int) {
-	const underWay = 25
-	receiver, err := to.ListenPacket("udp", net.JoinHostPort(address, "0"))
-	if err != nil {
-		t.Error(err)
-		return
-	}
-	defer receiver.Close()
-	_ = receiver.(*net.UDPConn).SetReadBuffer(4 << 20)
-	sender, err := from.Dial("udp", receiver.LocalAddr().String())
-	if err != nil {
-		t.Error(err)
-		return
-	}
-	defer sender.Close()
-	if raw, err := sender.(*net.UDPConn).SyscallConn(); err == nil {
-		_ = raw.Control(func(fd uintptr) { setDF(int(fd)) })
-	}
-	seen := make(map[uint32]bool)
-	var arrived atomic.Int64
-	var reading sync.WaitGroup
-	reading.Go(func() {
-		b := make([]byte, 2*size)
-		for {
-			k, _, err := receiver.ReadFrom(b)
-			if err != nil {
-				return
-			}
-			if k == size {
-				seen[binary.BigEndian.Uint32(b)] = true
-				arrived.Store(int64(len(seen)))
-			}
-		}
-	})
-	// reaches waits until so many have arrived, or none is under way any more.
-	reaches := func(n int) {
-		last, since := int64(-1), time.Now()
-		for last < int64(n) && time.Since(since) < silence {
-			if now := arrived.Load(); now > last {
-				last, since = now, time.Now()
-			}
-			time.Sleep(time.Millisecond)
-		}
-	}
-	b := make([]byte, size)
-	for range n {
-		binary.BigEndian.PutUint32(b, uint32(sent))
-		_, err := sender.Write(b)
-		check(t, err)
-		sent++
-		time.Sleep(interval)
-		if sent%underWay == 0 {
-			reaches(sent)
-		}
-	}
-	reaches(sent)
-	_ = receiver.SetReadDeadline(time.Now())
-	reading.Wait()
-	return sent - len(seen), sent
 }
 
 // setDF makes a socket send with DF, whatever the kernel believes of the path.

@@ -4,11 +4,9 @@ package test
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math"
 	"net"
-	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -33,10 +31,12 @@ type flow struct {
 	t                testing.TB
 	name             string
 	receiver         net.PacketConn
+	send             func(number uint64) error
 	quit             chan struct{}
 	sending, reading sync.WaitGroup
 	sent, arrived    atomic.Int64 // arrived: without duplicates
 	highest          atomic.Int64 // number that has arrived; -1 before
+	trailers         atomic.Int64 // that have arrived
 
 	// Of the two goroutines, until they have ended.
 	stream stream
@@ -48,8 +48,19 @@ type flow struct {
 // queue of a device. A full queue would lose some through no fault of the tunnel.
 const underWay = 200
 
-// silence is a time after which nothing is under way any more.
-const silence = 2 * time.Second
+// pause is how long a flow that has so many under way waits before it sends one more:
+// they may be lost. Until the time limit of a test so few more are under way that they,
+// too, fit the queue.
+const pause = within / underWay
+
+// trailer is the bit in a number that marks a datagram as sent after the flow's last,
+// to see what has become of those before.
+const trailer = 1 << 63
+
+// overtaken is how many trailers prove that all datagrams before them have arrived
+// or are lost, however slow the machine is. The first would do if the path kept the
+// order. One that is overtaken by so many counts as lost.
+const overtaken = underWay
 
 // startStream sends datagrams of the given size every interval, or more slowly
 // if the machine is slow, until the flow is stopped.
@@ -64,7 +75,7 @@ func startFlood(t testing.TB, from, to *netlab.Host, address string, size int, i
 	return startFlow(t, from, to, address, size, interval, math.MaxInt64)
 }
 
-func startFlow(t testing.TB, from, to *netlab.Host, address string, size int, interval time.Duration, underWay int64) *flow {
+func startFlow(t testing.TB, from, to *netlab.Host, address string, size int, interval time.Duration, underWay int64, options ...func(socket int)) *flow {
 	t.Helper()
 	receiver, err := to.ListenPacket("udp", net.JoinHostPort(address, "0"))
 	check(t, err)
@@ -72,11 +83,23 @@ func startFlow(t testing.TB, from, to *netlab.Host, address string, size int, in
 	sender, err := from.Dial("udp", receiver.LocalAddr().String())
 	check(t, err)
 	t.Cleanup(func() { receiver.Close(); sender.Close() })
+	raw, err := sender.(*net.UDPConn).SyscallConn()
+	check(t, err)
+	check(t, raw.Control(func(fd uintptr) {
+		for _, set := range options {
+			set(int(fd))
+		}
+	}))
 	f := &flow{t: t, name: fmt.Sprintf("stream from %s to %s", from, to), receiver: receiver, quit: make(chan struct{}), times: make(map[uint64]int)}
 	f.highest.Store(-1)
 	f.reading.Go(f.read)
+	b := make([]byte, size)
+	f.send = func(number uint64) error {
+		binary.BigEndian.PutUint64(b, number)
+		_, err := sender.Write(b)
+		return err
+	}
 	f.sending.Go(func() {
-		b := make([]byte, size)
 		last := time.Now() // time when one was sent
 		tick := time.NewTicker(interval)
 		defer tick.Stop()
@@ -87,12 +110,11 @@ func startFlow(t testing.TB, from, to *netlab.Host, address string, size int, in
 				return
 			}
 			n := f.sent.Load()
-			if full := n-f.highest.Load() > underWay; full && time.Since(last) < silence {
+			if full := n-f.highest.Load() > underWay; full && time.Since(last) < pause {
 				continue
 			}
 			last = time.Now()
-			binary.BigEndian.PutUint64(b, uint64(n))
-			if _, f.err = sender.Write(b); f.err != nil {
+			if f.err = f.send(uint64(n)); f.err != nil {
 				return
 			}
 			f.sent.Add(1)
@@ -109,6 +131,10 @@ func (f *flow) read() {
 			return
 		}
 		number := binary.BigEndian.Uint64(b[:n])
+		if number&trailer != 0 {
+			f.trailers.Add(1)
+			continue
+		}
 		highest := uint64(max(0, f.highest.Load()))
 		if f.times[number]++; f.times[number] == 1 {
 			f.arrived.Add(1)
@@ -132,20 +158,21 @@ func (f *flow) reach(n int64) *flow {
 	return f
 }
 
-// stop ends the flow when nothing of it is under way any more.
+// stop ends the flow when nothing of it is under way any more: see overtaken.
 func (f *flow) stop() stream {
 	f.t.Helper()
-	const duplicates = 100 * time.Millisecond
 	close(f.quit)
 	f.sending.Wait()
-	for seen, since := int64(-1), time.Now(); f.arrived.Load() < f.sent.Load() && time.Since(since) < silence; time.Sleep(time.Millisecond) {
-		if n := f.arrived.Load(); n > seen {
-			seen, since = n, time.Now()
+	for deadline := time.Now().Add(within); f.err == nil && f.trailers.Load() < overtaken; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			f.t.Errorf("%s: %d datagrams sent, %d arrived; then nothing arrives", f.name, f.sent.Load(), f.arrived.Load())
+			break
 		}
+		f.err = f.send(trailer)
 	}
-	f.receiver.SetReadDeadline(time.Now().Add(duplicates))
+	f.receiver.SetReadDeadline(time.Now())
 	f.reading.Wait()
-	if f.err != nil && !errors.Is(f.err, os.ErrDeadlineExceeded) {
+	if f.err != nil {
 		f.t.Errorf("%s: %v", f.name, f.err)
 	}
 	s := f.stream

@@ -115,8 +115,7 @@ func keystrokes(t testing.TB, from, to *netlab.Host, address string, n int) (slo
 	return slowest
 }
 
-// pinger runs ping with the arguments and ends the test unless every echo is
-// answered.
+// pinger runs ping with the arguments and ends the test unless an echo is answered.
 func pinger(t testing.TB, from *netlab.Host, address string, args ...string) {
 	t.Helper()
 	ping := program(t, "ping", "iputils-ping")

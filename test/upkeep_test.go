@@ -100,6 +100,18 @@ func deleteRoute(prefix string, kind int) error {
 	return err
 }
 
+// deleteForeignRoutes deletes the main table's routes that neither the kernel nor the
+// uplink's configuration has made, as a network manager does.
+func deleteForeignRoutes(netlink.Link) error {
+	list, err := netlink.RouteListFiltered(netlink.FAMILY_ALL, &netlink.Route{Table: unix.RT_TABLE_MAIN}, netlink.RT_FILTER_TABLE)
+	for i := range list {
+		if ones, _ := list[i].Dst.Mask.Size(); ones > 0 && list[i].Protocol != unix.RTPROT_KERNEL {
+			err = errors.Join(err, netlink.RouteDel(&list[i]))
+		}
+	}
+	return err
+}
+
 // awaitRoutes waits until host A has its routes to the far networks, and their
 // guards.
 func (p *pair) awaitRoutes(t testing.TB) {
@@ -173,7 +185,7 @@ func TestHostEvents(t *testing.T) {
 	repaired := make(map[string]uint64)
 	// Beside the tunnel: what the machine itself is late by is deducted.
 	beside := startBeacon(t, p.A, p.B, p.Right.B.Addr4().String())
-	const atOnce, contested, leaks = "at once", "contested", "leaks"
+	const atOnce, contested = "at once", "contested"
 	event := func(name, kind string, change func()) {
 		// Anew, so that the back-off does not take the test for another manager.
 		check(t, p.a.Stop())
@@ -206,7 +218,7 @@ func TestHostEvents(t *testing.T) {
 		if late := took - beside.pause(began, back); kind == atOnce && late > time.Second {
 			t.Errorf("%s: put right after %v, beside %v in which the machine stood still", name, late, took-late)
 		}
-		if leaked > 0 && kind != leaks || lost > 0 || s.State != status.PeerEstablished {
+		if leaked > 0 || lost > 0 || s.State != status.PeerEstablished {
 			t.Errorf("%s: %d packets in clear text, %d new handshakes, peer %s", name, leaked, lost, s.State)
 		}
 		clear += leaked
@@ -230,12 +242,25 @@ func TestHostEvents(t *testing.T) {
 	} {
 		event(e.name, atOnce, func() { p.onA(t, e.change) })
 	}
-	// A packet may leave between the two deletions and the repair: docs/host.md.
-	event("guard and route deleted", leaks, func() {
-		p.onA(t, func(netlink.Link) error {
-			return errors.Join(deleteRoute(farNet4, unix.RTN_UNREACHABLE), deleteRoute(farNet4, unix.RTN_UNICAST))
-		})
-	})
+	both := func(netlink.Link) error {
+		var failed error
+		for _, prefix := range []string{farNet4, farNet6, innerB4 + "/32", innerB6 + "/128"} {
+			failed = errors.Join(failed, deleteRoute(prefix, unix.RTN_UNREACHABLE), deleteRoute(prefix, unix.RTN_UNICAST))
+		}
+		return failed
+	}
+	event("guards and routes deleted", atOnce, func() { p.onA(t, both) })
+	event("all foreign routes deleted", atOnce, func() { p.onA(t, deleteForeignRoutes) })
+	// A wider route than the tunnel's leads out of the uplink as well.
+	var wide []string
+	for i, prefix := range []string{"10.0.0.0/8", "fd00::/8"} {
+		wide = append(wide, prefix)
+		run(t, p.A, "ip", "route", "add", prefix, "via", p.Left.B.Addrs()[i].String())
+	}
+	event("both, beside wider routes", atOnce, func() { p.onA(t, both) })
+	for _, prefix := range wide {
+		run(t, p.A, "ip", "route", "del", prefix)
+	}
 	event("uplink lost and back", contested, func() {
 		p.Left.A.Down()
 		time.Sleep(100 * time.Millisecond) // what was under way is gone
@@ -276,64 +301,4 @@ func TestHostEvents(t *testing.T) {
 		t.Errorf("%d packets were not captured", missed)
 	}
 	t.Log("\n" + strings.Join(lines, "\n"))
-}
-
-// refusedOn reports whether the host refuses to send to an address since no route
-// leads there; that of the host's other routes would.
-func refusedOn(t testing.TB, on *netlab.Host, address string) bool {
-	t.Helper()
-	conn, err := on.Dial("udp", net.JoinHostPort(address, "9"))
-	if err != nil {
-		return errors.Is(err, unix.EHOSTUNREACH) || errors.Is(err, unix.ENETUNREACH)
-	}
-	conn.Close()
-	return false
-}
-
-// TestOnStop: at its end the tunnel gives the host back as it was, or keeps what is
-// for the peers from leaving in clear text. What a killed one has left behind the
-// next takes over.
-func TestOnStop(t *testing.T) {
-	tier.Select(t, tier.EitherWay)
-	p := newGatewayPair(t, "")
-	check(t, p.b.Start())
-	untouched := settledState(t, p)
-	uplink := p.Left.A.Capture()
-	for _, step := range []struct {
-		name    string
-		extra   string
-		kill    bool
-		blocked bool
-	}{
-		{"release", "", false, false},
-		{"killed", "", true, true},
-		{"release after that", "", false, false},
-		{"block", `on_stop = "block"`, false, true},
-		{"block again", `on_stop = "block"`, false, true},
-		{"release at last", `on_stop = "release"`, false, false},
-		{"without routes", "routes = false\non_stop = \"block\"", false, false},
-	} {
-		check(t, p.a.Configure(step.extra, gateway.Peer{Gateway: p.b, Endpoint: p.endpoint(p.Right.B, overIPv4), Routed: []string{farNet4, farNet6}}))
-		up(t, p.a)
-		if !strings.Contains(step.extra, "routes") {
-			pinger(t, p.A, farHost4)
-			pinger(t, p.A, farHost6)
-		}
-		if leaked := inClear(uplink); leaked > 0 {
-			t.Fatalf("%s: %d packets in clear text", step.name, leaked)
-		}
-		if step.kill {
-			p.a.Kill()
-		} else {
-			check(t, p.a.Stop())
-		}
-		for _, address := range []string{farHost4, farHost6, innerB4, innerB6} {
-			if refused := refusedOn(t, p.A, address); refused != step.blocked {
-				t.Errorf("%s: %s refused %v", step.name, address, refused)
-			}
-		}
-		if now := hostState(t, p); now == untouched == step.blocked {
-			t.Errorf("%s: the host has\n%s\nbefore\n%s", step.name, now, untouched)
-		}
-	}
 }

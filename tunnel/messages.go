@@ -38,14 +38,22 @@ func (c *controller) handleControl(sa *inboundSA, payload []byte, fragmented boo
 		case control.Report:
 			p.handleReport(e, now)
 		case control.Close:
-			if pair != p.sas.current {
-				return // about a pair that has been replaced since
-			}
-			c.spis.remove(p.sas.clear())
-			c.lost(p, "closed by peer", now)
-			p.initiations.next = now.Add(confirmEvery) // it may be restarting
+			c.closed(p, pair, now)
 			return
 		}
+	}
+}
+
+// closed ends the pair that a Close has come on, and no other: a peer that has
+// started again may have a new one, whose handshake has overtaken the Close of its last
+// run.
+func (c *controller) closed(p *peer, pair *saPair, now time.Time) {
+	last := pair == p.sas.current
+	p.sas.end(pair)
+	c.spis.remove([]*saPair{pair})
+	if last {
+		c.lost(p, "closed by peer", now)
+		p.initiations.next = now.Add(confirmEvery) // it may be restarting
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"fathom/conf"
 	"fathom/crypto"
+	"fathom/tunnel/control"
 	"fathom/tunnel/status"
 )
 
@@ -50,6 +51,47 @@ func TestARestartedPeerIsBackAtOnce(t *testing.T) {
 				// The initiation, the response, and the first packet on the new pair.
 				if most := 3*left.wire.trip + time.Millisecond; took > most {
 					t.Errorf("back after %v, want %v", took, most)
+				}
+			})
+		})
+	}
+}
+
+// TestACloseEndsItsOwnPairOnly: that of a peer's last run may come when the next
+// run has called already.
+func TestACloseEndsItsOwnPairOnly(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		comes func(right *virtual) bool // it comes as soon as this holds
+	}{
+		{"when the new pair has been answered", func(right *virtual) bool { return len(right.peer.sas.pending) > 0 }},
+		{"when the new pair is in use", func(right *virtual) bool { return len(right.peer.sas.retiring) > 0 }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				left, right := virtualPair(t, conf.Tunnel{}, 0)
+				var old *inboundSA
+				right.do(func(time.Time) { old = right.peer.sas.current.inbound })
+				left = left.restart(t, true)
+				began := time.Now()
+				until(t, time.Minute, func() (comes bool) {
+					right.do(func(time.Time) { comes = test.comes(right) })
+					return comes
+				})
+				right.receive(old.spi, control.AppendClose(nil), left.at)
+				until(t, time.Minute, func() bool { return agree(left, right) })
+				// As in TestARestartedPeerIsBackAtOnce.
+				if took, most := time.Since(began), 3*left.wire.trip+2*time.Millisecond; took > most {
+					t.Errorf("back after %v, want %v", took, most)
+				}
+				right.do(func(time.Time) {
+					if right.spis.get(old.spi) != nil || right.peer.sas.find(old) != nil {
+						t.Error("the closed pair still receives")
+					}
+				})
+				time.Sleep(time.Second)
+				if !agree(left, right) || right.state() != status.PeerEstablished || right.peer.handshakes != 2 {
+					t.Errorf("a second later: %v, %d handshakes", right.state(), right.peer.handshakes)
 				}
 			})
 		})

@@ -3,6 +3,7 @@ package tunnel
 import (
 	"encoding/binary"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,8 +21,10 @@ func TestRekeyLosesNoPacket(t *testing.T) {
 	left.start()
 	eventually(t, "established", hanging, func() bool { return left.established() && right.established() })
 
+	const underWay = 256 // at most: the sockets have room for more
 	stream := func(from, to *end, source, destination string, stop <-chan struct{}) (sent, received, late uint64) {
 		done := make(chan struct{})
+		var arrived atomic.Uint64 // received, for the sender
 		var highest uint64
 		total := make(chan uint64, 1)
 		go func() {
@@ -31,6 +34,7 @@ func TestRekeyLosesNoPacket(t *testing.T) {
 				select {
 				case p := <-to.device.Inbound:
 					received++
+					arrived.Store(received)
 					if n := binary.BigEndian.Uint64(p[20:]); n < highest {
 						late++
 					} else {
@@ -55,6 +59,9 @@ func TestRekeyLosesNoPacket(t *testing.T) {
 			from.device.Outbound <- packet
 			sent++
 			if sent%8 == 0 {
+				time.Sleep(time.Millisecond)
+			}
+			for end := time.Now().Add(hanging); sent-arrived.Load() > underWay && time.Now().Before(end); {
 				time.Sleep(time.Millisecond)
 			}
 		}

@@ -213,6 +213,15 @@ func (s *saSet) clear() (gone []*saPair) {
 	return gone
 }
 
+// end takes out one pair, whatever its place.
+func (s *saSet) end(p *saPair) {
+	if s.current == p {
+		s.current = nil
+	}
+	s.pending = slices.DeleteFunc(s.pending, func(other *saPair) bool { return other == p })
+	s.retiring = slices.DeleteFunc(s.retiring, func(r retiringPair) bool { return r.pair == p })
+}
+
 // find returns the pair that receives on the given SA, nil if it is gone.
 func (s *saSet) find(in *inboundSA) *saPair {
 	if s.current != nil && s.current.inbound == in {

@@ -151,6 +151,24 @@ func TestSASetMakesBeforeBreak(t *testing.T) {
 			t.Errorf("%d of 3 gone, current %v", len(gone), s.current)
 		}
 	})
+	t.Run("a pair that is ended is gone, and the others stay", func(t *testing.T) {
+		for ended := range 3 {
+			var s saSet
+			pairs := []*saPair{newTestPair(start), newTestPair(start), newTestPair(start)}
+			s.initiated(pairs[0], after(maxAge))
+			s.initiated(pairs[1], after(maxAge))
+			s.answered(pairs[2], start)
+			s.end(pairs[ended])
+			for i, p := range pairs {
+				if there := s.find(p.inbound) != nil; there != (i != ended) {
+					t.Errorf("pair %d is ended, and pair %d is there: %v", ended, i, there)
+				}
+			}
+			if (s.current == nil) != (ended == 1) {
+				t.Errorf("pair %d is ended: current %v", ended, s.current)
+			}
+		}
+	})
 	t.Run("clear returns everything", func(t *testing.T) {
 		var s saSet
 		s.initiated(newTestPair(start), after(maxAge))

@@ -79,8 +79,12 @@ func (s *sender) refused(owner any, datagrams, size int, why error) {
 	}
 	reason := dropReasonOf(why)
 	to.peer.drops.add(reason, datagrams)
-	if reason == dropSendFull {
-		to.sa.sizes.NotSent(s.index) // their absence says nothing of the path
+	if reason == dropSendFull || s.index == controllerPlace.index {
+		// Their absence says nothing of the path. That of a transmitter's data which
+		// were refused for another reason may: a firewall of the host may let pass only
+		// what is smaller, and a report shows that. The controller learns it from the
+		// probe that was refused.
+		to.sa.sizes.NotSent(s.index)
 	}
 	if reason == dropSendTooLarge {
 		s.events.tooBig(to.peer, size+esp.OuterOverhead(to.path.IPv6()))
@@ -178,13 +182,20 @@ func (s *sender) queue(to *session) *queued {
 // that.
 func (s *sender) control(to *session, payload []byte, size int) error {
 	overhead := esp.OuterOverhead(to.path.IPv6())
+	length := esp.PacketSize(len(payload))
+	if size > 0 {
+		length = size - overhead
+	}
+	room := s.room(length)
+	s.queue(to) // so that flush tells of it
+	to.sa.sizes.Queued(s.index, to.sa.Packets()+1)
 	var packet []byte
 	var seq uint32
 	var err error
 	if size > 0 {
-		packet, seq, err = to.sa.SealSize(&s.scratch, s.room(size-overhead), payload, esp.NextHeaderDummy, size-overhead)
+		packet, seq, err = to.sa.SealSize(&s.scratch, room, payload, esp.NextHeaderDummy, length)
 	} else {
-		packet, seq, err = to.sa.Seal(&s.scratch, s.room(esp.PacketSize(len(payload))), payload, esp.NextHeaderDummy)
+		packet, seq, err = to.sa.Seal(&s.scratch, room, payload, esp.NextHeaderDummy)
 	}
 	if err != nil {
 		return err

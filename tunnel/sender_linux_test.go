@@ -3,6 +3,7 @@ package tunnel
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"runtime"
 	"slices"
@@ -10,6 +11,9 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"fathom/conf"
 	"fathom/esp"
@@ -175,6 +179,9 @@ func TestTheControllerDoesNotWaitForAFullSocket(t *testing.T) {
 		}
 		if err := controller.flush(); errors.Is(err, udp.ErrFull) {
 			refused++
+			if sizes := &d.peer.session.Load().sa.sizes; sizes.Size(uint32(d.peer.session.Load().sa.Packets())) != 0 {
+				t.Error("a message that was refused is remembered")
+			}
 		} else if err != nil {
 			t.Fatal(err)
 		}
@@ -202,6 +209,64 @@ func TestTheControllerDoesNotWaitForAFullSocket(t *testing.T) {
 	transmitting.Wait()
 	if n := d.peer.drops[dropSendFull].Load(); n != refused {
 		t.Error("the transmitter has dropped something")
+	}
+}
+
+// TestAControlMessageThatIsRefusedWasNotSent: that it does not arrive says nothing of
+// the path. Those sent before and after it are remembered.
+func TestAControlMessageThatIsRefusedWasNotSent(t *testing.T) {
+	const mtu, prohibited = 1300, "198.51.100.1"
+	link, from, to := cable(t)
+	d := ends{offload: true, from: from, to: to}.join(t)
+	link.SetMTU(mtu)
+	if err := from.host.Do(func() error {
+		return netlink.RouteAdd(&netlink.Route{Type: unix.RTN_PROHIBIT, Dst: &net.IPNet{IP: net.ParseIP(prohibited), Mask: net.CIDRMask(32, 32)}})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	controller := newSender(controllerPlace, d.from, nothingHappens{})
+	good := d.peer.session.Load()
+	elsewhere := *good
+	for _, test := range []struct {
+		name   string
+		to     string // an address, empty: the peer's
+		size   int
+		reason dropReason
+	}{
+		{"too large for the link", "", mtu + 4, dropSendTooLarge},
+		{"no way", "203.0.113.1", 0, dropSend},
+		{"not allowed", prohibited, 0, dropSend},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			to := good
+			if test.to != "" {
+				elsewhere.path = newPath(netip.AddrPortFrom(netip.MustParseAddr(test.to), 4500), netip.Addr{}).with(1300, 1300, 1300)
+				to = &elsewhere
+			}
+			before := d.peer.drops[test.reason].Load()
+			send := func(to *session, size int) (seq uint32, err error) {
+				if err := controller.control(to, []byte("control"), size); err != nil {
+					t.Fatal(err)
+				}
+				return uint32(good.sa.Packets()), controller.flush()
+			}
+			first, err := send(good, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			refused, err := send(to, test.size)
+			if err == nil || d.peer.drops[test.reason].Load() != before+1 {
+				t.Fatalf("not refused as expected: %v, %v", err, d.peer.drops.snapshot())
+			}
+			last, err := send(good, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sizes := &good.sa.sizes
+			if sizes.Size(refused) != 0 || sizes.Size(first) == 0 || sizes.Size(last) == 0 {
+				t.Errorf("remembered: %d bytes before, %d refused, %d after", sizes.Size(first), sizes.Size(refused), sizes.Size(last))
+			}
+		})
 	}
 }
 

@@ -144,7 +144,9 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 	if len(t.defaults) > 0 {
 		c.resolveFirst(ctx)
 	}
-	if err := link.Divert(conn.Addrs()); err != nil {
+	if err := link.Divert(conn.Addrs()); errors.Is(err, host.ErrFirstLineOnly) {
+		t.log.Warn("packets may leave in clear text for a moment where another program deletes a route together with its guard", "error", err)
+	} else if err != nil {
 		return err
 	}
 	if table := link.DefaultTable(); table != 0 {

@@ -292,6 +292,7 @@ func TestPacketsCrossBothWays(t *testing.T) {
 
 	// A packet is counted after it was written to the device.
 	eventually(t, "the last packet to be counted", hanging, func() bool { return left.status().Peers[0].RxPackets >= 8 })
+	eventually(t, "the path to be known", hanging, func() bool { return left.status().Peers[0].PMTUD.PLPMTU == 1500 })
 	s := left.status().Peers[0]
 	if s.TxPackets != 9 || s.RxPackets != 8 || s.PMTUD.PLPMTU != 1500 || s.PMTUD.InnerMTU != 1438 || s.Cipher != "aes-256-gcm" {
 		t.Errorf("status %+v", s)

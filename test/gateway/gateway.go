@@ -27,8 +27,9 @@ const Device = "fathom0"
 // Port is the UDP port that every gateway listens on.
 const Port = 4500
 
-// stopWithin is how long a tunnel may take to end after SIGTERM.
-const stopWithin = 5 * time.Second
+// stopWithin is how long a tunnel may take to end after SIGTERM. It ends at once
+// where the machine has nothing else to do; the bound is for one that hangs.
+const stopWithin = time.Minute
 
 // Gateway is a host with the command, a key and a configuration. Its methods
 // are not safe for concurrent use, except Status, Await and Log.

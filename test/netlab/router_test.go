@@ -219,11 +219,25 @@ func TestLossPercentLosesAboutThatMuch(t *testing.T) {
 	const sent, percent = 4000, 25
 	got := func() int {
 		before := net.Right.B.Stats().RxPackets
-		conn := dialUDP(t, net.A, net.Right.B.Addr4())
-		for range sent {
-			conn.Write([]byte("x"))
+		arrived := func() int { return int(net.Right.B.Stats().RxPackets - before) }
+		// rests waits until nothing has come for a while: the kernel forwards packets
+		// later where it is busy, and its queue has room for a thousand.
+		rests := func(while time.Duration) (n int) {
+			for last, since := -1, time.Now(); n < sent && time.Since(since) < while; time.Sleep(while / 20) {
+				if n = arrived(); n > last {
+					last, since = n, time.Now()
+				}
+			}
+			return n
 		}
-		return int(net.Right.B.Stats().RxPackets - before)
+		conn := dialUDP(t, net.A, net.Right.B.Addr4())
+		for i := range sent {
+			conn.Write([]byte("x"))
+			if i%200 == 199 {
+				rests(2 * time.Millisecond)
+			}
+		}
+		return rests(quiet)
 	}
 	net.R.CutICMP(true)
 	net.R.LossPercent(percent, net.Right.A)

@@ -26,7 +26,7 @@ func TestContestedRules(t *testing.T) {
 		defer l.Close()
 		now, most := time.Now(), time.Duration(0)
 		for i := range 20 {
-			for family, set := range l.policy.families {
+			for family, set := range l.policy.sets {
 				r := set.rules[len(set.rules)-1-i%2]
 				check(t, netlink.RuleDel(r))
 				if way := leavesBy(t, far[family]); way == "wan" {
@@ -98,7 +98,7 @@ func TestWhatCannotBeRead(t *testing.T) {
 		k.strict.Socket = closed
 		now, failures := time.Now(), 0
 		for range 5 {
-			check(t, errors.Join(netlink.RouteDel(k.guardOf(net4)), without(t, net6)))
+			check(t, errors.Join(netlink.RouteDel(guardRoute(guardIn(net4, mainTable))), without(t, net6)))
 			expectToken(t, k.ours, "the deletions")
 			time.Sleep(50 * time.Millisecond) // both are read
 			told, next := k.Restore(now)
@@ -229,7 +229,7 @@ func TestBeforeTheWatch(t *testing.T) {
 		attach(t, "fathom0-far", Config{MTU: 1500})
 		l := attach(t, "fathom0", Config{MTU: 1438, Addresses: []netip.Prefix{addr4}})
 		check(t, errors.Join(l.Route(Route{Prefix: net4}), l.Guard(net4)))
-		check(t, errors.Join(netlink.AddrDel(state(t, "fathom0"), &netlink.Addr{IPNet: ipNet(addr4)}), netlink.RouteDel(l.guardOf(net4))))
+		check(t, errors.Join(netlink.AddrDel(state(t, "fathom0"), &netlink.Addr{IPNet: ipNet(addr4)}), netlink.RouteDel(guardRoute(guardIn(net4, mainTable)))))
 		k := &tended{l, make(chan struct{}, 1), NewChanges()}
 		w, err := l.Watch(k.ours, k.changes)
 		check(t, err)
@@ -249,7 +249,7 @@ func TestAllRoutesAreLookedAtSeldom(t *testing.T) {
 		now := time.Now()
 		free := now.Add(time.Second)
 		k.free = free
-		check(t, errors.Join(netlink.LinkSetDown(state(t, "fathom0")), netlink.RouteDel(k.guardOf(net4))))
+		check(t, errors.Join(netlink.LinkSetDown(state(t, "fathom0")), netlink.RouteDel(guardRoute(guardIn(net4, mainTable)))))
 		expectToken(t, k.ours, "the changes")
 		time.Sleep(50 * time.Millisecond) // both are read
 		if _, next := k.Restore(now); next != free {

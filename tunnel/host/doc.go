@@ -4,8 +4,8 @@
 //
 //	Attach      the interface: MTU, addresses, up
 //	Route       prefix ─▶ the interface, with an MTU or an MSS of its own
-//	Divert      default routes: what follows them, and what does not
 //	Guard       prefix ─▶ nowhere, while there is no such route
+//	Divert      rules: what follows default routes, and what no route may catch
 //	Restore     what the host has ─▶ what it is to have
 //	LargestMTU  the other interfaces: what the host may be given to forward
 //	Egress      flow ─▶ the way out, with its MTU (of the route, else the interface)

@@ -12,16 +12,16 @@ type doubt struct {
 	// device: all routes into the interface. The kernel removes them without a word
 	// when the interface is set down or loses its last IPv4 address.
 	device bool
-	guards map[netip.Prefix]bool
+	guards map[item]bool
 	routes map[netip.Prefix]bool // those into the interface, or in their place
 }
 
 // guard doubts one guard.
-func (d *doubt) guard(prefix netip.Prefix) {
+func (d *doubt) guard(i item) {
 	if d.guards == nil {
-		d.guards = make(map[netip.Prefix]bool)
+		d.guards = make(map[item]bool)
 	}
-	d.guards[prefix] = true
+	d.guards[i] = true
 }
 
 // route doubts one route.
@@ -35,8 +35,8 @@ func (d *doubt) route(prefix netip.Prefix) {
 // add doubts what other doubts.
 func (d *doubt) add(other doubt) {
 	d.all, d.device = d.all || other.all, d.device || other.device
-	for prefix := range other.guards {
-		d.guard(prefix)
+	for i := range other.guards {
+		d.guard(i)
 	}
 	for prefix := range other.routes {
 		d.route(prefix)

@@ -129,9 +129,9 @@ func (w *wanted) judgeRoute(e *event, own bool) verdict {
 	route, wanted := w.routes[e.prefix]
 	wanted = wanted && e.table == w.tableOf(e.prefix)
 	switch {
-	case e.guard && w.guards[e.prefix] && e.table == w.tableOf(e.prefix):
+	case e.guard && w.guards[guardIn(e.prefix, e.table)]:
 		if e.gone {
-			w.doubt.guard(e.prefix)
+			w.doubt.guard(guardIn(e.prefix, e.table))
 			return tamper
 		}
 		return echo

@@ -14,7 +14,8 @@ import (
 // While the latter is there the guard does nothing; when somebody takes it away,
 // or the device with it, a packet for the prefix is refused and does not leave by
 // a wider route, in clear text. A route to a longer prefix goes before a guard as
-// it goes before our own.
+// it goes before our own. Where the guard goes with the route, there are others:
+// secondline_linux.go.
 
 // GuardProtocol is the protocol of the guards in the routing table (rtm_protocol),
 // by which an administrator can tell them: ip route show proto 70.
@@ -34,11 +35,11 @@ func metricOf(family int) int {
 	return metric4
 }
 
-// guardOf returns the guard of a prefix.
-func (l *Link) guardOf(prefix netip.Prefix) *netlink.Route {
+// guardRoute returns the route that a guard is.
+func guardRoute(i item) *netlink.Route {
 	return &netlink.Route{
-		Dst: ipNet(prefix), Table: l.tableOf(prefix), Type: unix.RTN_UNREACHABLE,
-		Priority: metricOf(familyOf(prefix.Addr())) + 1, Protocol: GuardProtocol,
+		Dst: ipNet(i.prefix), Table: i.number, Type: unix.RTN_UNREACHABLE,
+		Priority: metricOf(familyOf(i.prefix.Addr())) + 1, Protocol: GuardProtocol,
 	}
 }
 
@@ -49,10 +50,14 @@ func isGuard(r *netlink.Route) bool {
 // Guard keeps packets for a prefix from leaving by another way than a route of
 // the Link, until Close. One that was left by a killed process is taken over.
 func (l *Link) Guard(prefix netip.Prefix) error {
-	l.wanted.set(func() { l.wanted.guards[prefix] = true })
-	switch err := l.applyGuard(prefix); {
+	return l.guard(guardIn(prefix, l.tableOf(prefix)))
+}
+
+func (l *Link) guard(i item) error {
+	l.wanted.set(func() { l.wanted.guards[i] = true })
+	switch err := l.applyGuard(i); {
 	case err == nil || errors.Is(err, errRight):
-		l.seen.guards[prefix] = true
+		l.seen.guards[i] = true
 	case !isGone(err):
 		return err
 	}
@@ -60,11 +65,11 @@ func (l *Link) Guard(prefix netip.Prefix) error {
 }
 
 // applyGuard adds a guard. One that is there is errRight.
-func (l *Link) applyGuard(prefix netip.Prefix) error {
-	if err := l.handle.RouteAdd(l.guardOf(prefix)); errors.Is(err, unix.EEXIST) {
+func (l *Link) applyGuard(i item) error {
+	if err := l.handle.RouteAdd(guardRoute(i)); errors.Is(err, unix.EEXIST) {
 		return errRight
 	} else if err != nil {
-		return fmt.Errorf("add guard route to %s: %w", prefix, withoutFamily(err, familyOf(prefix.Addr())))
+		return fmt.Errorf("add %s: %w", i, withoutFamily(err, familyOf(i.prefix.Addr())))
 	}
 	return nil
 }

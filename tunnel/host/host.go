@@ -27,6 +27,10 @@ var ErrNoDevice = errors.New("the interface does not exist")
 // ErrNoIPv6: the host has IPv6 switched off. What needs it is added when it has it.
 var ErrNoIPv6 = errors.New("the host has IPv6 switched off")
 
+// ErrFirstLineOnly: the guards stand beside their routes, and nothing else keeps packets
+// from leaving by other ways where both are removed.
+var ErrFirstLineOnly = errors.New("no second line of guards")
+
 // Config is the first state of a Link.
 type Config struct {
 	// Addresses are those of the host on the interface, each with its network.

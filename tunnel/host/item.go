@@ -41,15 +41,26 @@ func (k Kind) mostRest() time.Duration {
 type item struct {
 	kind   Kind
 	prefix netip.Prefix // of an address, a route or a guard; of a rule all addresses of its family
-	rule   int          // its priority
+	number int          // of a rule its priority, of a guard its table
+}
+
+// mainTable is the number of the main routing table.
+const mainTable = 254
+
+// guardIn is a guard of ours in a table as a thing that a Link owns.
+func guardIn(prefix netip.Prefix, table int) item {
+	return item{kind: KindGuard, prefix: prefix, number: table}
 }
 
 func (i item) String() string {
 	switch i.kind {
 	case KindGuard:
+		if i.number != mainTable {
+			return fmt.Sprintf("guard route to %s in table %d", i.prefix, i.number)
+		}
 		return "guard route to " + i.prefix.String()
 	case KindRule:
-		return fmt.Sprintf("rule %d for %s", i.rule, i.prefix)
+		return fmt.Sprintf("rule %d for %s", i.number, i.prefix)
 	case KindMTU:
 		return "MTU of the device"
 	case KindUp:
@@ -65,5 +76,5 @@ func (i item) compare(other item) int {
 	if i.kind != other.kind {
 		return slices.Index(order, i.kind) - slices.Index(order, other.kind)
 	}
-	return cmp.Or(i.prefix.Compare(other.prefix), i.rule-other.rule)
+	return cmp.Or(i.prefix.Compare(other.prefix), i.number-other.number)
 }

@@ -31,25 +31,23 @@ func diverts(r *netlink.Rule) bool { return isOwn(*r) && r.Invert && r.Table != 
 // guards reports whether a rule is one like ours that is the last of its set.
 func guards(r *netlink.Rule) bool { return isOwn(*r) && r.Invert && r.Table == unix.RT_TABLE_UNSPEC }
 
+// ofDefault reports whether a rule is one like ours of a default route.
+func ofDefault(r netlink.Rule) bool { return diverts(&r) || guards(&r) }
+
 // split parts the rules of the host, which are in their order, into those that a
 // process for the device has left, and all others.
 func split(rules []netlink.Rule, name string) (left, others []netlink.Rule) {
-	more := make(map[int]int) // of the set that is being read, by family
+	within := make(map[int]bool) // a set for the device, by family
 	for _, r := range rules {
-		if whose := device(&r); whose == name {
-			more[r.Family] = mostRules
-		} else if whose != "" {
-			more[r.Family] = 0
+		if whose := device(&r); whose != "" {
+			within[r.Family] = whose == name
 		}
-		if !isOwn(r) || more[r.Family] == 0 {
+		if !isOwn(r) || !within[r.Family] {
 			others = append(others, r)
 			continue
 		}
 		left = append(left, r)
-		more[r.Family]--
-		if guards(&r) {
-			more[r.Family] = 0
-		}
+		within[r.Family] = !guards(&r)
 	}
 	return left, others
 }
@@ -65,22 +63,26 @@ func (l *Link) others() (rest []netlink.Rule, err error) {
 	return rest, nil
 }
 
-// removeStale removes the stale rules, except those that we want as well, and the
-// guards in their tables.
+// removeStale removes the stale rules, and the guards in their tables, except what we
+// want as well.
 func (l *Link) removeStale() error {
 	if len(l.policy.stale) == 0 {
 		return nil
 	}
+	tables := make(map[int]bool)
 	for _, r := range l.policy.stale {
+		if r.Table != unix.RT_TABLE_UNSPEC && r.Table != unix.RT_TABLE_MAIN && r.Table != l.policy.table {
+			tables[r.Table] = true
+		}
 		if l.wants(&r) {
 			continue
 		}
 		if err := l.handle.RuleDel(&r); err != nil && !errors.Is(err, unix.ENOENT) {
 			return fmt.Errorf("remove rule %d, which a killed process has left: %w", r.Priority, err)
 		}
-		if diverts(&r) && r.Table != l.policy.table {
-			l.flush(r.Table)
-		}
+	}
+	for table := range tables {
+		l.flush(table)
 	}
 	l.policy.stale = nil
 	l.revalidateMark()

@@ -76,6 +76,7 @@ func TestWhatAProcessLeaves(t *testing.T) {
 				attached, err = Attach("fathom0", Config{MTU: 1438})
 				check(t, err)
 				defer attached.Close()
+				check(t, attached.Divert(listening))
 				expectWay(t, "the next has no default route", "wan")
 				if routes, err := attached.routesIn(firstTable); len(rulesNow(t)) > 0 || len(routes) > 0 || err != nil {
 					t.Errorf("rules %q, routes %v: %v", rulesNow(t), routes, err)
@@ -105,6 +106,65 @@ func TestALeftSetOfAnotherAddress(t *testing.T) {
 		next.Close()
 		if got := rulesNow(t); len(got) > 0 {
 			t.Errorf("rules %q", got)
+		}
+		return nil
+	})
+}
+
+// TestALeftSecondLine is taken over without a gap by the next process for the device,
+// and by no other. What that one does not want is removed.
+func TestALeftSecondLine(t *testing.T) {
+	inHost(t, func() error {
+		uplink(t)
+		upDevice(t, "other")
+		tables := func() (n int) {
+			for table := firstGuardTable; table < firstGuardTable+9; table++ {
+				for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
+					routes, err := netlink.RouteListFiltered(family, &netlink.Route{Table: table}, netlink.RT_FILTER_TABLE)
+					check(t, err)
+					n += len(routes)
+				}
+			}
+			return n
+		}
+		leave := func(prefixes ...netip.Prefix) []string {
+			lead(t, "fathom0", Config{}, prefixes...)
+			check(t, netlink.LinkDel(state(t, "fathom0")))
+			upDevice(t, "fathom0")
+			return rulesNow(t)
+		}
+		left := leave(remote...)
+		flushMain(t, remote...)
+		expectWays(t, "killed", map[string]string{"10.88.2.1": "", "fd88:0:2::1": ""})
+		other := lead(t, "other", Config{}, netip.MustParsePrefix("10.66.0.0/16"))
+		other.Close()
+		if got := rulesNow(t); !slices.Equal(got, left) {
+			t.Errorf("rules %q, want %q", got, left)
+		}
+
+		same := lead(t, "fathom0", Config{KeepGuards: true}, remote...)
+		if got := rulesNow(t); !slices.Equal(got, left) {
+			t.Errorf("rules %q, want %q", got, left)
+		}
+		same.Close()
+		if got := rulesNow(t); !slices.Equal(got, left) || tables() != len(remote) {
+			t.Errorf("rules %q, want %q; %d guards", got, left, tables())
+		}
+
+		moved := netip.MustParsePrefix("10.99.4.0/24")
+		next := lead(t, "fathom0", Config{}, moved)
+		if got := rulesNow(t); len(got) != 3 || tables() != 1 {
+			t.Errorf("rules %q, %d guards", got, tables())
+		}
+		expectWays(t, "the prefixes are others", map[string]string{"10.99.4.1": "fathom0", "203.0.113.7": "wan"})
+		next.Close()
+		flushMain(t, remote...)
+
+		leave(remote...)
+		attached := attach(t, "fathom0", Config{MTU: 1438})
+		check(t, attached.Divert(listening))
+		if got := rulesNow(t); len(got) > 0 || tables() > 0 {
+			t.Errorf("rules %q, %d guards", got, tables())
 		}
 		return nil
 	})

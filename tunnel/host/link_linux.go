@@ -41,8 +41,8 @@ type Link struct {
 // its addresses, and sets it up.
 func Attach(name string, config Config) (_ *Link, err error) {
 	l := &Link{name: name, config: config, upkeep: newUpkeep()}
-	l.wanted = wanted{tableOf: l.tableOf, mtu: config.MTU, addresses: config.Addresses, routes: make(map[netip.Prefix]Route), guards: make(map[netip.Prefix]bool), rules: make(map[item]bool)}
-	l.seen = actual{exists: true, up: true, mtu: config.MTU, addresses: make(map[netip.Prefix]bool), routes: make(map[netip.Prefix]Route), guards: make(map[netip.Prefix]bool), rules: make(map[item]bool)}
+	l.wanted = wanted{tableOf: l.tableOf, mtu: config.MTU, addresses: config.Addresses, routes: make(map[netip.Prefix]Route), guards: make(map[item]bool), rules: make(map[item]bool)}
+	l.seen = actual{exists: true, up: true, mtu: config.MTU, addresses: make(map[netip.Prefix]bool), routes: make(map[netip.Prefix]Route), guards: make(map[item]bool), rules: make(map[item]bool)}
 	if l.handle, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
 		return nil, fmt.Errorf("netlink: %w", err)
 	}
@@ -107,8 +107,8 @@ func (l *Link) find() error {
 func (l *Link) Close() {
 	if !l.config.KeepGuards {
 		l.undivert()
-		for _, prefix := range l.wanted.guarded() {
-			_ = l.handle.RouteDel(l.guardOf(prefix))
+		for _, i := range l.wanted.guarded() {
+			_ = l.handle.RouteDel(guardRoute(i))
 		}
 	}
 	l.handle.Close()

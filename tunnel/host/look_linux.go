@@ -24,8 +24,8 @@ const restFactor = 9
 // interface and its addresses. Single routes in doubt count as missing: the attempt
 // to add one tells.
 func (l *Link) look() error {
-	for prefix := range l.doubt.guards {
-		delete(l.seen.guards, prefix)
+	for i := range l.doubt.guards {
+		delete(l.seen.guards, i)
 	}
 	for prefix := range l.doubt.routes {
 		delete(l.seen.routes, prefix)
@@ -113,31 +113,38 @@ func (l *Link) lookAtRoutes(now time.Time) error {
 // of ours.
 func (l *Link) routes() (map[netip.Prefix]Route, error) {
 	routes := make(map[netip.Prefix]Route)
-	err := l.dump(netlink.Route{LinkIndex: l.link.Attrs().Index}, netlink.RT_FILTER_OIF, func(prefix netip.Prefix, r *netlink.Route) {
-		if r.Priority == metricOf(r.Family) {
+	tables := make(map[familyTable]bool)
+	for prefix := range l.wanted.routes {
+		tables[familyTable{familyOf(prefix.Addr()), l.tableOf(prefix)}] = true
+	}
+	err := l.dump(tables, netlink.Route{LinkIndex: l.link.Attrs().Index}, netlink.RT_FILTER_OIF, func(prefix netip.Prefix, r *netlink.Route) {
+		if r.Priority == metricOf(r.Family) && r.Table == l.tableOf(prefix) {
 			routes[prefix] = Route{Prefix: prefix, MTU: r.MTU, AdvMSS: r.AdvMSS}
 		}
 	})
 	return routes, err
 }
 
-// guards returns the prefixes that have a guard.
-func (l *Link) guards() (map[netip.Prefix]bool, error) {
-	guards := make(map[netip.Prefix]bool)
+// guards returns the guards in the tables of ours.
+func (l *Link) guards() (map[item]bool, error) {
+	guards, tables := make(map[item]bool), make(map[familyTable]bool)
+	for i := range l.wanted.guards {
+		tables[familyTable{familyOf(i.prefix.Addr()), i.number}] = true
+	}
 	filter := netlink.Route{Type: unix.RTN_UNREACHABLE, Protocol: GuardProtocol}
-	err := l.dump(filter, netlink.RT_FILTER_TYPE|netlink.RT_FILTER_PROTOCOL, func(prefix netip.Prefix, r *netlink.Route) {
+	err := l.dump(tables, filter, netlink.RT_FILTER_TYPE|netlink.RT_FILTER_PROTOCOL, func(prefix netip.Prefix, r *netlink.Route) {
 		if r.Priority == metricOf(r.Family)+1 {
-			guards[prefix] = true
+			guards[guardIn(prefix, r.Table)] = true
 		}
 	})
 	return guards, err
 }
 
-// dump calls f for the routes that match the filter, in the tables of ours.
-func (l *Link) dump(filter netlink.Route, mask uint64, f func(netip.Prefix, *netlink.Route)) error {
-	for of := range l.tables() {
+// dump calls f for the routes in some tables that match the filter.
+func (l *Link) dump(tables map[familyTable]bool, filter netlink.Route, mask uint64, f func(netip.Prefix, *netlink.Route)) error {
+	for of := range tables {
 		err := l.eachRoute(of, filter, mask, func(r *netlink.Route) {
-			if prefix, ok := prefixOf(r.Dst, of.family); ok && l.tableOf(prefix) == of.table {
+			if prefix, ok := prefixOf(r.Dst, of.family); ok {
 				f(prefix, r)
 			}
 		})
@@ -191,18 +198,6 @@ func (l *Link) inPlace(prefix netip.Prefix) (*netlink.Route, error) {
 
 // familyTable is a routing table of one address family.
 type familyTable struct{ family, table int }
-
-// tables returns where the routes and the guards are.
-func (l *Link) tables() map[familyTable]bool {
-	tables := make(map[familyTable]bool)
-	for prefix := range l.wanted.routes {
-		tables[familyTable{familyOf(prefix.Addr()), l.tableOf(prefix)}] = true
-	}
-	for prefix := range l.wanted.guards {
-		tables[familyTable{familyOf(prefix.Addr()), l.tableOf(prefix)}] = true
-	}
-	return tables
-}
 
 // mostDumps is how often a dump is tried that others interrupt by their changes.
 const mostDumps = 10

@@ -89,7 +89,7 @@ var errRight = errors.New("it is right already")
 func (l *Link) put(i item) error {
 	switch i.kind {
 	case KindGuard:
-		return l.applyGuard(i.prefix)
+		return l.applyGuard(i)
 	case KindRule:
 		return l.applyRule(i)
 	case KindDevice:

@@ -142,8 +142,8 @@ func TestRestore(t *testing.T) {
 		"its metrics": {func(t *testing.T) error {
 			return netlink.RouteReplace(&netlink.Route{Dst: ipNet(net4), LinkIndex: device(t).Attrs().Index, Scope: netlink.SCOPE_LINK})
 		}, []Kind{KindRoute}},
-		"IPv4 guard": {func(*testing.T) error { return netlink.RouteDel(new(Link).guardOf(net4)) }, []Kind{KindGuard}},
-		"IPv6 guard": {func(*testing.T) error { return netlink.RouteDel(new(Link).guardOf(net6)) }, []Kind{KindGuard}},
+		"IPv4 guard": {func(*testing.T) error { return netlink.RouteDel(guardRoute(guardIn(net4, mainTable))) }, []Kind{KindGuard}},
+		"IPv6 guard": {func(*testing.T) error { return netlink.RouteDel(guardRoute(guardIn(net6, mainTable))) }, []Kind{KindGuard}},
 		"the device": {func(t *testing.T) error { return netlink.LinkDel(device(t)) }, []Kind{KindDevice, KindAddress, KindRoute, KindUp}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,9 +1,11 @@
 package host
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"net/netip"
 	"slices"
 
@@ -12,87 +14,124 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A default route into the tunnel must not catch the tunnel's own packets, and not
-// those for which the host has a better route. So it stands in a table of its own,
-// and rules say who looks there, for each family in this order:
-//
-//	iif DEVICE nop
-//	from LISTEN ipproto udp sport PORT nop
-//	from LISTEN iif lo ipproto udp sport PORT lookup main
-//	lookup main suppress_prefixlength 0
-//	not fwmark MARK lookup TABLE
-//	not fwmark MARK unreachable
-//
-// The last but one sends all packets into the tunnel except those with the mark of
-// our sockets, and the one before it takes out those for which the main table has
-// another route than its default route. The last is its guard: where somebody
-// removes it, packets are refused until it is back.
-//
-// The first does nothing but say whose rules these are: see left_linux.go.
-//
-// The next two are for IPv4 alone. A strict rp_filter asks by which way an answer
-// to what it receives would leave, and knows the ports of that answer but no mark.
-// iif lo keeps packets of other hosts, which happen to come from the same port, from
-// leaving beside the tunnel. With it in all rules the kernel would not look at the
-// ports of what it receives at all; for the one before it, which does nothing, it does.
-//
-// They stand right before the rule for the main table: rules of the administrator
-// go before them, as they go before the main table.
+// A Link has sets of rules, for each family one of the second line of guards
+// (secondline_linux.go) and one of a default route (defaultroute_linux.go). The first
+// rule of a set does nothing but say whose it is: see left_linux.go. They stand before
+// the rule for the main table: rules of the administrator go before them, as they go
+// before the main table.
 
 // RuleProtocol is the protocol of our rules (FRA_PROTOCOL), by which an
 // administrator can tell them, and a Link those that a killed process has left.
 const RuleProtocol = GuardProtocol
 
-const (
-	// mainPriority is that of the kernel's own rule for the main table.
-	mainPriority = 32766
-	// mostRules is how many rules a family has at most.
-	mostRules = 6
-)
+// mainPriority is that of the kernel's own rule for the main table.
+const mainPriority = 32766
 
-// ruleSet is the rules of one family, in the order of their priorities.
+// ruleSet is rules of one family that stand in a row.
 type ruleSet struct {
 	family int
+	end    int // the row ends before this priority
 	rules  []*netlink.Rule
+	guards []item // in the tables that the rules lead to
+}
+
+// add adds a rule about a table to the end of the set.
+func (s *ruleSet) add(table int) *netlink.Rule {
+	r := netlink.NewRule()
+	r.Family, r.Table, r.Protocol = s.family, table, RuleProtocol
+	s.rules = append(s.rules, r)
+	return r
+}
+
+// named adds the rule that names the device.
+func (s *ruleSet) named(device string) {
+	whose := s.add(unix.RT_TABLE_UNSPEC)
+	whose.Type, whose.IifName = nl.FR_ACT_NOP, device
 }
 
 // Divert adds the rules by which the default routes, which are there already, take
-// effect. listen is where our sockets are.
+// effect, and the second line of guards. Call it once, when all routes have been given
+// to the Link. listen is where our sockets are. After ErrFirstLineOnly the rest is done.
 func (l *Link) Divert(listen []netip.AddrPort) error {
-	if len(l.policy.families) == 0 {
-		return nil
-	}
 	others, err := l.others()
 	if err != nil {
 		return err
 	}
-	// Since the mark was chosen another tunnel may have been quicker.
-	if _, err := sharedMark(others, l.mark); err != nil {
-		return err
-	}
-	claimed := slices.ContainsFunc(slices.Concat(others, l.policy.stale), isOwn)
-	rules := make(map[item]bool)
-	for _, set := range l.policy.families {
-		set.rules = l.rulesOf(set.family, listen)
-		set.place(others)
-		if slices.ContainsFunc(l.policy.stale, func(r netlink.Rule) bool { return r.Family == set.family && !l.wants(&r) }) {
-			// The kernel takes a rule for one at the same place that has more to match.
-			set.place(slices.Concat(others, l.policy.stale))
-		}
-		for _, r := range set.rules {
-			rules[ruleItem(r.Family, r.Priority)] = true
-		}
-	}
-	l.wanted.set(func() { l.wanted.rules = rules })
-	for _, i := range slices.SortedFunc(maps.Keys(rules), item.compare) {
-		if err := l.applyRule(i); err != nil && !isGone(err) {
+	if len(l.policy.sets) > 0 {
+		// Since the mark was chosen another tunnel may have been quicker.
+		if _, err := sharedMark(others, l.mark); err != nil {
 			return err
 		}
 	}
-	if err := l.understood(rules); err != nil {
+	claimed := slices.ContainsFunc(slices.Concat(others, l.policy.stale), ofDefault)
+	defaults := l.policy.sets
+	for _, set := range defaults {
+		l.leadDefault(set, listen)
+	}
+	second, lacking, err := l.secondLine(others)
+	if err != nil {
 		return err
 	}
-	return errors.Join(l.removeStale(), l.validateMark(claimed))
+	l.policy.sets = slices.Concat(second, defaults)
+	l.place(others)
+	if slices.ContainsFunc(l.policy.stale, func(r netlink.Rule) bool { return !l.wants(&r) }) {
+		// The kernel takes a rule for one at the same place that has more to match.
+		l.place(slices.Concat(others, l.policy.stale))
+	}
+	lacking = cmp.Or(l.addSecondLine(second, others), lacking)
+	for _, set := range defaults {
+		if err := l.addSet(set); err != nil {
+			return err
+		}
+	}
+	if err := l.removeStale(); err != nil {
+		return err
+	}
+	if len(defaults) > 0 {
+		if err := l.validateMark(claimed); err != nil {
+			return err
+		}
+	}
+	return lacking
+}
+
+// addSet adds the guards and the rules of a set, in their order.
+func (l *Link) addSet(set *ruleSet) error {
+	rules := make(map[item]bool)
+	for _, r := range set.rules {
+		rules[ruleItem(r.Family, r.Priority)] = true
+	}
+	l.wanted.set(func() { maps.Copy(l.wanted.rules, rules) })
+	for _, i := range set.guards {
+		if err := l.guard(i); err != nil {
+			return err
+		}
+	}
+	for _, r := range set.rules {
+		if err := l.addRule(r); err != nil && !isGone(err) {
+			return err
+		}
+	}
+	return l.understood(rules)
+}
+
+// removeSet removes what addSet has added.
+func (l *Link) removeSet(set *ruleSet) {
+	l.policy.sets = slices.DeleteFunc(l.policy.sets, func(s *ruleSet) bool { return s == set })
+	l.wanted.set(func() {
+		for _, r := range set.rules {
+			delete(l.wanted.rules, ruleItem(r.Family, r.Priority))
+		}
+		for _, i := range set.guards {
+			delete(l.wanted.guards, i)
+		}
+	})
+	for _, r := range slices.Backward(set.rules) {
+		_ = l.handle.RuleDel(r)
+	}
+	for _, i := range set.guards {
+		_ = l.handle.RouteDel(guardRoute(i))
+	}
 }
 
 // errOldKernel: rules that lack what the kernel did not understand would match
@@ -117,31 +156,32 @@ func (l *Link) understood(rules map[item]bool) error {
 
 // ruleItem is a rule of ours as a thing that the Link owns.
 func ruleItem(family, priority int) item {
-	all := netip.PrefixFrom(netip.IPv4Unspecified(), 0)
-	if family == unix.AF_INET6 {
-		all = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
-	}
-	return item{kind: KindRule, prefix: all, rule: priority}
+	return item{kind: KindRule, prefix: defaultPrefix(family), number: priority}
 }
 
 // applyRule adds a rule that is wanted.
 func (l *Link) applyRule(i item) error {
-	for _, set := range l.policy.families {
+	for _, set := range l.policy.sets {
 		for _, r := range set.rules {
-			if ruleItem(r.Family, r.Priority) != i {
-				continue
-			}
-			if err := l.handle.RuleAdd(r); err != nil && !errors.Is(err, unix.EEXIST) {
-				return fmt.Errorf("add %s: %w", i, withoutFamily(err, r.Family))
+			if ruleItem(r.Family, r.Priority) == i {
+				return l.addRule(r)
 			}
 		}
 	}
 	return nil
 }
 
+// addRule adds a rule, unless it is there.
+func (l *Link) addRule(r *netlink.Rule) error {
+	if err := l.handle.RuleAdd(r); err != nil && !errors.Is(err, unix.EEXIST) {
+		return fmt.Errorf("add %s: %w", ruleItem(r.Family, r.Priority), withoutFamily(err, r.Family))
+	}
+	return nil
+}
+
 // ownRules returns those of the wanted rules that the host has.
 func (l *Link) ownRules() (map[item]bool, error) {
-	if len(l.policy.families) == 0 {
+	if len(l.policy.sets) == 0 {
 		return nil, nil
 	}
 	has, err := l.rules()
@@ -160,11 +200,11 @@ func (l *Link) ownAmong(rules []netlink.Rule) map[item]bool {
 
 // wants reports whether a rule of the host is one of ours.
 func (l *Link) wants(h *netlink.Rule) bool {
-	for _, set := range l.policy.families {
+	for _, set := range l.policy.sets {
 		for _, r := range set.rules {
 			if h.Family == r.Family && h.Priority == r.Priority && h.Table == r.Table && h.Protocol == r.Protocol &&
 				h.Invert == r.Invert && h.Mark == r.Mark && h.SuppressPrefixlen == r.SuppressPrefixlen && h.IPProto == r.IPProto &&
-				h.IifName == r.IifName && sameSource(h, r) && (r.Sport == nil || h.Sport != nil && *h.Sport == *r.Sport) {
+				h.IifName == r.IifName && sameNet(h.Src, r.Src) && sameNet(h.Dst, r.Dst) && (r.Sport == nil || h.Sport != nil && *h.Sport == *r.Sport) {
 				return true
 			}
 		}
@@ -172,59 +212,35 @@ func (l *Link) wants(h *netlink.Rule) bool {
 	return false
 }
 
-func sameSource(a, b *netlink.Rule) bool {
-	if a.Src == nil || b.Src == nil {
-		return a.Src == b.Src
+func sameNet(a, b *net.IPNet) bool {
+	if a == nil || b == nil {
+		return a == b
 	}
-	return a.Src.String() == b.Src.String()
+	return a.String() == b.String()
 }
 
-// rulesOf returns the rules of a family, without their priorities.
-func (l *Link) rulesOf(family int, listen []netip.AddrPort) (list []*netlink.Rule) {
-	rule := func(table int) *netlink.Rule {
-		r := netlink.NewRule()
-		r.Family, r.Table, r.Protocol = family, table, RuleProtocol
-		list = append(list, r)
-		return r
-	}
-	whose := rule(unix.RT_TABLE_UNSPEC)
-	whose.Type, whose.IifName = nl.FR_ACT_NOP, l.name
-	for _, at := range listen {
-		if family == unix.AF_INET && at.Addr().Is4() {
-			look, pass := rule(unix.RT_TABLE_UNSPEC), rule(unix.RT_TABLE_MAIN)
-			look.Type, pass.IifName = nl.FR_ACT_NOP, "lo"
-			for _, r := range []*netlink.Rule{look, pass} {
-				r.IPProto, r.Sport = unix.IPPROTO_UDP, netlink.NewRulePortRange(at.Port(), at.Port())
-				if !at.Addr().IsUnspecified() {
-					r.Src = ipNet(netip.PrefixFrom(at.Addr(), at.Addr().BitLen()))
-				}
-			}
-		}
-	}
-	rule(unix.RT_TABLE_MAIN).SuppressPrefixlen = 0
-	divert, guard := rule(l.policy.table), rule(unix.RT_TABLE_UNSPEC)
-	guard.Type = nl.FR_ACT_UNREACHABLE
-	for _, r := range []*netlink.Rule{divert, guard} {
-		r.Invert, r.Mark = true, l.mark
-	}
-	return list
-}
-
-// place gives the rules of a set free priorities in a row, the last before that of
-// the main table.
-func (s *ruleSet) place(rules []netlink.Rule) {
-	used := make(map[int]bool)
+// place gives the rules of all sets free priorities, each set in a row.
+func (l *Link) place(rules []netlink.Rule) {
+	used := make(map[item]bool)
 	for _, r := range rules {
-		if r.Family == s.family {
-			used[r.Priority] = true
+		used[ruleItem(r.Family, r.Priority)] = true
+	}
+	for _, set := range l.policy.sets {
+		set.place(used)
+		for _, r := range set.rules {
+			used[ruleItem(r.Family, r.Priority)] = true
 		}
 	}
+}
+
+// place takes the last free priorities in a row before the end.
+func (s *ruleSet) place(used map[item]bool) {
 	n := len(s.rules)
-	first := mainPriority - n
+	first := s.end - n
 	for ; first > 0; first-- {
 		free := true
 		for p := first; p < first+n; p++ {
-			free = free && !used[p]
+			free = free && !used[ruleItem(s.family, p)]
 		}
 		if free {
 			break
@@ -238,15 +254,11 @@ func (s *ruleSet) place(rules []netlink.Rule) {
 // undivert takes back what Divert has done, and the routes of the default table: on
 // a persistent device they would stay.
 func (l *Link) undivert() {
-	for _, set := range l.policy.families {
-		for _, r := range slices.Backward(set.rules) {
-			_ = l.handle.RuleDel(r)
-		}
-	}
-	if len(l.wanted.rules) > 0 {
-		l.revalidateMark()
+	for _, set := range slices.Clone(l.policy.sets) {
+		l.removeSet(set)
 	}
 	if l.policy.table != 0 {
+		l.revalidateMark()
 		l.flush(l.policy.table)
 	}
 }

@@ -56,6 +56,9 @@ func rulesNow(t *testing.T) (list []string) {
 			if r.Src != nil {
 				text += fmt.Sprintf("from %s ", r.Src)
 			}
+			if r.Dst != nil {
+				text += fmt.Sprintf("to %s ", r.Dst)
+			}
 			if r.IifName != "" {
 				text += fmt.Sprintf("iif %s ", r.IifName)
 			}
@@ -208,7 +211,7 @@ func TestRulesAreRestored(t *testing.T) {
 		if told, _ := l.Restore(now); len(told) != 0 {
 			t.Errorf("told of %v though nothing was missing", told)
 		}
-		for i, set := range l.policy.families {
+		for i, set := range l.policy.sets {
 			for _, r := range set.rules {
 				check(t, netlink.RuleDel(r))
 				// To far away, where the uplink leads as well.
@@ -238,7 +241,7 @@ func TestAnOldKernel(t *testing.T) {
 		l := divert(t, "fathom0", Config{})
 		defer l.Close()
 		check(t, l.understood(l.wanted.rules))
-		for _, r := range l.policy.families[0].rules {
+		for _, r := range l.policy.sets[0].rules {
 			if r.IifName != "lo" {
 				continue
 			}

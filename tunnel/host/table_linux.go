@@ -10,26 +10,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// This file chooses the table and the mark that the rules name: rules_linux.go.
+// This file chooses the tables and the mark that the rules name: rules_linux.go.
 
 // firstTable is the number of the first table that is tried, and of the mark that
 // goes with it: that of the port, which is easy to remember.
 const firstTable = 4500
 
-// policy is what leads default routes into the device. Without default routes it is
-// empty.
+// policy is the rules of a Link and what they go by.
 type policy struct {
-	table    int
-	families []*ruleSet
-	stale    []netlink.Rule // of a process of this tunnel that is gone; Divert replaces them
+	table int // of the default routes, 0: there are none
+	sets  []*ruleSet
+	stale []netlink.Rule // of a process of this tunnel that is gone; Divert replaces them
 }
 
 // choose finds a table and a mark for the default routes.
 func (l *Link) choose(config Config) error {
 	l.mark, l.table = config.Mark, config.Table
+	if len(config.Defaults) == 0 {
+		return nil
+	}
 	others, err := l.others()
-	if err != nil || len(config.Defaults) == 0 {
-		return errors.Join(err, l.removeStale())
+	if err != nil {
+		return err
 	}
 	if l.mark, err = sharedMark(others, config.Mark); err != nil {
 		return err
@@ -39,21 +41,27 @@ func (l *Link) choose(config Config) error {
 			return errNoMark
 		}
 	}
-	l.policy.table = firstTable
+	first := firstTable
 	if config.Mark > 0 && config.Mark < 1<<31 {
-		l.policy.table = int(config.Mark)
+		first = int(config.Mark)
 	}
-	for free := false; !free; {
-		if free, err = l.isFree(l.policy.table, others); err != nil {
-			return err
-		} else if !free {
-			l.policy.table++
-		}
+	if l.policy.table, err = l.freeTable(first, others); err != nil {
+		return err
 	}
 	for _, prefix := range config.Defaults {
-		l.policy.families = append(l.policy.families, &ruleSet{family: familyOf(prefix.Addr())})
+		l.policy.sets = append(l.policy.sets, &ruleSet{family: familyOf(prefix.Addr()), end: mainPriority})
 	}
 	return nil
+}
+
+// freeTable returns the number of the first free table from a number on.
+func (l *Link) freeTable(number int, others []netlink.Rule) (int, error) {
+	for {
+		if free, err := l.isFree(number, others); err != nil || free {
+			return number, err
+		}
+		number++
+	}
 }
 
 var (
@@ -108,7 +116,7 @@ func heeds(r *netlink.Rule, mark uint32) bool {
 // isFree reports whether a number can be that of our table. Guards that were left
 // with stale rules are no hindrance.
 func (l *Link) isFree(number int, others []netlink.Rule) (bool, error) {
-	if number >= unix.RT_TABLE_COMPAT && number <= unix.RT_TABLE_LOCAL {
+	if number >= unix.RT_TABLE_COMPAT && number <= unix.RT_TABLE_LOCAL || number == l.policy.table {
 		return false, nil
 	}
 	if slices.ContainsFunc(others, func(r netlink.Rule) bool { return r.Table == number }) {
@@ -156,10 +164,15 @@ func (l *Link) routesIn(table int) (list []netlink.Route, err error) {
 	return list, nil
 }
 
-// flush removes the guards and the routes into the device from a table.
+// flush removes the guards and the routes into the device from a table, except guards
+// that are wanted.
 func (l *Link) flush(table int) {
 	routes, _ := l.routesIn(table)
 	for _, r := range routes {
+		prefix, ok := prefixOf(r.Dst, r.Family)
+		if ok && isGuard(&r) && l.wanted.guards[guardIn(prefix, table)] {
+			continue
+		}
 		if isGuard(&r) || r.LinkIndex == l.link.Attrs().Index {
 			_ = l.handle.RouteDel(&r)
 		}

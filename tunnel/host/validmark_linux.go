@@ -50,7 +50,7 @@ func (l *Link) validateMark(claimed bool) error {
 // the rules of the last are gone. A value that is not ours stays.
 func (l *Link) revalidateMark() {
 	rules, err := l.rules()
-	if err != nil || slices.ContainsFunc(rules, isOwn) {
+	if err != nil || slices.ContainsFunc(rules, ofDefault) {
 		return
 	}
 	file, content := l.note()

@@ -64,7 +64,7 @@ func TestValidMark(t *testing.T) {
 			kill(t, h.config)
 			config := h.config
 			config.MTU = 1438
-			attach(t, "fathom0", config)
+			check(t, attach(t, "fathom0", config).Divert(listening))
 			h.expect("without a default route", "0")
 		},
 		"killed, removed by hand and the administrator's since": func(t *testing.T, h hosts) {

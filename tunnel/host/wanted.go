@@ -11,14 +11,14 @@ import (
 // before it changes the host, so that the watch, which compares the kernel's
 // events with it, knows the echo of our own changes.
 type wanted struct {
-	tableOf func(netip.Prefix) int // of the route and the guard to a prefix; set once
+	tableOf func(netip.Prefix) int // of the route to a prefix; set once
 
 	mu        sync.Mutex // guards what follows
 	index     int        // of the interface
 	mtu       int
 	addresses []netip.Prefix
 	routes    map[netip.Prefix]Route
-	guards    map[netip.Prefix]bool
+	guards    map[item]bool
 	rules     map[item]bool
 	displaced bool  // others have routes in place of ours
 	doubt     doubt // what the events since the last look tell of
@@ -31,7 +31,7 @@ type actual struct {
 	mtu       int
 	addresses map[netip.Prefix]bool
 	routes    map[netip.Prefix]Route // into the interface, with the metric of ours
-	guards    map[netip.Prefix]bool
+	guards    map[item]bool
 	rules     map[item]bool
 }
 
@@ -40,9 +40,9 @@ type actual struct {
 func (w *wanted) amiss(s *actual) (list []item) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for prefix := range w.guards {
-		if !s.guards[prefix] {
-			list = append(list, item{kind: KindGuard, prefix: prefix})
+	for guard := range w.guards {
+		if !s.guards[guard] {
+			list = append(list, guard)
 		}
 	}
 	for rule := range w.rules {
@@ -80,7 +80,7 @@ func (s *actual) mended(i item, w *wanted) {
 	defer w.mu.Unlock()
 	switch i.kind {
 	case KindGuard:
-		s.guards[i.prefix] = true
+		s.guards[i] = true
 	case KindRule:
 		s.rules[i] = true
 	case KindMTU:
@@ -109,8 +109,8 @@ func (w *wanted) route(prefix netip.Prefix) (Route, bool) {
 	return r, ok
 }
 
-// guarded returns the prefixes of the guards.
-func (w *wanted) guarded() []netip.Prefix {
+// guarded returns the guards.
+func (w *wanted) guarded() []item {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Collect(maps.Keys(w.guards))

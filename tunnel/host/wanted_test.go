@@ -23,14 +23,14 @@ func sample() *wanted {
 		tableOf: func(netip.Prefix) int { return ourTable },
 		index:   7, mtu: 1438, addresses: []netip.Prefix{addr4, addr6},
 		routes: map[netip.Prefix]Route{net4: {net4, 1400, 1360}, net6: {net6, 1438, 0}},
-		guards: map[netip.Prefix]bool{net4: true, net6: true},
+		guards: map[item]bool{guardIn(net4, ourTable): true, guardIn(net6, ourTable): true, guardIn(net4, 4600): true},
 		rules:  map[item]bool{rule4(32765): true, rule4(32764): true},
 	}
 }
 
 // rule4 is a rule for IPv4.
 func rule4(priority int) item {
-	return item{kind: KindRule, prefix: netip.MustParsePrefix("0.0.0.0/0"), rule: priority}
+	return item{kind: KindRule, prefix: netip.MustParsePrefix("0.0.0.0/0"), number: priority}
 }
 
 // found is a host that has it all.
@@ -47,23 +47,24 @@ func TestAmiss(t *testing.T) {
 		change func(*actual)
 		want   string
 	}{
-		"nothing":      {func(*actual) {}, ""},
-		"down":         {func(s *actual) { s.up = false }, "device set down"},
-		"the MTU":      {func(s *actual) { s.mtu = 1500 }, "MTU of the device"},
-		"an address":   {func(s *actual) { delete(s.addresses, addr4) }, "address 10.77.0.1/24"},
-		"a route":      {func(s *actual) { delete(s.routes, net6) }, "route fd88::/48"},
-		"its MTU":      {func(s *actual) { s.routes[net4] = Route{net4, 0, 1360} }, "route 10.88.2.0/24"},
-		"its MSS":      {func(s *actual) { s.routes[net6] = Route{net6, 1438, 1000} }, "route fd88::/48"},
-		"a guard":      {func(s *actual) { delete(s.guards, net4) }, "guard route to 10.88.2.0/24"},
-		"a rule":       {func(s *actual) { delete(s.rules, rule4(32764)) }, "rule 32764 for 0.0.0.0/0"},
-		"extra things": {func(s *actual) { s.routes[addr4.Masked()], s.addresses[net4] = Route{}, true }, ""},
+		"nothing":       {func(*actual) {}, ""},
+		"down":          {func(s *actual) { s.up = false }, "device set down"},
+		"the MTU":       {func(s *actual) { s.mtu = 1500 }, "MTU of the device"},
+		"an address":    {func(s *actual) { delete(s.addresses, addr4) }, "address 10.77.0.1/24"},
+		"a route":       {func(s *actual) { delete(s.routes, net6) }, "route fd88::/48"},
+		"its MTU":       {func(s *actual) { s.routes[net4] = Route{net4, 0, 1360} }, "route 10.88.2.0/24"},
+		"its MSS":       {func(s *actual) { s.routes[net6] = Route{net6, 1438, 1000} }, "route fd88::/48"},
+		"a guard":       {func(s *actual) { delete(s.guards, guardIn(net4, ourTable)) }, "guard route to 10.88.2.0/24"},
+		"another guard": {func(s *actual) { delete(s.guards, guardIn(net4, 4600)) }, "guard route to 10.88.2.0/24 in table 4600"},
+		"a rule":        {func(s *actual) { delete(s.rules, rule4(32764)) }, "rule 32764 for 0.0.0.0/0"},
+		"extra things":  {func(s *actual) { s.routes[addr4.Masked()], s.addresses[net4] = Route{}, true }, ""},
 		// Guards first; the others after what they need.
 		"all but the device": {
 			func(s *actual) { *s = actual{exists: true} },
-			"guard route to 10.88.2.0/24, guard route to fd88::/48, rule 32764 for 0.0.0.0/0, rule 32765 for 0.0.0.0/0, MTU of the device, device set down, address 10.77.0.1/24, address fd77::1/64, route 10.88.2.0/24, route fd88::/48",
+			"guard route to 10.88.2.0/24, guard route to 10.88.2.0/24 in table 4600, guard route to fd88::/48, rule 32764 for 0.0.0.0/0, rule 32765 for 0.0.0.0/0, MTU of the device, device set down, address 10.77.0.1/24, address fd77::1/64, route 10.88.2.0/24, route fd88::/48",
 		},
 		"the device": {func(s *actual) { s.exists = false }, "device"},
-		"everything": {func(s *actual) { *s = actual{} }, "guard route to 10.88.2.0/24, guard route to fd88::/48, rule 32764 for 0.0.0.0/0, rule 32765 for 0.0.0.0/0, device"},
+		"everything": {func(s *actual) { *s = actual{} }, "guard route to 10.88.2.0/24, guard route to 10.88.2.0/24 in table 4600, guard route to fd88::/48, rule 32764 for 0.0.0.0/0, rule 32765 for 0.0.0.0/0, device"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := found()
@@ -118,6 +119,8 @@ func TestJudge(t *testing.T) {
 		"a route to another prefix":           {route(func(e *event) { e.prefix = elsewhere }), foreign},
 		"our guard":                           {guard(func(*event) {}), echo},
 		"our guard deleted":                   {guard(func(e *event) { e.gone = true }), tamper},
+		"the other guard deleted":             {guard(func(e *event) { e.table, e.gone = 4600, true }), tamper},
+		"a guard in a table that is not ours": {guard(func(e *event) { e.table, e.gone = 4601, true }), foreign},
 		"another guard":                       {guard(func(e *event) { e.prefix = elsewhere }), foreign},
 		"our rule":                            {event{of: ofRule, own: true, rule: rule4(32764)}, echo},
 		"our rule deleted":                    {event{of: ofRule, own: true, gone: true, rule: rule4(32764)}, both},
@@ -150,15 +153,16 @@ func TestDoubt(t *testing.T) {
 		event event
 		want  doubt
 	}{
-		"our device down":     {event{of: ofInterface, index: 7, mtu: 1438}, doubt{device: true}},
-		"another device":      {event{of: ofInterface, index: 2}, doubt{}},
-		"our address deleted": {event{of: ofAddress, gone: true, index: 7, prefix: addr4}, doubt{device: true}},
-		"our route deleted":   {event{of: ofRoute, gone: true, index: 7, prefix: net4, table: ourTable, metric: true}, doubt{routes: one}},
-		"one in its place":    {event{of: ofRoute, index: 2, prefix: net4, table: ourTable, metric: true}, doubt{routes: one}},
-		"our route as wanted": {event{of: ofRoute, index: 7, prefix: net4, table: ourTable, metric: true, metrics: Route{net4, 1400, 1360}}, doubt{}},
-		"our guard deleted":   {event{of: ofRoute, gone: true, prefix: net4, table: ourTable, guard: true}, doubt{guards: one}},
-		"our guard":           {event{of: ofRoute, prefix: net4, table: ourTable, guard: true}, doubt{}},
-		"what was lost":       {event{of: ofAnything}, doubt{all: true}},
+		"our device down":         {event{of: ofInterface, index: 7, mtu: 1438}, doubt{device: true}},
+		"another device":          {event{of: ofInterface, index: 2}, doubt{}},
+		"our address deleted":     {event{of: ofAddress, gone: true, index: 7, prefix: addr4}, doubt{device: true}},
+		"our route deleted":       {event{of: ofRoute, gone: true, index: 7, prefix: net4, table: ourTable, metric: true}, doubt{routes: one}},
+		"one in its place":        {event{of: ofRoute, index: 2, prefix: net4, table: ourTable, metric: true}, doubt{routes: one}},
+		"our route as wanted":     {event{of: ofRoute, index: 7, prefix: net4, table: ourTable, metric: true, metrics: Route{net4, 1400, 1360}}, doubt{}},
+		"our guard deleted":       {event{of: ofRoute, gone: true, prefix: net4, table: ourTable, guard: true}, doubt{guards: map[item]bool{guardIn(net4, ourTable): true}}},
+		"the other guard deleted": {event{of: ofRoute, gone: true, prefix: net4, table: 4600, guard: true}, doubt{guards: map[item]bool{guardIn(net4, 4600): true}}},
+		"our guard":               {event{of: ofRoute, prefix: net4, table: ourTable, guard: true}, doubt{}},
+		"what was lost":           {event{of: ofAnything}, doubt{all: true}},
 	} {
 		w := sample()
 		w.judge(&test.event)

@@ -46,29 +46,28 @@ func TestPeersAreSpreadOverSockets(t *testing.T) {
 			}
 		}
 	}
-	busy := 0
+	busy := make(map[int]bool)
 	seen := make(map[netip.AddrPort]int)
-	for i, socket := range s.v4 {
-		n := 0
-		b := make([]byte, 64<<10)
-		for {
-			socket.conn.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
-			size, from, err := socket.conn.ReadFromUDPAddrPort(b)
-			if err != nil {
-				break
+	b := make([]byte, 64<<10)
+	arrived := 0 // bytes, since the kernel may join datagrams
+	for deadline := time.Now().Add(time.Minute); arrived < places*each && time.Now().Before(deadline); {
+		for i, socket := range s.v4 {
+			for {
+				socket.conn.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+				size, from, err := socket.conn.ReadFromUDPAddrPort(b)
+				if err != nil {
+					break
+				}
+				if other, ok := seen[from]; ok && other != i {
+					t.Errorf("%v comes to sockets %d and %d", from, other, i)
+				}
+				seen[from], busy[i] = i, true
+				arrived += size
 			}
-			if other, ok := seen[from]; ok && other != i {
-				t.Errorf("%v comes to sockets %d and %d", from, other, i)
-			}
-			seen[from] = i
-			n += size // which counts bytes, since the kernel may join datagrams
-		}
-		if n > 0 {
-			busy++
 		}
 	}
-	if len(seen) != places || busy < 2 {
-		t.Errorf("%d places of %d, on %d sockets", len(seen), places, busy)
+	if arrived != places*each || len(seen) != places || len(busy) < 2 {
+		t.Errorf("%d datagrams of %d, of %d places, on %d sockets", arrived, places*each, len(seen), len(busy))
 	}
 }
 
