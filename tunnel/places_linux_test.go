@@ -54,4 +54,10 @@ func TestForgedPTBsReachTheControllerRarely(t *testing.T) {
 	if n := told(udp.PTB{To: at, MTU: 600}); n < 1 || n > 9 {
 		t.Errorf("%d events of ten forged PTBs", n)
 	}
+	for v.events.strange.allow(time.Now().Add(time.Hour)) {
+	}
+	v.peer.strangePTBs = limit{}
+	if n := told(udp.PTB{To: at, MTU: 600}); n != 0 {
+		t.Errorf("%d events when there are too many about all peers", n)
+	}
 }
