@@ -8,8 +8,8 @@ import (
 )
 
 // gate judges handshake messages where they arrive, before they cost more than a
-// hash. A message that it refuses costs no allocation, and takes no place in a
-// queue from others. Any goroutine may use it.
+// hash. A message that it refuses takes no place in a queue from others, and costs no
+// allocation, unless it bears a false cookie. Any goroutine may use it.
 //
 //	answer ─▶ to an initiation of ours? ─▶ MAC1 ─▶ rate of its peer
 //	initiation ─▶ its source over its rate? ─▶ MAC1 ─▶ few of late? ──────────▶ opened
