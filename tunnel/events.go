@@ -41,7 +41,8 @@ const (
 )
 
 // kinds says how many events of each kind may wait. Peers have mailboxes instead.
-var kinds = [...]int{ofPeer: 0, ofRequest: 64, ofAnswer: 512, ofInitiation: 64}
+// Initiations wait before they are opened: what is late is dropped there, at no cost.
+var kinds = [...]int{ofPeer: 0, ofRequest: 64, ofAnswer: 512, ofInitiation: 16}
 
 // order is that in which the kinds of events are taken; one without events misses its
 // turn. So no kind waits for more than this many events. Most turns are for the peers
