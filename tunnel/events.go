@@ -45,10 +45,10 @@ const (
 var kinds = [...]int{ofPeer: 0, ofRequest: 64, ofAnswer: 512, ofInitiation: 16}
 
 // order is that in which the kinds of events are taken; one without events misses its
-// turn. So no kind waits for more than this many events. Most turns are for the peers
-// that are up. Answers, which end what both sides have begun, have more than
-// initiations, which cost most.
-var order = [...]kind{ofPeer, ofAnswer, ofPeer, ofInitiation, ofPeer, ofAnswer, ofRequest}
+// turn. So no kind waits for more than this many events. Answers have most turns: they
+// end what both sides have begun, those who have not seen our initiations cannot send
+// them, and one that waits for too long is asked for again.
+var order = [...]kind{ofAnswer, ofPeer, ofAnswer, ofPeer, ofAnswer, ofInitiation, ofAnswer, ofPeer, ofAnswer, ofRequest}
 
 func newEvents(gate *gate, places *places, drops *drops, log *slog.Logger) *events {
 	e := &events{

@@ -29,6 +29,9 @@ func (e *events) handshake(message []byte, from netip.AddrPort, local netip.Addr
 	case unproved:
 		return e.call(e.calls.unproved, message, from, local, now)
 	case admitted:
+		if len(e.queues[ofAnswer]) > maxAnswersBefore {
+			return false
+		}
 		return e.call(e.calls.admitted, message, from, local, now)
 	case answered:
 		message = bytes.Clone(message)
@@ -36,6 +39,12 @@ func (e *events) handshake(message []byte, from netip.AddrPort, local netip.Addr
 	}
 	return true
 }
+
+// maxAnswersBefore is how many answers to our initiations may wait when one more
+// initiation is let in. Most of its senders, at a restart, are peers that we have
+// called ourselves; to open theirs as well would double the work just when there is
+// too much of it.
+const maxAnswersBefore = 16
 
 // call leaves an initiation for the opener; false means that it is lost.
 func (e *events) call(queue chan call, message []byte, from netip.AddrPort, local netip.Addr, now time.Time) bool {
