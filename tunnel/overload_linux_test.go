@@ -113,3 +113,17 @@ func TestAHubThatStartsCallsItsPeersInTurn(t *testing.T) {
 		}
 	})
 }
+
+// TestOurOwnCallsComeFirst: while several answers to them wait, initiations are lost
+// where they arrive.
+func TestOurOwnCallsComeFirst(t *testing.T) {
+	v := newWire().newVirtual(t, "192.0.2.1:4500", crypto.PrivateKey{1}, conf.Tunnel{}, conf.Peer{PublicKey: conf.Key{9}})
+	m := initiationTo(t, v, crypto.PrivateKey{2})
+	from := netip.MustParseAddrPort("192.0.2.2:4500")
+	for n := range maxAnswersBefore + 2 {
+		if got, want := v.events.handshake(m, from, netip.Addr{}), n <= maxAnswersBefore; got != want {
+			t.Errorf("with %d answers before it an initiation is let in: %v", n, got)
+		}
+		v.events.post(ofAnswer, func(*controller, time.Time) {})
+	}
+}
