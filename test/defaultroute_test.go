@@ -214,15 +214,19 @@ func defaultRoute(t *testing.T, n *internet, family outer) {
 		}
 	}
 	t.Log("another program keeps removing them")
+	var took []time.Duration
 	for i := range 10 {
 		for _, family := range []string{"-4", "-6"} {
 			run(t, n.A, "ip", family, "rule", "del", "priority", []string{"32764", "32765"}[i%2])
 		}
 		began := time.Now()
 		n.await(t, diverted)
-		if took := time.Since(began); took > time.Second {
-			t.Errorf("put right after %v", took)
-		}
+		took = append(took, time.Since(began))
+	}
+	// The machine may stand still for once, but not most of the time.
+	slices.Sort(took)
+	if median := took[len(took)/2]; median > time.Second {
+		t.Errorf("put right after %v in the median of %v", median, took)
 	}
 	n.reaches(t)
 	if lost := statusOf(t, n.a).Peers[0].Handshakes - handshakes; lost > 0 {
@@ -242,7 +246,7 @@ func defaultRoute(t *testing.T, n *internet, family outer) {
 	}
 
 	t.Log("the tunnel is killed")
-	before = n.routing(t)
+	before = n.settledRouting(t)
 	check(t, n.a.Start())
 	await(t, n.a, gateway.Established)
 	n.a.Kill()

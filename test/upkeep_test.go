@@ -138,12 +138,11 @@ func (p *pair) awaitRoutes(t testing.TB) {
 	}))
 }
 
-// awaitGuard waits until host A has the guard of a prefix, for the second that is
-// promised.
+// awaitGuard waits until host A has the guard of a prefix.
 func (p *pair) awaitGuard(t testing.TB, prefix string) {
 	t.Helper()
 	check(t, p.A.Do(func() error {
-		for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		for deadline := time.Now().Add(within); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 			if list, err := routesOf(prefix, unix.RTN_UNREACHABLE); err != nil || len(list) > 0 {
 				return err
 			}
