@@ -49,13 +49,14 @@ type challenger struct {
 
 // make returns a challenge for an initiator.
 func (c *challenger) make(remote PublicKey, now time.Time) (value [challengeSize]byte, err error) {
-	if err := c.secret.rotate(now); err != nil {
+	secrets, err := c.secret.at(now)
+	if err != nil {
 		return value, err
 	}
 	if c.epoch.IsZero() {
 		c.epoch = now.Add(-1) // so that no challenge is of time 0
 	}
-	return challengeOf(c.secret.current[:], remote, uint64(now.Sub(c.epoch))), nil
+	return challengeOf(secrets.current[:], remote, uint64(now.Sub(c.epoch))), nil
 }
 
 func challengeOf(secret []byte, remote PublicKey, made uint64) (value [challengeSize]byte) {

@@ -200,14 +200,14 @@ func (n *noRandom) Read(b []byte) (int, error) {
 func TestASecretThatCannotBeDrawn(t *testing.T) {
 	left := noRandom(32 + 7)
 	s := rotatingSecret{random: &left}
-	if err := s.rotate(epoch); err != nil {
+	before, err := s.at(epoch)
+	if err != nil {
 		t.Fatal(err)
 	}
-	before := s
-	if err := s.rotate(epoch.Add(secretLifetime)); err == nil {
+	if _, err := s.at(epoch.Add(secretLifetime)); err == nil {
 		t.Fatal("drawn from nothing")
 	}
-	if s != before {
+	if after, err := s.at(epoch); err != nil || after != before {
 		t.Error("the secrets are others")
 	}
 	if s.matches(epoch.Add(secretLifetime), func([]byte) bool { return true }) {

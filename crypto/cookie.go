@@ -31,7 +31,7 @@ func (c Cookie) at(now time.Time) Cookie {
 }
 
 // cookieJar makes and verifies cookies. It remembers no address: a cookie is a
-// MAC of the address under a secret that changes.
+// MAC of the address under a secret that changes. Any goroutine may use it.
 type cookieJar struct{ secret rotatingSecret }
 
 func cookieFor(secret []byte, from netip.AddrPort) [cookieSize]byte {
@@ -42,16 +42,20 @@ func cookieFor(secret []byte, from netip.AddrPort) [cookieSize]byte {
 
 // make returns the cookie of an address.
 func (j *cookieJar) make(from netip.AddrPort, now time.Time) ([cookieSize]byte, error) {
-	if err := j.secret.rotate(now); err != nil {
+	secrets, err := j.secret.at(now)
+	if err != nil {
 		return [cookieSize]byte{}, err
 	}
-	return cookieFor(j.secret.current[:], from), nil
+	return cookieFor(secrets.current[:], from), nil
 }
 
 // check reports whether mac2 of a message was made with a cookie of the
 // sender's address.
 func (j *cookieJar) check(message []byte, from netip.AddrPort, now time.Time) bool {
 	end := len(message) - macSize
+	if [macSize]byte(message[end:]) == [macSize]byte{} {
+		return false // made without a cookie
+	}
 	return j.secret.matches(now, func(secret []byte) bool {
 		cookie := cookieFor(secret, from)
 		want := mac(cookie[:], message[:end])

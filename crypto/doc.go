@@ -33,8 +33,8 @@
 //   - length and type;
 //   - mac1, keyed with the responder's public key: a sender that does not know
 //     that key gets no answer;
-//   - mac2, if the caller says that it is under load: it proves that the sender
-//     receives at its address;
+//   - mac2, if the caller is under load: it proves that the sender receives at its
+//     address (Proves, or Open if the caller says so);
 //   - the Noise message, by public-key work: it yields the sender's static key,
 //     which is encrypted on the wire.
 //

@@ -8,8 +8,6 @@ var (
 	ErrMalformed = errors.New("crypto: malformed handshake message")
 	// ErrMAC: the sender does not know our public key.
 	ErrMAC = errors.New("crypto: mac1 is wrong")
-	// ErrCookieRequired: the sender must prove its address; send a CookieReply.
-	ErrCookieRequired = errors.New("crypto: cookie required")
 	// ErrAuth: the message comes from another sender than it claims, was
 	// changed on the way, or the preshared keys differ.
 	ErrAuth = errors.New("crypto: handshake message is not authentic")

@@ -68,7 +68,7 @@ func (e *ends) initiate(t testing.TB, psk PresharedKey, cookie Cookie) (*Initiat
 
 func (e *ends) respond(t testing.TB, initiation []byte, psk PresharedKey) ([]byte, Keys) {
 	t.Helper()
-	pending, err := e.responder.Open(initiation, where, false, epoch)
+	pending, err := e.responder.Open(initiation)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestTheResponderDecidesOnTheGeneration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pending, err := e.responder.Open(initiation, where, false, epoch)
+	pending, err := e.responder.Open(initiation)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +196,7 @@ func TestNotOneBitOfAMessageMayChange(t *testing.T) {
 		}
 	}
 	open := func(b []byte) error {
-		_, err := e.responder.Open(b, where, false, epoch)
+		_, err := e.responder.Open(b)
 		return err
 	}
 	flips(initiation, mac2, func(b []byte) error {
@@ -246,7 +246,7 @@ func TestKeysThatDoNotMatch(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := e.responder.Open(m, where, false, epoch); !errors.Is(err, ErrMAC) {
+		if _, err := e.responder.Open(m); !errors.Is(err, ErrMAC) {
 			t.Errorf("error %v, want %v", err, ErrMAC)
 		}
 		if e.responder.Recognizes(m) {
@@ -255,7 +255,7 @@ func TestKeysThatDoNotMatch(t *testing.T) {
 	})
 	t.Run("no common suite", func(t *testing.T) {
 		_, initiation := e.initiate(t, PresharedKey{}, Cookie{})
-		pending, err := e.responder.Open(initiation, where, false, epoch)
+		pending, err := e.responder.Open(initiation)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -268,8 +268,8 @@ func TestKeysThatDoNotMatch(t *testing.T) {
 func TestCookies(t *testing.T) {
 	e := newEnds(t)
 	initiator, initiation := e.initiate(t, PresharedKey{}, Cookie{})
-	if _, err := e.responder.Open(initiation, where, true, epoch); !errors.Is(err, ErrCookieRequired) {
-		t.Fatalf("under load, without a cookie: %v", err)
+	if e.responder.Proves(initiation, where, epoch) {
+		t.Fatal("no cookie is a proof")
 	}
 	reply, err := e.responder.CookieReply(nil, initiation, where, epoch)
 	if err != nil || len(reply) >= len(initiation) {
@@ -288,21 +288,21 @@ func TestCookies(t *testing.T) {
 		name string
 		from netip.AddrPort
 		at   time.Duration
-		want error
+		want bool
 	}{
-		{"from the same address", where, 0, nil},
-		{"a little later", where, cookieLifetime - time.Second, nil},
-		{"from another port", netip.MustParseAddrPort("192.0.2.1:4501"), 0, ErrCookieRequired},
-		{"from another address", netip.MustParseAddrPort("192.0.2.2:4500"), 0, ErrCookieRequired},
-		{"much later", where, 3 * cookieLifetime, ErrCookieRequired},
+		{"from the same address", where, 0, true},
+		{"a little later", where, cookieLifetime - time.Second, true},
+		{"from another port", netip.MustParseAddrPort("192.0.2.1:4501"), 0, false},
+		{"from another address", netip.MustParseAddrPort("192.0.2.2:4500"), 0, false},
+		{"much later", where, 3 * cookieLifetime, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			e.responder, _ = NewResponder(e.bob, seeded(3))
 			if _, err := e.responder.CookieReply(nil, initiation, where, epoch); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := e.responder.Open(with, test.from, true, epoch.Add(test.at)); !errors.Is(err, test.want) {
-				t.Errorf("error %v, want %v", err, test.want)
+			if got := e.responder.Proves(with, test.from, epoch.Add(test.at)); got != test.want {
+				t.Errorf("it proves: %v", got)
 			}
 		})
 	}
@@ -322,10 +322,10 @@ func TestLowOrderPointsAreRefused(t *testing.T) {
 		forged := bytes.Clone(initiation[:len(initiation)-macsSize])
 		copy(forged[headerSize:], point[:])
 		forged, _ = appendMACs(forged, 0, e.bobPublic, Cookie{})
-		if _, err := e.responder.Open(forged, where, false, epoch); !errors.Is(err, ErrAuth) {
+		if _, err := e.responder.Open(forged); !errors.Is(err, ErrAuth) {
 			t.Errorf("%s as an ephemeral key: %v", name, err)
 		}
-		if _, err := e.responder.Open(initiation, where, false, epoch); err != nil {
+		if _, err := e.responder.Open(initiation); err != nil {
 			t.Errorf("the true message afterwards: %v", err)
 		}
 	}
@@ -387,7 +387,7 @@ func FuzzResponderOpen(f *testing.F) {
 		if macs { // beyond the first gate
 			message, _ = appendMACs(bytes.Clone(message), 0, e.bobPublic, Cookie{})
 		}
-		pending, err := e.responder.Open(message, where, false, epoch)
+		pending, err := e.responder.Open(message)
 		if err == nil && !bytes.Equal(message[:len(message)-macsSize], initiation[:len(initiation)-macsSize]) {
 			t.Errorf("a forged message is accepted, from %v", pending.Remote())
 		}

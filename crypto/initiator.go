@@ -88,8 +88,7 @@ func (i *Initiator) Finish(response []byte) (Keys, error) {
 	if t, err := MessageType(response); err != nil || t != Response || idOf(response) != i.id {
 		return Keys{}, ErrMalformed
 	}
-	macKey := derive(labelMAC, i.public)
-	if !checkMAC1(macKey[:], response) {
+	if !newMAC1Verifier(i.public).verify(response) {
 		return Keys{}, ErrMAC
 	}
 	body := response[headerSize : len(response)-macsSize]
@@ -138,8 +137,7 @@ func (i *Initiator) ConsumeChallenge(message []byte) (Challenge, error) {
 	if t, err := MessageType(message); err != nil || t != FreshnessChallenge || idOf(message) != i.id {
 		return Challenge{}, ErrMalformed
 	}
-	macKey := derive(labelMAC, i.public)
-	if !checkMAC1(macKey[:], message) {
+	if !newMAC1Verifier(i.public).verify(message) {
 		return Challenge{}, ErrMAC
 	}
 	key, err := challengeKey(i.static, i.remote, i.public, i.remote)

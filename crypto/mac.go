@@ -2,6 +2,8 @@ package crypto
 
 import (
 	"crypto/hmac"
+	"hash"
+	"sync"
 
 	"golang.org/x/crypto/blake2s"
 )
@@ -44,10 +46,43 @@ func appendMACs(dst []byte, start int, receiver PublicKey, cookie Cookie) (_ []b
 	return append(dst, mac2[:]...), mac1
 }
 
-// checkMAC1 reports whether the sender of a message knows the public key that
-// macKey was derived from.
-func checkMAC1(macKey []byte, message []byte) bool {
+// mac1Of returns the mac1 of a message.
+func mac1Of(message []byte) [macSize]byte {
+	return [macSize]byte(message[len(message)-macsSize:])
+}
+
+// mac1Verifier verifies the mac1 of messages, without an allocation: strangers
+// decide how many there are. Any goroutine may use it.
+type mac1Verifier struct {
+	idle sync.Pool // of *keyedHash
+}
+
+// keyedHash is a hash under the key of a mac1Verifier, and room for its result.
+type keyedHash struct {
+	hash.Hash
+	sum [macSize]byte
+}
+
+// newMAC1Verifier makes the verifier of the messages for a public key.
+func newMAC1Verifier(public PublicKey) *mac1Verifier {
+	key := derive(labelMAC, public)
+	v := new(mac1Verifier)
+	v.idle.New = func() any {
+		h, err := blake2s.New128(key[:])
+		if err != nil {
+			panic(err) // only for a key that is too long; ours are of fixed size
+		}
+		return &keyedHash{Hash: h}
+	}
+	return v
+}
+
+// verify reports whether the sender of a message knows the public key.
+func (v *mac1Verifier) verify(message []byte) bool {
 	end := len(message) - macsSize
-	want := mac(macKey, message[:end])
-	return hmac.Equal(want[:], message[end:end+macSize])
+	h := v.idle.Get().(*keyedHash)
+	defer v.idle.Put(h)
+	h.Reset()
+	h.Write(message[:end])
+	return hmac.Equal(h.Sum(h.sum[:0]), message[end:end+macSize])
 }

@@ -42,13 +42,13 @@ func (c *caller) initiation(t testing.TB, now time.Time) (*Initiator, []byte) {
 // if there is one.
 func (e *ends) judge(t testing.TB, g *ReplayGuard, message []byte, now time.Time) (doubt Doubt, challenge []byte, err error) {
 	t.Helper()
-	pending, err := e.responder.Open(message, where, false, now)
+	pending, err := e.responder.Open(message)
 	if err != nil {
 		t.Fatal(err)
 	}
 	doubt, err = e.responder.Accept(g, pending, now)
 	if errors.Is(err, ErrChallengeRequired) {
-		if challenge, err := e.responder.Challenge(nil, message, pending, doubt, now); err == nil {
+		if challenge, err := e.responder.Challenge(nil, pending, doubt, now); err == nil {
 			return doubt, challenge, ErrChallengeRequired
 		}
 		t.Fatal(err)
@@ -198,7 +198,7 @@ func TestNoInitiationIsAcceptedTwice(t *testing.T) {
 			for range 2 {
 				now = now.Add(time.Duration(1 + random.Int64N(int64(time.Second))))
 				i, message := c.initiation(t, clock.Set(now, callers))
-				pending, err := c.responder.Open(message, where, false, now)
+				pending, err := c.responder.Open(message)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -216,7 +216,7 @@ func TestNoInitiationIsAcceptedTwice(t *testing.T) {
 				if !errors.Is(err, ErrChallengeRequired) {
 					t.Fatalf("run %d: an honest call is refused: %v", run, err)
 				}
-				challenge, err := c.responder.Challenge(nil, message, pending, doubt, now)
+				challenge, err := c.responder.Challenge(nil, pending, doubt, now)
 				if err != nil {
 					t.Fatal(err)
 				}

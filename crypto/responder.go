@@ -10,12 +10,11 @@ import (
 	"github.com/flynn/noise"
 )
 
-// Responder answers initiations to one private key. Only Recognizes is safe
-// for concurrent use.
+// Responder answers initiations to one private key. Any goroutine may use it.
 type Responder struct {
 	static *ecdh.PrivateKey
 	public PublicKey
-	macKey [32]byte
+	mac1   *mac1Verifier
 	random io.Reader
 	jar    cookieJar
 	// challenges has a secret of its own.
@@ -23,14 +22,14 @@ type Responder struct {
 }
 
 // NewResponder makes the Responder of a private key. All its randomness comes
-// from random.
+// from random, which all goroutines that use the Responder must be able to read.
 func NewResponder(local PrivateKey, random io.Reader) (*Responder, error) {
 	static, err := local.ecdh()
 	if err != nil {
 		return nil, err
 	}
 	public := publicOf(static)
-	return &Responder{static: static, public: public, macKey: derive(labelMAC, public), random: random,
+	return &Responder{static: static, public: public, mac1: newMAC1Verifier(public), random: random,
 		jar: cookieJar{rotatingSecret{random: random}}, challenges: challenger{secret: rotatingSecret{random: random}}}, nil
 }
 
@@ -39,21 +38,25 @@ func NewResponder(local PrivateKey, random io.Reader) (*Responder, error) {
 // Initiator.ConsumeCookieReply judges them.
 func (r *Responder) Recognizes(message []byte) bool {
 	t, err := MessageType(message)
-	return err == nil && (t == CookieReply || checkMAC1(r.macKey[:], message))
+	return err == nil && (t == CookieReply || r.mac1.verify(message))
 }
 
-// Open reads an initiation from an address. The error is ErrMalformed, ErrMAC,
-// ErrAuth, or, if underLoad and the sender has not proved its address,
-// ErrCookieRequired: then send it a CookieReply.
-func (r *Responder) Open(message []byte, from netip.AddrPort, underLoad bool, now time.Time) (*Pending, error) {
+// Proves reports whether an initiation proves, by a cookie, that its sender
+// receives at its address. An initiation that Recognizes refuses proves nothing.
+func (r *Responder) Proves(message []byte, from netip.AddrPort, now time.Time) bool {
+	t, err := MessageType(message)
+	return err == nil && t == Initiation && r.jar.check(message, from, now)
+}
+
+// Open reads an initiation. The error is ErrMalformed, ErrMAC or ErrAuth. It costs
+// public-key work: under load, ask the sender for a proof of its address first, by a
+// CookieReply.
+func (r *Responder) Open(message []byte) (*Pending, error) {
 	if t, err := MessageType(message); err != nil || t != Initiation {
 		return nil, ErrMalformed
 	}
-	if !checkMAC1(r.macKey[:], message) {
+	if !r.mac1.verify(message) {
 		return nil, ErrMAC
-	}
-	if underLoad && !r.jar.check(message, from, now) {
-		return nil, ErrCookieRequired
 	}
 	state, err := newState(r.static, nil, message[:headerSize], r.random)
 	if err != nil {
@@ -70,7 +73,7 @@ func (r *Responder) Open(message []byte, from netip.AddrPort, underLoad bool, no
 	if p.timestamp == 0 {
 		return nil, fmt.Errorf("%w: no timestamp", ErrMalformed)
 	}
-	return &Pending{id: idOf(message), remote: PublicKey(state.PeerStatic()), payload: p, state: state}, nil
+	return &Pending{id: idOf(message), mac1: mac1Of(message), remote: PublicKey(state.PeerStatic()), payload: p, state: state}, nil
 }
 
 // CookieReply appends to dst the answer to an initiation whose sender must
@@ -83,8 +86,8 @@ func (r *Responder) CookieReply(dst, message []byte, from netip.AddrPort, now ti
 	if err != nil {
 		return dst, err
 	}
-	mac1 := message[len(message)-macsSize : len(message)-macSize]
-	return sealCookie(dst, idOf(message), r.public, cookie, mac1, r.random)
+	mac1 := mac1Of(message)
+	return sealCookie(dst, idOf(message), r.public, cookie, mac1[:], r.random)
 }
 
 // Accept decides whether an initiation is fresh, by what the guard of its sender
@@ -113,10 +116,7 @@ func (r *Responder) Accept(g *ReplayGuard, p *Pending, now time.Time) (Doubt, er
 
 // Challenge appends to dst the answer to an initiation that Accept doubts. It is
 // smaller than the initiation. Nothing is remembered of it.
-func (r *Responder) Challenge(dst, message []byte, p *Pending, doubt Doubt, now time.Time) ([]byte, error) {
-	if t, err := MessageType(message); err != nil || t != Initiation {
-		return dst, ErrMalformed
-	}
+func (r *Responder) Challenge(dst []byte, p *Pending, doubt Doubt, now time.Time) ([]byte, error) {
 	key, err := challengeKey(r.static, p.remote, p.remote, r.public)
 	if err != nil {
 		return dst, err
@@ -125,8 +125,7 @@ func (r *Responder) Challenge(dst, message []byte, p *Pending, doubt Doubt, now 
 	if err != nil {
 		return dst, err
 	}
-	mac1 := message[len(message)-macsSize : len(message)-macSize]
-	out, err := sealChallenge(dst, p.id, key, &Challenge{Doubt: doubt, value: value}, mac1, r.random)
+	out, err := sealChallenge(dst, p.id, key, &Challenge{Doubt: doubt, value: value}, p.mac1[:], r.random)
 	if err != nil {
 		return dst, err
 	}
@@ -137,6 +136,7 @@ func (r *Responder) Challenge(dst, message []byte, p *Pending, doubt Doubt, now 
 // Pending is an initiation that was read and not answered yet.
 type Pending struct {
 	id      uint32
+	mac1    [macSize]byte
 	remote  PublicKey
 	payload payload
 	state   *noise.HandshakeState // nil once answered

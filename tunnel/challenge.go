@@ -21,8 +21,8 @@ var (
 // challenge answers an initiation of a peer's that may be a recording. It names no
 // peer: whoever has the recording may cause it, as often as initiations are read, and
 // it shall cost no look-up.
-func (h *handshaker) challenge(message []byte, pending *crypto.Pending, doubt crypto.Doubt, from netip.AddrPort, now time.Time) outcome {
-	datagram, err := h.responder.Challenge(esp.AppendMarker(nil), message, pending, doubt, now)
+func (h *handshaker) challenge(pending *crypto.Pending, doubt crypto.Doubt, from netip.AddrPort, now time.Time) outcome {
+	datagram, err := h.responder.Challenge(esp.AppendMarker(nil), pending, doubt, now)
 	if err != nil {
 		return outcome{err: err}
 	}
@@ -51,7 +51,7 @@ func (h *handshaker) handleChallenge(p *peer, doubted initiation, message []byte
 		o.err = &warning{what: "cannot make a handshake", cause: err}
 		return o
 	}
-	h.initiators[initiator.ID()] = p
+	h.initiators.add(initiator.ID(), p)
 	h.forget(p.initiations.repeated(initiation{initiator, doubted.to, now, generation}, crypto.RetryAfter(0, h.random)))
 	o.datagram, o.to = datagram, doubted.to
 	return o

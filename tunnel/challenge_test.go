@@ -260,7 +260,7 @@ func TestAChallengeUnderLoad(t *testing.T) {
 	c := newCallers(t)
 	c.call(t, c.a)
 	c.ahead[c.a] = -hour
-	c.b.load = handshakeLoad{c.now.Add(time.Hour), maxInitiations}
+	c.b.busy = true
 	c.now = c.now.Add(time.Minute)
 	if took, most := c.call(t, c.a), time.Second+5*c.trip; took > most {
 		t.Errorf("up after %v, want %v", took, most)

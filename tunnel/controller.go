@@ -3,6 +3,7 @@ package tunnel
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -23,6 +24,7 @@ type controller struct {
 	events     *events
 	agenda     agenda
 	handshaker *handshaker
+	opener     *opener // of the initiations that arrive
 	messenger  messenger
 	forwarder  *forwarder // sends what waited for an SA
 	lookups    *lookups
@@ -43,8 +45,11 @@ type controller struct {
 	ownPort    *atomic.Uint32 // of our sockets, for the packet loops
 }
 
-// run ends when ctx is done; it then tells the peers.
+// run ends when ctx is done; it then tells the peers. It runs the opener, too.
 func (c *controller) run(ctx context.Context) {
+	var opening sync.WaitGroup
+	opening.Go(c.opener.run)
+	defer opening.Wait()
 	defer c.events.close()
 	defer c.lookups.end()
 	c.begin(time.Now())
@@ -58,8 +63,8 @@ func (c *controller) run(ctx context.Context) {
 			c.farewell()
 			c.saveEndpoints()
 			return
-		case event := <-c.events.queue:
-			event(c, time.Now())
+		case <-c.events.ready:
+			c.actOnNext()
 		case <-c.upkeep.changed:
 			c.upkeep.restore(time.Now())
 		case <-c.upkeep.again.C:
@@ -104,10 +109,19 @@ func (c *controller) attendDue(now time.Time) {
 	}
 }
 
+// eventsAtOnce bounds how many events are taken before it is looked who is due.
+const eventsAtOnce = 512
+
 // catchUp takes the events that wait, but none that come meanwhile.
 func (c *controller) catchUp() {
-	for range len(c.events.queue) {
-		event := <-c.events.queue
+	for range min(c.events.waiting(), eventsAtOnce) {
+		c.actOnNext()
+	}
+}
+
+// actOnNext takes the event whose turn it is, if one waits.
+func (c *controller) actOnNext() {
+	if event := c.events.take(); event != nil {
 		event(c, time.Now())
 	}
 }

@@ -60,7 +60,7 @@ func (e *crossingEnd) boot() {
 		seed[i] = byte(w.rng.Uint32())
 	}
 	s.handshaker.random = rand.NewChaCha8(seed)
-	e.controller = engine.newController(s, testHost{1500}, 0, nil, e, &forwarder{})
+	e.controller = engine.newController(s, testHost{1500}, 0, nil, e, e, &forwarder{})
 	e.peer = e.peers[0]
 	e.down = false
 	e.seen = make(map[*inboundSA]*arrived)
@@ -103,11 +103,19 @@ func (e *crossingEnd) plain(datagram []byte, to *udp.Destination) error {
 	kind, _ := crypto.MessageType(datagram[esp.MarkerSize:])
 	e.send(to, fmt.Sprint(kind), func(far *crossingEnd, from, at netip.AddrPort) {
 		w.spoke = w.now
-		if m := datagram[esp.MarkerSize:]; far.handshaker.recognizes(m) {
-			far.handleHandshake(m, from, at.Addr(), w.now)
-		}
+		far.handshake(datagram[esp.MarkerSize:], from, at.Addr())
 	})
 	return nil
+}
+
+// handshake does the work of the opener, and of the control goroutine after it. The
+// gate lets everything through.
+func (e *crossingEnd) handshake(message []byte, from netip.AddrPort, local netip.Addr) {
+	if kind, _ := crypto.MessageType(message); kind != crypto.Initiation {
+		e.handleAnswer(message, from, local, e.w.now)
+	} else if pending, err := e.handshaker.responder.Open(message); err == nil {
+		e.handleInitiation(pending, from, local, e.w.now)
+	}
 }
 
 func (e *crossingEnd) keepalive(*udp.Destination) error { return nil }

@@ -169,7 +169,7 @@ func TestAnEventThatIsLostComesAgain(t *testing.T) {
 	establish(t, v.controller, v.peer, time.Now())
 	sizes := &v.peer.sas.current.outbound.sizes
 	sizes.Record(1, 200, true)
-	for v.events.post(func(*controller, time.Time) {}) {
+	for v.events.notify(v.peer, func(*controller, time.Time) {}) {
 	}
 	v.events.dataFlows(v.peer)
 	if !sizes.Record(2, 200, true) {

@@ -9,7 +9,8 @@
 //
 //	device ─▶ transmitter: inner.Parse ─▶ routes ─▶ forwarder: made to fit, sealed ─▶ outbox ─▶ socket
 //	socket ─▶ inbox ─▶ receiver: spiTable ─▶ esp.Inbound.Open ─▶ routes (source) ─▶ coalescer ─▶ device
-//	                         └▶ handshake and control messages ─▶ controller
+//	                         ├▶ control messages ─▶ mailbox of the peer ─▶ controller
+//	                         └▶ handshake messages ─▶ gate ─▶ opener ─▶ controller
 //
 // A superpacket from the device is cut straight into the buffer in which it is
 // sealed, and leaves with one system call; packets that arrive together are opened
@@ -24,6 +25,7 @@
 //	transmitter          one a device queue   its buffers                  the device is closed
 //	receiver             one a socket         its buffers                  the socket is closed: see ports
 //	controller           one a tunnel         all peers' state             the context is done
+//	opener               one a tunnel         its sender                   the controller ends
 //	status server        one, two a client    nothing                      the context is done
 //	host watch           one a tunnel         its netlink socket           Run returns
 //	name look-up         one a look-up        nothing                      it is answered, or the controller ends
@@ -39,8 +41,12 @@
 // several peers, one whose data fills that socket gets one of its own
 // (udp.Config.Outlets).
 //
-// Packet loops speak to the controller through a bounded queue of events and
-// never wait for it. A transmitter waits while its socket is full, if
+// Packet loops speak to the controller through bounded queues of events and
+// never wait for it. Each kind of event has its own, and each peer a mailbox; the
+// controller takes from them in turn, so that a flood of one kind loses its own:
+// events.go. The gate judges handshake messages in the receivers, and the opener
+// does their public-key work as far as it needs no peer's state, and waits for the
+// controller when that has too many. A transmitter waits while its socket is full, if
 // data goes to one peer only; the controller never does. The packets that a transmitter may hold sealed and unsent
 // are bounded, so that none falls behind the far end's anti-replay window:
 // sender.go.

@@ -14,30 +14,32 @@ import (
 type dropReason uint8
 
 const (
-	dropNoRoute      dropReason = iota // no peer has the inner destination
-	dropNotIP                          // neither IPv4 nor IPv6, or cut short
-	dropLoop                           // one of our own outer packets, which the host has routed into the tunnel
-	dropNoSA                           // no SA yet and the waiting room is full
-	dropTooLarge                       // larger than the inner MTU, and not to be carried in pieces
-	dropStanding                       // one of a queue that does not empty, to tell its sender to slow down
-	dropUncuttable                     // a superpacket that must not be cut
-	dropSend                           // the kernel refused the outer packet
-	dropSendFull                       // a queue of the host had no room for the outer packet
-	dropSendTooLarge                   // the kernel called the outer packet too large for its link
-	dropExhausted                      // the SA has no sequence numbers left
-	dropUnknownSPI                     // no SA receives under the packet's SPI
-	dropReplay                         // seen before, or behind the window
-	dropAuth                           // the ICV is wrong
-	dropMalformed                      // authentic, but not what RFC 4303 prescribes
-	dropSource                         // the inner source address is not the peer's
-	dropDummy                          // a dummy packet that is no control message
-	dropCongestion                     // marked as congested on the way, and unable to say so (RFC 6040)
-	dropNextHeader                     // a next header that is not in use here
-	dropDevice                         // the TUN device refused the inner packet
-	dropNotESP                         // a datagram that is neither ESP, handshake nor keepalive
-	dropHandshake                      // a handshake message that is not authentic or not wanted
-	dropBusy                           // the control goroutine has fallen behind
-	dropReasons                        // their number
+	dropNoRoute       dropReason = iota // no peer has the inner destination
+	dropNotIP                           // neither IPv4 nor IPv6, or cut short
+	dropLoop                            // one of our own outer packets, which the host has routed into the tunnel
+	dropNoSA                            // no SA yet and the waiting room is full
+	dropTooLarge                        // larger than the inner MTU, and not to be carried in pieces
+	dropStanding                        // one of a queue that does not empty, to tell its sender to slow down
+	dropUncuttable                      // a superpacket that must not be cut
+	dropSend                            // the kernel refused the outer packet
+	dropSendFull                        // a queue of the host had no room for the outer packet
+	dropSendTooLarge                    // the kernel called the outer packet too large for its link
+	dropExhausted                       // the SA has no sequence numbers left
+	dropUnknownSPI                      // no SA receives under the packet's SPI
+	dropReplay                          // seen before, or behind the window
+	dropAuth                            // the ICV is wrong
+	dropMalformed                       // authentic, but not what RFC 4303 prescribes
+	dropSource                          // the inner source address is not the peer's
+	dropDummy                           // a dummy packet that is no control message
+	dropCongestion                      // marked as congested on the way, and unable to say so (RFC 6040)
+	dropNextHeader                      // a next header that is not in use here
+	dropDevice                          // the TUN device refused the inner packet
+	dropNotESP                          // a datagram that is neither ESP, handshake nor keepalive
+	dropHandshake                       // a handshake message that is not authentic or not wanted
+	dropHandshakeRate                   // a handshake message beyond the rate of its source, its peer, or all
+	dropCookieAsked                     // an initiation whose sender was asked to prove its address
+	dropBusy                            // a queue to the control goroutine is full, or a message has waited in it for too long
+	dropReasons                         // their number
 )
 
 var dropNames = [dropReasons]string{
@@ -45,7 +47,7 @@ var dropNames = [dropReasons]string{
 	dropSend: "send_error", dropSendFull: "send_queue_full", dropSendTooLarge: "send_too_large", dropExhausted: "sa_exhausted",
 	dropUnknownSPI: "unknown_spi", dropReplay: "replay", dropAuth: "auth", dropMalformed: "malformed",
 	dropSource: "source_address", dropDummy: "dummy", dropNextHeader: "next_header",
-	dropDevice: "device", dropNotESP: "not_esp", dropHandshake: "handshake", dropBusy: "busy",
+	dropDevice: "device", dropNotESP: "not_esp", dropHandshake: "handshake", dropHandshakeRate: "handshake_rate", dropCookieAsked: "cookie_asked", dropBusy: "busy",
 }
 
 func (r dropReason) String() string { return dropNames[r] }

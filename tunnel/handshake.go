@@ -68,14 +68,23 @@ func (p *peer) nextEndpoint() *path {
 	return newPath(p.candidates[i], netip.Addr{})
 }
 
-// handleHandshake acts on a message behind the non-ESP marker that bears our
-// MAC.
-func (c *controller) handleHandshake(message []byte, from netip.AddrPort, local netip.Addr, now time.Time) {
-	o := c.handshaker.handle(message, from, now)
+// handleAnswer acts on an answer to an initiation of ours.
+func (c *controller) handleAnswer(message []byte, from netip.AddrPort, local netip.Addr, now time.Time) {
+	o := c.handshaker.handleAnswer(message, from, now)
+	if id, err := crypto.ReceiverID(message); err == nil && o.pair != nil {
+		c.portAnswered(o.peer, id, now)
+	}
+	c.carryOut(o, from, local, now)
+}
+
+// handleInitiation acts on an initiation that has been opened.
+func (c *controller) handleInitiation(pending *crypto.Pending, from netip.AddrPort, local netip.Addr, now time.Time) {
+	c.carryOut(c.handshaker.handleInitiation(pending, from, now), from, local, now)
+}
+
+// carryOut acts on the outcome of a message from an address to one of ours.
+func (c *controller) carryOut(o outcome, from netip.AddrPort, local netip.Addr, now time.Time) {
 	if o.pair != nil {
-		if id, err := crypto.ReceiverID(message); err == nil && o.pair.initiator {
-			c.portAnswered(o.peer, id, now)
-		}
 		c.install(o, from, local, now)
 	}
 	err := o.err
@@ -84,15 +93,23 @@ func (c *controller) handleHandshake(message []byte, from netip.AddrPort, local 
 		err = errors.Join(err, c.messenger.plain(o.datagram, udp.NewDestination(o.to, local)))
 	}
 	if err != nil {
-		c.drops.count(dropHandshake)
-		kind, _ := crypto.MessageType(message)
-		c.log.Debug("handshake message dropped", "type", kind, "from", from, "error", err)
+		c.drops.count(handshakeDropReason(err))
+		c.log.Debug("handshake message dropped", "from", from, "error", err)
 	}
 	c.warn(o.peer, o.err, now)
 	c.tell(o.peer, o.notice, now)
 	if o.peer != nil {
 		c.attend(o.peer, now)
 	}
+}
+
+// handshakeDropReason names the reason behind the error of a handshake message that
+// the gate has let through.
+func handshakeDropReason(err error) dropReason {
+	if errors.Is(err, errTooOften) {
+		return dropHandshakeRate
+	}
+	return dropHandshake
 }
 
 // install puts the SAs of a handshake where they belong. Those that this end

@@ -103,7 +103,7 @@ func TestOneSidedHandshakes(t *testing.T) {
 func TestUnderLoadAnInitiationNeedsACookie(t *testing.T) {
 	left, right := newPair(t)
 	right.adjust = func(c *controller) {
-		c.handshaker.load.second, c.handshaker.load.count = time.Now().Add(time.Hour), maxInitiations // forever too many
+		exhaust(&c.events.gate.load)
 	}
 	right.start()
 	left.start()

@@ -13,8 +13,8 @@ import (
 
 // handshaker runs the handshakes with all peers: messages and the time go in,
 // outcomes come out. It sends nothing, logs nothing and reads no clock; the
-// controller acts on the outcomes. It belongs to the control goroutine, except
-// for recognizes.
+// controller acts on the outcomes. It belongs to the control goroutine; its
+// responder and its initiators are shared with the gate and the opener.
 type handshaker struct {
 	private   crypto.PrivateKey
 	public    crypto.PublicKey
@@ -22,10 +22,9 @@ type handshaker struct {
 	newSPI    func() uint32 // under which nothing receives
 	random    io.Reader
 	responder *crypto.Responder
-	load      handshakeLoad
 	peers     map[crypto.PublicKey]*peer
-	// initiators finds the peer of an outstanding initiation by its handshake id.
-	initiators map[uint32]*peer
+	// initiators are those of the outstanding initiations.
+	initiators initiators
 }
 
 // outcome is the result of a message, or of an initiation that was due.
@@ -46,8 +45,8 @@ type outcome struct {
 }
 
 var (
-	errUnknownID    = errors.New("answer to nothing that is outstanding")
-	errCookieWanted = errors.New("under load: asked for a cookie")
+	errUnknownID = errors.New("answer to nothing that is outstanding")
+	errTooOften  = errors.New("the peer sends initiations too often")
 )
 
 // complainAfter is how many attempts come to nothing before that is worth a warning.
@@ -60,17 +59,13 @@ func newHandshaker(private crypto.PrivateKey, public crypto.PublicKey, suites []
 	}
 	h := &handshaker{
 		private: private, public: public, suites: suites, newSPI: newSPI, random: random, responder: responder,
-		peers: make(map[crypto.PublicKey]*peer), initiators: make(map[uint32]*peer),
+		peers: make(map[crypto.PublicKey]*peer),
 	}
 	for _, p := range peers {
 		h.peers[p.public] = p
 	}
 	return h, nil
 }
-
-// recognizes reports whether a message is worth handling: well formed, and from
-// a sender that knows our public key. Any goroutine may ask.
-func (h *handshaker) recognizes(message []byte) bool { return h.responder.Recognizes(message) }
 
 // offer returns this end's part in a handshake for a pair of the given generation.
 // Each offer has an SPI of its own.
@@ -92,7 +87,7 @@ func (h *handshaker) initiate(p *peer, to netip.AddrPort, now time.Time) outcome
 		p.initiations.postpone(now, wait)
 		return outcome{peer: p, err: &warning{what: "cannot make a handshake", cause: err}}
 	}
-	h.initiators[initiator.ID()] = p
+	h.initiators.add(initiator.ID(), p)
 	h.forget(p.initiations.sent(initiation{initiator, to, now, generation}, wait))
 	o := outcome{peer: p, datagram: datagram, to: to}
 	if n := p.initiations.attempts; n >= complainAfter && p.outage.tell(now) {
@@ -120,7 +115,7 @@ func (h *handshaker) initiation(p *peer, generation uint64, now time.Time) (data
 // forget voids the answers to initiations.
 func (h *handshaker) forget(list []initiation) {
 	for _, i := range list {
-		delete(h.initiators, i.initiator.ID())
+		h.initiators.remove(i.initiator.ID())
 	}
 }
 
@@ -131,14 +126,12 @@ func (h *handshaker) done(p *peer) {
 	h.forget(p.initiations.done())
 }
 
-// handle takes in a message, without the non-ESP marker, that is recognized.
-func (h *handshaker) handle(message []byte, from netip.AddrPort, now time.Time) outcome {
+// handleAnswer takes in a response or a cookie reply, without the non-ESP marker,
+// that the gate has let through.
+func (h *handshaker) handleAnswer(message []byte, from netip.AddrPort, now time.Time) outcome {
 	kind, err := crypto.MessageType(message)
 	if err != nil {
 		return outcome{err: err}
-	}
-	if kind == crypto.Initiation {
-		return h.handleInitiation(message, from, now)
 	}
 	p, i, err := h.answered(message)
 	if err != nil {
@@ -163,7 +156,7 @@ func (h *handshaker) answered(message []byte) (*peer, initiation, error) {
 	if err != nil {
 		return nil, initiation{}, err
 	}
-	p := h.initiators[id]
+	p := h.initiators.find(id)
 	if p == nil {
 		return nil, initiation{}, errUnknownID
 	}
@@ -174,17 +167,16 @@ func (h *handshaker) answered(message []byte) (*peer, initiation, error) {
 	return p, i, nil
 }
 
-func (h *handshaker) handleInitiation(message []byte, from netip.AddrPort, now time.Time) outcome {
-	pending, err := h.responder.Open(message, from, h.load.high(now), now)
-	if errors.Is(err, crypto.ErrCookieRequired) {
-		reply, err := h.responder.CookieReply(esp.AppendMarker(nil), message, from, now)
-		if err != nil {
-			return outcome{err: err}
-		}
-		return outcome{datagram: reply, to: from, err: errCookieWanted}
-	} else if err != nil {
-		return outcome{err: err}
-	}
+// calledEvery and calledBurst are the rate at which the initiations of a peer are
+// answered, wherever they come from: what an answer costs is more than what opening
+// one does. Those that are recorded and sent again do not count.
+const (
+	calledEvery = 50 * time.Millisecond
+	calledBurst = 10
+)
+
+// handleInitiation answers an initiation that has been opened.
+func (h *handshaker) handleInitiation(pending *crypto.Pending, from netip.AddrPort, now time.Time) outcome {
 	p := h.peers[pending.Remote()]
 	if p == nil {
 		return outcome{err: &warning{
@@ -195,9 +187,12 @@ func (h *handshaker) handleInitiation(message []byte, from netip.AddrPort, now t
 	}
 	doubt, err := h.responder.Accept(&p.replays, pending, now)
 	if errors.Is(err, crypto.ErrChallengeRequired) {
-		return h.challenge(message, pending, doubt, from, now)
+		return h.challenge(pending, doubt, from, now)
 	} else if err != nil {
 		return outcome{peer: p, err: err}
+	}
+	if !p.called.allow(now) {
+		return outcome{peer: p, err: errTooOften}
 	}
 	offer := h.offer(p.sas.next(max(pending.Generation(), p.initiations.above())))
 	response, keys, err := pending.Respond(esp.AppendMarker(nil), p.preshared, offer)
@@ -246,24 +241,4 @@ func (h *handshaker) pair(p *peer, keys crypto.Keys, initiator bool, now time.Ti
 	}
 	pair.rank.greater = initiator == (h.public.Compare(p.public) > 0)
 	return pair, nil
-}
-
-// handshakeLoad counts initiations and tells whether there are too many: then
-// senders must prove their addresses first.
-type handshakeLoad struct {
-	second time.Time
-	count  int
-}
-
-// maxInitiations is how many initiations a second are answered without a
-// cookie.
-const maxInitiations = 50
-
-// high counts one initiation and reports whether there are too many.
-func (l *handshakeLoad) high(now time.Time) bool {
-	if now.Sub(l.second) >= time.Second {
-		l.second, l.count = now, 0
-	}
-	l.count++
-	return l.count > maxInitiations
 }

@@ -17,6 +17,7 @@ type party struct {
 	*handshaker
 	peer *peer
 	at   netip.AddrPort
+	busy bool // the gate wants a proof of the sender's address
 }
 
 // parties returns two handshakers that know each other. The first has the
@@ -43,14 +44,32 @@ func parties(t *testing.T) (a, b *party) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return &party{h, p, netip.MustParseAddrPort(at)}
+		return &party{h, p, netip.MustParseAddrPort(at), false}
 	}
 	return newParty(0, "192.0.2.1:4500"), newParty(1, "192.0.2.2:4500")
 }
 
-// receive takes in a datagram of the other party's.
+// receive takes in a datagram of the other party's, which the gate lets through.
 func (p *party) receive(datagram []byte, from *party, now time.Time) outcome {
-	return p.handle(datagram[esp.MarkerSize:], from.at, now)
+	message := datagram[esp.MarkerSize:]
+	if kind, _ := crypto.MessageType(message); kind != crypto.Initiation {
+		return p.handleAnswer(message, from.at, now)
+	}
+	if p.busy && !p.responder.Proves(message, from.at, now) {
+		reply, err := p.responder.CookieReply(esp.AppendMarker(nil), message, from.at, now)
+		return outcome{datagram: reply, to: from.at, err: err}
+	}
+	pending, err := p.responder.Open(message)
+	if err != nil {
+		return outcome{err: err}
+	}
+	return p.handleInitiation(pending, from.at, now)
+}
+
+// outstanding counts the initiations that may still be answered.
+func (p *party) outstanding() (n int) {
+	p.initiators.peers.Range(func(any, any) bool { n++; return true })
+	return n
 }
 
 // TestHandshakes joins two handshakers in memory.
@@ -78,7 +97,10 @@ func TestHandshakes(t *testing.T) {
 		{"no cipher in common", func(a, b *party) { a.suites, b.suites = a.suites[:1], a.suites[1:] }, false, false, warns("no cipher in common", crypto.ErrNoCommonSuite)},
 		{"an SPI that is reserved", func(a, b *party) { a.newSPI = func() uint32 { return 255 } }, false, false, func(err error) bool { return err != nil }},
 		{"an answer with an SPI that is reserved", func(a, b *party) { b.newSPI = func() uint32 { return 255 } }, false, false, func(err error) bool { return err != nil }},
-		{"a called one that is under load", func(a, b *party) { b.load = handshakeLoad{start.Add(time.Hour), maxInitiations} }, false, false, is(errCookieWanted)},
+		{"a caller that has called too often", func(a, b *party) {
+			b.peer.called.interval, b.peer.called.burst = time.Hour, 1
+			b.peer.called.allow(start)
+		}, false, false, is(errTooOften)},
 		{"an initiation that crosses one of the greater key", func(a, b *party) {
 			b.peer.initiations.want(start)
 			b.initiate(b.peer, a.at, start)
@@ -91,7 +113,7 @@ func TestHandshakes(t *testing.T) {
 			test.spoil(a, b)
 			a.peer.initiations.want(start)
 			call := a.initiate(a.peer, b.at, start)
-			if call.err != nil || call.datagram == nil || call.to != b.at || call.pair != nil || !b.recognizes(call.datagram[esp.MarkerSize:]) {
+			if call.err != nil || call.datagram == nil || call.to != b.at || call.pair != nil || !b.responder.Recognizes(call.datagram[esp.MarkerSize:]) {
 				t.Fatalf("the initiation: %+v", call)
 			}
 			answer := b.receive(call.datagram, a, start.Add(trip))
@@ -126,8 +148,8 @@ func TestHandshakes(t *testing.T) {
 			if again := a.receive(answer.datagram, b, start.Add(3*trip)); again.pair != nil || !errors.Is(again.err, errUnknownID) {
 				t.Errorf("the answer again: %+v", again)
 			}
-			if len(a.initiators) != 0 {
-				t.Errorf("%d initiations are still known", len(a.initiators))
+			if n := a.outstanding(); n != 0 {
+				t.Errorf("%d initiations are still known", n)
 			}
 		})
 	}
@@ -189,7 +211,7 @@ func TestAPeerOfAnOlderVersionSaysNoGeneration(t *testing.T) {
 		a.peer.sas.add(answered.pair, now)
 
 		a.peer.initiations.want(now)
-		pending, err := b.responder.Open(a.initiate(a.peer, b.at, now).datagram[esp.MarkerSize:], a.at, false, now)
+		pending, err := b.responder.Open(a.initiate(a.peer, b.at, now).datagram[esp.MarkerSize:])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -215,7 +237,7 @@ func TestWhatIsAnsweredIsAboveWhatIsAsked(t *testing.T) {
 	a, before := parties(t)
 	a.peer.initiations.want(now)
 	late := before.receive(a.initiate(a.peer, before.at, now).datagram, a, now)
-	after := &party{before.handshaker, before.peer, before.at}
+	after := &party{before.handshaker, before.peer, before.at, false}
 	after.peer.sas.clear()
 	after.peer.initiations.want(now)
 	answered := a.receive(after.initiate(after.peer, a.at, now).datagram, after, now)
@@ -228,7 +250,7 @@ func TestWhatIsAnsweredIsAboveWhatIsAsked(t *testing.T) {
 func TestABadCookieReplyLeavesTheGoodCookie(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0)
 	a, b := parties(t)
-	b.load = handshakeLoad{now.Add(time.Hour), maxInitiations}
+	b.busy = true
 	a.peer.initiations.want(now)
 	reply := b.receive(a.initiate(a.peer, b.at, now).datagram, a, now).datagram
 	if o := a.receive(reply, b, now); o.err != nil {
@@ -237,25 +259,6 @@ func TestABadCookieReplyLeavesTheGoodCookie(t *testing.T) {
 	reply[len(reply)-1]++
 	if o := a.receive(reply, b, now); !errors.Is(o.err, crypto.ErrAuth) {
 		t.Fatalf("a forged one: %v", o.err)
-	}
-	now = now.Add(time.Second)
-	if o := b.receive(a.initiate(a.peer, b.at, now).datagram, a, now); o.pair == nil {
-		t.Errorf("with the cookie: %+v", o)
-	}
-}
-
-// TestACookieOpensTheDoor of a handshaker under load.
-func TestACookieOpensTheDoor(t *testing.T) {
-	now := time.Unix(1_700_000_000, 0)
-	a, b := parties(t)
-	b.load = handshakeLoad{now.Add(time.Hour), maxInitiations}
-	a.peer.initiations.want(now)
-	refusal := b.receive(a.initiate(a.peer, b.at, now).datagram, a, now)
-	if refusal.datagram == nil || refusal.to != a.at {
-		t.Fatalf("no cookie: %+v", refusal)
-	}
-	if o := a.receive(refusal.datagram, b, now); o.err != nil || o.peer != a.peer {
-		t.Fatalf("the cookie: %+v", o)
 	}
 	now = now.Add(time.Second)
 	if o := b.receive(a.initiate(a.peer, b.at, now).datagram, a, now); o.pair == nil {
@@ -303,8 +306,8 @@ func TestNoAnswerIsWorthAWarning(t *testing.T) {
 			if longest < test.longest*3/4 {
 				t.Errorf("the longest wait is %v", longest)
 			}
-			if len(a.initiators) != maxOutstanding {
-				t.Errorf("%d initiations may still be answered", len(a.initiators))
+			if a.outstanding() != maxOutstanding {
+				t.Errorf("%d initiations may still be answered", a.outstanding())
 			}
 			attempts := a.peer.initiations.attempts
 			a.initiate(a.peer, netip.AddrPort{}, now)
@@ -329,18 +332,5 @@ func TestAnAnswerToAnInitiationThatIsGone(t *testing.T) {
 	a.peer.initiations.outstanding = nil
 	if o := a.receive(answer.datagram, b, now); !errors.Is(o.err, errUnknownID) {
 		t.Errorf("%+v", o)
-	}
-}
-
-func TestHandshakeLoad(t *testing.T) {
-	var l handshakeLoad
-	now := time.Unix(1000, 0)
-	for n := range 2 * maxInitiations {
-		if l.high(now) != (n >= maxInitiations) {
-			t.Errorf("initiation %d of a second", n)
-		}
-	}
-	if l.high(now.Add(time.Second)) {
-		t.Error("the first of the next second")
 	}
 }

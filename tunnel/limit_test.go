@@ -37,3 +37,26 @@ func TestALimitOfOtherClocks(t *testing.T) {
 		}
 	}
 }
+
+// TestALimitWithABurst is a token bucket.
+func TestALimitWithABurst(t *testing.T) {
+	start := time.Now()
+	l := limit{interval: time.Second, burst: 3}
+	for _, step := range []struct {
+		after         time.Duration
+		asked, wanted int
+	}{
+		{0, 5, 3}, {time.Second - 1, 2, 0}, {time.Second, 2, 1}, {3 * time.Second, 1, 1}, {3 * time.Second, 5, 1},
+		{time.Hour, 5, 3}, {time.Hour + 1500*time.Millisecond, 5, 1}, {time.Hour + 2*time.Second, 5, 1},
+	} {
+		got := 0
+		for range step.asked {
+			if l.allow(start.Add(step.after)) {
+				got++
+			}
+		}
+		if got != step.wanted {
+			t.Errorf("after %v: %d of %d, want %d", step.after, got, step.asked, step.wanted)
+		}
+	}
+}

@@ -32,9 +32,9 @@ func calledPeer(places int) *peer {
 	return p
 }
 
-// calls makes initiations to a peer, with the ids from first on, and returns those that
+// callFrom makes initiations to a peer, with the ids from first on, and returns those that
 // leave by a second port.
-func calls(t *testing.T, o *otherPort, p *peer, first, many int) (second []int) {
+func callFrom(t *testing.T, o *otherPort, p *peer, first, many int) (second []int) {
 	t.Helper()
 	for id := first; id < first+many; id++ {
 		by, err := o.called(p, uint32(id))
@@ -65,7 +65,7 @@ func TestOtherPort(t *testing.T) {
 	} {
 		f := new(fakePorts)
 		o := &otherPort{open: f.open}
-		if got := calls(t, o, calledPeer(test.places), 1, test.many); !slices.Equal(got, test.want) || f.opened != test.opened || f.closed != max(f.opened-1, 0) {
+		if got := callFrom(t, o, calledPeer(test.places), 1, test.many); !slices.Equal(got, test.want) || f.opened != test.opened || f.closed != max(f.opened-1, 0) {
 			t.Errorf("%s: %v by a second port, of which %d were opened and %d closed", test.of, got, f.opened, f.closed)
 		}
 	}
@@ -80,8 +80,8 @@ func TestTheSecondPortIsTakenOrGivenUp(t *testing.T) {
 	if o.answered(1) {
 		t.Error("answered before it is there")
 	}
-	calls(t, o, p, 1, 6)
-	calls(t, o, other, 101, 6)
+	callFrom(t, o, p, 1, 6)
+	callFrom(t, o, other, 101, 6)
 	if o.answered(5) || f.accepted > 0 {
 		t.Error("an answer to the first port")
 	}
@@ -93,7 +93,7 @@ func TestTheSecondPortIsTakenOrGivenUp(t *testing.T) {
 	if o.settle(peers); o.trial != nil || f.closed != 1 {
 		t.Error("not given up")
 	}
-	calls(t, o, p, 11, 6)
+	callFrom(t, o, p, 11, 6)
 	if !o.answered(16) || f.accepted != 1 || o.trial != nil || f.closed != 1 {
 		t.Errorf("the second port is answered: %+v", f)
 	}
@@ -108,7 +108,7 @@ func TestNoOtherPort(t *testing.T) {
 	f := new(fakePorts)
 	fixed := &otherPort{open: f.open, hint: portHint(4500, false)}
 	p := calledPeer(1)
-	calls(t, fixed, p, 1, 20)
+	callFrom(t, fixed, p, 1, 20)
 	if f.opened > 0 || p.advice(fixed) != "" {
 		t.Errorf("%d opened, advice %q to a peer that was never up", f.opened, p.advice(fixed))
 	}
@@ -118,7 +118,7 @@ func TestNoOtherPort(t *testing.T) {
 	}
 	waits := newPeer(conf.Peer{})
 	waits.handshakes = 1
-	calls(t, &otherPort{open: f.open}, waits, 1, 20)
+	callFrom(t, &otherPort{open: f.open}, waits, 1, 20)
 	if f.opened > 0 || waits.advice(fixed) != "" {
 		t.Errorf("%d opened for a peer that is to call", f.opened)
 	}

@@ -32,33 +32,12 @@ func initiationTo(t *testing.T, v *virtual, from crypto.PrivateKey) []byte {
 	return m
 }
 
-// TestInitiationsLeaveRoomInTheQueue to answers, and to the events of peers that
-// are up.
-func TestInitiationsLeaveRoomInTheQueue(t *testing.T) {
-	v := newWire().newVirtual(t, "192.0.2.1:4500", crypto.PrivateKey{1}, conf.Tunnel{}, conf.Peer{PublicKey: conf.Key{9}})
-	m := initiationTo(t, v, crypto.PrivateKey{2})
-	from := netip.MustParseAddrPort("192.0.2.2:4500")
-	accepted := 0
-	for range 2 * eventQueue {
-		if v.events.handshake(m, from, netip.Addr{}) {
-			accepted++
-		}
-	}
-	room := 0
-	for v.events.post(func(*controller, time.Time) {}) {
-		room++
-	}
-	if accepted == 0 || room < eventQueue/2 {
-		t.Errorf("%d initiations are accepted, and leave room for %d events", accepted, room)
-	}
-}
-
 // TestALateInitiationIsNotAnswered, since its sender sends another.
 func TestALateInitiationIsNotAnswered(t *testing.T) {
 	for _, test := range []struct {
-		waited time.Duration
-		pairs  int
-	}{{maxInitiationWait, 1}, {maxInitiationWait + time.Millisecond, 0}} {
+		before, after time.Duration // it is opened
+		pairs         int
+	}{{maxInitiationWait, 0, 1}, {maxInitiationWait + time.Millisecond, 0, 0}, {0, maxInitiationWait + time.Millisecond, 0}} {
 		synctest.Test(t, func(t *testing.T) {
 			caller := crypto.PrivateKey{2}
 			public, err := caller.Public()
@@ -67,13 +46,17 @@ func TestALateInitiationIsNotAnswered(t *testing.T) {
 			}
 			v := newWire().newVirtual(t, "192.0.2.1:4500", crypto.PrivateKey{1}, conf.Tunnel{}, conf.Peer{PublicKey: conf.Key(public)})
 			v.events.handshake(initiationTo(t, v, caller), netip.MustParseAddrPort("192.0.2.2:4500"), netip.Addr{})
-			time.Sleep(test.waited)
+			time.Sleep(test.before)
+			go v.opener.run()
+			synctest.Wait()
+			time.Sleep(test.after)
 			v.catchUp()
+			v.events.close()
 			if n := len(v.peer.sas.pairs); n != test.pairs {
-				t.Errorf("after %v: %d SA pairs, want %d", test.waited, n, test.pairs)
+				t.Errorf("%v: %d SA pairs", test, n)
 			}
 			if n := v.drops.snapshot()["busy"]; n != uint64(1-test.pairs) {
-				t.Errorf("after %v: %d dropped", test.waited, n)
+				t.Errorf("%v: %d dropped", test, n)
 			}
 		})
 	}
@@ -129,4 +112,18 @@ func TestAHubThatStartsCallsItsPeersInTurn(t *testing.T) {
 			})
 		}
 	})
+}
+
+// TestOurOwnCallsComeFirst: while several answers to them wait, initiations are lost
+// where they arrive.
+func TestOurOwnCallsComeFirst(t *testing.T) {
+	v := newWire().newVirtual(t, "192.0.2.1:4500", crypto.PrivateKey{1}, conf.Tunnel{}, conf.Peer{PublicKey: conf.Key{9}})
+	m := initiationTo(t, v, crypto.PrivateKey{2})
+	from := netip.MustParseAddrPort("192.0.2.2:4500")
+	for n := range maxAnswersBefore + 2 {
+		if got, want := v.events.handshake(m, from, netip.Addr{}), n <= maxAnswersBefore; got != want {
+			t.Errorf("with %d answers before it an initiation is let in: %v", n, got)
+		}
+		v.events.post(ofAnswer, func(*controller, time.Time) {})
+	}
 }

@@ -45,6 +45,8 @@ type peer struct {
 	outlet    outletQueue
 	// PTBs that quote a packet recently sent to the peer, and all others.
 	quotedPTBs, strangePTBs limit
+	answers                 limit   // to our initiations
+	mailbox                 mailbox // of the control goroutine
 
 	// ---- control goroutine only ----
 
@@ -79,6 +81,7 @@ type peer struct {
 	last           time.Time // of the last completed handshake
 	up             bool      // has an SA pair
 	warnings       limit     // about handshakes with this peer
+	called         limit     // authentic initiations of this peer
 }
 
 // traffic counts inner packets as they are put on the way, including those that
@@ -109,6 +112,8 @@ func newPeer(c conf.Peer) *peer {
 	p.appointment.peer = p
 	p.quotedPTBs.interval, p.strangePTBs.interval, p.warnings.interval = quotedPTBEvery, strangePTBEvery, warnEvery
 	p.clocks.init()
+	p.answers.interval, p.answers.burst = answerEvery, answerBurst
+	p.called.interval, p.called.burst = calledEvery, calledBurst
 	p.discovery = prober{Discovery: pmtud.New(discoveryConfig(c)), mask: probeRunToken}
 	return p
 }

@@ -58,7 +58,7 @@ func (c *controller) probe(ctx context.Context, name string) (*status.ProbeRepor
 			err = context.Cause(ctx)
 		}
 	}
-	_ = c.events.deliver(context.Background(), func(*controller, time.Time) { p.abandonProbeRun(done) })
+	_ = c.events.deliver(context.Background(), ofRequest, func(*controller, time.Time) { p.abandonProbeRun(done) })
 	return nil, err
 }
 

@@ -124,7 +124,7 @@ func (c *controller) resolve(p *peer) {
 		}
 		p.found[i].resolving = true
 		c.lookups.start(e.Host, func(ctx context.Context, addrs []netip.Addr, err error) {
-			_ = c.events.deliver(ctx, func(c *controller, now time.Time) { c.resolved(p, i, addrs, err, now) })
+			_ = c.events.deliver(ctx, ofRequest, func(c *controller, now time.Time) { c.resolved(p, i, addrs, err, now) })
 		})
 	}
 }

@@ -132,7 +132,8 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 	}
 	sender := newSender(controllerPlace, conn, shared.events)
 	forwarder := newForwarder(sender, policyOf(t.config), device.NewWriter())
-	c := t.newController(shared, link, conn.Addrs()[0].Port(), keys, sender, forwarder)
+	replies := newSender(controllerPlace, conn, shared.events)
+	c := t.newController(shared, link, conn.Addrs()[0].Port(), keys, sender, replies, forwarder)
 	watcher, err := link.Watch(c.upkeep.changed, c.changes)
 	if err != nil {
 		return err
@@ -299,13 +300,15 @@ func (t *Tunnel) newShared() (s shared, err error) {
 	if s.handshaker, err = newHandshaker(t.private, t.public, t.suites, s.spis.unused, t.peers, rand.Reader); err != nil {
 		return s, err
 	}
-	s.events = newEvents(s.handshaker.recognizes, s.places, s.drops, t.log)
+	gate := newGate(s.handshaker.responder, &s.handshaker.initiators, s.places)
+	s.events = newEvents(gate, s.places, s.drops, t.log)
 	return s, nil
 }
 
-// newController makes the controller, which sends messages by one sender, and
-// packets that have waited for an SA by the forwarder. port is that of our sockets.
-func (t *Tunnel) newController(s shared, network hostNetwork, port uint16, keys *keyLog, sender messageSender, forwarder *forwarder) *controller {
+// newController makes the controller, which sends messages by one sender, packets
+// that have waited for an SA by the forwarder, and has its opener send cookie replies
+// by a sender of its own. port is that of our sockets.
+func (t *Tunnel) newController(s shared, network hostNetwork, port uint16, keys *keyLog, sender messageSender, replies plainSender, forwarder *forwarder) *controller {
 	endpoints, err := loadEndpointCache(filepath.Join(filepath.Dir(t.config.StatusSocket), t.config.Name+".peers"), t.peers)
 	if err != nil {
 		t.log.Warn("cannot read the peers' last endpoints", "error", err)
@@ -325,6 +328,7 @@ func (t *Tunnel) newController(s shared, network hostNetwork, port uint16, keys 
 		peers:      t.peers,
 		events:     s.events,
 		handshaker: s.handshaker,
+		opener:     &opener{s.handshaker.responder, s.events, replies, s.drops, t.log},
 		messenger:  messenger{sender},
 		forwarder:  forwarder,
 		lookups:    newLookups(host.Resolver(network.Mark())),

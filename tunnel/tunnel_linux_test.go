@@ -158,7 +158,7 @@ func (e *end) start() {
 	}
 	sender := newSender(controllerPlace, e.conn, shared.events)
 	forwarder := newForwarder(sender, policyOf(e.config.Tunnel), device.NewWriter())
-	e.ctl = e.tunnel.newController(shared, testHost{1500}, e.conn.Addrs()[0].Port(), nil, sender, forwarder)
+	e.ctl = e.tunnel.newController(shared, testHost{1500}, e.conn.Addrs()[0].Port(), nil, sender, newSender(controllerPlace, e.conn, shared.events), forwarder)
 	if e.adjust != nil {
 		e.adjust(e.ctl)
 	}

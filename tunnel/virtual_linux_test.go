@@ -76,7 +76,7 @@ func (w *wire) newVirtual(t testing.TB, at string, key crypto.PrivateKey, tunnel
 	if err != nil {
 		t.Fatal(err)
 	}
-	v.controller = engine.newController(shared, testHost{1500}, 0, nil, v, &forwarder{})
+	v.controller = engine.newController(shared, testHost{1500}, 0, nil, v, v, &forwarder{})
 	v.peer = v.peers[0]
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -114,9 +114,9 @@ func (v *virtual) restart(t testing.TB, crashes bool) *virtual {
 
 // do has the control goroutine call f, and waits for it.
 func (v *virtual) do(f func(now time.Time)) {
-	done := make(chan struct{})
-	v.events.post(func(_ *controller, now time.Time) { f(now); close(done) })
-	<-done
+	if err := v.events.ask(context.Background(), func(_ *controller, now time.Time) { f(now) }); err != nil {
+		panic(err)
+	}
 }
 
 func (v *virtual) state() (s status.PeerState) {

@@ -122,13 +122,13 @@ func (p *peer) answer(message []byte, now time.Time) {
 	if len(c.outstanding) > 0 && now.Sub(c.sent) < collisionWindow && p.public.Compare(p.crowd.public) > 0 {
 		return // ours prevails
 	}
-	pending, err := p.responder.Open(message, p.crowd.hub, false, now)
+	pending, err := p.responder.Open(message)
 	if err != nil || pending.Remote() != p.crowd.public {
 		return
 	}
 	doubt, err := p.responder.Accept(&p.replays, pending, now)
 	if errors.Is(err, crypto.ErrChallengeRequired) {
-		if challenge, err := p.responder.Challenge(esp.AppendMarker(nil), message, pending, doubt, now); err == nil {
+		if challenge, err := p.responder.Challenge(esp.AppendMarker(nil), pending, doubt, now); err == nil {
 			p.send(challenge)
 		}
 		return

@@ -155,6 +155,22 @@ func wellFormed(t Type, length int) bool {
 	}
 }
 
+// Trim returns a message without the padding behind it, as far as the elements are
+// whole. It verifies nothing: Parse says of the result what it says of the payload.
+func Trim(payload []byte) []byte {
+	end := headerSize
+	for len(payload)-end >= elementHeaderSize && Type(payload[end]) != End {
+		end += elementHeaderSize + int(binary.BigEndian.Uint16(payload[end+1:]))
+		if end > len(payload) {
+			return payload
+		}
+	}
+	if end < len(payload) && Type(payload[end]) == End {
+		return payload[:end]
+	}
+	return payload
+}
+
 // Parse appends the known elements of a message to dst, in their order.
 // Elements of unknown type are left out. After an error the caller must use
 // nothing of the message.

@@ -96,6 +96,20 @@ func TestTokenSurvivesTheWire(t *testing.T) {
 	}
 }
 
+func TestTrimCutsOffThePadding(t *testing.T) {
+	probe := AppendToken(nil, Probe, 1)
+	for _, padding := range []int{0, 1, 2, 1400} {
+		if got := Trim(append(bytes.Clone(probe), make([]byte, padding)...)); !bytes.Equal(got, probe) {
+			t.Errorf("with %d bytes of padding: %d bytes are left of %d", padding, len(got), len(probe))
+		}
+	}
+	for _, whole := range [][]byte{{}, {1, 2}, probe[:6], probe[:10], append(bytes.Clone(probe), byte(Echo))} {
+		if got := Trim(whole); !bytes.Equal(got, whole) {
+			t.Errorf("%x: %x", whole, got)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add(AppendToken(nil, Echo, 42))
 	f.Add(AppendClose(nil))
@@ -105,6 +119,9 @@ func FuzzParse(f *testing.F) {
 	f.Add(appendElement(appendHeader(nil), 200, []byte("later")))
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		elements, err := Parse(nil, payload)
+		if trimmed, trimmedErr := Parse(nil, Trim(payload)); trimmedErr != err || cmp.Diff(elements, trimmed) != "" {
+			t.Fatalf("%v, %v; trimmed %v, %v", elements, err, trimmed, trimmedErr)
+		}
 		if err != nil {
 			return
 		}
