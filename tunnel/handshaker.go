@@ -140,7 +140,7 @@ func (h *handshaker) handleAnswer(message []byte, from netip.AddrPort, now time.
 	if kind == crypto.CookieReply {
 		cookie, err := i.initiator.ConsumeCookieReply(message)
 		if err == nil {
-			p.initiations.cookie = cookie
+			p.initiations.takeCookie(cookie, now)
 		}
 		return outcome{peer: p, err: err}
 	}

@@ -23,6 +23,7 @@ type initiations struct {
 	attempts    int       // initiations since the exchange was wanted
 	outstanding []initiation
 	cookie      crypto.Cookie // from the peer, while it is under load
+	hastened    bool          // a cookie has already hastened an initiation
 }
 
 // initiation is one that was sent and not answered yet.
@@ -37,13 +38,16 @@ type initiation struct {
 // want begins an exchange at the given time unless one is under way.
 func (s *initiations) want(at time.Time) {
 	if !s.wanted {
-		s.wanted, s.next, s.attempts = true, at, 0
+		s.begin(at)
 	}
 }
 
 // hurry makes the next initiation due now and begins the back-off anew.
-func (s *initiations) hurry(now time.Time) {
-	s.wanted, s.next, s.attempts = true, now, 0
+func (s *initiations) hurry(now time.Time) { s.begin(now) }
+
+// begin begins the back-off anew, with an initiation at the given time.
+func (s *initiations) begin(at time.Time) {
+	s.wanted, s.next, s.attempts, s.hastened = true, at, 0, false
 }
 
 // due reports whether an initiation is to be sent now.
@@ -100,6 +104,19 @@ func (s *initiations) sent(i initiation, wait time.Duration) (void []initiation)
 func (s *initiations) postpone(now time.Time, wait time.Duration) {
 	s.attempts++
 	s.next = now.Add(wait)
+}
+
+// takeCookie takes the peer's cookie: the next initiation will be answered under
+// load, too. The peer is there and waits for it, so the attempt is made again at once
+// instead of after the wait for a peer that may be gone, and counts once. That is done
+// once in an exchange: whoever sees our initiations can forge cookies.
+func (s *initiations) takeCookie(cookie crypto.Cookie, now time.Time) {
+	s.cookie = cookie
+	if !s.hastened && s.attempts > 0 && s.next.After(now) {
+		s.next = now
+		s.attempts--
+	}
+	s.hastened = true
 }
 
 // find returns the outstanding initiation with the given handshake id.

@@ -36,6 +36,33 @@ func TestInitiations(t *testing.T) {
 		{"the peer's has been answered", func(s *initiations) { s.want(start); s.yield(start.Add(wait)) }, wait},
 		{"the peer's has been answered before ours is due", func(s *initiations) { s.want(start.Add(wait)); s.yield(start) }, wait},
 		{"the peer's has been answered, and none is wanted", func(s *initiations) { s.yield(start.Add(wait)) }, -1},
+		{"the peer asks for a cookie", func(s *initiations) {
+			s.want(start)
+			s.sent(newTestInitiation(t, start), wait)
+			s.takeCookie(crypto.Cookie{}, start.Add(time.Millisecond))
+		}, time.Millisecond},
+		{"the peer asks for a cookie twice", func(s *initiations) {
+			s.want(start)
+			s.sent(newTestInitiation(t, start), wait)
+			s.takeCookie(crypto.Cookie{}, start.Add(time.Millisecond))
+			s.sent(newTestInitiation(t, start.Add(time.Millisecond)), wait)
+			s.takeCookie(crypto.Cookie{}, start.Add(2*time.Millisecond))
+		}, time.Millisecond + wait},
+		{"the peer asks for a cookie when ours is due", func(s *initiations) {
+			s.want(start)
+			s.sent(newTestInitiation(t, start), wait)
+			s.takeCookie(crypto.Cookie{}, start.Add(2*wait))
+		}, wait},
+		{"the peer asks for a cookie in each of two exchanges", func(s *initiations) {
+			for _, at := range []time.Time{start.Add(-time.Hour), start} {
+				s.want(at)
+				s.sent(newTestInitiation(t, at), wait)
+				s.takeCookie(crypto.Cookie{}, at)
+				if at.Before(start) {
+					s.done()
+				}
+			}
+		}, 0},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -52,6 +79,21 @@ func TestInitiations(t *testing.T) {
 				t.Errorf("due at %v, want %v", s.next.Sub(start), test.due)
 			}
 		})
+	}
+}
+
+// TestAnAttemptWithACookieIsTheSameAttempt: it goes to the same endpoint, and its
+// wait is no longer.
+func TestAnAttemptWithACookieIsTheSameAttempt(t *testing.T) {
+	now := time.Unix(1000, 0)
+	var s initiations
+	s.want(now)
+	for n := range 3 {
+		s.sent(newTestInitiation(t, now), time.Second)
+		s.takeCookie(crypto.Cookie{}, now)
+		if s.attempts != n { // the first is made again
+			t.Errorf("after initiation %d it is attempt %d", n+1, s.attempts)
+		}
 	}
 }
 

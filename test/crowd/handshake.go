@@ -28,11 +28,23 @@ type calls struct {
 	sent        time.Time
 	outstanding []*crypto.Initiator
 	cookie      crypto.Cookie
+	hastened    bool // a cookie has already hastened an initiation
 	challenge   crypto.Challenge // the hub's, to be returned
 }
 
 // want begins to call the hub at the given time.
-func (c *calls) want(at time.Time) { c.wanted, c.next, c.attempts = true, at, 0 }
+func (c *calls) want(at time.Time) { c.wanted, c.next, c.attempts, c.hastened = true, at, 0, false }
+
+// takeCookie takes the hub's cookie. Once in an exchange the attempt is made again at
+// once, as by a real peer.
+func (c *calls) takeCookie(cookie crypto.Cookie, now time.Time) {
+	c.cookie = cookie
+	if !c.hastened {
+		c.next = now
+		c.attempts--
+	}
+	c.hastened = true
+}
 
 // due reports whether an initiation is to be sent.
 func (c *calls) due(now time.Time) bool { return c.wanted && !now.Before(c.next) }
@@ -94,7 +106,7 @@ func (p *peer) handshake(message []byte, now time.Time) {
 	}
 	if kind == crypto.CookieReply {
 		if cookie, err := i.ConsumeCookieReply(message); err == nil {
-			p.calls.cookie = cookie
+			p.calls.takeCookie(cookie, now)
 		}
 		return
 	}
