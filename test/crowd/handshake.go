@@ -28,7 +28,7 @@ type calls struct {
 	sent        time.Time
 	outstanding []*crypto.Initiator
 	cookie      crypto.Cookie
-	hastened    bool // a cookie has already hastened an initiation
+	hastened    bool             // a cookie has already hastened an initiation
 	challenge   crypto.Challenge // the hub's, to be returned
 }
 
