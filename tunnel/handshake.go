@@ -71,8 +71,12 @@ func (p *peer) nextEndpoint() *path {
 // handleAnswer acts on an answer to an initiation of ours.
 func (c *controller) handleAnswer(message []byte, from netip.AddrPort, local netip.Addr, now time.Time) {
 	o := c.handshaker.handleAnswer(message, from, now)
-	if id, err := crypto.ReceiverID(message); err == nil && o.pair != nil {
+	id, _ := crypto.ReceiverID(message)
+	switch {
+	case o.pair != nil:
 		c.portAnswered(o.peer, id, now)
+	case o.datagram != nil: // what was answered is sent again
+		o.by = c.port.again(id, o.peer.initiations.latest())
 	}
 	c.carryOut(o, from, local, now)
 }
@@ -90,7 +94,11 @@ func (c *controller) carryOut(o outcome, from netip.AddrPort, local netip.Addr, 
 	err := o.err
 	// What strangers may cause costs no look-up.
 	if o.datagram != nil && !(o.peer != nil && c.wouldLoop(o.peer, newPath(o.to, local))) {
-		err = errors.Join(err, c.messenger.plain(o.datagram, udp.NewDestination(o.to, local)))
+		send := c.messenger.plain
+		if o.by != nil {
+			send = o.by.plain
+		}
+		err = errors.Join(err, send(o.datagram, udp.NewDestination(o.to, local)))
 	}
 	if err != nil {
 		c.drops.count(handshakeDropReason(err))

@@ -34,6 +34,8 @@ type outcome struct {
 	// datagram is to be sent to the endpoint to; nil: nothing.
 	datagram []byte
 	to       netip.AddrPort
+	// by is the second port if the datagram leaves there, nil: the first.
+	by *trial
 	// pair is the SA pair that was made of keys, nil: none.
 	pair *saPair
 	keys crypto.Keys
@@ -139,8 +141,8 @@ func (h *handshaker) handleAnswer(message []byte, from netip.AddrPort, now time.
 	}
 	if kind == crypto.CookieReply {
 		cookie, err := i.initiator.ConsumeCookieReply(message)
-		if err == nil {
-			p.initiations.takeCookie(cookie, now)
+		if err == nil && p.initiations.takeCookie(cookie, now) {
+			p.unanswered = max(p.unanswered-1, 0) // by the same port: the cookie is good for no other
 		}
 		return outcome{peer: p, err: err}
 	}

@@ -109,14 +109,17 @@ func (s *initiations) postpone(now time.Time, wait time.Duration) {
 // takeCookie takes the peer's cookie: the next initiation will be answered under
 // load, too. The peer is there and waits for it, so the attempt is made again at once
 // instead of after the wait for a peer that may be gone, and counts once. That is done
-// once in an exchange: whoever sees our initiations can forge cookies.
-func (s *initiations) takeCookie(cookie crypto.Cookie, now time.Time) {
+// once in an exchange: whoever sees our initiations can forge cookies. It reports
+// whether the attempt is made again.
+func (s *initiations) takeCookie(cookie crypto.Cookie, now time.Time) (again bool) {
 	s.cookie = cookie
-	if !s.hastened && s.attempts > 0 && s.next.After(now) {
+	again = !s.hastened && s.attempts > 0 && s.next.After(now)
+	if again {
 		s.next = now
 		s.attempts--
 	}
 	s.hastened = true
+	return again
 }
 
 // find returns the outstanding initiation with the given handshake id.

@@ -82,6 +82,17 @@ func (o *otherPort) called(p *peer, id uint32) (*trial, error) {
 	return o.trial, nil
 }
 
+// again takes note of an initiation, with the given id, that takes the place of another
+// since the peer has asked for something in it, and returns by which port it is to leave:
+// by that of the other, nil for the first.
+func (o *otherPort) again(other, id uint32) *trial {
+	if o.trial == nil || !o.trial.calls[other] {
+		return nil
+	}
+	o.trial.calls[id] = true
+	return o.trial
+}
+
 // answered takes note of an answer to the initiation with the given id, and reports
 // whether it was from the second port, which is the first from now on.
 func (o *otherPort) answered(id uint32) (changed bool) {
