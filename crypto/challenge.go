@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"golang.org/x/crypto/blake2s"
@@ -42,9 +43,13 @@ func (c Challenge) at(now time.Time) Challenge {
 // it travels sealed to the initiator's key in both directions, and an initiator that
 // moves or has several addresses may return it from another one. That an initiator
 // receives where it sends from is for a cookie to prove.
+//
+// Any goroutine may use it.
 type challenger struct {
 	secret rotatingSecret
-	epoch  time.Time // zero: none has been made
+
+	mu    sync.Mutex // guards what follows
+	epoch time.Time  // zero: none has been made
 }
 
 // make returns a challenge for an initiator.
@@ -53,10 +58,13 @@ func (c *challenger) make(remote PublicKey, now time.Time) (value [challengeSize
 	if err != nil {
 		return value, err
 	}
+	c.mu.Lock()
 	if c.epoch.IsZero() {
 		c.epoch = now.Add(-1) // so that no challenge is of time 0
 	}
-	return challengeOf(secrets.current[:], remote, uint64(now.Sub(c.epoch))), nil
+	made := now.Sub(c.epoch)
+	c.mu.Unlock()
+	return challengeOf(secrets.current[:], remote, uint64(made)), nil
 }
 
 func challengeOf(secret []byte, remote PublicKey, made uint64) (value [challengeSize]byte) {
@@ -70,10 +78,13 @@ func challengeOf(secret []byte, remote PublicKey, made uint64) (value [challenge
 // ago, and returns when.
 func (c *challenger) check(value [challengeSize]byte, remote PublicKey, now time.Time) (made uint64, ok bool) {
 	made = binary.BigEndian.Uint64(value[:])
-	if c.epoch.IsZero() || now.Before(c.epoch) {
+	c.mu.Lock()
+	epoch := c.epoch
+	c.mu.Unlock()
+	if epoch.IsZero() || now.Before(epoch) {
 		return 0, false
 	}
-	since := uint64(now.Sub(c.epoch))
+	since := uint64(now.Sub(epoch))
 	if made == 0 || made > since || since-made > uint64(challengeLifetime) {
 		return 0, false
 	}

@@ -57,10 +57,16 @@ type plainSender interface {
 	plain(datagram []byte, to *udp.Destination) error
 }
 
-// run ends when the control goroutine has. Admitted calls come first: the gate
-// bounds their rate, so there is time for the others.
+// run ends when the control goroutine has, however many calls wait and come.
+// Admitted calls come first: the gate bounds their rate, so there is time for the
+// others.
 func (o *opener) run() {
 	for {
+		select {
+		case <-o.events.closed:
+			return
+		default:
+		}
 		select {
 		case c := <-o.events.calls.admitted:
 			o.open(c)
