@@ -38,7 +38,8 @@ const (
 	cookieEvery  = time.Second / 25000
 	cookieBurst  = 256
 	// answerEvery and answerBurst are the rate of answers to our initiations to one
-	// peer. Only those who see our initiations can forge them.
+	// peer, cookie replies by themselves. Only those who see our initiations can forge
+	// them, and all but cookie replies only those who know our public key, too.
 	answerEvery = 50 * time.Millisecond
 	answerBurst = 8
 )
@@ -64,17 +65,22 @@ func newGate(r *crypto.Responder, i *initiators, p *places) *gate {
 
 // judge decides on a message, without the non-ESP marker.
 func (g *gate) judge(message []byte, from netip.AddrPort, now time.Time) verdict {
-	if kind, err := crypto.MessageType(message); err != nil {
+	kind, err := crypto.MessageType(message)
+	if err != nil {
 		return refused
 	} else if kind == crypto.Initiation {
 		return g.judgeInitiation(message, from, now)
 	}
 	id, _ := crypto.ReceiverID(message)
 	p := g.initiators.find(id)
-	switch {
-	case p == nil || !g.responder.Recognizes(message):
+	if p == nil || !g.responder.Recognizes(message) {
 		return refused
-	case !p.answers.allow(now):
+	}
+	rate := &p.answers
+	if kind == crypto.CookieReply {
+		rate = &p.cookieReplies // which bear no MAC1: it takes less to forge them
+	}
+	if !rate.allow(now) {
 		return excessive
 	}
 	return answered

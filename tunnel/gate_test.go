@@ -140,3 +140,21 @@ func TestKnownPlacesAreNotStrange(t *testing.T) {
 		t.Errorf("from a known place: verdict %d", v)
 	}
 }
+
+// TestForgedCookieRepliesDoNotStopAResponse, which is of a rate of its own.
+func TestForgedCookieRepliesDoNotStopAResponse(t *testing.T) {
+	caller, called := parties(t)
+	g := newGate(caller.responder, &caller.initiators, new(places))
+	now := time.Now()
+	initiation := caller.message(t, called, now)
+	forged := append([]byte{3, 1, 0, 0}, append(bytes.Clone(initiation[4:8]), make([]byte, 56)...)...)
+	for g.judge(forged, called.at, now) == answered {
+	}
+	o := called.receive(append(esp.AppendMarker(nil), initiation...), caller, now)
+	if o.pair == nil {
+		t.Fatalf("the response: %+v", o)
+	}
+	if v := g.judge(o.datagram[esp.MarkerSize:], called.at, now); v != answered {
+		t.Errorf("the response gets verdict %d", v)
+	}
+}

@@ -45,7 +45,7 @@ type peer struct {
 	outlet    outletQueue
 	// PTBs that quote a packet recently sent to the peer, and all others.
 	quotedPTBs, strangePTBs limit
-	answers                 limit   // to our initiations
+	answers, cookieReplies  limit   // to our initiations
 	mailbox                 mailbox // of the control goroutine
 
 	// ---- control goroutine only ----
@@ -82,6 +82,7 @@ type peer struct {
 	up             bool      // has an SA pair
 	warnings       limit     // about handshakes with this peer
 	called         limit     // authentic initiations of this peer
+	renumbered     limit     // new addresses of its name
 }
 
 // traffic counts inner packets as they are put on the way, including those that
@@ -112,7 +113,10 @@ func newPeer(c conf.Peer) *peer {
 	p.appointment.peer = p
 	p.quotedPTBs.interval, p.strangePTBs.interval, p.warnings.interval = quotedPTBEvery, strangePTBEvery, warnEvery
 	p.clocks.init()
-	p.answers.interval, p.answers.burst = answerEvery, answerBurst
+	for _, l := range []*limit{&p.answers, &p.cookieReplies} {
+		l.interval, l.burst = answerEvery, answerBurst
+	}
+	p.renumbered.interval = renumberedEvery
 	p.called.interval, p.called.burst = calledEvery, calledBurst
 	p.discovery = prober{Discovery: pmtud.New(discoveryConfig(c)), mask: probeRunToken}
 	return p

@@ -129,6 +129,10 @@ func (c *controller) resolve(p *peer) {
 	}
 }
 
+// renumberedEvery is how often a new address is called at once. To call begins with
+// another look-up: where each has another answer, there would be no end.
+const renumberedEvery = 5 * time.Second
+
 // resolved takes the outcome of a look-up of an endpoint. After a failure the known
 // addresses stay.
 func (c *controller) resolved(p *peer, endpoint int, addrs []netip.Addr, err error, now time.Time) {
@@ -142,7 +146,7 @@ func (c *controller) resolved(p *peer, endpoint int, addrs []netip.Addr, err err
 	of.addrs = addrs
 	p.choose()
 	fresh := len(addrs) > 0 && !slices.Contains(before, netip.AddrPortFrom(addrs[0].Unmap(), p.endpoints[endpoint].Port))
-	if fresh && p.initiations.wanted {
+	if fresh && p.initiations.wanted && p.renumbered.allow(now) {
 		p.initiations.hurry(now)
 		c.attend(p, now)
 	}

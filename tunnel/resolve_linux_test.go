@@ -137,3 +137,29 @@ func TestAPeerIsCalledWhereItWasBesideItsName(t *testing.T) {
 		}
 	})
 }
+
+// restlessResolver has another address each time, after a while.
+type restlessResolver struct{ asked atomic.Int64 }
+
+func (r *restlessResolver) LookupNetIP(context.Context, string, string) ([]netip.Addr, error) {
+	n := r.asked.Add(1)
+	time.Sleep(time.Millisecond)
+	return []netip.Addr{netip.AddrFrom4([4]byte{198, 18, byte(n >> 8), byte(n)})}, nil
+}
+
+// TestANameWithAnotherAddressEachTime is not looked up more often than a few times for
+// each time that a new address is called at once.
+func TestANameWithAnotherAddressEachTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newWire().newVirtual(t, "192.0.2.1:4500", crypto.PrivateKey{1}, conf.Tunnel{},
+			conf.Peer{PublicKey: conf.Key{9}, Endpoints: []conf.Endpoint{{Host: "a.example", Port: 7}}})
+		resolver := new(restlessResolver)
+		v.lookups = newLookups(resolver)
+		v.start(t)
+		const spells = 12
+		time.Sleep(spells * renumberedEvery)
+		if n := resolver.asked.Load(); n > 4*spells {
+			t.Errorf("%d look-ups in %v", n, spells*renumberedEvery)
+		}
+	})
+}
