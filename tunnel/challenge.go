@@ -37,7 +37,7 @@ func (h *handshaker) handleChallenge(p *peer, doubted initiation, message []byte
 	if err != nil {
 		return outcome{peer: p, err: err}
 	}
-	if doubt := challenge.Doubt; doubt.Kind == crypto.ClockBehind && p.initiations.sentAt(doubt.Reference) {
+	if doubt := challenge.Doubt; doubt.Kind == crypto.ClockBehind && p.initiations.overtaken(doubted, doubt.Reference) {
 		return outcome{peer: p, err: errOvertaken} // the response to that is on its way
 	}
 	p.challenge = challenge
@@ -57,12 +57,15 @@ func (h *handshaker) handleChallenge(p *peer, doubted initiation, message []byte
 	return o
 }
 
-// sentAt reports whether an outstanding initiation has the given timestamp.
-func (s *initiations) sentAt(timestamp uint64) bool {
+// overtaken reports whether an initiation was sent before an outstanding one that has
+// the given timestamp. If it was sent after that, the clock has been set back since.
+func (s *initiations) overtaken(doubted initiation, timestamp uint64) bool {
+	later := false
 	for _, i := range s.outstanding {
-		if i.initiator.Timestamp() == timestamp {
+		if later && i.initiator.Timestamp() == timestamp {
 			return true
 		}
+		later = later || i.initiator == doubted.initiator
 	}
 	return false
 }

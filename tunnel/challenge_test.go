@@ -332,6 +332,28 @@ func TestACopyOfAnInitiationIsNoWrongClock(t *testing.T) {
 	}
 }
 
+// TestAClockThatIsSetBackDuringACall: the response to the call before is lost, and the
+// next is doubted because of that one.
+func TestAClockThatIsSetBackDuringACall(t *testing.T) {
+	c := newCallers(t)
+	c.a.peer.initiations.want(c.now)
+	first := c.a.initiate(c.a.peer, c.b.at, c.now)
+	if lost := c.b.receive(first.datagram, c.a, c.now); lost.pair == nil {
+		t.Fatalf("%+v", lost)
+	}
+	c.now = c.now.Add(time.Second)
+	c.ahead[c.a] = -hour
+	second := c.a.initiate(c.a.peer, c.b.at, c.clock(c.a))
+	challenge := c.b.receive(second.datagram, c.a, c.now)
+	o := c.a.receive(challenge.datagram, c.b, c.clock(c.a))
+	if o.datagram == nil {
+		t.Fatalf("its challenge is not returned: %+v", o)
+	}
+	if response := c.b.receive(o.datagram, c.a, c.now); response.pair == nil {
+		t.Errorf("%+v", response)
+	}
+}
+
 // TestNothingEverSentMakesTwoPairs: all messages of calls with all kinds of clocks,
 // sent again to either end, in any order.
 func TestNothingEverSentMakesTwoPairs(t *testing.T) {
