@@ -57,20 +57,14 @@ type plainSender interface {
 	plain(datagram []byte, to *udp.Destination) error
 }
 
-// run ends when the control goroutine has, however many calls wait and come.
-// Admitted calls come first: the gate bounds their rate, so there is time for the
-// others.
+// run ends when the control goroutine has, however many calls wait and come. Where
+// both kinds wait they take turns: a cookie reply costs little beside an initiation
+// that is opened, and without one nobody new is admitted.
 func (o *opener) run() {
 	for {
 		select {
 		case <-o.events.closed:
 			return
-		default:
-		}
-		select {
-		case c := <-o.events.calls.admitted:
-			o.open(c)
-			continue
 		default:
 		}
 		select {

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"fathom/tunnel/udp"
 )
 
 // TestTheOpenerEndsDuringAFlood: what waits, and what still comes, does not keep it
@@ -28,5 +30,33 @@ func TestTheOpenerEndsDuringAFlood(t *testing.T) {
 	}
 	if a, u := len(e.calls.admitted), len(e.calls.unproved); a != maxAdmitted || u != maxUnproved {
 		t.Errorf("%d and %d calls are left", a, u)
+	}
+}
+
+// firstReply ends the control goroutine, as it were, when a reply is sent.
+type firstReply struct {
+	events *events
+	sent   int
+}
+
+func (f *firstReply) plain([]byte, *udp.Destination) error {
+	f.sent++
+	f.events.close()
+	return nil
+}
+
+// TestCookieRepliesGoOutWhileAdmittedCallsWait: a flood of senders who have proved
+// their addresses must not keep others from doing so.
+func TestCookieRepliesGoOutWhileAdmittedCallsWait(t *testing.T) {
+	caller, g := newGatekeeper(t)
+	e := newEvents(g.gate, g.gate.places, new(drops), nil)
+	for range maxAdmitted {
+		e.calls.admitted <- call{}
+	}
+	e.calls.unproved <- call{message: caller.message(t, g.party, time.Now()), from: caller.at}
+	replies := &firstReply{events: e}
+	(&opener{g.responder, e, replies, e.drops, nil}).run()
+	if replies.sent != 1 || len(e.calls.admitted) == 0 {
+		t.Errorf("%d replies, %d admitted calls wait", replies.sent, len(e.calls.admitted))
 	}
 }
