@@ -46,7 +46,7 @@ func (h *handshaker) handleChallenge(p *peer, doubted initiation, message []byte
 		return o
 	}
 	generation := p.sas.next(0)
-	datagram, initiator, err := h.initiation(p, generation, now)
+	datagram, initiator, err := h.initiation(p, doubted.to, generation, now)
 	if err != nil {
 		o.err = &warning{what: "cannot make a handshake", cause: err}
 		return o

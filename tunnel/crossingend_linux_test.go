@@ -23,6 +23,7 @@ type crossingEnd struct {
 	at    []netip.AddrPort
 	peer  *peer
 	down  bool
+	busy  bool // asks callers for cookies
 	seen  map[*inboundSA]*arrived
 }
 
@@ -71,6 +72,31 @@ func (e *crossingEnd) boot() {
 		}
 	}
 	e.begin(w.now)
+	e.busy = w.rng.IntN(2) == 0
+	if w.rng.IntN(2) == 0 {
+		e.doubtAll()
+	}
+}
+
+// doubtAll has an end doubt all initiations of the far end: it has accepted one when the
+// far end's clock was ahead, which has been set right since.
+func (e *crossingEnd) doubtAll() {
+	i, err := crypto.NewInitiator(e.w.ends[1-e.index].key, e.handshaker.public, crypto.PresharedKey{}, e.handshaker.random)
+	if err != nil {
+		panic(err)
+	}
+	offer := crypto.Offer{SPI: 0x1234, Suites: []uint16{uint16(esp.AES256GCM)}}
+	message, err := i.Initiation(nil, offer, crypto.Cookie{}, e.w.now.Add(20*time.Hour))
+	if err != nil {
+		panic(err)
+	}
+	pending, err := e.handshaker.responder.Open(message)
+	if err != nil {
+		panic(err)
+	}
+	if _, err := e.handshaker.responder.Accept(&e.peer.replays, pending, e.w.now); err != nil {
+		panic(err)
+	}
 }
 
 // restart ends an end, with a farewell or without, and starts it again after a
@@ -109,10 +135,16 @@ func (e *crossingEnd) plain(datagram []byte, to *udp.Destination) error {
 }
 
 // handshake does the work of the opener, and of the control goroutine after it. The
-// gate lets everything through.
+// gate lets everything through, but of callers of a busy end those with a cookie alone.
 func (e *crossingEnd) handshake(message []byte, from netip.AddrPort, local netip.Addr) {
 	if kind, _ := crypto.MessageType(message); kind != crypto.Initiation {
 		e.handleAnswer(message, from, local, e.w.now)
+	} else if e.busy && !e.handshaker.responder.Proves(message, from, e.w.now) {
+		reply, err := e.handshaker.responder.CookieReply(esp.AppendMarker(nil), message, from, e.w.now)
+		if err != nil {
+			panic(err)
+		}
+		_ = e.plain(reply, udp.NewDestination(from, local))
 	} else if pending, err := e.handshaker.responder.Open(message); err == nil {
 		e.handleInitiation(pending, from, local, e.w.now)
 	}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"fathom/conf"
-	"fathom/crypto"
 	"fathom/esp"
 )
 
@@ -107,7 +106,7 @@ func TestTheGateUnderAFlood(t *testing.T) {
 				}
 			}
 			// Somebody else, who has no cookie yet.
-			caller.peer.initiations.cookie = crypto.Cookie{}
+			caller.peer.initiations.cookies = nil
 			newcomer := netip.MustParseAddrPort("203.0.113.1:4500")
 			if v := g.gate.judge(caller.message(t, g.party, now), newcomer, now.Add(time.Millisecond)); v != unproved && v != admitted {
 				t.Errorf("a newcomer gets verdict %d", v)

@@ -84,7 +84,7 @@ func (h *handshaker) initiate(p *peer, to netip.AddrPort, now time.Time) outcome
 		return outcome{peer: p}
 	}
 	generation := p.sas.next(0)
-	datagram, initiator, err := h.initiation(p, generation, now)
+	datagram, initiator, err := h.initiation(p, to, generation, now)
 	if err != nil {
 		p.initiations.postpone(now, wait)
 		return outcome{peer: p, err: &warning{what: "cannot make a handshake", cause: err}}
@@ -103,14 +103,14 @@ func (h *handshaker) initiate(p *peer, to netip.AddrPort, now time.Time) outcome
 	return o
 }
 
-func (h *handshaker) initiation(p *peer, generation uint64, now time.Time) (datagram []byte, i *crypto.Initiator, err error) {
+func (h *handshaker) initiation(p *peer, to netip.AddrPort, generation uint64, now time.Time) (datagram []byte, i *crypto.Initiator, err error) {
 	i, err = crypto.NewInitiator(h.private, p.public, p.preshared, h.random)
 	if err != nil {
 		return nil, nil, err
 	}
 	i.Return(p.challenge, now)
 	p.challenge = crypto.Challenge{}
-	datagram, err = i.Initiation(esp.AppendMarker(nil), h.offer(generation), p.initiations.cookie, now)
+	datagram, err = i.Initiation(esp.AppendMarker(nil), h.offer(generation), p.initiations.cookies.at(to), now)
 	return datagram, i, err
 }
 
@@ -141,7 +141,7 @@ func (h *handshaker) handleAnswer(message []byte, from netip.AddrPort, now time.
 	}
 	if kind == crypto.CookieReply {
 		cookie, err := i.initiator.ConsumeCookieReply(message)
-		if err == nil && p.initiations.takeCookie(cookie, now) {
+		if err == nil && p.initiations.takeCookie(i.to, cookie, now) {
 			p.unanswered = max(p.unanswered-1, 0) // by the same port: the cookie is good for no other
 		}
 		return outcome{peer: p, err: err}

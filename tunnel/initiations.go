@@ -22,8 +22,40 @@ type initiations struct {
 	turn        bool      // next is this peer's turn among those to be called
 	attempts    int       // initiations since the exchange was wanted
 	outstanding []initiation
-	cookie      crypto.Cookie // from the peer, while it is under load
-	hastened    bool          // a cookie has already hastened an initiation
+	cookies     cookies // from the peer, while it is under load
+	hastened    bool    // a cookie has already hastened an initiation
+}
+
+// cookies are those of one peer, the youngest last. Each is good for the address that
+// we are seen by on the way to one of its places: that by IPv4 is another than that by
+// IPv6, and with several uplinks each may have its own.
+type cookies []cookieAt
+
+type cookieAt struct {
+	place  netip.AddrPort
+	cookie crypto.Cookie
+}
+
+// maxCookies is how many are kept: more than most peers have places.
+const maxCookies = 16
+
+// at returns the cookie for a place, none if there is none.
+func (c cookies) at(place netip.AddrPort) crypto.Cookie {
+	for _, one := range c {
+		if one.place == place {
+			return one.cookie
+		}
+	}
+	return crypto.Cookie{}
+}
+
+// keep takes a cookie in.
+func (c *cookies) keep(place netip.AddrPort, cookie crypto.Cookie) {
+	*c = slices.DeleteFunc(*c, func(one cookieAt) bool { return one.place == place })
+	if len(*c) == maxCookies {
+		*c = slices.Delete(*c, 0, 1)
+	}
+	*c = append(*c, cookieAt{place, cookie})
 }
 
 // initiation is one that was sent and not answered yet.
@@ -106,13 +138,13 @@ func (s *initiations) postpone(now time.Time, wait time.Duration) {
 	s.next = now.Add(wait)
 }
 
-// takeCookie takes the peer's cookie: the next initiation will be answered under
-// load, too. The peer is there and waits for it, so the attempt is made again at once
+// takeCookie takes the cookie of a place of the peer's: the next initiation to there will
+// be answered under load, too. The peer is there and waits for it, so the attempt is made again at once
 // instead of after the wait for a peer that may be gone, and counts once. That is done
 // once in an exchange: whoever sees our initiations can forge cookies. It reports
 // whether the attempt is made again.
-func (s *initiations) takeCookie(cookie crypto.Cookie, now time.Time) (again bool) {
-	s.cookie = cookie
+func (s *initiations) takeCookie(from netip.AddrPort, cookie crypto.Cookie, now time.Time) (again bool) {
+	s.cookies.keep(from, cookie)
 	again = !s.hastened && s.attempts > 0 && s.next.After(now)
 	if again {
 		s.next = now

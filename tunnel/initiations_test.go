@@ -39,25 +39,25 @@ func TestInitiations(t *testing.T) {
 		{"the peer asks for a cookie", func(s *initiations) {
 			s.want(start)
 			s.sent(newTestInitiation(t, start), wait)
-			s.takeCookie(crypto.Cookie{}, start.Add(time.Millisecond))
+			s.takeCookie(netip.AddrPort{}, crypto.Cookie{}, start.Add(time.Millisecond))
 		}, time.Millisecond},
 		{"the peer asks for a cookie twice", func(s *initiations) {
 			s.want(start)
 			s.sent(newTestInitiation(t, start), wait)
-			s.takeCookie(crypto.Cookie{}, start.Add(time.Millisecond))
+			s.takeCookie(netip.AddrPort{}, crypto.Cookie{}, start.Add(time.Millisecond))
 			s.sent(newTestInitiation(t, start.Add(time.Millisecond)), wait)
-			s.takeCookie(crypto.Cookie{}, start.Add(2*time.Millisecond))
+			s.takeCookie(netip.AddrPort{}, crypto.Cookie{}, start.Add(2*time.Millisecond))
 		}, time.Millisecond + wait},
 		{"the peer asks for a cookie when ours is due", func(s *initiations) {
 			s.want(start)
 			s.sent(newTestInitiation(t, start), wait)
-			s.takeCookie(crypto.Cookie{}, start.Add(2*wait))
+			s.takeCookie(netip.AddrPort{}, crypto.Cookie{}, start.Add(2*wait))
 		}, wait},
 		{"the peer asks for a cookie in each of two exchanges", func(s *initiations) {
 			for _, at := range []time.Time{start.Add(-time.Hour), start} {
 				s.want(at)
 				s.sent(newTestInitiation(t, at), wait)
-				s.takeCookie(crypto.Cookie{}, at)
+				s.takeCookie(netip.AddrPort{}, crypto.Cookie{}, at)
 				if at.Before(start) {
 					s.done()
 				}
@@ -90,7 +90,7 @@ func TestAnAttemptWithACookieIsTheSameAttempt(t *testing.T) {
 	s.want(now)
 	for n := range 3 {
 		s.sent(newTestInitiation(t, now), time.Second)
-		s.takeCookie(crypto.Cookie{}, now)
+		s.takeCookie(netip.AddrPort{}, crypto.Cookie{}, now)
 		if s.attempts != n { // the first is made again
 			t.Errorf("after initiation %d it is attempt %d", n+1, s.attempts)
 		}
@@ -147,5 +147,36 @@ func TestManyAreCalledInTurn(t *testing.T) {
 	}
 	if turn := turns.take(start.Add(time.Hour)); !turn.Equal(start.Add(time.Hour)) {
 		t.Errorf("a single peer waits until %v", turn)
+	}
+}
+
+// TestEachPlaceHasItsCookie: where a peer has several, a cookie is good for one of them,
+// and the others' stay. They are bounded.
+func TestEachPlaceHasItsCookie(t *testing.T) {
+	a, b := parties(t)
+	b.busy = true
+	now := time.Now()
+	seen := make(map[netip.AddrPort]netip.AddrPort) // by which address of a's
+	for n := range byte(3) {
+		seen[netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, n}), 4500)] = netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 51, 100, n}), 4500)
+	}
+	for round := range 2 {
+		for place, from := range seen {
+			a.at = from
+			a.peer.initiations.hurry(now)
+			o := b.receive(a.initiate(a.peer, place, now).datagram, a, now)
+			if done := o.pair != nil; done != (round == 1) {
+				t.Errorf("round %d at %v: answered %v", round, place, done)
+			} else if !done {
+				a.receive(o.datagram, b, now)
+			}
+			now = now.Add(time.Millisecond)
+		}
+	}
+	for port := range uint16(2 * maxCookies) {
+		a.peer.initiations.takeCookie(netip.AddrPortFrom(a.at.Addr(), port), crypto.Cookie{}, now)
+	}
+	if n := len(a.peer.initiations.cookies); n != maxCookies {
+		t.Errorf("%d cookies are kept", n)
 	}
 }
