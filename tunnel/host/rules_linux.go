@@ -53,6 +53,11 @@ func (s *ruleSet) named(device string) {
 // effect, and the second line of guards. Call it once, when all routes have been given
 // to the Link. listen is where our sockets are. After ErrFirstLineOnly the rest is done.
 func (l *Link) Divert(listen []netip.AddrPort) error {
+	end, err := takeTurn()
+	if err != nil {
+		return err
+	}
+	defer end()
 	others, err := l.others()
 	if err != nil {
 		return err
