@@ -1,7 +1,6 @@
 package host
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -83,7 +82,7 @@ func (l *Link) Divert(listen []netip.AddrPort) error {
 		// The kernel takes a rule for one at the same place that has more to match.
 		l.place(slices.Concat(others, l.policy.stale))
 	}
-	lacking = cmp.Or(l.addSecondLine(second, others), lacking)
+	lacking = l.addSecondLine(second, others, lacking)
 	for _, set := range defaults {
 		if err := l.addSet(set); err != nil {
 			return err
