@@ -89,7 +89,7 @@ func TestNoPlaceForTheSecondLine(t *testing.T) {
 	up(t, p.a, p.b)
 	pinger(t, p.A, farHost4)
 	pinger(t, p.A, farHost6)
-	if log := p.a.Log(); strings.Count(log, "no second line of guards") != 1 {
+	if log := p.a.Log(); strings.Count(log, "no second line of guards") != 1 || !strings.Contains(log, "no second line of guards for IPv4: rules of the host") {
 		t.Errorf("log:\n%s", log)
 	}
 	if now := run(t, p.A, "ip", "rule"); now != before {

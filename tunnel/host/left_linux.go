@@ -3,6 +3,7 @@ package host
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -64,7 +65,8 @@ func (l *Link) others() (rest []netlink.Rule, err error) {
 }
 
 // removeStale removes the stale rules, and the guards in their tables, except what we
-// want as well.
+// want as well. Those tables tell which prefixes the process had: the guards beside
+// their routes go, too, unless another tunnel has the prefix now.
 func (l *Link) removeStale() error {
 	if len(l.policy.stale) == 0 {
 		return nil
@@ -81,10 +83,44 @@ func (l *Link) removeStale() error {
 			return fmt.Errorf("remove rule %d, which a killed process has left: %w", r.Priority, err)
 		}
 	}
+	others, err := l.guardedByOthers()
+	if err != nil {
+		return err
+	}
 	for table := range tables {
-		l.flush(table)
+		for _, prefix := range l.flush(table) {
+			if i := guardIn(prefix, mainTable); !l.wanted.guards[i] && !others[prefix] {
+				_ = l.handle.RouteDel(guardRoute(i))
+			}
+		}
 	}
 	l.policy.stale = nil
 	l.revalidateMark()
 	return nil
+}
+
+// guardedByOthers returns the prefixes that the second lines of other tunnels guard.
+func (l *Link) guardedByOthers() (map[netip.Prefix]bool, error) {
+	rules, err := l.rules()
+	if err != nil {
+		return nil, err
+	}
+	prefixes, tables := make(map[netip.Prefix]bool), make(map[int]bool)
+	_, others := split(rules, l.name)
+	for _, r := range others {
+		if !isOwn(r) || r.Table == unix.RT_TABLE_UNSPEC || r.Table == unix.RT_TABLE_MAIN || tables[r.Table] {
+			continue
+		}
+		tables[r.Table] = true
+		routes, err := l.routesIn(r.Table)
+		if err != nil {
+			return nil, err
+		}
+		for _, route := range routes {
+			if prefix, ok := prefixOf(route.Dst, route.Family); ok && isGuard(&route) {
+				prefixes[prefix] = true
+			}
+		}
+	}
+	return prefixes, nil
 }

@@ -151,6 +151,8 @@ func TestALeftSecondLine(t *testing.T) {
 			t.Errorf("rules %q, want %q; %d guards", got, left, tables())
 		}
 
+		check(t, netlink.LinkDel(state(t, "fathom0")))
+		upDevice(t, "fathom0")
 		moved := netip.MustParsePrefix("10.99.4.0/24")
 		next := lead(t, "fathom0", Config{}, moved)
 		if got := rulesNow(t); len(got) != 3 || tables() != 1 {
@@ -158,11 +160,21 @@ func TestALeftSecondLine(t *testing.T) {
 		}
 		expectWays(t, "the prefixes are others", map[string]string{"10.99.4.1": "fathom0", "203.0.113.7": "wan"})
 		next.Close()
-		flushMain(t, remote...)
+		released := map[string]string{"10.88.1.1": "wan", "10.88.2.1": "wan", "fd88:0:1::1": "wan", "fd88:0:2::1": "wan"}
+		expectWays(t, "the prefixes were others", released)
 
 		leave(remote...)
+		other = lead(t, "other", Config{}, remote[2]) // it has got a prefix
 		attached := attach(t, "fathom0", Config{MTU: 1438})
 		check(t, attached.Divert(listening))
+		expectWays(t, "no prefixes", released)
+		if got := rulesNow(t); len(got) != 3 || tables() != 1 {
+			t.Errorf("rules %q, %d guards", got, tables())
+		}
+		if err := netlink.RouteDel(guardRoute(guardIn(remote[2], mainTable))); err != nil {
+			t.Errorf("the guard of another tunnel: %v", err)
+		}
+		other.Close()
 		if got := rulesNow(t); len(got) > 0 || tables() > 0 {
 			t.Errorf("rules %q, %d guards", got, tables())
 		}

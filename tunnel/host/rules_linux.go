@@ -1,7 +1,6 @@
 package host
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -53,6 +52,11 @@ func (s *ruleSet) named(device string) {
 // effect, and the second line of guards. Call it once, when all routes have been given
 // to the Link. listen is where our sockets are. After ErrFirstLineOnly the rest is done.
 func (l *Link) Divert(listen []netip.AddrPort) error {
+	end, err := takeTurn()
+	if err != nil {
+		return err
+	}
+	defer end()
 	others, err := l.others()
 	if err != nil {
 		return err
@@ -78,7 +82,7 @@ func (l *Link) Divert(listen []netip.AddrPort) error {
 		// The kernel takes a rule for one at the same place that has more to match.
 		l.place(slices.Concat(others, l.policy.stale))
 	}
-	lacking = cmp.Or(l.addSecondLine(second, others), lacking)
+	lacking = l.addSecondLine(second, others, lacking)
 	for _, set := range defaults {
 		if err := l.addSet(set); err != nil {
 			return err

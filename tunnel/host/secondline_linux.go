@@ -68,7 +68,7 @@ func (l *Link) secondLine(others []netlink.Rule) (sets []*ruleSet, lacking error
 		}
 		if !hasRules(others, family) {
 			if family == unix.AF_INET || hasIPv6() {
-				lacking = fmt.Errorf("%w: %w", ErrFirstLineOnly, errNoRules)
+				lacking = firstLineOnly(lacking, family, errNoRules)
 			}
 			continue
 		}
@@ -129,18 +129,32 @@ func asksMain(r *netlink.Rule) bool {
 	return all && r.Table == unix.RT_TABLE_MAIN && r.SuppressPrefixlen <= 0 && r.SuppressIfgroup < 0
 }
 
-// addSecondLine adds the sets of the second line that have a place. lacking is why
+// addSecondLine adds the sets of the second line that have a place, and to lacking why
 // others have none.
-func (l *Link) addSecondLine(sets []*ruleSet, others []netlink.Rule) (lacking error) {
+func (l *Link) addSecondLine(sets []*ruleSet, others []netlink.Rule, lacking error) error {
 	for _, set := range sets {
 		err := errBlocked
 		if !set.blocked(others) {
 			err = l.addSet(set)
 		}
 		if err != nil {
-			lacking = fmt.Errorf("%w: %w", ErrFirstLineOnly, err)
+			lacking = firstLineOnly(lacking, set.family, err)
 			l.removeSet(set)
 		}
 	}
 	return lacking
+}
+
+// firstLineOnly says why a family has no second line, and adds that to what is said of
+// the other one, if anything is.
+func firstLineOnly(other error, family int, why error) error {
+	name := "IPv4"
+	if family == unix.AF_INET6 {
+		name = "IPv6"
+	}
+	err := fmt.Errorf("%w for %s: %w", ErrFirstLineOnly, name, why)
+	if other != nil {
+		err = fmt.Errorf("%w; %w", other, err)
+	}
+	return err
 }

@@ -187,6 +187,8 @@ func TestRulesOfOthers(t *testing.T) {
 	}
 	wide := netlink.NewRule() // as wg-quick adds it
 	wide.Family, wide.Priority, wide.Table, wide.SuppressPrefixlen = unix.AF_INET, 32764, unix.RT_TABLE_MAIN, 0
+	local := netlink.NewRule() // as where there are VRFs
+	local.Family, local.Priority, local.Table = unix.AF_INET, 32765, unix.RT_TABLE_LOCAL
 	for name, test := range map[string]struct {
 		rules []*netlink.Rule
 		line  bool
@@ -197,6 +199,7 @@ func TestRulesOfOthers(t *testing.T) {
 		"in between":             {[]*netlink.Rule{from(32710)}, false},
 		"behind the main table":  {[]*netlink.Rule{from(32766)}, true},
 		"behind one for all":     {[]*netlink.Rule{wide, from(32765)}, true},
+		"the local table last":   {[]*netlink.Rule{local}, false},
 		"before the one for all": {[]*netlink.Rule{from(32763), wide}, false},
 	} {
 		t.Run(name, func(t *testing.T) {

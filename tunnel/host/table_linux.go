@@ -165,16 +165,20 @@ func (l *Link) routesIn(table int) (list []netlink.Route, err error) {
 }
 
 // flush removes the guards and the routes into the device from a table, except guards
-// that are wanted.
-func (l *Link) flush(table int) {
+// that are wanted. It returns the prefixes of the guards that it has removed.
+func (l *Link) flush(table int) (guarded []netip.Prefix) {
 	routes, _ := l.routesIn(table)
 	for _, r := range routes {
 		prefix, ok := prefixOf(r.Dst, r.Family)
-		if ok && isGuard(&r) && l.wanted.guards[guardIn(prefix, table)] {
-			continue
+		if ok && isGuard(&r) {
+			if l.wanted.guards[guardIn(prefix, table)] {
+				continue
+			}
+			guarded = append(guarded, prefix)
 		}
 		if isGuard(&r) || r.LinkIndex == l.link.Attrs().Index {
 			_ = l.handle.RouteDel(&r)
 		}
 	}
+	return guarded
 }
