@@ -53,11 +53,29 @@ func newUplinks(t testing.TB) *uplinks {
 				if err := netlink.RouteAdd(&netlink.Route{Family: family, Gw: gateway.AsSlice(), LinkIndex: u.index(t, i), Priority: 100 * (i + 1)}); err != nil {
 					return err
 				}
+				meet(t, gateway)
 			}
 			return nil
 		}))
 	}
 	return u
+}
+
+// meet waits until the kernel has found a neighbour. Where the machine stands still, it
+// may give up the first search, and drop what waits for the answer.
+func meet(t testing.TB, neighbour netip.Addr) {
+	t.Helper()
+	conn, err := net.Dial("udp", netip.AddrPortFrom(neighbour, 9).String()) // where nothing listens
+	must(t, err)
+	defer conn.Close()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+		conn.Write([]byte{0})
+		conn.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+		if _, err := conn.Read(make([]byte, 1)); errors.Is(err, unix.ECONNREFUSED) {
+			return
+		}
+	}
+	t.Fatalf("no answer from %v", neighbour)
 }
 
 func must(t testing.TB, err error) {
