@@ -1,6 +1,7 @@
 package host
 
 import (
+	"fmt"
 	"net/netip"
 
 	"github.com/vishvananda/netlink"
@@ -54,4 +55,21 @@ func (l *Link) leadDefault(set *ruleSet, listen []netip.AddrPort) {
 	for _, r := range []*netlink.Rule{divert, guard} {
 		r.Invert, r.Mark = true, l.mark
 	}
+}
+
+// behindLocal reports an error if the set stands before the rule of the local table, as
+// where that was moved behind the rules of VRFs: the host's own addresses would then be
+// taken for places far away.
+func (s *ruleSet) behindLocal(others []netlink.Rule) error {
+	local := -1
+	for i, r := range others {
+		if r.Family == s.family && r.Table == unix.RT_TABLE_LOCAL && (local < 0 || r.Priority < others[local].Priority) {
+			local = i
+		}
+	}
+	if local < 0 || others[local].Priority < s.rules[0].Priority {
+		return nil
+	}
+	return fmt.Errorf("a default route into the tunnel must stand behind the host's own addresses, but the rule \"lookup local\" (%s) has priority %d: give it one below %d",
+		familyName(s.family), others[local].Priority, s.rules[0].Priority)
 }

@@ -32,3 +32,11 @@ func hasIPv6() bool {
 	}
 	return !errors.Is(err, unix.EAFNOSUPPORT)
 }
+
+// familyName is what operators call an address family.
+func familyName(family int) string {
+	if family == unix.AF_INET6 {
+		return "IPv6"
+	}
+	return "IPv4"
+}

@@ -82,6 +82,11 @@ func (l *Link) Divert(listen []netip.AddrPort) error {
 		// The kernel takes a rule for one at the same place that has more to match.
 		l.place(slices.Concat(others, l.policy.stale))
 	}
+	for _, set := range defaults {
+		if err := set.behindLocal(others); err != nil {
+			return err
+		}
+	}
 	lacking = l.addSecondLine(second, others, lacking)
 	for _, set := range defaults {
 		if err := l.addSet(set); err != nil {

@@ -277,3 +277,44 @@ func TestATableOfTheAdministrator(t *testing.T) {
 		return nil
 	})
 }
+
+// TestTheLocalTableComesBeforeADefaultRoute: where it was moved to the end, as with
+// VRFs, the host would not reach its own addresses.
+func TestTheLocalTableComesBeforeADefaultRoute(t *testing.T) {
+	for _, test := range []struct {
+		priority int // that the rule of the local table is moved to
+		ok       bool
+	}{{0, true}, {1000, true}, {32765, false}} {
+		t.Run(fmt.Sprint(test.priority), func(t *testing.T) {
+			inHost(t, func() error {
+				uplink(t)
+				for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
+					r := netlink.NewRule()
+					r.Family, r.Priority, r.Table = family, test.priority, unix.RT_TABLE_LOCAL
+					if test.priority > 0 {
+						first := *r
+						first.Priority = 0
+						check(t, errors.Join(netlink.RuleAdd(r), netlink.RuleDel(&first)))
+					}
+				}
+				before := rulesNow(t)
+				l, err := Attach("fathom0", Config{MTU: 1438, Defaults: everything})
+				check(t, err)
+				for _, prefix := range everything {
+					check(t, errors.Join(l.Route(Route{Prefix: prefix, MTU: 1438}), l.Guard(prefix)))
+				}
+				if err := l.Divert(listening); (err == nil) != test.ok || err != nil && !strings.Contains(err.Error(), "32765") {
+					t.Errorf("%v", err)
+				}
+				if test.ok {
+					expectWays(t, "diverted", map[string]string{"192.0.2.1": "lo", "203.0.113.7": "fathom0"})
+				}
+				l.Close()
+				if after := rulesNow(t); !slices.Equal(after, before) {
+					t.Errorf("rules %q, before %q", after, before)
+				}
+				return nil
+			})
+		})
+	}
+}

@@ -148,11 +148,7 @@ func (l *Link) addSecondLine(sets []*ruleSet, others []netlink.Rule, lacking err
 // firstLineOnly says why a family has no second line, and adds that to what is said of
 // the other one, if anything is.
 func firstLineOnly(other error, family int, why error) error {
-	name := "IPv4"
-	if family == unix.AF_INET6 {
-		name = "IPv6"
-	}
-	err := fmt.Errorf("%w for %s: %w", ErrFirstLineOnly, name, why)
+	err := fmt.Errorf("%w for %s: %w", ErrFirstLineOnly, familyName(family), why)
 	if other != nil {
 		err = fmt.Errorf("%w; %w", other, err)
 	}
