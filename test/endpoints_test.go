@@ -17,6 +17,7 @@ import (
 // last.
 func TestAPeerIsCalledAtAllItsEndpoints(t *testing.T) {
 	tier.Select(t, tier.EitherWay)
+	t.Parallel() // it waits for most of the time
 	p := newPair(t, overIPv4, "")
 	nowhere := fmt.Sprintf("10.2.0.99:%d", gateway.Port)
 	second, third := p.endpoint(p.Right.B, overIPv6), p.endpoint(p.Right.B, overIPv4)

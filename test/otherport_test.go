@@ -50,6 +50,7 @@ func (p natPair) redial(t *testing.T) {
 // From another port of a's there is a new one, and b follows.
 func TestADeadMappingIsLeftForAnotherPort(t *testing.T) {
 	tier.Select(t, tier.EitherWay)
+	t.Parallel() // it waits for most of the time
 	p := newNATPair(t, ":0")
 	before := statusOf(t, p.a)
 	p.redial(t)
@@ -73,6 +74,7 @@ func TestADeadMappingIsLeftForAnotherPort(t *testing.T) {
 // and one warning say that another may help. With another it is up at once.
 func TestAPortThatIsFixedIsAskedAbout(t *testing.T) {
 	tier.Select(t, tier.EitherWay)
+	t.Parallel() // it waits for most of the time
 	p := newNATPair(t, "")
 	p.redial(t)
 	s := await(t, p.a, func(s *status.Status) bool { return s.Peers[0].Advice != "" })
