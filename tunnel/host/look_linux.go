@@ -56,18 +56,21 @@ func (l *Link) lookAtDevice() error {
 	s := &l.seen
 	s.exists, s.up, s.mtu = true, link.Attrs().RawFlags&unix.IFF_UP != 0, link.Attrs().MTU
 	l.doubt.device = l.doubt.device || !s.up
-	addresses, err := consistent(func() (map[netip.Prefix]bool, error) { return l.addresses(index) })
+	found, err := consistent(func() ([]event, error) { return l.addresses(index) })
 	if err != nil {
 		return fmt.Errorf("addresses of %s: %w", l.name, err)
 	}
-	s.addresses = addresses
+	s.addresses = make(map[netip.Prefix]bool)
+	for _, e := range found {
+		s.addresses[e.prefix] = true
+	}
 	return nil
 }
 
-// addresses returns those of the interface. The request is made by hand since
-// package netlink asks for those of all interfaces, of which a host may have many,
-// and which others change.
-func (l *Link) addresses(index int) (map[netip.Prefix]bool, error) {
+// addresses returns those of an interface, as the events that tell of them. The
+// request is made by hand since package netlink asks for those of all interfaces, of
+// which a host may have many, and which others change.
+func (l *Link) addresses(index int) (list []event, err error) {
 	request := nl.NewNetlinkRequest(unix.RTM_GETADDR, unix.NLM_F_DUMP)
 	request.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: l.strict}
 	header := nl.NewIfAddrmsg(unix.AF_UNSPEC)
@@ -77,13 +80,12 @@ func (l *Link) addresses(index int) (map[netip.Prefix]bool, error) {
 	if err != nil {
 		return nil, err
 	}
-	addresses := make(map[netip.Prefix]bool)
 	for _, data := range answers {
-		if e := addressEvent(&syscall.NetlinkMessage{Data: data}); e.index == index {
-			addresses[e.prefix] = true
+		if e := addressEvent(&syscall.NetlinkMessage{Data: data}); e.index == index && e.prefix.IsValid() {
+			list = append(list, e)
 		}
 	}
-	return addresses, nil
+	return list, nil
 }
 
 // lookAtRoutes brings up to date what takes long on a host with many routes: the

@@ -2,9 +2,7 @@ package host
 
 import (
 	"net/netip"
-	"syscall"
 
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
@@ -87,9 +85,12 @@ func (l *Link) uplinkState(name string) *uplinkState {
 	}
 	up := new(uplinkState)
 	if link, err := l.handle.LinkByName(name); err == nil {
-		up.index, up.carries = link.Attrs().Index, carries(link.Attrs().RawFlags)
-		up.addresses, err = consistent(func() ([]address, error) { return l.addressesOf(up.index) })
-		up.carries = up.carries && err == nil
+		up.index = link.Attrs().Index
+		found, err := consistent(func() ([]event, error) { return l.addresses(up.index) })
+		for _, e := range found {
+			up.addresses = append(up.addresses, e.address)
+		}
+		up.carries = carries(link.Attrs().RawFlags) && err == nil
 	}
 	if l.learnt.uplinks == nil {
 		l.learnt.uplinks = make(map[string]*uplinkState)
@@ -103,23 +104,4 @@ func (l *Link) uplinkState(name string) *uplinkState {
 func carries(flags uint32) bool {
 	const all = unix.IFF_UP | unix.IFF_RUNNING | unix.IFF_LOWER_UP
 	return flags&all == all
-}
-
-// addressesOf returns those of an interface.
-func (l *Link) addressesOf(index int) (list []address, err error) {
-	request := nl.NewNetlinkRequest(unix.RTM_GETADDR, unix.NLM_F_DUMP)
-	request.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: l.strict}
-	header := nl.NewIfAddrmsg(unix.AF_UNSPEC)
-	header.Index = uint32(index)
-	request.AddData(header)
-	answers, err := request.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWADDR)
-	if err != nil {
-		return nil, err
-	}
-	for _, data := range answers {
-		if e := addressEvent(&syscall.NetlinkMessage{Data: data}); e.index == index && e.prefix.IsValid() {
-			list = append(list, e.address)
-		}
-	}
-	return list, nil
 }
