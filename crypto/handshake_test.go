@@ -72,8 +72,8 @@ func (e *ends) respond(t testing.TB, initiation []byte, psk PresharedKey) ([]byt
 	if err != nil {
 		t.Fatal(err)
 	}
-	if pending.Remote() != e.alicePublic || pending.Timestamp() != uint64(epoch.UnixNano()) {
-		t.Fatalf("remote %v, timestamp %d", pending.Remote(), pending.Timestamp())
+	if pending.Remote() != e.alicePublic || pending.payload.timestamp != uint64(epoch.UnixNano()) {
+		t.Fatalf("remote %v, timestamp %d", pending.Remote(), pending.payload.timestamp)
 	}
 	response, keys, err := pending.Respond(nil, psk, bobOffer)
 	if err != nil {

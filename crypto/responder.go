@@ -146,9 +146,6 @@ type Pending struct {
 // sender holds the private key, but not that it is fresh: see Responder.Accept.
 func (p *Pending) Remote() PublicKey { return p.remote }
 
-// Timestamp returns the initiator's time in nanoseconds of Unix time.
-func (p *Pending) Timestamp() uint64 { return p.payload.timestamp }
-
 // Generation returns the least generation that the initiator asks for, 0 if it
 // says none.
 func (p *Pending) Generation() uint64 { return p.payload.Generation }
