@@ -343,5 +343,6 @@ func (t *Tunnel) newController(s shared, network hostNetwork, port uint16, keys 
 		changes:    host.NewChanges(),
 		strangers:  limit{interval: warnEvery},
 		listen:     t.config.ListenHost,
+		uplinks:    t.config.Uplinks,
 	}
 }
