@@ -32,6 +32,7 @@ type checker struct {
 func (d *decoder) check(c *Config, tunnel *table, peers []*table) {
 	k := checker{d, c, tunnel, peers}
 	k.checkFiles()
+	k.checkUplinks()
 	k.checkNames()
 	k.checkKeys()
 	k.checkEndpoints()
@@ -73,6 +74,15 @@ func (k *checker) checkFiles() {
 			f.at.fail(fmt.Sprintf("%s is also %s on line %d", f.path, other.key, other.pos.line), hint)
 		} else {
 			first[f.path] = f.at
+		}
+	}
+}
+
+// checkUplinks finds the tunnel's own interface: its packets would enter it again.
+func (k *checker) checkUplinks() {
+	for i, name := range k.config.Tunnel.Uplinks {
+		if name == k.config.Tunnel.Name {
+			k.uplinks[i].fail(name+" is the tunnel itself", "an interface by which the peers can be reached without it")
 		}
 	}
 }

@@ -23,6 +23,7 @@ type Tunnel struct {
 	PrivateKeyFile    string
 	ListenHost        netip.Addr     // outer address; invalid: all addresses
 	ListenPort        uint16         // UDP; 0: any free port
+	Uplinks           []string       // interfaces to the peers, the preferred one first; none: the kernel chooses
 	Addresses         []netip.Prefix // inner addresses of this end, host bits kept
 	Ciphers           []string       // the preferred one first; never empty
 	RekeyAfter        time.Duration

@@ -27,6 +27,7 @@ const (
 	minRekeyPackets, maxRekeyPackets = 1000, 1 << 30
 	maxInterfaceName                 = 15 // bytes; IFNAMSIZ with its zero byte
 	maxQueues                        = 16
+	maxUplinks                       = 8
 	// minMTU is that of an IPv6 link (RFC 8200 section 5), in bytes: below it
 	// Linux takes IPv6 away from an interface. maxMTU is the largest IP packet.
 	minMTU, maxMTU = 1280, 65535
@@ -42,6 +43,7 @@ func (t *Tunnel) fields() []field {
 		{"name", text, false, strconv.Quote(DefaultName), t.setName},
 		{"private_key_file", text, true, `"/etc/fathom/private.key"`, t.setPrivateKey},
 		{"listen", text, false, strconv.Quote(":" + strconv.Itoa(DefaultPort)), t.setListen},
+		{"uplinks", list, false, "", t.addUplink},
 		{"address", list, true, `["10.77.0.1/24"]`, func(a at, v value) { t.addAddress(a, v, addresses) }},
 		{"ciphers", list, false, `["` + strings.Join(cipherNames, `", "`) + `"]`, t.addCipher},
 		{"rekey_after", duration, false, `"120s"`, setDuration(&t.RekeyAfter, minRekeyAfter, maxRekeyAfter, false)},
@@ -77,20 +79,44 @@ func defaultStatusSocket(name string) string {
 	return filepath.Join("/run/fathom", name+".sock")
 }
 
-// setName accepts what Linux accepts as the name of a new interface
+// interfaceName accepts what Linux accepts as the name of a new interface
 // (dev_valid_name), as far as it can be typed. A percent sign would make the
-// kernel number it, and three names are taken by the kernel itself.
-func (t *Tunnel) setName(a at, v value) {
-	s := v.text
+// kernel number it.
+func (a at) interfaceName(s string) (ok bool) {
 	odd := strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c > '~' || strings.ContainsRune("/:%", c) })
-	switch {
-	case s == "" || len(s) > maxInterfaceName || odd || s == "." || s == "..":
+	if s == "" || len(s) > maxInterfaceName || odd || s == "." || s == ".." {
 		a.fail(fmt.Sprintf("%q cannot be the name of a network interface", s),
 			fmt.Sprintf("1 to %d ASCII characters without spaces, slashes, colons and percent signs", maxInterfaceName))
+		return false
+	}
+	return true
+}
+
+// setName leaves out the three names that the kernel itself takes.
+func (t *Tunnel) setName(a at, v value) {
+	switch s := v.text; {
+	case !a.interfaceName(s):
 	case s == "lo" || s == "all" || s == "default":
 		a.fail(fmt.Sprintf("%q is taken by the kernel", s), "another name, such as "+DefaultName)
 	default:
 		t.Name = s
+	}
+}
+
+// addUplink leaves it to checkUplinks to find the tunnel itself. The interface need not
+// exist yet.
+func (t *Tunnel) addUplink(a at, v value) {
+	switch s := v.text; {
+	case !a.interfaceName(s):
+	case s == "lo" || s == "all" || s == "default":
+		a.fail(fmt.Sprintf("%q leads to no other host", s), "an interface of this host, such as eth0")
+	case slices.Contains(t.Uplinks, s):
+		a.fail(s+" comes twice", "each interface once, the preferred one first")
+	case len(t.Uplinks) == maxUplinks:
+		a.fail(fmt.Sprintf("%q is one too many", s), fmt.Sprintf("at most %d", maxUplinks))
+	default:
+		t.Uplinks = append(t.Uplinks, s)
+		a.d.uplinks = append(a.d.uplinks, a)
 	}
 }
 

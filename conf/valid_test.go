@@ -282,6 +282,10 @@ probing = "fan"
 			p.Endpoints = []Endpoint{{"198.51.100.1", 4500}}
 			c.Peers = []Peer{p}
 		}},
+		{"uplinks, in their order", smallest + "uplinks = [\"wwan0\", \"eth0.7\"]\n" + smallestPeer, func(c *Config) {
+			c.Tunnel.Uplinks = []string{"wwan0", "eth0.7"}
+			c.Peers = []Peer{smallestPeerConfig(t)}
+		}},
 		{"several endpoints, in their order", smallest + smallestPeer + `endpoint = ["storage.example.org:4500", "[2001:db8::1]:4500", "192.0.2.1:4501", "192.0.2.1:4502"]`, func(c *Config) {
 			p := smallestPeerConfig(t)
 			p.Endpoints = []Endpoint{{"storage.example.org", 4500}, {"2001:db8::1", 4500}, {"192.0.2.1", 4501}, {"192.0.2.1", 4502}}

@@ -19,7 +19,9 @@ type Keys struct {
 	ReceiveSPI uint32 // we receive under it
 	Suite      uint16
 	Features   uint64 // that both ends have
-	Generation uint64 // of the pair, as the responder has said; 0: it has not
+	// PeerFeatures are those that the peer has named.
+	PeerFeatures uint64
+	Generation   uint64 // of the pair, as the responder has said; 0: it has not
 	// Send and Receive are the keying material of the two directions.
 	Send, Receive [KeyMaterialSize]byte
 }
@@ -66,8 +68,10 @@ func (f *finished) keys(forInitiator bool) (Keys, error) {
 	}
 	k := Keys{Suite: suite, Features: f.initiator.Features & f.responder.Features, Generation: f.responder.Generation}
 	if forInitiator {
+		k.PeerFeatures = f.responder.Features
 		k.SendSPI, k.ReceiveSPI, k.Send, k.Receive = f.responder.SPI, f.initiator.SPI, forward, back
 	} else {
+		k.PeerFeatures = f.initiator.Features
 		k.SendSPI, k.ReceiveSPI, k.Send, k.Receive = f.initiator.SPI, f.responder.SPI, back, forward
 	}
 	return k, nil

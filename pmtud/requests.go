@@ -142,3 +142,14 @@ func (r *requests) silentAt(loss float64, timeout time.Duration) time.Time {
 	}
 	return r.sent[last%rememberedRequests].sent.Add(timeout)
 }
+
+// Unanswered returns how many of the last report requests in a row have no report, and
+// when the first of them left, as far as that is remembered.
+func (d *Discovery) Unanswered() (requests int, since time.Time) {
+	r := &d.requests
+	if r.pending == 0 {
+		return 0, time.Time{}
+	}
+	first := r.counter - uint32(min(r.pending, rememberedRequests)-1)
+	return r.pending, r.sent[first%rememberedRequests].sent
+}

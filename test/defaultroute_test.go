@@ -285,7 +285,9 @@ func (n *internet) moves(t *testing.T, from, to []netip.Prefix) {
 	n.Right.B.RemoveAddress(from...)
 	n.Right.B.AddAddress(to...)
 	n.B.DefaultVia(n.Right.A.Addrs()...)
-	pinger(t, n.B, innerA4) // its next packet tells a
+	// Its next packets tell a, which follows when the new place has answered: within a
+	// second, since a place that has never answered is challenged once a second.
+	pinger(t, n.B, innerA4, "-c", "60")
 	await(t, n.a, func(s *status.Status) bool {
 		at, err := netip.ParseAddrPort(s.Peers[0].Endpoint)
 		return err == nil && (at.Addr() == to[0].Addr() || at.Addr() == to[1].Addr()) && s.Up()

@@ -50,7 +50,7 @@ func TestDependenciesPointOneWay(t *testing.T) {
 	may := map[string][]string{
 		"esp": {}, "crypto": {}, "conf": {}, "pmtud": {},
 		"tunnel": {"esp", "crypto", "conf", "pmtud",
-			"tunnel/udp", "tunnel/tun", "tunnel/host", "tunnel/status", "tunnel/inner", "tunnel/control"},
+			"tunnel/udp", "tunnel/tun", "tunnel/host", "tunnel/status", "tunnel/inner", "tunnel/control", "tunnel/paths"},
 		"tunnel/control":      {},
 		"tunnel/inner":        {},
 		"tunnel/paths":        {},

@@ -121,13 +121,17 @@ func TestALateCloseEndsNothingNew(t *testing.T) {
 		old := left.newest()
 		current := left.rekey(t)
 		until(t, time.Minute, func() bool { return agree(left, right) })
-		left.do(func(now time.Time) { left.handleControl(old.inbound, control.AppendClose(nil), false, now) })
+		left.do(func(now time.Time) {
+			left.handleControl(old.inbound, control.AppendClose(nil), false, origin{from: right.at, local: left.at.Addr()}, now)
+		})
 		left.do(func(time.Time) {
 			if left.peer.sas.current != current || left.peer.sas.find(old.inbound) != nil {
 				t.Error("the late message has ended another pair, or not its own")
 			}
 		})
-		left.do(func(now time.Time) { left.handleControl(current.inbound, control.AppendClose(nil), false, now) })
+		left.do(func(now time.Time) {
+			left.handleControl(current.inbound, control.AppendClose(nil), false, origin{from: right.at, local: left.at.Addr()}, now)
+		})
 		if state := left.state(); state == status.PeerEstablished {
 			t.Error("the peer has ended, and is established")
 		}

@@ -3,6 +3,7 @@ package tunnel
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,6 +42,8 @@ type controller struct {
 	strangers  limit         // of warnings about strangers' handshakes
 	turns      turns         // of initiations
 	listening  listening
+	uplinks    []string   // see conf.Tunnel
+	listen     netip.Addr // of our sockets; invalid: all addresses
 	port       otherPort
 	ownPort    *atomic.Uint32 // of our sockets, for the packet loops
 }
@@ -136,6 +139,7 @@ func (c *controller) saveEndpoints() {
 // attend does the due work for a peer and notes when it is due next.
 func (c *controller) attend(p *peer, now time.Time) {
 	c.lookForEgress(p, now)
+	c.lookAtPaths(p, now)
 	c.tellPort(p, now)
 	c.renewSAs(p, now)
 	c.checkLiveness(p, now)

@@ -206,8 +206,9 @@ func (e *crossingEnd) receive(spi uint32, number uint64, payload []byte, from ne
 	known.highest = max(known.highest, number)
 	p := sa.peer
 	p.authentic.Add(1)
-	if to := p.session.Load(); newest && (to == nil || !to.path.Matches(from, local)) {
-		e.move(p, from, local, w.now)
+	by := origin{from: from, local: local, bytes: 200, newest: newest}
+	if to := p.session.Load(); newest && payload == nil && (to == nil || !to.path.Matches(from, local)) {
+		e.arrived(p, by, true, w.now)
 		e.attend(p, w.now)
 	}
 	if sa.used.CompareAndSwap(false, true) {
@@ -215,7 +216,7 @@ func (e *crossingEnd) receive(spi uint32, number uint64, payload []byte, from ne
 		e.attend(p, w.now)
 	}
 	if payload != nil {
-		e.handleControl(sa, payload, false, w.now)
+		e.handleControl(sa, payload, false, by, w.now)
 		e.attend(p, w.now)
 	}
 }

@@ -15,7 +15,10 @@ import (
 // deadline is when the first of the concerns with an exact deadline is due, zero
 // if none is.
 func (p *peer) deadline() time.Time {
-	var initiation, discovery, probe time.Time
+	var initiation, discovery, probe, challenge time.Time
+	if p.sas.current != nil {
+		challenge = p.paths.Deadline()
+	}
 	if p.initiations.wanted {
 		initiation = p.initiations.next
 	}
@@ -25,7 +28,7 @@ func (p *peer) deadline() time.Time {
 	if p.probeRun != nil {
 		probe = p.probeRun.deadline()
 	}
-	return earliest(initiation, discovery, probe, p.confirmAt())
+	return earliest(initiation, discovery, probe, challenge, p.confirmAt())
 }
 
 // coarseDeadline is when the first of the concerns that may be up to a tick late

@@ -7,17 +7,16 @@ import (
 	"time"
 
 	"fathom/tunnel/host"
+	"fathom/tunnel/paths"
 	"fathom/tunnel/udp"
 )
 
 // This file follows changes of the host's own interfaces and routes: the ways
 // out to the peers may be others.
 
-// egressMTU asks the host for the way to an endpoint from an address of ours,
-// which may be invalid, and returns its MTU.
-func (c *controller) egressMTU(to netip.AddrPort, local netip.Addr) (int, error) {
-	e, err := c.host.network.Egress(host.Flow{Remote: to, Local: netip.AddrPortFrom(local, c.host.port)})
-	return e.MTU, err
+// egress asks the host for the way to a destination.
+func (c *controller) egress(to *udp.Destination) (host.Egress, error) {
+	return c.host.network.Egress(host.Flow{Remote: to.Remote(), Local: netip.AddrPortFrom(to.Local(), c.host.port), Interface: to.Interface()})
 }
 
 // noteWay takes note of why the host cannot send to the peer; nil: it can. A
@@ -49,7 +48,7 @@ func (c *controller) wouldLoop(p *peer, path *path) bool {
 	if known := p.path; known != nil && known.Remote() == path.Remote() && !(p.looped() && known.Local() != path.Local()) {
 		return p.looped()
 	}
-	_, err := c.egressMTU(path.Remote(), path.Local())
+	_, err := c.egress(path.Destination)
 	loops := errors.Is(err, host.ErrLoop)
 	switch {
 	case p.path != nil:
@@ -64,7 +63,7 @@ func (c *controller) wouldLoop(p *peer, path *path) bool {
 // hasWay reports whether the host can send to one of the endpoints.
 func (c *controller) hasWay(endpoints []netip.AddrPort) bool {
 	return slices.ContainsFunc(endpoints, func(at netip.AddrPort) bool {
-		_, err := c.egressMTU(at, netip.Addr{})
+		_, err := c.egress(udp.NewDestination(at, netip.Addr{}))
 		return err == nil
 	})
 }
@@ -80,10 +79,11 @@ func (c *controller) hostChanged(change host.Change, now time.Time) {
 	peers := 0
 	for _, p := range c.peers {
 		if p.concerned(change) {
-			p.egressStale = true
+			p.egressStale, p.lastWay = true, knownWay{}
 			if path := p.path; path != nil && change.Lost(path.Interface(), path.Local()) {
 				p.lostSource = path.Local()
 			}
+			p.paths.Withdraw(func(q paths.Pair) bool { return change.Lost(q.Interface, q.Local) }, now)
 			c.agenda.set(&p.appointment, now)
 			peers++
 		}
@@ -95,7 +95,7 @@ func (c *controller) hostChanged(change host.Change, now time.Time) {
 // while none of its endpoints could be called, to one of those.
 func (p *peer) concerned(change host.Change) bool {
 	if path := p.path; path != nil {
-		return change.Concerns(path.Remote().Addr()) || change.Concerns(path.Local())
+		return change.Concerns(path.Remote().Addr()) || change.Concerns(path.Local()) || slices.ContainsFunc(p.ways, func(w host.Way) bool { return change.Concerns(w.Remote.Addr()) })
 	}
 	return p.looped() && slices.ContainsFunc(p.candidates, func(at netip.AddrPort) bool { return change.Concerns(at.Addr()) })
 }
@@ -112,18 +112,24 @@ func (c *controller) lookForEgress(p *peer, now time.Time) {
 		p.initiations.hurry(now)
 		return
 	}
-	mtu, err := c.egressMTU(path.Remote(), path.Local())
+	c.offerWays(p, now)
+	c.followPaths(p, now)
+	if p.path != path {
+		p.lostSource = netip.Addr{}
+		return // the host was asked for the way there
+	}
+	e, err := c.egress(path.Destination)
 	c.noteWay(p, path.Remote(), err)
 	if err != nil {
 		return // there will be another change
 	}
 	c.leaveSource(p, now)
-	if path = p.path; mtu == path.egress {
+	if path = p.path; e.MTU == path.egress {
 		return
 	}
-	c.log.Info("egress MTU", "peer", p.name, "from", path.egress, "to", mtu)
-	p.setPath(path.with(path.plpmtu, path.settled, mtu))
-	p.discovery.EgressMTU(mtu, now)
+	c.log.Info("egress MTU", "peer", p.name, "from", path.egress, "to", e.MTU)
+	p.setPath(path.with(path.plpmtu, path.settled, e.MTU))
+	p.discovery.EgressMTU(e.MTU, now)
 }
 
 // leaveSource lets the kernel choose where our packets to a peer leave from, if the host
@@ -138,6 +144,7 @@ func (c *controller) leaveSource(p *peer, now time.Time) {
 	c.log.Info("our address is gone, the kernel chooses another", "peer", p.name, "address", lost)
 	next := *path
 	next.Destination = udp.NewDestinationBy(path.Remote(), netip.Addr{}, path.Interface())
+	next.pair.Local = netip.Addr{}
 	p.setPath(&next)
 	if p.up {
 		c.messenger.echo(p, now)

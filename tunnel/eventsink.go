@@ -59,10 +59,10 @@ func (e *events) call(queue chan call, message []byte, from netip.AddrPort, loca
 	}
 }
 
-func (e *events) message(sa *inboundSA, payload []byte, fragmented bool) bool {
+func (e *events) message(sa *inboundSA, payload []byte, fragmented bool, by origin) bool {
 	payload = bytes.Clone(control.Trim(payload))
 	return e.write(sa.peer, letter{message: true, event: func(c *controller, now time.Time) {
-		c.handleControl(sa, payload, fragmented, now)
+		c.handleControl(sa, payload, fragmented, by, now)
 		c.attend(sa.peer, now)
 	}})
 }
@@ -76,17 +76,18 @@ func (e *events) firstUse(sa *inboundSA) {
 	}
 }
 
-func (e *events) moved(p *peer, from netip.AddrPort, local netip.Addr) {
-	if !p.moving.CompareAndSwap(false, true) {
+// elsewhereEvery bounds how often the control goroutine hears that a peer's data comes
+// from elsewhere: two ends may send by different paths for ever.
+const elsewhereEvery = 5 * time.Millisecond
+
+func (e *events) elsewhere(p *peer, by origin) {
+	if !p.strays.allow(time.Now()) {
 		return
 	}
-	if !e.notify(p, func(c *controller, now time.Time) {
-		p.moving.Store(false)
-		c.move(p, from, local, now)
+	e.notify(p, func(c *controller, now time.Time) {
+		c.arrived(p, by, by.newest, now)
 		c.attend(p, now)
-	}) {
-		p.moving.Store(false)
-	}
+	})
 }
 
 func (e *events) dataFlows(p *peer) {

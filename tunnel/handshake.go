@@ -36,6 +36,7 @@ func (c *controller) initiate(p *peer, now time.Time) {
 		c.handshaker.initiate(p, netip.AddrPort{}, now)
 		return
 	}
+	c.countWays(p)
 	o := c.handshaker.initiate(p, path.Remote(), now)
 	if o.datagram != nil {
 		if err := c.call(p, p.initiations.latest(), o.datagram, path.Destination); err != nil {
@@ -125,6 +126,7 @@ func handshakeDropReason(err error) dropReason {
 func (c *controller) install(o outcome, from netip.AddrPort, local netip.Addr, now time.Time) {
 	p, pair := o.peer, o.pair
 	switched := p.sas.add(pair, now)
+	pair.local = local
 	c.spis.add(pair.inbound)
 	if err := c.keys.add(o.keys, local, from.Addr()); err != nil {
 		c.log.Error("debug_esp_sa_file", "error", err)
@@ -135,7 +137,7 @@ func (c *controller) install(o outcome, from netip.AddrPort, local netip.Addr, n
 	if switched {
 		p.liveness.reset(now)
 	}
-	c.move(p, from, local, now)
+	c.handshook(p, origin{from: from, local: local}, pair.rtt, now)
 	if switched {
 		c.established(p, now)
 	}
@@ -147,6 +149,7 @@ func (c *controller) established(p *peer, now time.Time) {
 	pair, first := p.sas.current, !p.up
 	p.up = true
 	c.heard(p)
+	p.paths.Decides(pair.decides, pair.features&featureDecides != 0, c.handshaker.public.Compare(p.public) > 0)
 	p.publish()
 	if !pair.counted {
 		pair.counted = true
@@ -164,6 +167,7 @@ func (c *controller) established(p *peer, now time.Time) {
 	} else {
 		p.discovery.NewSA(&pair.outbound.sizes)
 	}
+	c.offerWays(p, now)
 }
 
 // reached takes note that a handshake has proved that the peer receives at an

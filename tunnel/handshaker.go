@@ -71,8 +71,8 @@ func newHandshaker(private crypto.PrivateKey, public crypto.PublicKey, suites []
 
 // offer returns this end's part in a handshake for a pair of the given generation.
 // Each offer has an SPI of its own.
-func (h *handshaker) offer(generation uint64) crypto.Offer {
-	return crypto.Offer{SPI: h.newSPI(), Suites: h.suites, Generation: generation}
+func (h *handshaker) offer(p *peer, generation uint64) crypto.Offer {
+	return crypto.Offer{SPI: h.newSPI(), Suites: h.suites, Features: p.features(), Generation: generation}
 }
 
 // initiate makes the initiation that is due. An invalid endpoint means that the
@@ -110,7 +110,7 @@ func (h *handshaker) initiation(p *peer, to netip.AddrPort, generation uint64, n
 	}
 	i.Return(p.challenge, now)
 	p.challenge = crypto.Challenge{}
-	datagram, err = i.Initiation(esp.AppendMarker(nil), h.offer(generation), p.initiations.cookies.at(to), now)
+	datagram, err = i.Initiation(esp.AppendMarker(nil), h.offer(p, generation), p.initiations.cookies.at(to), now)
 	return datagram, i, err
 }
 
@@ -196,7 +196,7 @@ func (h *handshaker) handleInitiation(pending *crypto.Pending, from netip.AddrPo
 	if !p.called.allow(now) {
 		return outcome{peer: p, err: errTooOften}
 	}
-	offer := h.offer(p.sas.next(max(pending.Generation(), p.initiations.above())))
+	offer := h.offer(p, p.sas.next(max(pending.Generation(), p.initiations.above())))
 	response, keys, err := pending.Respond(esp.AppendMarker(nil), p.preshared, offer)
 	if errors.Is(err, crypto.ErrNoCommonSuite) {
 		err = &warning{what: "no cipher in common", cause: err, hint: "compare tunnel.ciphers of both ends"}
@@ -241,6 +241,7 @@ func (h *handshaker) pair(p *peer, keys crypto.Keys, initiator bool, now time.Ti
 	if err != nil {
 		return nil, err
 	}
+	pair.features, pair.decides = keys.PeerFeatures, p.decides
 	pair.rank.greater = initiator == (h.public.Compare(p.public) > 0)
 	return pair, nil
 }

@@ -14,7 +14,8 @@ import (
 // hostNetwork is what the controller asks of the host: see host.Link.
 type hostNetwork interface {
 	Egress(flow host.Flow) (host.Egress, error)
-	Forget() // what Egress has learnt of the host: it may have changed
+	Ways(listen netip.AddrPort, uplinks []string, remotes []netip.AddrPort) []host.Way
+	Forget() // what both have learnt of the host: it may have changed
 	LargestMTU() (int, error)
 	SetMTU(mtu int) error
 	Route(host.Route) error

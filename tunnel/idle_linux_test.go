@@ -86,7 +86,7 @@ func (h *hub) pass(d time.Duration) {
 			if p.echo.token != 0 {
 				h.echoes++
 				p.authentic.Add(1)
-				h.handleControl(p.sas.current.inbound, control.AppendToken(nil, control.EchoReply, p.echo.token), false, h.now)
+				h.handleControl(p.sas.current.inbound, control.AppendToken(nil, control.EchoReply, p.echo.token), false, origin{from: p.path.Remote(), local: p.path.pair.Local}, h.now)
 				h.attend(p, h.now)
 			}
 		}

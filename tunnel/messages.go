@@ -4,19 +4,21 @@ import (
 	"time"
 
 	"fathom/tunnel/control"
+	"fathom/tunnel/paths"
 )
 
 // handleControl acts on the control messages in an authentic dummy packet.
 // fragmented says that it arrived in fragments.
-func (c *controller) handleControl(sa *inboundSA, payload []byte, fragmented bool, now time.Time) {
+func (c *controller) handleControl(sa *inboundSA, payload []byte, fragmented bool, by origin, now time.Time) {
 	p := sa.peer
 	pair := p.sas.find(sa)
 	if pair == nil {
 		return // the SA ended while the message was on its way here
 	}
+	elements, err := control.Parse(nil, payload)
+	c.arrived(p, by, by.newest && !probing(elements), now)
 	c.proved(pair, now)                                    // the event of its first use may have been lost
 	defer func() { p.liveness.hears(now, p.numbered()) }() // our answers included
-	elements, err := control.Parse(nil, payload)
 	if err != nil {
 		p.drops.count(dropDummy)
 		return
@@ -28,7 +30,13 @@ func (c *controller) handleControl(sa *inboundSA, payload []byte, fragmented boo
 		case control.EchoReply:
 			if rtt, ok := p.echo.reply(e.Token(), now); ok {
 				p.validate(rtt)
+			} else {
+				c.responded(p, e.Token(), 0, now) // of a peer that knows no challenges
 			}
+		case control.PathChallenge:
+			c.challenged(p, by, paths.Challenge{Token: e.Token(), Generation: e.Generation(), Use: e.Use(), Stalled: e.Stalled()}, now)
+		case control.PathResponse:
+			c.responded(p, e.Token(), e.Generation(), now)
 		case control.Probe:
 			_ = c.messenger.control(p, control.AppendProbeAck(nil, e.Token(), fragmented), 0)
 		case control.ProbeAck:
@@ -75,13 +83,17 @@ func (c *controller) proved(pair *saPair, now time.Time) {
 		return
 	}
 	p := pair.inbound.peer
+	rtt, certain := pair.rtt, true
+	if !pair.initiator {
+		rtt, certain = pair.firstUse(now)
+		c.handshook(p, origin{from: pair.answered, local: pair.local}, rtt, now)
+	}
 	if p.sas.prove(pair, now) {
 		p.liveness.reset(now)
 		c.handshaker.done(p)
 		c.established(p, now)
 	}
 	if !pair.initiator {
-		rtt, certain := pair.firstUse(now)
 		p.reached(pair.answered, rtt)
 		if !certain {
 			c.messenger.echo(p, now)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"fathom/tunnel/control"
+	"fathom/tunnel/paths"
 	"fathom/tunnel/udp"
 )
 
@@ -71,6 +72,24 @@ func (m messenger) echoBy(p *peer, to *session, now time.Time) {
 	rand.Read(b[:])
 	p.echo.ask(binary.BigEndian.Uint64(b[:])|1, now) // 0 is no token
 	_ = m.send(p, to, control.AppendToken(nil, control.Echo, p.echo.token), 0)
+}
+
+// path sends a challenge of a path, or a response, by that path.
+func (m messenger) path(p *peer, by *path, a paths.Action) {
+	pair := p.sas.current
+	if pair == nil {
+		return
+	}
+	var message []byte
+	switch {
+	case a.Kind == paths.SendResponse:
+		message = control.AppendPathResponse(nil, a.Token, a.Generation)
+	case pair.features&featurePaths == 0:
+		message = control.AppendToken(nil, control.Echo, a.Token)
+	default:
+		message = control.AppendPathChallenge(nil, a.Token, a.Generation, a.Use, a.Stalled)
+	}
+	_ = m.send(p, &session{peer: p, sa: pair.outbound, path: by}, message, 0)
 }
 
 // report tells the peer which of its packets have arrived on an SA.

@@ -5,6 +5,7 @@ import (
 
 	"fathom/esp"
 	"fathom/tunnel/host"
+	"fathom/tunnel/paths"
 	"fathom/tunnel/udp"
 )
 
@@ -16,6 +17,9 @@ type path struct {
 	// Destination is the peer's outer address and port, and the address of ours
 	// that the peer sends to, so that answers come from where it expects them.
 	*udp.Destination
+	// pair is the same in terms of package paths: its local address is the one that
+	// packets leave from, also where the kernel is not told.
+	pair paths.Pair
 	// plpmtu is the largest outer IP packet in bytes.
 	plpmtu int
 	// innerMTU is the largest inner packet in bytes, derived from plpmtu.
@@ -34,10 +38,24 @@ type path struct {
 	// egress is the MTU of the host's own interface or route towards the
 	// endpoint, in bytes of the outer IP packet.
 	egress int
+	// by is the index of that interface.
+	by int
 }
 
 func newPath(endpoint netip.AddrPort, local netip.Addr) *path {
-	return &path{Destination: udp.NewDestination(endpoint, local)}
+	return newPathBy(paths.Pair{Local: local, Remote: endpoint}, local)
+}
+
+// newPathBy is newPath by a pair. source is the address that the kernel is told to
+// send from; invalid: it chooses the pair's by itself.
+func newPathBy(pair paths.Pair, source netip.Addr) *path {
+	return &path{Destination: udp.NewDestinationBy(pair.Remote, source, pair.Interface), pair: pair}
+}
+
+// Matches reports whether a packet from remote that arrived at local has come by the
+// path.
+func (p *path) Matches(remote netip.AddrPort, local netip.Addr) bool {
+	return p.pair.Remote == remote && p.pair.Local == local
 }
 
 // with returns the same path with other sizes. The settled size is at most

@@ -8,6 +8,8 @@ import (
 	"fathom/conf"
 	"fathom/crypto"
 	"fathom/pmtud"
+	"fathom/tunnel/host"
+	"fathom/tunnel/paths"
 	"fathom/tunnel/status"
 	"fathom/tunnel/udp"
 )
@@ -40,19 +42,25 @@ type peer struct {
 	sent      atomic.Uint64 // control messages sent; tx counts the data
 	drops     drops
 	surgery   surgery
-	moving    atomic.Bool // a move is on its way to the control goroutine
 	waiting   waitingRoom
 	outlet    outletQueue
 	// PTBs that quote a packet recently sent to the peer, and all others.
 	quotedPTBs, strangePTBs limit
 	answers, cookieReplies  limit   // to our initiations
+	strays                  limit   // see eventSink.elsewhere
 	mailbox                 mailbox // of the control goroutine
 
 	// ---- control goroutine only ----
 
 	sas            saSet
-	path           *path // where the peer is, nil while that is not known
-	noWay          error // why the host cannot send there, nil: it can
+	path           *path          // where the peer is, nil while that is not known
+	paths          *paths.Set     // by which of them to send
+	ways           []host.Way     // that the host offered last
+	decides        bool           // this end has several
+	actions        []paths.Action // scratch
+	moves          limit          // logged
+	noWay          error          // why the host cannot send there, nil: it can
+	lastWay        knownWay       // the last one; zero: the host has changed since
 	refused        refusals
 	egressStale    bool       // the host has changed since it was asked for the way there
 	lostSource     netip.Addr // an address of ours that the host has lost; invalid: none
@@ -112,6 +120,8 @@ func newPeer(c conf.Peer) *peer {
 	p.waiting.drops = &p.drops
 	p.appointment.peer = p
 	p.quotedPTBs.interval, p.strangePTBs.interval, p.warnings.interval = quotedPTBEvery, strangePTBEvery, warnEvery
+	p.strays.interval, p.moves.interval, p.moves.burst = elsewhereEvery, warnEvery, movesBurst
+	p.forgetPaths()
 	p.clocks.init()
 	for _, l := range []*limit{&p.answers, &p.cookieReplies} {
 		l.interval, l.burst = answerEvery, answerBurst

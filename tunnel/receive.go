@@ -57,13 +57,14 @@ func newReceiver(in *udp.Inbox, d *tun.Device, clampMSS bool, routes *routes, c 
 type eventSink interface {
 	// handshake passes on a datagram behind the non-ESP marker.
 	handshake(message []byte, from netip.AddrPort, local netip.Addr) bool
-	// message passes on the payload of an authentic dummy packet, and whether
-	// that arrived in fragments.
-	message(sa *inboundSA, payload []byte, fragmented bool) bool
+	// message passes on the payload of an authentic dummy packet, whether that
+	// arrived in fragments, and how it came.
+	message(sa *inboundSA, payload []byte, fragmented bool, by origin) bool
 	// firstUse tells that the first authentic packet came on an SA.
 	firstUse(sa *inboundSA)
-	// moved tells that an authentic packet came from a new place.
-	moved(p *peer, from netip.AddrPort, local netip.Addr)
+	// elsewhere tells that the newest authentic packet, one of data, came otherwise
+	// than by the path.
+	elsewhere(p *peer, by origin)
 	// ptb passes on an ICMP message from the socket's error queue, whose quote it
 	// does not keep.
 	ptb(m udp.PTB)
@@ -208,8 +209,9 @@ func (r *receiver) esp(packet []byte, a *udp.Arrival) {
 	r.authentic++
 	// Only the newest packet tells where the peer is: one that was overtaken
 	// may have been sent from where it was before.
-	if to := p.session.Load(); newest && (to == nil || !to.path.Matches(a.From, a.Local)) {
-		r.events.moved(p, a.From, a.Local)
+	by := origin{from: a.From, local: a.Local, bytes: esp.OuterOverhead(a.From.Addr().Is6()) + len(packet), newest: newest}
+	if to := p.session.Load(); newest && nextHeader != esp.NextHeaderDummy && (to == nil || !to.path.Matches(a.From, a.Local)) {
+		r.events.elsewhere(p, by)
 	}
 	if !sa.used.Load() && sa.used.CompareAndSwap(false, true) {
 		r.events.firstUse(sa)
@@ -220,7 +222,7 @@ func (r *receiver) esp(packet []byte, a *udp.Arrival) {
 	case esp.NextHeaderAggFrag:
 		r.reassemble(sa, seq, plain, a)
 	case esp.NextHeaderDummy:
-		if !r.events.message(sa, plain, a.Fragmented) {
+		if !r.events.message(sa, plain, a.Fragmented, by) {
 			p.drops.count(dropBusy)
 		}
 	default:

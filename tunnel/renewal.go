@@ -56,6 +56,7 @@ func (c *controller) lost(p *peer, why string, now time.Time) {
 	p.liveness.reset(now)
 	p.discovery.Stop(now)
 	p.validated = false
+	p.forgetPaths()
 	if p.path != nil || len(p.endpoints) > 0 {
 		p.initiations.want(now)
 	}

@@ -179,7 +179,7 @@ func TestAPlaceWithoutAWayIsNotLookedUpForEveryPacket(t *testing.T) {
 		left.do(func(time.Time) { left.host.network, h.err = h, host.ErrLoop })
 		place := netip.MustParseAddrPort("192.0.2.77:4500")
 		for range 100 {
-			left.do(func(now time.Time) { left.move(left.peer, place, netip.Addr{}, now) })
+			left.do(func(now time.Time) { left.arrived(left.peer, origin{from: place, local: left.at.Addr()}, true, now) })
 		}
 		if h.asked != 1 || left.state() != status.PeerEstablished {
 			t.Errorf("asked %d times; the peer is %s", h.asked, left.state())
@@ -187,12 +187,14 @@ func TestAPlaceWithoutAWayIsNotLookedUpForEveryPacket(t *testing.T) {
 		time.Sleep(refusedFor)
 		left.do(func(now time.Time) {
 			h.err = nil
-			left.move(left.peer, place, netip.Addr{}, now)
-			if at := left.peer.path.Remote(); at != place {
-				t.Errorf("the peer is at %v", at)
+			left.arrived(left.peer, origin{from: place, local: left.at.Addr()}, true, now)
+		})
+		time.Sleep(time.Minute)
+		left.do(func(time.Time) {
+			if at := left.peer.path.Remote(); at == place || h.asked != 2 {
+				t.Errorf("the peer is at %v, asked %d times", at, h.asked)
 			}
 		})
-		time.Sleep(time.Minute) // its place is written down
 	})
 }
 

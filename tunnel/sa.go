@@ -49,8 +49,15 @@ type saPair struct {
 	// answered is where the response went if this end sent it: the first packet
 	// on the pair proves that the peer receives there.
 	answered netip.AddrPort
+	// local is the address of ours that the last message of the handshake came to.
+	local netip.Addr
 	// rtt is how long the response took if this end received it.
 	rtt time.Duration
+
+	// features are those that the peer has named, and decides says whether this end
+	// has named featureDecides.
+	features uint64
+	decides  bool
 
 	// proven: the peer has sent on the pair, so it has it.
 	proven bool

@@ -342,5 +342,7 @@ func (t *Tunnel) newController(s shared, network hostNetwork, port uint16, keys 
 		endpoints:  endpoints,
 		changes:    host.NewChanges(),
 		strangers:  limit{interval: warnEvery},
+		listen:     t.config.ListenHost,
+		uplinks:    t.config.Uplinks,
 	}
 }

@@ -167,14 +167,15 @@ func (v *virtual) receive(spi uint32, payload []byte, from netip.AddrPort) {
 		return
 	}
 	sa.peer.authentic.Add(1)
-	if to := sa.peer.session.Load(); to == nil || !to.path.Matches(from, v.at.Addr()) {
-		v.events.moved(sa.peer, from, v.at.Addr())
+	by := origin{from: from, local: v.at.Addr(), bytes: 200, newest: true}
+	if to := sa.peer.session.Load(); payload == nil && (to == nil || !to.path.Matches(from, v.at.Addr())) {
+		v.events.elsewhere(sa.peer, by)
 	}
 	if sa.used.CompareAndSwap(false, true) {
 		v.events.firstUse(sa)
 	}
 	if payload != nil {
-		v.events.message(sa, payload, false)
+		v.events.message(sa, payload, false, by)
 	}
 }
 

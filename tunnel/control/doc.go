@@ -1,5 +1,6 @@
 // Package control is the codec of the messages that two tunnels exchange
-// inside ESP: echoes, probes and their acks, receive reports, and close.
+// inside ESP: echoes, probes and their acks, receive reports, challenges of paths and their
+// responses, and close.
 //
 // A control message travels as the payload of an ESP dummy packet (next
 // header 59, RFC 4303 section 2.6), which any other ESP implementation must

@@ -29,6 +29,11 @@ const (
 	ReportRequest Type = 6
 	// Report says which packets of an SA have arrived.
 	Report Type = 7
+	// PathChallenge asks for a PathResponse with the same token, by the pair of
+	// addresses that it came by. See package paths.
+	PathChallenge Type = 10
+	// PathResponse answers a PathChallenge.
+	PathResponse Type = 11
 )
 
 // Element is one type-length-value of a message.
@@ -51,6 +56,10 @@ const (
 	// reportHeaderSize: token, SPI, highest sequence number. Words follow.
 	reportHeaderSize = tokenSize + 4 + 4
 	wordSize         = 8
+	// responseSize: token, generation.
+	responseSize = tokenSize + 4
+	// challengeSize: token, generation, flags.
+	challengeSize = responseSize + 1
 	// MaxReportWords is how many words the bitmap of a Report may have.
 	MaxReportWords = 32
 	// maxElements bounds the work that one message may cause.
@@ -123,6 +132,44 @@ func AppendClose(dst []byte) []byte {
 	return appendElement(appendHeader(dst), Close, nil)
 }
 
+// The flags of a PathChallenge.
+const (
+	flagUse     = 1
+	flagStalled = 2
+)
+
+// AppendPathChallenge appends a whole PathChallenge message, with the generation of
+// the sender's decision. use says that both ends are to send by this pair, stalled
+// that what the receiver sends may not arrive.
+func AppendPathChallenge(dst []byte, token uint64, generation uint32, use, stalled bool) []byte {
+	var value [challengeSize]byte
+	binary.BigEndian.PutUint64(value[:], token)
+	binary.BigEndian.PutUint32(value[tokenSize:], generation)
+	if use {
+		value[responseSize] |= flagUse
+	}
+	if stalled {
+		value[responseSize] |= flagStalled
+	}
+	return appendElement(appendHeader(dst), PathChallenge, value[:])
+}
+
+// AppendPathResponse appends a whole PathResponse message, with the generation of the
+// decision that the sender knows.
+func AppendPathResponse(dst []byte, token uint64, generation uint32) []byte {
+	var value [responseSize]byte
+	binary.BigEndian.PutUint64(value[:], token)
+	binary.BigEndian.PutUint32(value[tokenSize:], generation)
+	return appendElement(appendHeader(dst), PathResponse, value[:])
+}
+
+// Generation returns that of a PathChallenge or a PathResponse.
+func (e Element) Generation() uint32 { return binary.BigEndian.Uint32(e.Value[tokenSize:]) }
+
+// Use and Stalled return the flags of a PathChallenge.
+func (e Element) Use() bool     { return e.Value[responseSize]&flagUse != 0 }
+func (e Element) Stalled() bool { return e.Value[responseSize]&flagStalled != 0 }
+
 // Token returns the token of any element but Close.
 func (e Element) Token() uint64 { return binary.BigEndian.Uint64(e.Value) }
 
@@ -150,10 +197,17 @@ func wellFormed(t Type, length int) bool {
 	case Report:
 		words := length - reportHeaderSize
 		return words >= 0 && words%wordSize == 0 && words <= MaxReportWords*wordSize
+	case PathChallenge:
+		return length == challengeSize
+	case PathResponse:
+		return length == responseSize
 	default: // Close
 		return length == 0
 	}
 }
+
+// known reports whether this version knows a type. The numbers between are not ours.
+func known(t Type) bool { return t <= Report || t == PathChallenge || t == PathResponse }
 
 // Trim returns a message without the padding behind it, as far as the elements are
 // whole. It verifies nothing: Parse says of the result what it says of the payload.
@@ -190,7 +244,7 @@ func Parse(dst []Element, payload []byte) ([]Element, error) {
 		}
 		value := rest[:length:length]
 		rest = rest[length:]
-		if t > Report {
+		if !known(t) {
 			continue
 		}
 		if !wellFormed(t, length) {

@@ -31,6 +31,12 @@ func TestParse(t *testing.T) {
 		{"a report request", AppendToken(nil, ReportRequest, 3), []Element{{ReportRequest, []byte{0, 0, 0, 0, 0, 0, 0, 3}}}, nil},
 		{"a report", AppendReport(nil, 3, 0x01020304, 5, []uint64{6}),
 			[]Element{{Report, []byte{0, 0, 0, 0, 0, 0, 0, 3, 1, 2, 3, 4, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 6}}}, nil},
+		{"a challenge", AppendPathChallenge(nil, 4, 5, true, false), []Element{{PathChallenge, []byte{0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 5, 1}}}, nil},
+		{"a challenge of an end that hears nothing", AppendPathChallenge(nil, 4, 5, false, true), []Element{{PathChallenge, []byte{0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 5, 2}}}, nil},
+		{"a response", AppendPathResponse(nil, 4, 5), []Element{{PathResponse, []byte{0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 5}}}, nil},
+		{"a challenge without flags is malformed", appendElement(bytes.Clone(header), PathChallenge, make([]byte, 12)), nil, ErrMalformed},
+		{"a response without a generation is malformed", appendElement(bytes.Clone(header), PathResponse, make([]byte, 8)), nil, ErrMalformed},
+		{"the types before are not known", appendElement(bytes.Clone(header), PathChallenge-1, nil), nil, nil},
 		{"a report with half a word is malformed", appendElement(bytes.Clone(header), Report, make([]byte, reportHeaderSize+4)), nil, ErrMalformed},
 		{"a report without a header is malformed", appendElement(bytes.Clone(header), Report, make([]byte, 8)), nil, ErrMalformed},
 		{"a report with too many words is malformed", appendElement(bytes.Clone(header), Report, make([]byte, reportHeaderSize+8*(MaxReportWords+1))), nil, ErrMalformed},
@@ -96,6 +102,18 @@ func TestTokenSurvivesTheWire(t *testing.T) {
 	}
 }
 
+func TestChallengesSurviveTheWire(t *testing.T) {
+	for _, flags := range [][2]bool{{false, false}, {true, false}, {false, true}, {true, true}} {
+		got, err := Parse(nil, AppendPathChallenge(nil, 1<<63|7, 1<<31|9, flags[0], flags[1]))
+		if err != nil || len(got) != 1 {
+			t.Fatal(got, err)
+		}
+		if e := got[0]; e.Token() != 1<<63|7 || e.Generation() != 1<<31|9 || e.Use() != flags[0] || e.Stalled() != flags[1] {
+			t.Errorf("%v: token %x, generation %x, use %v, stalled %v", flags, e.Token(), e.Generation(), e.Use(), e.Stalled())
+		}
+	}
+}
+
 func TestTrimCutsOffThePadding(t *testing.T) {
 	probe := AppendToken(nil, Probe, 1)
 	for _, padding := range []int{0, 1, 2, 1400} {
@@ -116,6 +134,8 @@ func FuzzParse(f *testing.F) {
 	f.Add(AppendToken(nil, Probe, 1))
 	f.Add(AppendProbeAck(nil, 1, true))
 	f.Add(AppendReport(nil, 1, 2, 3, []uint64{4, 5}))
+	f.Add(AppendPathChallenge(nil, 1, 2, true, true))
+	f.Add(AppendPathResponse(nil, 1, 2))
 	f.Add(appendElement(appendHeader(nil), 200, []byte("later")))
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		elements, err := Parse(nil, payload)
@@ -131,6 +151,12 @@ func FuzzParse(f *testing.F) {
 				e.Report(nil)
 			case ProbeAck:
 				e.Fragmented()
+			case PathChallenge:
+				e.Generation()
+				e.Use()
+				e.Stalled()
+			case PathResponse:
+				e.Generation()
 			}
 			if e.Type != Close {
 				e.Token()
