@@ -1,0 +1,17 @@
+package tunnel
+
+// The features that the ends name in a handshake.
+const (
+	// featurePaths: the end understands challenges of paths.
+	featurePaths = 1 << iota
+	// featureDecides: the end has several pairs of its own, and decides for both.
+	featureDecides
+)
+
+// features are what this end names in a handshake with the peer.
+func (p *peer) features() uint64 {
+	if p.decides {
+		return featurePaths | featureDecides
+	}
+	return featurePaths
+}
