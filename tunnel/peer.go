@@ -62,8 +62,7 @@ type peer struct {
 	noWay          error          // why the host cannot send there, nil: it can
 	lastWay        knownWay       // the last one; zero: the host has changed since
 	refused        refusals
-	egressStale    bool       // the host has changed since it was asked for the way there
-	lostSource     netip.Addr // an address of ours that the host has lost; invalid: none
+	egressStale    bool // the host has changed since it was asked for the way there
 	discovery      prober
 	probeRun       *probeRun // nil: none is under way
 	probeRuns      uint64    // begun so far
