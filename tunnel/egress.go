@@ -20,14 +20,16 @@ func (c *controller) egress(to *udp.Destination) (host.Egress, error) {
 }
 
 // noteWay takes note of why the host cannot send to the peer; nil: it can. A
-// change is told once. While the reason is a loop the peer has no session.
+// change is told once, but a way that comes and goes not each time. While the reason is a loop the peer has no session.
 func (c *controller) noteWay(p *peer, to netip.AddrPort, err error) {
 	was, looped := p.noWay, p.looped()
 	p.noWay = err
 	switch {
-	case err == nil && was != nil:
+	case !(err == nil && was != nil || err != nil && was == nil || p.looped() != looped):
+	case !p.wayTold.allow(time.Now()): // the status shows it
+	case err == nil:
 		c.log.Info("there is a way to the peer again", "peer", p.name, "endpoint", to)
-	case err != nil && was == nil, err != nil && p.looped() != looped:
+	default:
 		c.log.Warn("no way to peer", "peer", p.name, "endpoint", to, "error", err)
 	}
 	if p.looped() != looped {

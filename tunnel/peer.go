@@ -60,6 +60,7 @@ type peer struct {
 	decides        bool           // this end has several
 	actions        []paths.Action // scratch
 	moves          limit          // logged
+	wayTold        limit          // likewise, of noWay
 	noWay          error          // why the host cannot send there, nil: it can
 	lastWay        knownWay       // the last one; zero: the host has changed since
 	refused        refusals
@@ -121,6 +122,7 @@ func newPeer(c conf.Peer) *peer {
 	p.appointment.peer = p
 	p.quotedPTBs.interval, p.strangePTBs.interval, p.warnings.interval = quotedPTBEvery, strangePTBEvery, warnEvery
 	p.strays.interval, p.moves.interval, p.moves.burst = elsewhereEvery, warnEvery, movesBurst
+	p.wayTold.interval, p.wayTold.burst = warnEvery, 2*movesBurst
 	p.forgetPaths()
 	p.clocks.init()
 	for _, l := range []*limit{&p.answers, &p.cookieReplies} {
