@@ -163,7 +163,7 @@ func (s *sender) sealNext(to *session, numbers *esp.Numbers, payload []byte, nex
 		q.packets++
 		q.bytes += len(payload)
 	}
-	if to.sa.sizes.Record(seq, esp.OuterOverhead(to.path.IPv6())+len(packet), true) {
+	if to.sa.sizes.Record(seq, esp.OuterOverhead(to.path.IPv6())+len(packet), 0, true) {
 		s.events.dataFlows(to.peer)
 	}
 }
@@ -201,7 +201,7 @@ func (s *sender) control(to *session, payload []byte, size int) error {
 		return err
 	}
 	s.outbox.Put(len(packet), to.path.Destination, 0, to)
-	to.sa.sizes.Record(seq, overhead+len(packet), false)
+	to.sa.sizes.Record(seq, overhead+len(packet), 0, false)
 	return nil
 }
 
