@@ -21,13 +21,16 @@ type duo struct {
 // simStep is how far the paths live one after the other.
 const simStep = 250 * time.Microsecond
 
+// alike are the delays of two paths, one way.
+var alike = [2]time.Duration{10 * time.Millisecond, 10 * time.Millisecond}
+
 // newDuo makes two paths, the second of which stands by.
-func newDuo(rng *rand.Rand, cfg Config, mtus [2]int, egress int) *duo {
-	w := new(duo)
+func newDuo(rng *rand.Rand, mtus [2]int, delays [2]time.Duration, egress int) *duo {
+	w, cfg := new(duo), Config{}
 	for i := range w.paths {
 		cfg.Path = uint16(i + 1)
 		m := newModel(cfg, rng)
-		m.mtu, m.delay = mtus[i], 10*time.Millisecond
+		m.mtu, m.delay = mtus[i], delays[i]
 		w.paths[i] = m
 	}
 	standby := w.other()
@@ -95,7 +98,7 @@ func (w *duo) causes() (all []Cause) {
 // searched returns two paths both of which are known.
 func searched(t *testing.T, mtus [2]int, egress int) *duo {
 	t.Helper()
-	w := newDuo(rand.New(rand.NewPCG(1, 2)), Config{}, mtus, egress)
+	w := newDuo(rand.New(rand.NewPCG(1, 2)), mtus, alike, egress)
 	w.run(time.Second)
 	for i, m := range w.paths {
 		if m.d.PLPMTU() != m.exact() || !m.d.Settled() {
@@ -210,7 +213,7 @@ func TestAStandbyIsProbedRarely(t *testing.T) {
 		{"that answers nothing", 1500, true, 7 * 3 * fanPackets},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			w := newDuo(rand.New(rand.NewPCG(1, 2)), Config{}, [2]int{1500, tc.mtu}, 1500)
+			w := newDuo(rand.New(rand.NewPCG(1, 2)), [2]int{1500, tc.mtu}, alike, 1500)
 			m := w.other()
 			m.silent = tc.silent
 			w.run(time.Second)
@@ -272,9 +275,10 @@ func TestABlackHoleAfterASwitchIsNoticed(t *testing.T) {
 func alternate(seed uint64, trace func(string, ...any)) (trouble string, switches int) {
 	rng := rand.New(rand.NewPCG(seed, 0x1358))
 	egress := []int{1500, 1500, 9000}[rng.IntN(3)]
-	w := newDuo(rng, Config{}, [2]int{576 + rng.IntN(egress-575), 576 + rng.IntN(egress-575)}, egress)
+	mtu := func() int { return 576 + rng.IntN(egress-575) }
+	delay := func() time.Duration { return time.Duration(1+rng.IntN(100)) * time.Millisecond }
+	w := newDuo(rng, [2]int{mtu(), mtu()}, [2]time.Duration{delay(), delay()}, egress)
 	for _, m := range w.paths {
-		m.delay = time.Duration(1+rng.IntN(100)) * time.Millisecond
 		m.trace = trace
 	}
 	w.run(30 * time.Second)
