@@ -79,6 +79,7 @@ func (c *controller) move(p *peer, path *path, e host.Egress, now time.Time) {
 	path.deviceMTU, path.by = c.host.fixed, e.Interface
 	if old != nil && old.Remote() == to && old.by == path.by {
 		// The same way back; only our own address on it is another.
+		path.number, path.heldMTU = old.number, old.heldMTU
 		p.setPath(path.with(old.plpmtu, old.settled, e.MTU))
 		if e.MTU != old.egress {
 			p.discovery.EgressMTU(e.MTU, now)
@@ -87,8 +88,7 @@ func (c *controller) move(p *peer, path *path, e host.Egress, now time.Time) {
 	}
 	p.validated = !p.paths.Limited()
 	c.places.move(p, to)
-	p.setPath(path.with(0, e.MTU, e.MTU))
-	p.beginDiscovery(now)
+	p.changePath(path, e.MTU, now)
 	c.applyPLPMTU(p)
 	path = p.path
 	level := slog.LevelDebug
