@@ -105,8 +105,17 @@ func (d *Discovery) leave(now time.Time) {
 
 // Doubt says whether the path in use may be down, as far as the caller knows, who has
 // others to try. While that is so, the absence of answers is no sign of a smaller
-// MTU.
-func (d *Discovery) Doubt(down bool) { d.standby.doubted = down }
+// MTU. Once it has turned out to work, what was not answered until then is none either,
+// and a fan confirms the PLPMTU.
+func (d *Discovery) Doubt(down bool) {
+	if d.standby.doubted && !down {
+		d.requests.forget()
+		if d.cfg.Mode == Fan && d.resting() {
+			d.verify = d.plpmtu
+		}
+	}
+	d.standby.doubted = down
+}
 
 // verifyAgain reports whether a verification that was not confirmed is to be
 // repeated before anything follows from it.

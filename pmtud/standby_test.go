@@ -252,6 +252,70 @@ func TestOthersPacketsAccuseNobody(t *testing.T) {
 	}
 }
 
+// TestWhatWasLostByAPathBeforeItReturnsAccusesNobody, though only small packets follow.
+func TestWhatWasLostByAPathBeforeItReturnsAccusesNobody(t *testing.T) {
+	w := searched(t, [2]int{1500, 1500}, 1500)
+	w.used().data, w.used().nextData = time.Millisecond, w.used().now
+	w.run(100 * time.Millisecond)
+	for _, m := range w.paths {
+		m.small = 1
+	}
+	former := w.used()
+	former.down = true
+	former.d.Doubt(true)
+	for range 20 {
+		former.send(1500, true)
+	}
+	w.swap()
+	w.run(50 * time.Millisecond)
+	former.down = false
+	w.swap()
+	w.run(time.Second)
+	if c := w.causes(); slices.Contains(c, CauseBlackHole) {
+		t.Errorf("%v", c)
+	}
+}
+
+// TestTheFirstFanMayLoseAcks, of the largest only: those that left before the peer
+// went over.
+func TestTheFirstFanMayLoseAcks(t *testing.T) {
+	w := searched(t, [2]int{1500, 1358}, 1500)
+	w.swap()
+	m := w.used()
+	for round := range 2 {
+		for _, a := range m.d.Poll(nil, m.now) {
+			if round > 0 || a.Size < 1356 {
+				m.d.Ack(a.ID, false, m.now.Add(m.rtt()))
+			}
+		}
+		m.now = m.now.Add(m.rtt())
+		m.d.Poll(nil, m.now)
+		m.now = m.now.Add(m.rtt())
+	}
+	if c := w.causes(); slices.Contains(c, CauseBlackHole) || m.d.PLPMTU() != 1356 {
+		t.Errorf("PLPMTU %d, %v", m.d.PLPMTU(), c)
+	}
+}
+
+// TestAPathThatWorksAfterAllIsConfirmed: a pause of everything is no black hole if the
+// caller finds out that the path works.
+func TestAPathThatWorksAfterAllIsConfirmed(t *testing.T) {
+	w := searched(t, [2]int{1500, 1500}, 1500)
+	m := w.used()
+	m.data, m.nextData = time.Millisecond, m.now
+	w.run(100 * time.Millisecond)
+	m.down = true
+	m.d.Doubt(true)
+	w.run(200 * time.Millisecond)
+	m.down = false
+	probes := m.probes
+	m.d.Doubt(false)
+	w.run(time.Second)
+	if c := w.causes(); slices.Contains(c, CauseBlackHole) || m.probes == probes {
+		t.Errorf("%v, %d probes", c, m.probes-probes)
+	}
+}
+
 // TestABlackHoleAfterASwitchIsNoticed as ever.
 func TestABlackHoleAfterASwitchIsNoticed(t *testing.T) {
 	w := searched(t, [2]int{1500, 1500}, 1500)
