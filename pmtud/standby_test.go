@@ -271,6 +271,9 @@ func TestWhatWasLostByAPathBeforeItReturnsAccusesNobody(t *testing.T) {
 	former.down = false
 	w.swap()
 	w.run(time.Second)
+	if l := w.used().d.Loss(); l > 0 {
+		t.Errorf("it counts as a loss of %.3f", l)
+	}
 	if c := w.causes(); slices.Contains(c, CauseBlackHole) {
 		t.Errorf("%v", c)
 	}
