@@ -114,6 +114,7 @@ func (c *controller) lookForEgress(p *peer, now time.Time) {
 	}
 	c.offerWays(p, now)
 	c.followPaths(p, now)
+	c.lookForStandbys(p, now)
 	if p.path != path {
 		return // the host was asked for the way there
 	}

@@ -7,7 +7,6 @@ import (
 
 	"fathom/conf"
 	"fathom/crypto"
-	"fathom/pmtud"
 	"fathom/tunnel/host"
 	"fathom/tunnel/paths"
 	"fathom/tunnel/status"
@@ -64,12 +63,14 @@ type peer struct {
 	noWay          error          // why the host cannot send there, nil: it can
 	lastWay        knownWay       // the last one; zero: the host has changed since
 	refused        refusals
-	egressStale    bool // the host has changed since it was asked for the way there
-	discovery      prober
-	probeRun       *probeRun // nil: none is under way
-	probeRuns      uint64    // begun so far
-	validated      bool      // the peer has proved that it receives at its endpoint
-	appliedHostMTU int       // hostMTU of the path that the host was told
+	egressStale    bool           // the host has changed since it was asked for the way there
+	discovery      *pathDiscovery // of the path
+	standbys       standbys       // those of the others
+	heldUntil      time.Time      // see path.heldMTU; zero: nothing is held
+	probeRun       *probeRun      // nil: none is under way
+	probeRuns      uint64         // begun so far
+	validated      bool           // the peer has proved that it receives at its endpoint
+	appliedHostMTU int            // hostMTU of the path that the host was told
 	initiations    initiations
 	appointment    appointment // when the peer is due in the agenda
 	liveness       liveness
@@ -130,7 +131,7 @@ func newPeer(c conf.Peer) *peer {
 	}
 	p.renumbered.interval = renumberedEvery
 	p.called.interval, p.called.burst = calledEvery, calledBurst
-	p.discovery = prober{Discovery: pmtud.New(discoveryConfig(c)), mask: probeRunToken}
+	p.discovery = p.standbys.begin(discoveryConfig(c), nil)
 	return p
 }
 

@@ -84,6 +84,7 @@ func (c *controller) move(p *peer, path *path, e host.Egress, now time.Time) {
 	path.deviceMTU, path.by = c.host.fixed, e.Interface
 	if old != nil && old.Remote() == to && old.by == path.by {
 		// The same way back; only our own address on it is another.
+		path.number, path.heldMTU = old.number, old.heldMTU
 		if path.pair.Local != old.pair.Local {
 			c.log.Log(context.Background(), c.moveLevel(p, now), "our address", "peer", p.name, "from", old.pair.Local, "to", path.pair.Local)
 		}
@@ -95,8 +96,7 @@ func (c *controller) move(p *peer, path *path, e host.Egress, now time.Time) {
 	}
 	p.validated = !p.paths.Limited()
 	c.places.move(p, to)
-	p.setPath(path.with(0, e.MTU, e.MTU))
-	p.beginDiscovery(now)
+	p.changePath(path, e.MTU, now)
 	c.applyPLPMTU(p)
 	path = p.path
 	c.log.Log(context.Background(), c.moveLevel(p, now), "endpoint", "peer", p.name, "endpoint", to, "local", path.pair.Local, "plpmtu", path.plpmtu, "inner_mtu", path.innerMTU)
