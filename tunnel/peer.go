@@ -80,6 +80,7 @@ type peer struct {
 	outage         outage
 	found          []found          // what is known of each of endpoints
 	candidates     []netip.AddrPort // where to call it: see choose
+	calls          []*path          // by uplinks, in this round: see planCalls
 	remembered     netip.AddrPort   // where it was when the tunnel ended; invalid: not known
 	echo           pendingEcho
 	handshakes     uint64

@@ -57,18 +57,20 @@ func (c *controller) followPaths(p *peer, now time.Time) {
 		if !ok || p.path != nil && p.path.pair == pair {
 			return
 		}
-		path, e, err := p.pathBy(pair), p.lastWay.egress, error(nil)
-		if p.lastWay.pair != pair {
-			e, err = c.egress(path.Destination)
+		path := p.pathBy(pair)
+		e, known := p.egressOf(pair)
+		if !known {
+			var err error
+			if e, err = c.egress(path.Destination); err != nil {
+				if p.path == nil {
+					c.noteWay(p, pair.Remote, err)
+				}
+				p.paths.Withdraw(func(q paths.Pair) bool { return q == pair }, now)
+				continue
+			}
 		}
-		if err == nil {
-			c.move(p, path, e, now)
-			return
-		}
-		if p.path == nil {
-			c.noteWay(p, pair.Remote, err)
-		}
-		p.paths.Withdraw(func(q paths.Pair) bool { return q == pair }, now)
+		c.move(p, path, e, now)
+		return
 	}
 }
 
