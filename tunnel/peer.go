@@ -58,6 +58,7 @@ type peer struct {
 	ways           []host.Way     // that the host offered last
 	decides        bool           // this end has several
 	actions        []paths.Action // scratch
+	lookedAt       time.Time      // at paths
 	moves          limit          // logged
 	noWay          error          // why the host cannot send there, nil: it can
 	lastWay        knownWay       // the last one; zero: the host has changed since

@@ -35,11 +35,27 @@ func (c *controller) lookAtPaths(p *peer, now time.Time) {
 	if p.sas.current == nil {
 		return
 	}
+	p.lookedAt = now
 	p.actions = p.paths.Look(p.actions[:0], p.flow(), now)
 	c.followPaths(p, now)
 	for _, a := range p.actions {
 		c.messenger.path(p, p.pathBy(a.Pair), a)
 	}
+}
+
+// lookEvery is the least time between two looks at the paths of a peer because packets
+// flow.
+const lookEvery = 20 * time.Millisecond
+
+// nextLook is when the paths are looked at next, zero for never: while packets flow by one
+// of several, about twice a round trip, or a silence would be noticed too late.
+func (p *peer) nextLook() time.Time {
+	at := p.paths.Deadline()
+	if p.paths.Several() && p.lookedAt.Before(p.pulse.until) {
+		srtt, _ := p.discovery.RTT()
+		at = earliest(at, p.lookedAt.Add(max(srtt/2, lookEvery)))
+	}
+	return at
 }
 
 // flow is what is known of the packets to and from a peer.

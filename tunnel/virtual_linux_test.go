@@ -200,6 +200,9 @@ func (v *virtual) arrive(spi uint32, payload []byte, from netip.AddrPort, local 
 		return
 	}
 	sa.peer.authentic.Add(1)
+	if payload == nil {
+		sa.peer.rx.add(1, 200)
+	}
 	by := origin{from: from, local: local, bytes: 200, newest: true}
 	if to := sa.peer.session.Load(); payload == nil && (to == nil || !to.path.Matches(from, local)) {
 		v.events.elsewhere(sa.peer, by)
