@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"fathom/test/gateway"
 	"fathom/test/netlab"
 	"fathom/test/netlab/labtest"
+	"fathom/test/tier"
+	"fathom/tunnel/status"
 )
 
 // dualWAN is two gateways, the left one with two uplinks to the same address of the
@@ -90,4 +93,61 @@ func (w *dualWAN) silence(uplink int, directions ...netlab.Dir) {
 func (w *dualWAN) removeAddress(uplink int) {
 	on := w.wans[uplink].A
 	on.RemoveAddress(netip.PrefixFrom(on.Addr4(), 24))
+}
+
+// TestStartsByTheSecondUplink: the first is silent from the start. The ends are up by the
+// second, whichever calls, and back on the first some time after that lives.
+func TestStartsByTheSecondUplink(t *testing.T) {
+	tier.Select(t, tier.EitherWay)
+	for _, by := range callers {
+		t.Run(by.name, func(t *testing.T) {
+			t.Parallel()
+			w := newDualWAN(t, failoverTrip)
+			uplinks := w.uplinks(t)
+			for _, of := range []string{"all", w.wans[1].A.Name()} {
+				w.A.Sysctl(fmt.Sprintf("net.ipv4.conf.%s.rp_filter", of), "1")
+			}
+			a, b := gateway.Peer{Gateway: w.b}, gateway.Peer{Gateway: w.a}
+			if by.called {
+				b.Endpoint, b.Endpoints = w.at(0), []string{w.at(1)}
+			} else {
+				a.Endpoint = w.there()
+			}
+			check(t, w.a.Configure(uplinks, a))
+			check(t, w.b.Configure("", b))
+			w.silence(0, netlab.AtoB, netlab.BtoA)
+			check(t, w.b.Start())
+			check(t, w.a.Start())
+			if !by.called { // by the second uplink nothing comes until the operator has acted on this
+				w.awaitLog(t, "rp_filter drops what peers send to an uplink")
+			}
+			for _, of := range []string{"all", w.wans[1].A.Name()} {
+				w.A.Sysctl(fmt.Sprintf("net.ipv4.conf.%s.rp_filter", of), "0")
+			}
+			begun := time.Now()
+			for _, g := range []*gateway.Gateway{w.a, w.b} {
+				await(t, g, gateway.Established)
+			}
+			tier.Figure(t, "first uplink silent, %s: up after %d ms", by.name, time.Since(begun).Milliseconds())
+			await(t, w.b, func(s *status.Status) bool { return s.Peers[0].Endpoint == w.at(1) })
+			w.wans[0].SetFilter(w.ownOnly(0))
+			flow := startStream(t, w.A, w.B, innerB4, 1000, 20*time.Millisecond)
+			await(t, w.b, func(s *status.Status) bool { return s.Peers[0].Endpoint == w.at(0) })
+			if s := flow.stop(); s.lost > 0 {
+				t.Errorf("the way back costs data: %v", s)
+			}
+			check(t, w.a.Stop())
+			check(t, w.b.Stop())
+		})
+	}
+}
+
+// awaitLog waits for a line of the left gateway's log.
+func (w *dualWAN) awaitLog(t *testing.T, line string) {
+	t.Helper()
+	for end := time.Now().Add(within); !strings.Contains(w.a.Log(), line); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%q is not in the log:\n%s", line, w.a.Log())
+		}
+	}
 }

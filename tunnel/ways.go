@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -61,7 +62,27 @@ func (c *controller) lookForWays(p *peer, also netip.AddrPort) (remotes []netip.
 	}
 	add(also)
 	p.ways = c.waysTo(remotes)
+	if len(c.uplinks) > 0 {
+		c.warnOfFilter(p.ways)
+	}
 	return remotes
+}
+
+// warnOfFilter tells of each uplink on which the host drops what comes back from a peer,
+// once until it does not any more.
+func (c *controller) warnOfFilter(ways []host.Way) {
+	drops := c.host.network.ReversePathDrops(ways)
+	for _, uplink := range c.uplinks {
+		was := slices.Contains(c.filtered, uplink)
+		switch is := slices.Contains(drops, uplink); {
+		case is && !was:
+			c.filtered = append(c.filtered, uplink)
+			c.log.Warn("rp_filter drops what peers send to an uplink", "uplink", uplink,
+				"hint", fmt.Sprintf("sysctl net.ipv4.conf.%s.rp_filter=2, or rules by which answers leave by the uplink that has their source address", uplink))
+		case was && !is && slices.ContainsFunc(ways, func(w host.Way) bool { return w.Uplink == uplink }):
+			c.filtered = slices.DeleteFunc(c.filtered, func(name string) bool { return name == uplink })
+		}
+	}
 }
 
 // by returns the path by which a datagram of the peer's has come, or is answered. Where
