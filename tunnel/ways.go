@@ -62,6 +62,7 @@ func (c *controller) lookForWays(p *peer, also netip.AddrPort) (remotes []netip.
 	}
 	add(also)
 	p.ways = c.waysTo(remotes)
+	p.uplinkNames.learn(p.ways)
 	if len(c.uplinks) > 0 {
 		c.warnOfFilter(p.ways)
 	}
