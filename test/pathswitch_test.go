@@ -74,14 +74,18 @@ func TestSwitchesBetweenPathsOfDifferentSizes(t *testing.T) {
 }
 
 func switchSizes(t *testing.T) {
-	w, narrow := newDualWAN(t, true), new(narrowWAN)
+	w, narrow := newDualWAN(t, failoverTrip), new(narrowWAN)
+	check(t, w.a.Configure(w.uplinks(t), gateway.Peer{Gateway: w.b, Endpoint: w.there()}))
+	check(t, w.b.Configure("", gateway.Peer{Gateway: w.a}))
 	w.wans[1].Update(func(c *conditions) { c.MTU = narrowMTU })
-	w.wans[1].SetFilter(narrow.filter)
+	own := w.ownOnly(1)
+	w.wans[1].SetFilter(func(dir netlab.Dir, packet []byte) netlab.Verdict {
+		if own(dir, packet) == netlab.Drop {
+			return netlab.Drop
+		}
+		return narrow.filter(dir, packet)
+	})
 	up(t, w.b, w.a)
-	var froms [2]string
-	for i := range froms {
-		froms[i] = fmt.Sprintf("%s:%d", w.wans[i].A.Addr4(), gateway.Port)
-	}
 	exact(t, w.a, 1500)
 	exact(t, w.b, 1500)
 	forth, back := markedFlow(t, w.A, w.B, innerB4), markedFlow(t, w.B, w.A, innerA4)
@@ -93,7 +97,7 @@ func switchSizes(t *testing.T) {
 	// goes waits until both ends have gone over to an uplink, and sees that all is well.
 	goes := func(uplink, plpmtu int) {
 		t.Helper()
-		await(t, w.b, func(s *status.Status) bool { return s.Peers[0].Endpoint == froms[uplink] })
+		await(t, w.b, func(s *status.Status) bool { return s.Peers[0].Endpoint == w.at(uplink) })
 		exact(t, w.a, plpmtu)
 		exact(t, w.b, plpmtu)
 		more()
@@ -119,9 +123,9 @@ func switchSizes(t *testing.T) {
 		})
 	}
 	more() // the search has ended
-	w.wans[0].SetFilter(func(netlab.Dir, []byte) netlab.Verdict { return netlab.Drop })
+	w.silence(0, netlab.AtoB, netlab.BtoA)
 	goes(1, narrowPLPMTU)
-	w.wans[0].SetFilter(nil)
+	w.wans[0].SetFilter(w.ownOnly(0))
 	goes(0, 1500)
 	w.wans[0].A.Down()
 	goes(1, narrowPLPMTU)

@@ -43,6 +43,7 @@ type controller struct {
 	turns      turns         // of initiations
 	listening  listening
 	uplinks    []string   // see conf.Tunnel
+	filtered   []string   // uplinks whose rp_filter drops what comes, as far as told
 	listen     netip.Addr // of our sockets; invalid: all addresses
 	port       otherPort
 	ownPort    *atomic.Uint32 // of our sockets, for the packet loops

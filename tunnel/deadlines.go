@@ -17,7 +17,7 @@ import (
 func (p *peer) deadline() time.Time {
 	var initiation, discovery, probe, challenge time.Time
 	if p.sas.current != nil {
-		challenge = p.paths.Deadline()
+		challenge = p.nextLook()
 	}
 	if p.initiations.wanted {
 		initiation = p.initiations.next

@@ -58,6 +58,7 @@ type peer struct {
 	uplinkNames    uplinkNames    // of those that it ever offered
 	decides        bool           // this end has several
 	actions        []paths.Action // scratch
+	lookedAt       time.Time      // at paths
 	moves          limit          // logged
 	wayTold        limit          // likewise, of noWay
 	noWay          error          // why the host cannot send there, nil: it can
@@ -82,6 +83,7 @@ type peer struct {
 	outage         outage
 	found          []found          // what is known of each of endpoints
 	candidates     []netip.AddrPort // where to call it: see choose
+	calls          []*path          // by uplinks, in this round: see planCalls
 	remembered     netip.AddrPort   // where it was when the tunnel ended; invalid: not known
 	echo           pendingEcho
 	handshakes     uint64

@@ -37,6 +37,7 @@ func (c *controller) lookAtPaths(p *peer, now time.Time) {
 	if p.sas.current == nil {
 		return
 	}
+	p.lookedAt = now
 	p.actions = p.paths.Look(p.actions[:0], p.flow(), now)
 	c.followPaths(p, now)
 	for _, a := range p.actions {
@@ -45,6 +46,21 @@ func (c *controller) lookAtPaths(p *peer, now time.Time) {
 			c.followPaths(p, now)
 		}
 	}
+}
+
+// lookEvery is the least time between two looks at the paths of a peer because packets
+// flow.
+const lookEvery = 20 * time.Millisecond
+
+// nextLook is when the paths are looked at next, zero for never: while packets flow by one
+// of several, about twice a round trip, or a silence would be noticed too late.
+func (p *peer) nextLook() time.Time {
+	at := p.paths.Deadline()
+	if p.paths.Several() && p.lookedAt.Before(p.pulse.until) {
+		srtt, _ := p.discovery.RTT()
+		at = earliest(at, p.lookedAt.Add(max(srtt/2, lookEvery)))
+	}
+	return at
 }
 
 // flow is what is known of the packets to and from a peer.
@@ -62,18 +78,20 @@ func (c *controller) followPaths(p *peer, now time.Time) {
 		if !ok || p.path != nil && p.path.pair == pair {
 			return
 		}
-		path, e, err := p.pathBy(pair), p.lastWay.egress, error(nil)
-		if p.lastWay.pair != pair {
-			e, err = c.egress(path.Destination)
+		path := p.pathBy(pair)
+		e, known := p.egressOf(pair)
+		if !known {
+			var err error
+			if e, err = c.egress(path.Destination); err != nil {
+				if p.path == nil {
+					c.noteWay(p, pair.Remote, err)
+				}
+				p.paths.Withdraw(func(q paths.Pair) bool { return q == pair }, now)
+				continue
+			}
 		}
-		if err == nil {
-			c.move(p, path, e, now)
-			return
-		}
-		if p.path == nil {
-			c.noteWay(p, pair.Remote, err)
-		}
-		p.paths.Withdraw(func(q paths.Pair) bool { return q == pair }, now)
+		c.move(p, path, e, now)
+		return
 	}
 }
 
