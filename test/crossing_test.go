@@ -64,7 +64,7 @@ func TestHandshakesThatCross(t *testing.T) {
 				}
 				moves := strings.Count(g.Log(), "msg=endpoint")
 				if moves > 2 { // where the peer is found first counts as one
-					t.Errorf("%s has moved its peer %d times", g.Name, moves)
+					t.Errorf("%s has moved its peer %d times: %+v", g.Name, moves, s.Peers[0].PathHistory)
 				}
 				tier.Figure(t, "%s at %v: %d handshakes, %d endpoint moves", g.Name, test.rtt, s.Peers[0].Handshakes, moves)
 			}

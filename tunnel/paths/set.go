@@ -105,6 +105,8 @@ func (s *Set) Arrived(by Pair, bytes int, moves bool, now time.Time) {
 		s.move(p, CausePeer, now)
 	case moves && p != s.current:
 		s.roam(p, now)
+	case p == s.current && s.limited(p):
+		p.hurry(s.timeout(p), now) // it is alive, and gets little until it is proved
 	}
 }
 
