@@ -66,7 +66,7 @@ func TestOnePathSendsWhatItSentBefore(t *testing.T) {
 
 	for sender := range 2 {
 		judgeTrace(t, "idle", all, during(all, idle, busy), sender, 2*delay, "echo", "echo reply")
-		judgeTrace(t, "busy", all, during(all, busy, end), sender, 2*delay, "echo", "echo reply", kindData, "report request", "report")
+		judgeTrace(t, "busy", all, during(all, busy, end), sender, 2*delay, "echo", "echo reply", "probe ack", kindData, "report request", "report")
 	}
 	atRest, requests := during(all, idle, busy), of(during(all, busy, end), 0, "report request")
 	tier.Figure(t, "one path, RTT %v: %d echoes in %v of rest, %d report requests in %v with a transfer at %d KiB/s",

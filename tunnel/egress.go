@@ -130,7 +130,13 @@ func (c *controller) lookForEgress(p *peer, now time.Time) {
 		return // there will be another change
 	}
 	c.leaveSource(p, now)
-	if path = p.path; e.MTU == path.egress {
+	path = p.path
+	switch {
+	case e.Interface != path.by: // another way, from the same address
+		next := *path
+		c.move(p, &next, e, now)
+		return
+	case e.MTU == path.egress:
 		return
 	}
 	c.log.Info("egress MTU", "peer", p.name, "from", path.egress, "to", e.MTU)
