@@ -103,11 +103,11 @@ func TestOnePairSendsWhatItSentBefore(t *testing.T) {
 				// The search ends, and the echoes find their rhythm.
 				time.Sleep(2 * idleEcho)
 				for _, end := range []*virtual{left, right} {
-					end.do(func(time.Time) {
-						if end.peer.sas.current == nil || !end.peer.discovery.Settled() {
-							t.Fatal("not up, or the search goes on")
-						}
-					})
+					settled := false
+					end.do(func(time.Time) { settled = end.peer.sas.current != nil && end.peer.discovery.Settled() })
+					if !settled {
+						t.Fatal("not up, or the search goes on")
+					}
 				}
 				k := &messageKinds{n: make(map[control.Type]int)}
 				k.countKinds(left)
