@@ -149,6 +149,7 @@ func (c *controller) attend(p *peer, now time.Time) {
 	}
 	c.forwarder.releaseWaiting(p, now)
 	c.pollDiscovery(p, now)
+	c.pollStandbys(p, now)
 	c.continueProbeRun(p, now)
 	if p.path != nil && !p.looped() && p.keepalive.look(now, p.numbered()) {
 		c.messenger.keepalive(p)

@@ -372,7 +372,7 @@ func sealTo(from *udp.Conn, p *peer, sa *outboundSA, to netip.AddrPort, packet [
 type noSendEvents struct{}
 
 func (noSendEvents) dataFlows(*peer)                      {}
-func (noSendEvents) tooBig(*peer, int)                    {}
+func (noSendEvents) tooBig(*session, int)                 {}
 func (noSendEvents) ptb(udp.PTB)                          {}
 func (noSendEvents) noSegmentation(netip.AddrPort, error) {}
 

@@ -104,9 +104,6 @@ func (c *controller) offerWays(p *peer, now time.Time) {
 	remotes := c.lookForWays(p, netip.AddrPort{})
 	var offered []paths.Candidate
 	for _, w := range p.ways {
-		if !w.Local.IsValid() {
-			continue
-		}
 		offered = append(offered, paths.Candidate{
 			Pair: pairOf(&w),
 			Cost: paths.Cost{Uplink: max(slices.Index(c.uplinks, w.Uplink), 0), Endpoint: slices.Index(remotes, w.Remote)},
