@@ -223,7 +223,7 @@ func (v *virtual) send(packets int) {
 		if err != nil {
 			panic(err)
 		}
-		if to.sa.sizes.Record(numbers.Next(), 200, 0, true) {
+		if to.sa.sizes.Record(numbers.Next(), 200, to.path.number, true) {
 			v.events.dataFlows(v.peer)
 		}
 	}
