@@ -77,7 +77,7 @@ func (w *written) Write(parts [][]byte, o inner.Offload) error {
 // nothingHappens takes what the loops tell the controller.
 type nothingHappens struct{ noSendEvents }
 
-func (nothingHappens) handshake([]byte, netip.AddrPort, netip.Addr) bool { return true }
+func (nothingHappens) handshake([]byte, origin) bool { return true }
 func (nothingHappens) message(*inboundSA, []byte, bool, origin) bool     { return true }
 func (nothingHappens) firstUse(*inboundSA)                               {}
 func (nothingHappens) elsewhere(*peer, origin)                           {}
