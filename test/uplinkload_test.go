@@ -6,25 +6,35 @@ import (
 	"crypto/rand"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"fathom/crypto"
 	"fathom/esp"
 	"fathom/test/gateway"
+	"fathom/test/netlab"
 	"fathom/test/tier"
 	"fathom/tunnel/status"
 )
 
 // TestIsCalledByTheSecondUplinkUnderLoad: a stranger sends so many initiations that
 // callers must prove their addresses. A peer that knows only the address of the second
-// uplink gets in. The provider of the first lets nothing out that comes from the
-// second's address, and the kernel would send the cookie reply that way.
+// uplink gets in. All cookie replies leave by that: the provider of the first lets nothing
+// out that comes from the second's address, and the kernel would send them that way.
 func TestIsCalledByTheSecondUplinkUnderLoad(t *testing.T) {
 	tier.Select(t, tier.EitherWay)
 	w := newDualWAN(t, failoverTrip)
 	check(t, w.a.Configure(w.uplinks(t), gateway.Peer{Gateway: w.b}))
 	check(t, w.b.Configure("", gateway.Peer{Gateway: w.a, Endpoint: w.at(1)}))
+	var strayed atomic.Int64
+	w.wans[0].SetFilter(func(d netlab.Dir, packet []byte) netlab.Verdict {
+		verdict := w.ownOnly(0)(d, packet)
+		if verdict == netlab.Drop {
+			strayed.Add(1)
+		}
+		return verdict
+	})
 	check(t, w.a.Start())
 
 	stranger, err := crypto.GeneratePrivateKey(rand.Reader)
@@ -58,5 +68,8 @@ func TestIsCalledByTheSecondUplinkUnderLoad(t *testing.T) {
 	check(t, w.b.Start())
 	await(t, w.b, gateway.Established)
 	await(t, w.a, gateway.Established)
+	if n := strayed.Load(); n > 0 {
+		t.Errorf("%d packets left by the first uplink from the address of another", n)
+	}
 	tier.Figure(t, "called by the second uplink under load: up after %d ms", time.Since(begun).Milliseconds())
 }
