@@ -63,7 +63,7 @@ func (c *controller) handleAnswer(message []byte, by origin, now time.Time) {
 
 // handleInitiation acts on an initiation that has been opened.
 func (c *controller) handleInitiation(pending *crypto.Pending, by origin, now time.Time) {
-	if p := c.handshaker.peers[pending.Remote()]; p != nil && len(c.uplinks) > 1 {
+	if p := c.handshaker.peers[pending.Remote()]; p != nil && (len(c.uplinks) > 1 || len(p.candidates) > 1) {
 		c.countWays(p, by.from)
 	}
 	c.carryOut(c.handshaker.handleInitiation(pending, by.from, now), by, now)
