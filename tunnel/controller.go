@@ -47,6 +47,7 @@ type controller struct {
 	listen     netip.Addr // of our sockets; invalid: all addresses
 	port       otherPort
 	ownPort    *atomic.Uint32 // of our sockets, for the packet loops
+	answers    *answers
 }
 
 // run ends when ctx is done; it then tells the peers. It runs the opener, too.
@@ -92,6 +93,7 @@ func (c *controller) run(ctx context.Context) {
 // begin calls the peers whose endpoints are known, as soon as it is their turn.
 func (c *controller) begin(now time.Time) {
 	c.agenda.epoch = now
+	c.learnAnswers()
 	for _, p := range c.peers {
 		p.replays.Begin(now)
 		if len(p.endpoints) > 0 || len(p.candidates) > 0 {

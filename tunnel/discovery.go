@@ -100,7 +100,7 @@ func (p *peer) probes() bool { return p.validated && p.sas.current != nil }
 func (c *controller) pollDiscovery(p *peer, now time.Time) {
 	p.releaseHostMTU(now)
 	if p.probes() {
-		p.discovery.Doubt(p.paths.InDoubt())
+		p.discovery.Doubt(p.paths.InDoubt(now))
 		p.discovery.poll(now, c.messenger.to(p))
 	}
 	c.applyPLPMTU(p)

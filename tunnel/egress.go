@@ -87,6 +87,7 @@ func (c *controller) hostChanged(change host.Change, now time.Time) {
 	}
 	c.lookout.looked(now, peers)
 	c.attendDue(now)
+	c.learnAnswers()
 	if change.Wide() {
 		c.host.lookAround()
 	}

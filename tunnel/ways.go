@@ -166,6 +166,12 @@ func (p *peer) egressOf(pair paths.Pair) (e host.Egress, known bool) {
 	return host.Egress{}, false
 }
 
+// offers reports whether the host has a way to the peer by an interface that is told to
+// the kernel.
+func (p *peer) offers(index int) bool {
+	return slices.ContainsFunc(p.ways, func(w host.Way) bool { return w.By() == index })
+}
+
 // admits reports whether the host can send by a pair that a packet has come by.
 func (c *controller) admits(p *peer, pair paths.Pair, now time.Time) bool {
 	if p.path != nil && p.path.pair == pair {
@@ -174,7 +180,7 @@ func (c *controller) admits(p *peer, pair paths.Pair, now time.Time) bool {
 	if _, known := p.egressOf(pair); known {
 		return true
 	}
-	if p.refused.has(pair.Remote, now) || !p.asked.allow(now) {
+	if pair.Interface != 0 && !p.offers(pair.Interface) || p.refused.has(pair.Remote, now) || !p.asked.allow(now) {
 		return false
 	}
 	e, err := c.egress(p.pathBy(pair).Destination)
