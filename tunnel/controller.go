@@ -180,7 +180,10 @@ func (c *controller) checkLiveness(p *peer, now time.Time) {
 	}
 }
 
-// farewell tells every peer that its SAs are of no use any more.
+// farewell tells every peer that its SAs are of no use any more, by the pair of
+// addresses in use alone. A Close that is lost does no more harm than a crash, since the
+// peer finds out by itself; by all pairs, each copy but the first would look to the peer
+// like a packet of an SA that it does not have.
 func (c *controller) farewell() {
 	for _, p := range c.peers {
 		c.messenger.close(p)

@@ -49,7 +49,7 @@ func (p *peer) changePath(path *path, egress int, now time.Time) {
 		next.EgressMTU(egress, now)
 	}
 	next.Replace(p.discovery.Discovery, p.paths.SRTT(path.pair), now)
-	p.discovery.last = old
+	p.discovery.last = old.proved()
 	p.standbys.put(p.discovery)
 	p.discovery = next
 	path.number, path.heldMTU, p.heldUntil = next.number, old.hostMTU, now.Add(holdHostMTU)

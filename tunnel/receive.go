@@ -63,7 +63,7 @@ type eventSink interface {
 	// firstUse tells that the first authentic packet came on an SA.
 	firstUse(sa *inboundSA)
 	// elsewhere tells that the newest authentic packet, one of data, came otherwise
-	// than by the path.
+	// than by the path, or by one where the peer has not proved to be.
 	elsewhere(p *peer, by origin)
 	// ptb passes on an ICMP message from the socket's error queue, whose quote it
 	// does not keep.
@@ -210,7 +210,7 @@ func (r *receiver) esp(packet []byte, a *udp.Arrival) {
 	// Only the newest packet tells where the peer is: one that was overtaken
 	// may have been sent from where it was before.
 	by := origin{from: a.From, local: a.Local, index: a.Interface, bytes: esp.OuterOverhead(a.From.Addr().Is6()) + len(packet), newest: newest}
-	if to := p.session.Load(); newest && nextHeader != esp.NextHeaderDummy && (to == nil || !to.path.Matches(a.From, a.Local)) {
+	if to := p.session.Load(); newest && nextHeader != esp.NextHeaderDummy && (to == nil || to.path.allowance != nil || !to.path.Matches(a.From, a.Local)) {
 		r.events.elsewhere(p, by)
 	}
 	if !sa.used.Load() && sa.used.CompareAndSwap(false, true) {

@@ -160,14 +160,19 @@ func TestStrangersGetLittle(t *testing.T) {
 	if went != messageSize {
 		t.Errorf("%d bytes of challenges", went)
 	}
-	for went < 3000 && s.Spend(100) {
-		went += 100
+	went += s.Grant()
+	if again := s.Grant(); again > 0 {
+		t.Errorf("%d bytes are granted twice", again)
 	}
-	if went > 1500 || went < 1400 {
+	if went += messageSize; went != 1500 { // the next challenge
 		t.Errorf("%d bytes for 500", went)
 	}
+	s.Arrived(place, 100, false, epoch)
+	if more := s.Grant(); more != 300 {
+		t.Errorf("%d bytes for 100 more", more)
+	}
 	s.Response(7, 0, epoch.Add(roundTrip))
-	if s.Limited() || !s.Spend(1<<30) {
+	if s.Limited() || s.Grant() != 0 {
 		t.Error("a proved place is limited")
 	}
 }

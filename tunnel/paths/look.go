@@ -53,9 +53,6 @@ func (s *Set) Look(dst []Action, t Traffic, now time.Time) []Action {
 		return dst
 	}
 	s.resume(now)
-	if due(s.doubtAt(), now) {
-		s.doubt(now)
-	}
 	if due(s.signAt(), now) {
 		s.begin(stalled, CauseSilent, now)
 		s.silence.judged = now
@@ -68,6 +65,9 @@ func (s *Set) Look(dst []Action, t Traffic, now time.Time) []Action {
 	s.judge(now)
 	if p, cause := s.better(now); p != nil {
 		s.move(p, cause, now)
+	}
+	if due(s.doubtAt(), now) { // perhaps since a contest has just ended
+		s.doubt(now)
 	}
 	for _, p := range s.paths {
 		dst = s.respond(dst, p)
