@@ -177,10 +177,13 @@ func (c *controller) admits(p *peer, pair paths.Pair, now time.Time) bool {
 	if p.path != nil && p.path.pair == pair {
 		return true
 	}
+	if pair.Interface != 0 && !p.offers(pair.Interface) {
+		return false // of an uplink that the host has lost
+	}
 	if _, known := p.egressOf(pair); known {
 		return true
 	}
-	if pair.Interface != 0 && !p.offers(pair.Interface) || p.refused.has(pair.Remote, now) || !p.asked.allow(now) {
+	if p.refused.has(pair.Remote, now) || !p.asked.allow(now) {
 		return false
 	}
 	e, err := c.egress(p.pathBy(pair).Destination)
