@@ -68,6 +68,9 @@
 // old place comes back. A contest that the pair in use wins is followed by a pause,
 // which doubles up to 8 s.
 //
+// An end that stood still, as Look coming late shows, begins to wait anew, once: what has
+// come meanwhile waits to be read.
+//
 // A pair that is gone (Withdraw) is left at once, for a proved one if there is any.
 // The peer is told: by a decision, or by the flag stalled.
 //

@@ -13,6 +13,9 @@ const (
 	// returnEvery is the same for a pair that would be preferred to the one in use,
 	// until it is reliable.
 	returnEvery = 6 * time.Second
+	// stoodStill is how late Look is called where this end has stood still: more than
+	// a scheduler needs that has work for others.
+	stoodStill = 10 * time.Millisecond
 )
 
 // An ActionKind says what to send.
@@ -46,6 +49,10 @@ func (a Action) String() string {
 // Look does the work that is due, and appends to dst what is to be sent now. It
 // allocates nothing if nothing is due, or if dst has room.
 func (s *Set) Look(dst []Action, t Traffic, now time.Time) []Action {
+	if !s.promised.IsZero() && now.Sub(s.promised) > stoodStill {
+		s.excuse(now)
+	}
+	s.promised = time.Time{}
 	if s.silence.look(t, now) {
 		s.active = now.Add(activeFor)
 	}
@@ -75,6 +82,7 @@ func (s *Set) Look(dst []Action, t Traffic, now time.Time) []Action {
 			dst = s.challenge(dst, p, now)
 		}
 	}
+	s.promised = s.Deadline()
 	return dst
 }
 
@@ -100,6 +108,14 @@ func (s *Set) Deadline() (at time.Time) {
 		at = earliest(at, s.challengeAt(p))
 	}
 	return at
+}
+
+// excuse takes in that this end has stood still: a virtual machine that was moved, or a
+// host with more to do than it can. What has come meanwhile waits to be read, so that
+// nothing was heard and answered is no sign yet.
+func (s *Set) excuse(now time.Time) {
+	s.silence.excuse(now)
+	s.contest.excuse(now)
 }
 
 // due reports whether a deadline has come. Zero stands for no deadline.

@@ -41,6 +41,8 @@ type Set struct {
 	decided  Pair // what a follower was last told to use
 	history  history
 	moved    time.Time // the last move
+	// promised is the Deadline that the last Look left.
+	promised time.Time
 	// active is until when the other pairs are kept proved.
 	active time.Time
 }
