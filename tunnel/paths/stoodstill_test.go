@@ -29,7 +29,7 @@ func TestAnEndThatStoodStill(t *testing.T) {
 			s.Look(nil, traffic, now)
 			traffic.Sent++
 			s.Look(nil, traffic, now) // from now on nothing is heard
-			var unread []Action // the answers to these have come
+			var unread []Action       // the answers to these have come
 			for range 30 {
 				if at := s.Deadline(); !at.IsZero() {
 					now = at.Add(test.late)
