@@ -46,6 +46,9 @@ func (c *controller) arrived(p *peer, by origin, moves bool, now time.Time) {
 	}
 	p.paths.Arrived(pair, by.bytes, moves, now)
 	c.followPaths(p, now)
+	if path := p.path; moves && path != nil && path.pair == pair && path.allowance == nil {
+		p.provedAt = by.from
+	}
 }
 
 // probing reports whether a message says nothing about where the peer is: all of it is
@@ -69,6 +72,7 @@ func (c *controller) handshook(p *peer, by origin, roundTrip time.Duration, now 
 	if !c.admits(p, pair, now) {
 		return
 	}
+	p.provedAt = by.from
 	p.paths.Established(pair, roundTrip, now)
 	c.followPaths(p, now)
 }

@@ -54,6 +54,7 @@ type peer struct {
 	sas            saSet
 	path           *path          // where the peer is, nil while that is not known
 	paths          *paths.Set     // by which of them to send
+	provedAt       netip.AddrPort // where it was last proved to be and heard; invalid: not yet
 	ways           []host.Way     // that the host offered last
 	uplinkNames    uplinkNames    // of those that it ever offered
 	decides        bool           // this end has several

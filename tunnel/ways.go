@@ -69,7 +69,7 @@ func (c *controller) countWays(p *peer, at netip.AddrPort) {
 }
 
 // lookForWays asks the host for the ways to the peer's endpoints, in order, to where it
-// is, and to a place that it was heard at. It returns them all.
+// is or was last proved to be, and to another place. It returns them all.
 func (c *controller) lookForWays(p *peer, also netip.AddrPort) (remotes []netip.AddrPort) {
 	remotes = p.remotes()
 	add := func(at netip.AddrPort) {
@@ -80,6 +80,7 @@ func (c *controller) lookForWays(p *peer, also netip.AddrPort) (remotes []netip.
 	if p.path != nil {
 		add(p.path.Remote())
 	}
+	add(p.provedAt) // while the host had no way there, another place may have come into use
 	add(also)
 	p.ways = c.waysTo(remotes)
 	p.uplinkNames.learn(p.ways)
