@@ -50,21 +50,32 @@ const (
 type alarm struct {
 	next time.Time
 	wait time.Duration
+	// first is when the pause would be over if there had been no others before: it
+	// counts for a pair that the one in use has not yet won against.
+	first time.Time
 	// later is when the contest begins that could not begin since; zero: none is put
 	// off. A peer that is quiet gives a sign but once.
 	later, since time.Time
 	cause        Cause // of it
 }
 
-// putOff has a contest begin when it may, not before a time.
+// mayBegin returns when the next contest may begin. fresh says that it is about a pair
+// that the one in use has not yet won against.
+func (a *alarm) mayBegin(fresh bool) time.Time {
+	if fresh {
+		return a.first
+	}
+	return a.next
+}
+
+// putOff has a contest begin at a time, if none is put off to an earlier one.
 func (a *alarm) putOff(cause Cause, until, now time.Time) {
 	if a.later.IsZero() {
 		a.since = now
+	} else if a.later.Before(until) {
+		return
 	}
 	a.later, a.cause = until, cause
-	if a.later.Before(a.next) {
-		a.later = a.next
-	}
 }
 
 // falsely notes a contest that the pair in use has won.
@@ -74,7 +85,7 @@ func (a *alarm) falsely(srtt time.Duration, now time.Time) {
 		a.wait = 0
 	}
 	a.wait = min(max(2*a.wait, least), max(alarmLimit, least))
-	a.next = now.Add(a.wait)
+	a.next, a.first = now.Add(a.wait), now.Add(least)
 }
 
 // callOff takes in that the pair in use has answered what left at a time: contests
@@ -90,14 +101,14 @@ func (c *contest) callOff(left time.Time) {
 func (c *contest) open() bool { return !c.began.IsZero() }
 
 // begin opens a contest, or widens the one under way, whose challenges count
-// still. It reports whether that changed anything.
-func (c *contest) begin(k contestKind, cause Cause, now time.Time) bool {
+// still. fresh is as for alarm.mayBegin. It reports whether that changed anything.
+func (c *contest) begin(k contestKind, cause Cause, fresh bool, now time.Time) bool {
 	if c.open() && (c.kind == k || c.kind == stalled) {
 		return false
 	}
 	a := &c.alarms[k]
-	if now.Before(a.next) {
-		a.putOff(cause, a.next, now)
+	if next := a.mayBegin(fresh); now.Before(next) {
+		a.putOff(cause, next, now)
 		return false
 	}
 	a.later = time.Time{}

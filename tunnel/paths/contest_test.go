@@ -65,7 +65,7 @@ func TestContestsThatChangeNothingGrowRare(t *testing.T) {
 	now, began := epoch, 0
 	for range 60_000 {
 		now = now.Add(time.Millisecond)
-		if c.begin(elsewhere, CausePeer, now) {
+		if c.begin(elsewhere, CausePeer, false, now) {
 			began++
 			c.close(roundTrip, now)
 		}
@@ -73,14 +73,44 @@ func TestContestsThatChangeNothingGrowRare(t *testing.T) {
 	if began < 8 || began > 16 {
 		t.Errorf("%d contests in a minute", began)
 	}
-	if !c.begin(stalled, CauseSilent, now) {
+	if !c.begin(stalled, CauseSilent, false, now) {
 		t.Error("they keep out contests of another kind")
 	}
-	if c.begin(elsewhere, CausePeer, now) || c.begin(stalled, CausePeer, now) {
+	if c.begin(elsewhere, CausePeer, false, now) || c.begin(stalled, CausePeer, false, now) {
 		t.Error("a contest begins within another")
 	}
 	c.forget()
-	if !c.begin(elsewhere, CausePeer, now.Add(time.Second)) || !c.begin(stalled, CauseSilent, now.Add(2*time.Second)) || c.kind != stalled || !c.began.Equal(now.Add(time.Second)) {
+	if !c.begin(elsewhere, CausePeer, false, now.Add(time.Second)) || !c.begin(stalled, CauseSilent, false, now.Add(2*time.Second)) || c.kind != stalled || !c.began.Equal(now.Add(time.Second)) {
 		t.Errorf("a contest is not widened: %+v", c)
+	}
+}
+
+// TestAFreshPairDoesNotWaitForOthers: however often the pair in use has won against one,
+// the peer may have moved on to another.
+func TestAFreshPairDoesNotWaitForOthers(t *testing.T) {
+	var c contest
+	now, began := epoch, 0
+	for range 60_000 {
+		now = now.Add(time.Millisecond)
+		if c.begin(elsewhere, CausePeer, false, now) {
+			began++
+			c.close(roundTrip, now)
+		}
+	}
+	least := max(alarmRoundTrips*roundTrip, alarmAfter)
+	for ; !c.begin(elsewhere, CausePeer, false, now); now = now.Add(time.Millisecond) {
+	}
+	c.close(roundTrip, now)
+	if c.begin(elsewhere, CausePeer, true, now.Add(least-1)) || !c.alarms[elsewhere].later.Equal(now.Add(least)) {
+		t.Errorf("fresh ones have no pause at all, or another: %+v", c)
+	}
+	if c.begin(elsewhere, CausePeer, false, now.Add(least-1)); !c.alarms[elsewhere].later.Equal(now.Add(least)) {
+		t.Error("the contest of a fresh pair is put off further")
+	}
+	if c.begin(elsewhere, CausePeer, false, now.Add(least)) || !c.begin(elsewhere, CausePeer, true, now.Add(least)) {
+		t.Errorf("a fresh pair waits as the others do: %+v", c)
+	}
+	if began == 0 {
+		t.Error("no contest")
 	}
 }

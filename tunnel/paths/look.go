@@ -160,6 +160,11 @@ func (s *Set) judge(now time.Time) {
 		if c.kind == stalled {
 			s.silence.falseAlarm(now)
 		}
+		for _, p := range s.paths {
+			if p != s.current && !p.newest.Before(c.began) {
+				p.beaten = now
+			}
+		}
 		c.close(r.smoothed, now)
 		return
 	}

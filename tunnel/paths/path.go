@@ -33,6 +33,8 @@ type path struct {
 	asked time.Time
 	// newest is when the peer last sent by it what was newest (roaming.go).
 	newest time.Time
+	// beaten is when the pair in use last won against it after that.
+	beaten time.Time
 	told   generation // the highest decision that came by it
 	owed   [maxOwed]owed
 	owes   int

@@ -22,7 +22,7 @@ func (s *Set) learn(by Pair, now time.Time) *path {
 // packets. A contest tells.
 func (s *Set) roam(p *path, now time.Time) {
 	p.newest = now
-	s.begin(elsewhere, CausePeer, now)
+	s.beginFor(p, elsewhere, CausePeer, now)
 	if c := &s.contest; c.open() && c.kind == elsewhere && p.asked.Before(c.began) && p.wanted.Before(c.began) {
 		p.want(now) // an answer to what left before does not count
 	}
@@ -38,8 +38,8 @@ func (s *Set) resume(now time.Time) {
 		}
 		since, cause := a.since, a.cause
 		a.later = time.Time{}
-		s.begin(contestKind(kind), cause, now)
 		if contestKind(kind) != elsewhere {
+			s.begin(contestKind(kind), cause, now)
 			continue
 		}
 		for _, p := range s.paths {
@@ -63,8 +63,14 @@ func (s *Set) doubt(now time.Time) {
 // long ago counts no more, so that one pair is one pair again some time after a
 // move.
 func (s *Set) begin(kind contestKind, cause Cause, now time.Time) {
+	s.beginFor(nil, kind, cause, now)
+}
+
+// beginFor is begin where one path is the reason.
+func (s *Set) beginFor(reason *path, kind contestKind, cause Cause, now time.Time) {
 	s.paths.bury(s.current, now)
-	if len(s.paths) < 2 || s.current == nil || !s.contest.begin(kind, cause, now) {
+	fresh := reason != nil && !reason.beaten.After(s.moved)
+	if len(s.paths) < 2 || s.current == nil || !s.contest.begin(kind, cause, fresh, now) {
 		return
 	}
 	for _, p := range s.paths {
