@@ -50,8 +50,9 @@ const (
 type alarm struct {
 	next time.Time
 	wait time.Duration
-	// first is when the pause would be over if there had been no others before: it
-	// counts for a pair that the one in use has not yet won against.
+	// first is when the pause is over for a pair that the one in use has not yet won
+	// against. It knows no round trip: an estimate of one may be of the time when the
+	// pair in use was down.
 	first time.Time
 	// later is when the contest begins that could not begin since; zero: none is put
 	// off. A peer that is quiet gives a sign but once.
@@ -85,7 +86,7 @@ func (a *alarm) falsely(srtt time.Duration, now time.Time) {
 		a.wait = 0
 	}
 	a.wait = min(max(2*a.wait, least), max(alarmLimit, least))
-	a.next, a.first = now.Add(a.wait), now.Add(least)
+	a.next, a.first = now.Add(a.wait), now.Add(alarmAfter)
 }
 
 // callOff takes in that the pair in use has answered what left at a time: contests

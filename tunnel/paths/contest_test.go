@@ -97,17 +97,16 @@ func TestAFreshPairDoesNotWaitForOthers(t *testing.T) {
 			c.close(roundTrip, now)
 		}
 	}
-	least := max(alarmRoundTrips*roundTrip, alarmAfter)
 	for ; !c.begin(elsewhere, CausePeer, false, now); now = now.Add(time.Millisecond) {
 	}
 	c.close(roundTrip, now)
-	if c.begin(elsewhere, CausePeer, true, now.Add(least-1)) || !c.alarms[elsewhere].later.Equal(now.Add(least)) {
+	if c.begin(elsewhere, CausePeer, true, now.Add(alarmAfter-1)) || !c.alarms[elsewhere].later.Equal(now.Add(alarmAfter)) {
 		t.Errorf("fresh ones have no pause at all, or another: %+v", c)
 	}
-	if c.begin(elsewhere, CausePeer, false, now.Add(least-1)); !c.alarms[elsewhere].later.Equal(now.Add(least)) {
+	if c.begin(elsewhere, CausePeer, false, now.Add(alarmAfter-1)); !c.alarms[elsewhere].later.Equal(now.Add(alarmAfter)) {
 		t.Error("the contest of a fresh pair is put off further")
 	}
-	if c.begin(elsewhere, CausePeer, false, now.Add(least)) || !c.begin(elsewhere, CausePeer, true, now.Add(least)) {
+	if c.begin(elsewhere, CausePeer, false, now.Add(alarmAfter)) || !c.begin(elsewhere, CausePeer, true, now.Add(alarmAfter)) {
 		t.Errorf("a fresh pair waits as the others do: %+v", c)
 	}
 	if began == 0 {
