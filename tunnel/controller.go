@@ -42,9 +42,9 @@ type controller struct {
 	strangers  limit         // of warnings about strangers' handshakes
 	turns      turns         // of initiations
 	listening  listening
-	uplinks    []string   // see conf.Tunnel
-	filtered   []string   // uplinks whose rp_filter drops what comes, as far as told
-	listen     netip.Addr // of our sockets; invalid: all addresses
+	uplinks    []string         // see conf.Tunnel
+	filtered   map[string]*peer // uplinks whose rp_filter drops what comes, and the peer that it was told for
+	listen     netip.Addr       // of our sockets; invalid: all addresses
 	port       otherPort
 	ownPort    *atomic.Uint32 // of our sockets, for the packet loops
 	answers    *answers

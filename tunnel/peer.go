@@ -56,6 +56,7 @@ type peer struct {
 	paths          *paths.Set     // by which of them to send
 	provedAt       netip.AddrPort // where it was last proved to be and heard; invalid: not yet
 	ways           []host.Way     // that the host offered last
+	chosen         kernelChoice   // see keepAddress
 	uplinkNames    uplinkNames    // of those that it ever offered
 	decides        bool           // this end has several
 	actions        []paths.Action // scratch

@@ -83,26 +83,60 @@ func (c *controller) lookForWays(p *peer, also netip.AddrPort) (remotes []netip.
 	add(p.provedAt) // while the host had no way there, another place may have come into use
 	add(also)
 	p.ways = c.waysTo(remotes)
+	p.keepAddress()
 	p.uplinkNames.learn(p.ways)
 	if len(c.uplinks) > 0 {
-		c.warnOfFilter(p.ways)
+		c.warnOfFilter(p)
 	}
 	return remotes
 }
 
+// kernelChoice is the address of ours that the kernel chooses towards the peer, as it was
+// when a pair came into use.
+type kernelChoice struct {
+	with    paths.Pair
+	address netip.Addr
+}
+
+// keepAddress has our address on the path in use stay, by which the peer may have called
+// us, though the kernel would choose another one of the same interface: they are one way
+// to the peer. The kernel's choice counts once it is another.
+func (p *peer) keepAddress() {
+	path := p.path
+	if inUse, ok := p.paths.Current(); path == nil || !ok || inUse != path.pair {
+		return // the host may have lost the address
+	}
+	for i := range p.ways {
+		w := &p.ways[i]
+		if w.By() != 0 || w.Remote != path.Remote() || w.Interface != path.by {
+			continue
+		}
+		if p.chosen.with != path.pair {
+			p.chosen = kernelChoice{path.pair, w.Local}
+		}
+		if w.Local == p.chosen.address {
+			w.Local = path.pair.Local
+		}
+	}
+}
+
 // warnOfFilter tells of each uplink on which the host drops what comes back from a peer,
-// once until it does not any more.
-func (c *controller) warnOfFilter(ways []host.Way) {
-	drops := c.host.network.ReversePathDrops(ways)
+// once until the peer that it was told for finds that it does not any more: another peer
+// may have another route, by which nothing is dropped.
+func (c *controller) warnOfFilter(p *peer) {
+	drops := c.host.network.ReversePathDrops(p.ways)
 	for _, uplink := range c.uplinks {
-		was := slices.Contains(c.filtered, uplink)
+		of := c.filtered[uplink]
 		switch is := slices.Contains(drops, uplink); {
-		case is && !was:
-			c.filtered = append(c.filtered, uplink)
+		case is && of == nil:
+			if c.filtered == nil {
+				c.filtered = make(map[string]*peer)
+			}
+			c.filtered[uplink] = p
 			c.log.Warn("rp_filter drops what peers send to an uplink", "uplink", uplink,
 				"hint", fmt.Sprintf("sysctl net.ipv4.conf.%s.rp_filter=2, or rules by which answers leave by the uplink that has their source address", uplink))
-		case was && !is && slices.ContainsFunc(ways, func(w host.Way) bool { return w.Uplink == uplink }):
-			c.filtered = slices.DeleteFunc(c.filtered, func(name string) bool { return name == uplink })
+		case !is && of == p && slices.ContainsFunc(p.ways, func(w host.Way) bool { return w.Uplink == uplink }):
+			delete(c.filtered, uplink)
 		}
 	}
 }
