@@ -50,21 +50,21 @@ const (
 type alarm struct {
 	next time.Time
 	wait time.Duration
-	// first is when the pause is over for a pair that the one in use has not yet won
-	// against. It knows no round trip: an estimate of one may be of the time when the
-	// pair in use was down.
-	first time.Time
+	// won is when the pair in use last won. A pair that it has never won against waits
+	// for alarmAfter alone, once it is proved.
+	won time.Time
 	// later is when the contest begins that could not begin since; zero: none is put
 	// off. A peer that is quiet gives a sign but once.
 	later, since time.Time
 	cause        Cause // of it
 }
 
-// mayBegin returns when the next contest may begin. fresh says that it is about a pair
-// that the one in use has not yet won against.
+// mayBegin returns when the next contest may begin. fresh says that it is about a proved
+// pair that the one in use has not yet won against. That wait knows no round trip: an
+// estimate of one may be of the time when the pair in use was down.
 func (a *alarm) mayBegin(fresh bool) time.Time {
 	if fresh {
-		return a.first
+		return a.won.Add(alarmAfter)
 	}
 	return a.next
 }
@@ -86,7 +86,7 @@ func (a *alarm) falsely(srtt time.Duration, now time.Time) {
 		a.wait = 0
 	}
 	a.wait = min(max(2*a.wait, least), max(alarmLimit, least))
-	a.next, a.first = now.Add(a.wait), now.Add(alarmAfter)
+	a.next, a.won = now.Add(a.wait), now
 }
 
 // callOff takes in that the pair in use has answered what left at a time: contests

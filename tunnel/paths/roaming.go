@@ -22,7 +22,11 @@ func (s *Set) learn(by Pair, now time.Time) *path {
 // packets. A contest tells.
 func (s *Set) roam(p *path, now time.Time) {
 	p.newest = now
-	s.beginFor(p, elsewhere, CausePeer, now)
+	fresh := !p.beaten.After(s.moved)
+	s.beginFor(fresh && p.stateAt(now) == Proved, elsewhere, CausePeer, now)
+	if a := &s.contest.alarms[elsewhere]; fresh && !s.contest.open() && p.last.Before(a.won) {
+		p.want(now) // no contest may begin yet, but perhaps it is proved meanwhile
+	}
 	if c := &s.contest; c.open() && c.kind == elsewhere && p.asked.Before(c.began) && p.wanted.Before(c.began) {
 		p.want(now) // an answer to what left before does not count
 	}
@@ -63,13 +67,12 @@ func (s *Set) doubt(now time.Time) {
 // long ago counts no more, so that one pair is one pair again some time after a
 // move.
 func (s *Set) begin(kind contestKind, cause Cause, now time.Time) {
-	s.beginFor(nil, kind, cause, now)
+	s.beginFor(false, kind, cause, now)
 }
 
-// beginFor is begin where one path is the reason.
-func (s *Set) beginFor(reason *path, kind contestKind, cause Cause, now time.Time) {
+// beginFor is begin. fresh is as for alarm.mayBegin.
+func (s *Set) beginFor(fresh bool, kind contestKind, cause Cause, now time.Time) {
 	s.paths.bury(s.current, now)
-	fresh := reason != nil && !reason.beaten.After(s.moved)
 	if len(s.paths) < 2 || s.current == nil || !s.contest.begin(kind, cause, fresh, now) {
 		return
 	}
