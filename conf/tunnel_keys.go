@@ -92,11 +92,14 @@ func (a at) interfaceName(s string) (ok bool) {
 	return true
 }
 
-// setName leaves out the three names that the kernel itself takes.
+// kernelNames are the names of interfaces that the kernel itself takes.
+var kernelNames = []string{"lo", "all", "default"}
+
+// setName leaves out the names that the kernel itself takes.
 func (t *Tunnel) setName(a at, v value) {
 	switch s := v.text; {
 	case !a.interfaceName(s):
-	case s == "lo" || s == "all" || s == "default":
+	case slices.Contains(kernelNames, s):
 		a.fail(fmt.Sprintf("%q is taken by the kernel", s), "another name, such as "+DefaultName)
 	default:
 		t.Name = s
@@ -108,7 +111,7 @@ func (t *Tunnel) setName(a at, v value) {
 func (t *Tunnel) addUplink(a at, v value) {
 	switch s := v.text; {
 	case !a.interfaceName(s):
-	case s == "lo" || s == "all" || s == "default":
+	case slices.Contains(kernelNames, s):
 		a.fail(fmt.Sprintf("%q leads to no other host", s), "an interface of this host, such as eth0")
 	case slices.Contains(t.Uplinks, s):
 		a.fail(s+" comes twice", "each interface once, the preferred one first")

@@ -1,7 +1,6 @@
 package tunnel
 
 import (
-	"crypto/rand"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -11,7 +10,6 @@ import (
 	"time"
 
 	"fathom/conf"
-	"fathom/crypto"
 	"fathom/tunnel/host"
 	"fathom/tunnel/status"
 )
@@ -66,19 +64,7 @@ type multihomed struct {
 // its two places, and it knows none.
 func newMultihomed(t *testing.T, called bool) *multihomed {
 	t.Helper()
-	var keys [2]crypto.PrivateKey
-	var peers [2]conf.Peer
-	for i := range keys {
-		var err error
-		if keys[i], err = crypto.GeneratePrivateKey(rand.Reader); err != nil {
-			t.Fatal(err)
-		}
-		public, err := keys[i].Public()
-		if err != nil {
-			t.Fatal(err)
-		}
-		peers[i] = conf.Peer{Name: fmt.Sprint(i), PublicKey: conf.Key(public), MinPLPMTU: 576}
-	}
+	keys, peers := newEnds(t, conf.Peer{MinPLPMTU: 576})
 	uplinks := []netip.Addr{netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("203.0.113.1")}
 	if called {
 		for _, at := range uplinks {

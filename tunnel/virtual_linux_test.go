@@ -261,12 +261,10 @@ func newDiscoveringPair(t *testing.T, tunnel conf.Tunnel) (left, right *virtual)
 	return newVirtualEnds(t, tunnel, conf.Peer{MinPLPMTU: 576})
 }
 
-// newVirtualEnds makes the two ends; peer is how each knows the other. Keepalives are the
-// left one's.
-func newVirtualEnds(t *testing.T, tunnel conf.Tunnel, peer conf.Peer) (left, right *virtual) {
+// newEnds makes the keys of two ends; peer is how each knows the other, but for its name
+// and its key.
+func newEnds(t *testing.T, peer conf.Peer) (keys [2]crypto.PrivateKey, peers [2]conf.Peer) {
 	t.Helper()
-	var keys [2]crypto.PrivateKey
-	var peers [2]conf.Peer
 	for i := range keys {
 		var err error
 		if keys[i], err = crypto.GeneratePrivateKey(rand.Reader); err != nil {
@@ -279,6 +277,14 @@ func newVirtualEnds(t *testing.T, tunnel conf.Tunnel, peer conf.Peer) (left, rig
 		peers[i] = peer
 		peers[i].Name, peers[i].PublicKey = fmt.Sprint(i), conf.Key(public)
 	}
+	return keys, peers
+}
+
+// newVirtualEnds makes the two ends; peer is how each knows the other. Keepalives are the
+// left one's.
+func newVirtualEnds(t *testing.T, tunnel conf.Tunnel, peer conf.Peer) (left, right *virtual) {
+	t.Helper()
+	keys, peers := newEnds(t, peer)
 	peers[1].Endpoints = []conf.Endpoint{{Host: "192.0.2.2", Port: 4500}}
 	peers[0].Keepalive = 0
 	w := newWire()

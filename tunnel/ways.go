@@ -173,14 +173,8 @@ func (p *peer) pathBy(pair paths.Pair) *path {
 		return p.path
 	}
 	source := pair.Local
-	for i := range p.ways {
-		if w := &p.ways[i]; w.By() == pair.Interface && w.Local == pair.Local {
-			source = w.Source
-			if w.By() == 0 {
-				source = pair.Local
-			}
-			break
-		}
+	if i := slices.IndexFunc(p.ways, func(w host.Way) bool { return w.By() != 0 && w.By() == pair.Interface && w.Local == pair.Local }); i >= 0 {
+		source = p.ways[i].Source
 	}
 	return newPathBy(pair, source)
 }

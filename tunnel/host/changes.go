@@ -114,6 +114,12 @@ type part struct {
 	addr  netip.Addr // invalid: the interface itself
 }
 
+// is reports whether it is an address, of an interface or of whichever has it if the
+// index is 0.
+func (p part) is(index int, addr netip.Addr) bool {
+	return addr.IsValid() && p.addr == addr && (index == 0 || p.index == index)
+}
+
 // Concerns reports whether the way to an address may be another.
 func (c Change) Concerns(to netip.Addr) bool {
 	return c.any || c.prefixes != nil && c.prefixes.Contains(to.WithZone(""))
@@ -134,7 +140,7 @@ func (c Change) Lost(index int, local netip.Addr) bool {
 	}
 	lost := false
 	for of, there := range c.parts {
-		if of.addr == local && local.IsValid() && (index == 0 || of.index == index) {
+		if of.is(index, local) {
 			if there {
 				return false
 			}
@@ -149,10 +155,7 @@ func (c Change) Lost(index int, local netip.Addr) bool {
 // Lost.
 func (c Change) Returned(index int, local netip.Addr) bool {
 	for of := range c.returned {
-		if !c.parts[of] {
-			continue
-		}
-		if of.index == index && !of.addr.IsValid() || of.addr == local && local.IsValid() && (index == 0 || of.index == index) {
+		if c.parts[of] && (of == part{index: index} || of.is(index, local)) {
 			return true
 		}
 	}

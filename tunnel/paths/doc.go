@@ -5,7 +5,7 @@
 //
 //	what the host offers, what is gone ────┐           ┌─▶ Current: the pair to send by
 //	packets, by which pair they came ──────┼─▶  Set  ──┼─▶ challenges, responses, each by a pair
-//	challenges, responses, handshakes ─────┤           ├─▶ Deadline, Moves, History, Status
+//	challenges, responses, handshakes ─────┤           ├─▶ Deadline, History, Status
 //	counters, unanswered report requests ──┘           └─▶ Grant: what an unproved place may get
 //
 // A Pair is an interface, a local address, and a remote address and port. Nothing

@@ -326,7 +326,11 @@ func (e *end) check(to netip.AddrPort) {
 // follow takes over the pair that the set names.
 func (e *end) follow() {
 	before := len(e.moves)
-	e.moves = e.set.Moves(e.moves)
+	moves := e.set.History()
+	if before > 0 {
+		moves = moves[slices.Index(moves, e.moves[before-1])+1:]
+	}
+	e.moves = append(e.moves, moves...)
 	for _, m := range e.moves[before:] {
 		e.w.tracef("%d: moves to %v, was %v, %v", e.id, m.To, m.From, m.Cause)
 	}

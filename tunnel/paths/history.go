@@ -34,27 +34,15 @@ const historyMoves = 16
 // A history holds the last moves, oldest first.
 type history struct {
 	moves []Move
-	told  int // of them, to the log
 }
 
 // add appends a move, and drops the oldest when there are too many.
 func (h *history) add(m Move) {
 	if len(h.moves) == historyMoves {
 		h.moves = append(h.moves[:0], h.moves[1:]...)
-		h.told = max(h.told-1, 0)
 	}
 	h.moves = append(h.moves, m)
 }
 
-// untold appends the moves since the last call to dst.
-func (h *history) untold(dst []Move) []Move {
-	dst = append(dst, h.moves[h.told:]...)
-	h.told = len(h.moves)
-	return dst
-}
-
 // History returns the last moves, oldest first. The slice is the caller's.
 func (s *Set) History() []Move { return append([]Move(nil), s.history.moves...) }
-
-// Moves appends to dst the moves since the last call, for the log.
-func (s *Set) Moves(dst []Move) []Move { return s.history.untold(dst) }
