@@ -1,6 +1,10 @@
 package tunnel
 
-import "fathom/tunnel/host"
+import (
+	"slices"
+
+	"fathom/tunnel/host"
+)
 
 // uplinkNames are the names of the interfaces by which the host has offered ways to a
 // peer, by their indexes. They outlive the interfaces, so that the history of moves can
@@ -13,6 +17,9 @@ const maxUplinkNames = 64
 
 // learn takes note of the ways that the host offers now.
 func (n *uplinkNames) learn(ways []host.Way) {
+	if !slices.ContainsFunc(ways, func(w host.Way) bool { return w.By() != 0 }) {
+		return // a host without uplinks needs no map for each of its peers
+	}
 	if *n == nil || len(*n)+len(ways) > maxUplinkNames {
 		*n = make(uplinkNames)
 	}
