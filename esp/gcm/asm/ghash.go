@@ -1,0 +1,109 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// GHASH works on blocks with their bytes reversed. The powers of H are kept
+// multiplied by x, which makes up for the bit that a carry-less product of
+// reflected numbers lacks. A product of 256 bits stands in three sums:
+//
+//	low + middle·x⁶⁴ + high·x¹²⁸
+//
+// The products of several blocks are added before they are reduced once.
+
+// multiply adds the product of the blocks in w.data and the powers at p. The first
+// product of a sum is not added but put.
+func (w *width) multiply(s *stream, p Mem, put bool) {
+	var factor Op = p
+	if w.factor != nil {
+		s.add(func() { w.move(p, w.factor) })
+		factor = w.factor
+	}
+	if put {
+		s.add(func() { VPCLMULQDQ(U8(0x00), factor, w.data, w.low) })
+		s.add(func() { VPCLMULQDQ(U8(0x11), factor, w.data, w.high) })
+		s.add(func() { VPCLMULQDQ(U8(0x01), factor, w.data, w.middle) })
+		s.add(func() { VPCLMULQDQ(U8(0x10), factor, w.data, w.temp) })
+		s.add(func() { w.xor(w.temp, w.middle, w.middle) })
+		return
+	}
+	s.add(func() { VPCLMULQDQ(U8(0x00), factor, w.data, w.temp) })
+	s.add(func() { w.xor(w.temp, w.low, w.low) })
+	s.add(func() { VPCLMULQDQ(U8(0x11), factor, w.data, w.temp) })
+	s.add(func() { w.xor(w.temp, w.high, w.high) })
+	s.add(func() { VPCLMULQDQ(U8(0x01), factor, w.data, w.temp) })
+	if w.temp2 != nil {
+		s.add(func() { VPCLMULQDQ(U8(0x10), factor, w.data, w.temp2) })
+		s.add(func() { VPTERNLOGQ(U8(0x96), w.temp2, w.temp, w.middle) })
+		return
+	}
+	s.add(func() { w.xor(w.temp, w.middle, w.middle) })
+	s.add(func() { VPCLMULQDQ(U8(0x10), factor, w.data, w.temp) })
+	s.add(func() { w.xor(w.temp, w.middle, w.middle) })
+}
+
+// reduce leaves the sums, reduced and those of all lanes added, in w.hash. Twice
+// it takes 64 bits away at the low end, by adding the multiple of the polynomial
+// that clears them.
+func (w *width) reduce(s *stream) {
+	w.clearLow(s, w.low, w.middle)
+	w.clearLow(s, w.middle, w.high)
+	if w.bytes == 64 {
+		s.add(func() { VEXTRACTI64X4(U8(1), w.high, w.temp.AsY()) })
+		s.add(func() { VPXORQ(w.temp.AsY(), w.high.AsY(), w.high.AsY()) })
+	}
+	s.add(func() { VEXTRACTI128(U8(1), w.high.AsY(), w.temp.AsX()) })
+	s.add(func() { VPXOR(w.temp.AsX(), w.high.AsX(), w.hash.AsX()) })
+}
+
+func (w *width) clearLow(s *stream, from, to reg.VecPhysical) {
+	s.add(func() { VPCLMULQDQ(U8(0x00), w.poly, from, w.temp) })
+	s.add(func() { VPSHUFD(U8(0x4e), from, from) })
+	if w.temp2 != nil {
+		s.add(func() { VPTERNLOGQ(U8(0x96), w.temp, from, to) })
+		return
+	}
+	s.add(func() { w.xor(w.temp, to, to) })
+	s.add(func() { w.xor(from, to, to) })
+}
+
+// multiplyBlock adds the product of the single block in w.data and H.
+func (w *width) multiplyBlock(s *stream) {
+	data, temp, h := w.data.AsX(), w.temp.AsX(), at(keys, keyPower)
+	for _, part := range []struct {
+		halves uint64
+		sum    reg.VecPhysical
+	}{{0x00, w.low}, {0x11, w.high}, {0x01, w.middle}, {0x10, w.middle}} {
+		s.add(func() { VPCLMULQDQ(U8(part.halves), h, data, temp) })
+		s.add(func() { w.xor(w.temp, part.sum, part.sum) })
+	}
+}
+
+// hashBlock multiplies the block in w.data, to which the hash has been added, by H
+// and leaves the reduced product in the hash: one block, all by itself.
+func (w *width) hashBlock(s *stream) {
+	data, hash, temp := w.data.AsX(), w.hash.AsX(), w.temp.AsX()
+	low, middle, h := w.low.AsX(), w.middle.AsX(), at(keys, keyPower)
+	s.add(func() { VPCLMULQDQ(U8(0x00), h, data, low) })
+	s.add(func() { VPCLMULQDQ(U8(0x01), h, data, middle) })
+	s.add(func() { VPCLMULQDQ(U8(0x10), h, data, temp) })
+	s.add(func() { VPXOR(temp, middle, middle) })
+	s.add(func() { VPCLMULQDQ(U8(0x11), h, data, hash) })
+	for _, step := range [][2]reg.Register{{low, middle}, {middle, hash}} {
+		from, to := step[0], step[1]
+		s.add(func() { VPCLMULQDQ(U8(0x00), w.poly128, from, temp) })
+		s.add(func() { VPSHUFD(U8(0x4e), from, from) })
+		s.add(func() { VPXOR(temp, to, to) })
+		s.add(func() { VPXOR(from, to, to) })
+	}
+}
+
+// clearSums makes the sums zero.
+func (w *width) clearSums() {
+	for _, r := range []reg.VecPhysical{w.low, w.middle, w.high} {
+		VPXOR(r.AsX(), r.AsX(), r.AsX())
+	}
+}

@@ -1,0 +1,2 @@
+// Package gcm is AES-256-GCM for ESP packets.
+package gcm

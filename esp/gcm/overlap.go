@@ -1,0 +1,20 @@
+package gcm
+
+import "unsafe"
+
+// checkOverlap panics where cipher.AEAD forbids an overlap: out and text may begin
+// at the same byte or share none, and out shares none with the additional data.
+func checkOverlap(out, text, additional []byte) {
+	if overlap(out, text) && &out[0] != &text[0] || overlap(out, additional) {
+		panic("gcm: invalid overlap of buffers")
+	}
+}
+
+// overlap reports whether two slices share memory.
+func overlap(a, b []byte) bool {
+	if len(a) == 0 || len(b) == 0 {
+		return false
+	}
+	first, last := func(s []byte) uintptr { return uintptr(unsafe.Pointer(&s[0])) }, func(s []byte) uintptr { return uintptr(unsafe.Pointer(&s[len(s)-1])) }
+	return first(a) <= last(b) && first(b) <= last(a)
+}
