@@ -14,34 +14,29 @@ import (
 //
 // The products of several blocks are added before they are reduced once.
 
-// multiply adds the product of the blocks in w.data and the powers at p. The first
+// multiply adds the product of the blocks in data and the powers at p. The first
 // product of a sum is not added but put.
-func (w *width) multiply(s *stream, p Mem, put bool) {
-	var factor Op = p
-	if w.factor != nil {
-		s.add(func() { w.move(p, w.factor) })
-		factor = w.factor
-	}
+func (w *width) multiply(s *stream, data Op, p Mem, put bool) {
 	if put {
-		s.add(func() { VPCLMULQDQ(U8(0x00), factor, w.data, w.low) })
-		s.add(func() { VPCLMULQDQ(U8(0x11), factor, w.data, w.high) })
-		s.add(func() { VPCLMULQDQ(U8(0x01), factor, w.data, w.middle) })
-		s.add(func() { VPCLMULQDQ(U8(0x10), factor, w.data, w.temp) })
+		s.add(func() { VPCLMULQDQ(U8(0x00), p, data, w.low) })
+		s.add(func() { VPCLMULQDQ(U8(0x11), p, data, w.high) })
+		s.add(func() { VPCLMULQDQ(U8(0x01), p, data, w.middle) })
+		s.add(func() { VPCLMULQDQ(U8(0x10), p, data, w.temp) })
 		s.add(func() { w.xor(w.temp, w.middle, w.middle) })
 		return
 	}
-	s.add(func() { VPCLMULQDQ(U8(0x00), factor, w.data, w.temp) })
+	s.add(func() { VPCLMULQDQ(U8(0x00), p, data, w.temp) })
 	s.add(func() { w.xor(w.temp, w.low, w.low) })
-	s.add(func() { VPCLMULQDQ(U8(0x11), factor, w.data, w.temp) })
+	s.add(func() { VPCLMULQDQ(U8(0x11), p, data, w.temp) })
 	s.add(func() { w.xor(w.temp, w.high, w.high) })
-	s.add(func() { VPCLMULQDQ(U8(0x01), factor, w.data, w.temp) })
+	s.add(func() { VPCLMULQDQ(U8(0x01), p, data, w.temp) })
 	if w.temp2 != nil {
-		s.add(func() { VPCLMULQDQ(U8(0x10), factor, w.data, w.temp2) })
+		s.add(func() { VPCLMULQDQ(U8(0x10), p, data, w.temp2) })
 		s.add(func() { VPTERNLOGQ(U8(0x96), w.temp2, w.temp, w.middle) })
 		return
 	}
 	s.add(func() { w.xor(w.temp, w.middle, w.middle) })
-	s.add(func() { VPCLMULQDQ(U8(0x10), factor, w.data, w.temp) })
+	s.add(func() { VPCLMULQDQ(U8(0x10), p, data, w.temp) })
 	s.add(func() { w.xor(w.temp, w.middle, w.middle) })
 }
 

@@ -179,17 +179,39 @@ func (w *width) apply(n int) {
 	emit(s)
 }
 
-// hashGroup takes the group of ciphertext at base into the hash.
+// hashGroup takes a group of ciphertext into the hash: the previous one if base is
+// nil, else the one at base.
 func (w *width) hashGroup(s *stream, base reg.Register, offset int) {
 	for i := range groupSize / w.bytes {
-		s.add(func() { w.move(at(base, offset+i*w.bytes), w.data) })
-		s.add(func() { VPSHUFB(w.reverse, w.data, w.data) })
-		if i == 0 {
-			s.add(func() { w.xor(w.hash, w.data, w.data) })
+		data := w.data
+		if base == nil {
+			data = w.previous[i]
+		} else {
+			s.add(func() { w.move(at(base, offset+i*w.bytes), data) })
+			s.add(func() { VPSHUFB(w.reverse, data, data) })
 		}
-		w.multiply(s, at(keys, keyPower-16*15+i*w.bytes), i == 0)
+		if i == 0 {
+			s.add(func() { w.xor(w.hash, data, data) })
+		}
+		w.multiply(s, data, at(keys, keyPower-16*15+i*w.bytes), i == 0)
 	}
 	w.reduce(s)
+}
+
+// hashSealed takes the group that was sealed last into the hash.
+func (w *width) hashSealed(s *stream) {
+	if w.previous == nil {
+		w.hashGroup(s, dst, -groupSize)
+	} else {
+		w.hashGroup(s, nil, 0)
+	}
+}
+
+// keep keeps the group that was just sealed for GHASH.
+func (w *width) keep() {
+	for i, p := range w.previous {
+		VPSHUFB(w.reverse, w.states[i], p)
+	}
 }
 
 func advance(n int) {
@@ -209,6 +231,7 @@ func (w *width) sealGroups() {
 	w.cipher(&s, all)
 	emit(s)
 	w.apply(all)
+	w.keep()
 	advance(groupSize)
 	DECQ(groups)
 	JZ(LabelRef("hashLast"))
@@ -216,16 +239,17 @@ func (w *width) sealGroups() {
 	Label("group")
 	var c, h stream
 	w.cipher(&c, all)
-	w.hashGroup(&h, dst, -groupSize)
+	w.hashSealed(&h)
 	emit(c, h)
 	w.apply(all)
+	w.keep()
 	advance(groupSize)
 	DECQ(groups)
 	JNZ(LabelRef("group"))
 
 	Label("hashLast")
 	var last stream
-	w.hashGroup(&last, dst, -groupSize)
+	w.hashSealed(&last)
 	emit(last)
 }
 
@@ -311,7 +335,7 @@ func (w *width) hashVector(s *stream, from reg.VecPhysical, i int) {
 		s.add(func() { w.xor(w.hash, w.data, w.data) })
 		s.add(func() { VPXOR(w.hash.AsX(), w.hash.AsX(), w.hash.AsX()) })
 	}
-	w.multiply(s, at(power, i*w.bytes), false)
+	w.multiply(s, w.data, at(power, i*w.bytes), false)
 }
 
 // maskedVector takes the last, incomplete vector. Bytes behind the mask are neither

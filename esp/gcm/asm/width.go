@@ -11,21 +11,19 @@ const groupSize = 256
 
 // A width is a set of instructions and its registers.
 //
-//	         VAES-512            VAES-256
-//	state    Z0 … Z3             Y0 … Y7           16 blocks under the cipher
-//	low      Z4                  Y8                sums of GHASH
-//	middle   Z5                  Y9
-//	high     Z6                  Y10
-//	data     Z7                  Y11               blocks that GHASH takes in
-//	factor   Z8                  memory            powers of H
-//	counter  Z9                  Y13               of the next blocks, little-endian
-//	hash     X10                 X15               GHASH of all blocks so far
-//	reverse  Z11                 memory            bytes of a lane back to front
-//	poly     Z12                 memory            reduction
-//	step     Z13                 memory            counters of a vector
-//	mask     X14                 stack             cipher of counter 1, over the tag
-//	temp     Z15, Z16            Y12
-//	key i    Z17 … Z31           Y14, from memory  round keys in all lanes
+//	          VAES-512            VAES-256
+//	state     Z0 … Z3             Y0 … Y7           16 blocks under the cipher
+//	previous  Z4 … Z7             memory            the 16 blocks before, for GHASH
+//	low       Z8                  Y8                sums of GHASH
+//	middle    Z9                  Y9
+//	high      Z10                 Y10
+//	counter   Z11                 Y13               of the next blocks, little-endian
+//	hash      X12                 X15               GHASH of all blocks so far
+//	reverse   Z13                 memory            bytes of a lane back to front
+//	poly      Z14                 memory            reduction
+//	temp      Z15, Z16            Y12
+//	data      Z4                  Y11               blocks that GHASH takes in
+//	key i     Z17 … Z31           Y14, from memory  round keys in all lanes
 type width struct {
 	name  string
 	bytes int // of a vector
@@ -33,8 +31,9 @@ type width struct {
 	states              []reg.VecPhysical
 	low, middle, high   reg.VecPhysical
 	data, temp          reg.VecPhysical
-	factor, temp2       reg.VecPhysical // nil: none
-	counter, hash, last reg.VecPhysical // last: the round key in use, if they are in memory
+	temp2               reg.VecPhysical   // nil: none
+	previous            []reg.VecPhysical // nil: they are read again
+	counter, hash, last reg.VecPhysical   // last: the round key in use, if they are in memory
 
 	// Constants, in registers or in memory.
 	reverse, poly, step Op
@@ -56,16 +55,15 @@ var (
 func wide512() *width {
 	w := &width{
 		name: "512", bytes: 64,
-		states: z[0:4], low: z[4], middle: z[5], high: z[6], data: z[7], factor: z[8],
-		counter: z[9], hash: z[10], reverse: z[11], poly: z[12], step: z[13], tagMask: z[14].AsX(), temp: z[15], temp2: z[16],
-		reverse128: z[11].AsX(), poly128: z[12].AsX(), tail: []int{2, 1},
+		states: z[0:4], previous: z[4:8], low: z[8], middle: z[9], high: z[10], counter: z[11], hash: z[12], reverse: z[13], poly: z[14],
+		data: z[4], temp: z[15], temp2: z[16], reverse128: z[13].AsX(), poly128: z[14].AsX(), tail: []int{2, 1},
 		move: func(o ...Op) { VMOVDQU64(o...) }, xor: func(o ...Op) { VPXORQ(o...) },
 	}
 	w.prepare = func() {
-		w.start = first.at()
+		w.start, w.step = first.at(), four.at()
+		w.tagMask = AllocLocal(16)
 		VMOVDQU64(reversal.at(), w.reverse)
 		VMOVDQU64(poly.at(), w.poly)
-		VMOVDQU64(four.at(), w.step)
 		for i := range rounds + 1 {
 			VBROADCASTI32X4(at(keys, i*roundStride), z[17+i])
 		}
@@ -109,8 +107,8 @@ func (w *width) wipe() {
 		}
 	} else {
 		VMOVDQU(y[0], w.slot)
-		VMOVDQU(y[0].AsX(), w.tagMask)
 		XORQ(piece, piece)
 	}
+	VMOVDQU(y[0].AsX(), w.tagMask)
 	VZEROUPPER()
 }

@@ -1,5 +1,5 @@
 package gcm
-import ("testing";"bytes";"crypto/rand";"fmt")
+import ("testing";"bytes";"crypto/rand")
 func TestQuick(t *testing.T){
  key:=make([]byte,32); rand.Read(key)
  s,_:=newStandard(key)
@@ -12,6 +12,3 @@ func TestQuick(t *testing.T){
    o,err:=c.Open(nil,nonce,want,a); if err!=nil||!bytes.Equal(o,p) {bad++; t.Errorf("%s open n=%d a=%d %v",m.name,n,al,err)}
   } } }
 }
-func BenchmarkQ(b *testing.B){ key:=make([]byte,32)
- for _,n:=range []int{64,208,1408,9000}{ for _,m:=range makers { c,_:=m.make(key); buf:=make([]byte,n+16); b.Run(fmt.Sprint("seal/",n,"/",m.name),func(b *testing.B){ var nonce [12]byte; var ad [8]byte; for b.Loop(){ c.Seal(buf[:0],nonce[:],buf[:n],ad[:]) } })
- x:=c.Seal(nil,make([]byte,12),make([]byte,n),make([]byte,8)); out:=make([]byte,n); b.Run(fmt.Sprint("open/",n,"/",m.name),func(b *testing.B){ var nonce [12]byte; var ad [8]byte; for b.Loop(){ if _,err:=c.Open(out[:0],nonce[:],x,ad[:]); err!=nil {b.Fatal(err)} } }) } } }
