@@ -15,35 +15,34 @@ import (
 // The products of several blocks are added before they are reduced once.
 
 // multiply adds the product of the blocks in data and the powers at p. The first
-// product of a sum is not added but put.
+// product of a sum is not added but put. By Karatsuba's way the product of the
+// folded factors stands in for the two in the middle.
 func (w *width) multiply(s *stream, data Op, p Mem, put bool) {
-	if put {
-		s.add(func() { VPCLMULQDQ(U8(0x00), p, data, w.low) })
-		s.add(func() { VPCLMULQDQ(U8(0x11), p, data, w.high) })
-		s.add(func() { VPCLMULQDQ(U8(0x01), p, data, w.middle) })
-		s.add(func() { VPCLMULQDQ(U8(0x10), p, data, w.temp) })
-		s.add(func() { w.xor(w.temp, w.middle, w.middle) })
-		return
+	add := func(halves uint64, factor Op, power Mem, sum reg.VecPhysical) {
+		if put {
+			s.add(func() { VPCLMULQDQ(U8(halves), power, factor, sum) })
+			return
+		}
+		s.add(func() { VPCLMULQDQ(U8(halves), power, factor, w.temp) })
+		s.add(func() { w.xor(w.temp, sum, sum) })
 	}
-	s.add(func() { VPCLMULQDQ(U8(0x00), p, data, w.temp) })
-	s.add(func() { w.xor(w.temp, w.low, w.low) })
-	s.add(func() { VPCLMULQDQ(U8(0x11), p, data, w.temp) })
-	s.add(func() { w.xor(w.temp, w.high, w.high) })
-	s.add(func() { VPCLMULQDQ(U8(0x01), p, data, w.temp) })
-	if w.temp2 != nil {
-		s.add(func() { VPCLMULQDQ(U8(0x10), p, data, w.temp2) })
-		s.add(func() { VPTERNLOGQ(U8(0x96), w.temp2, w.temp, w.middle) })
-		return
-	}
-	s.add(func() { w.xor(w.temp, w.middle, w.middle) })
-	s.add(func() { VPCLMULQDQ(U8(0x10), p, data, w.temp) })
-	s.add(func() { w.xor(w.temp, w.middle, w.middle) })
+	s.add(func() { VPSHUFD(U8(0x4e), data, w.temp) })
+	s.add(func() { w.xor(data, w.temp, w.temp) })
+	add(0x00, w.temp, p.Offset(foldedPower-keyPower), w.middle)
+	add(0x00, data, p, w.low)
+	add(0x11, data, p, w.high)
 }
 
 // reduce leaves the sums, reduced and those of all lanes added, in w.hash. Twice
 // it takes 64 bits away at the low end, by adding the multiple of the polynomial
 // that clears them.
 func (w *width) reduce(s *stream) {
+	if w.bytes == 64 {
+		s.add(func() { VPTERNLOGQ(U8(0x96), w.low, w.high, w.middle) })
+	} else {
+		s.add(func() { w.xor(w.low, w.middle, w.middle) })
+		s.add(func() { w.xor(w.high, w.middle, w.middle) })
+	}
 	w.clearLow(s, w.low, w.middle)
 	w.clearLow(s, w.middle, w.high)
 	if w.bytes == 64 {
@@ -57,7 +56,7 @@ func (w *width) reduce(s *stream) {
 func (w *width) clearLow(s *stream, from, to reg.VecPhysical) {
 	s.add(func() { VPCLMULQDQ(U8(0x00), w.poly, from, w.temp) })
 	s.add(func() { VPSHUFD(U8(0x4e), from, from) })
-	if w.temp2 != nil {
+	if w.bytes == 64 {
 		s.add(func() { VPTERNLOGQ(U8(0x96), w.temp, from, to) })
 		return
 	}
@@ -67,14 +66,15 @@ func (w *width) clearLow(s *stream, from, to reg.VecPhysical) {
 
 // multiplyBlock adds the product of the single block in w.data and H.
 func (w *width) multiplyBlock(s *stream) {
-	data, temp, h := w.data.AsX(), w.temp.AsX(), at(keys, keyPower)
-	for _, part := range []struct {
-		halves uint64
-		sum    reg.VecPhysical
-	}{{0x00, w.low}, {0x11, w.high}, {0x01, w.middle}, {0x10, w.middle}} {
-		s.add(func() { VPCLMULQDQ(U8(part.halves), h, data, temp) })
-		s.add(func() { w.xor(w.temp, part.sum, part.sum) })
-	}
+	data, temp := w.data.AsX(), w.temp.AsX()
+	s.add(func() { VPSHUFD(U8(0x4e), data, temp) })
+	s.add(func() { VPXOR(data, temp, temp) })
+	s.add(func() { VPCLMULQDQ(U8(0x00), at(keys, foldedPower), temp, temp) })
+	s.add(func() { w.xor(w.temp, w.middle, w.middle) })
+	s.add(func() { VPCLMULQDQ(U8(0x00), at(keys, keyPower), data, temp) })
+	s.add(func() { w.xor(w.temp, w.low, w.low) })
+	s.add(func() { VPCLMULQDQ(U8(0x11), at(keys, keyPower), data, temp) })
+	s.add(func() { w.xor(w.temp, w.high, w.high) })
 }
 
 // hashBlock multiplies the block in w.data, to which the hash has been added, by H

@@ -9,9 +9,11 @@ import (
 // keys_amd64.go and job_amd64.go, does not compile with others.
 const (
 	// In keys: round key i is at i*roundStride, twice. The power Hⁿ is at
-	// keyPower-16(n-1); behind H¹ are zeros.
+	// keyPower-16(n-1), and the sum of its halves, twice, at foldedPower-16(n-1).
+	// Behind those of H¹ are zeros.
 	roundStride = 32
 	keyPower    = 752
+	foldedPower = 1136
 	maxPower    = 17
 
 	jobDst       = 0

@@ -80,15 +80,21 @@ func powers() {
 	// The part of the registers that hashBlock knows.
 	w := &width{data: y[5], hash: y[5], low: y[6], middle: y[7], temp: y[8], poly128: poly.at()}
 	LEAQ(at(keys, keyPower), power)
-	VMOVDQU(reg.X4, at(power, 0))
+	store := func() {
+		VMOVDQU(reg.X5, at(power, 0))
+		VPSHUFD(U8(0x4e), reg.X5, reg.X2)
+		VPXOR(reg.X5, reg.X2, reg.X2)
+		VMOVDQU(reg.X2, at(power, foldedPower-keyPower))
+	}
 	VMOVDQA(reg.X4, reg.X5)
+	store()
 	MOVQ(U32(maxPower-1), count)
 	Label("power")
 	SUBQ(U8(16), power)
 	var s stream
 	w.hashBlock(&s)
 	emit(s)
-	VMOVDQU(reg.X5, at(power, 0))
+	store()
 	DECQ(count)
 	JNZ(LabelRef("power"))
 }

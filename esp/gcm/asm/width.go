@@ -21,7 +21,7 @@ const groupSize = 256
 //	hash      X12                 X15               GHASH of all blocks so far
 //	reverse   Z13                 memory            bytes of a lane back to front
 //	poly      Z14                 memory            reduction
-//	temp      Z15, Z16            Y12
+//	temp      Z15                 Y12
 //	data      Z4                  Y11               blocks that GHASH takes in
 //	key i     Z17 … Z31           Y14, from memory  round keys in all lanes
 type width struct {
@@ -31,7 +31,6 @@ type width struct {
 	states              []reg.VecPhysical
 	low, middle, high   reg.VecPhysical
 	data, temp          reg.VecPhysical
-	temp2               reg.VecPhysical   // nil: none
 	previous            []reg.VecPhysical // nil: they are read again
 	counter, hash, last reg.VecPhysical   // last: the round key in use, if they are in memory
 
@@ -56,7 +55,7 @@ func wide512() *width {
 	w := &width{
 		name: "512", bytes: 64,
 		states: z[0:4], previous: z[4:8], low: z[8], middle: z[9], high: z[10], counter: z[11], hash: z[12], reverse: z[13], poly: z[14],
-		data: z[4], temp: z[15], temp2: z[16], reverse128: z[13].AsX(), poly128: z[14].AsX(), tail: []int{2, 1},
+		data: z[4], temp: z[15], reverse128: z[13].AsX(), poly128: z[14].AsX(), tail: []int{2, 1},
 		move: func(o ...Op) { VMOVDQU64(o...) }, xor: func(o ...Op) { VPXORQ(o...) },
 	}
 	w.prepare = func() {
