@@ -21,9 +21,7 @@ TEXT ·setup(SB), NOSPLIT, $0-16
 	VMOVDQU          (R9), X0
 	VMOVDQU          16(R9), X1
 	VMOVDQU          X0, (DI)
-	VMOVDQU          X0, 16(DI)
-	VMOVDQU          X1, 32(DI)
-	VMOVDQU          X1, 48(DI)
+	VMOVDQU          X1, 16(DI)
 	VAESKEYGENASSIST $0x01, X1, X2
 	VPSHUFD          $0xff, X2, X2
 	VPSLLDQ          $0x04, X0, X3
@@ -33,8 +31,7 @@ TEXT ·setup(SB), NOSPLIT, $0-16
 	VPSLLDQ          $0x04, X0, X3
 	VPXOR            X3, X0, X0
 	VPXOR            X2, X0, X0
-	VMOVDQU          X0, 64(DI)
-	VMOVDQU          X0, 80(DI)
+	VMOVDQU          X0, 32(DI)
 	VAESKEYGENASSIST $0x00, X0, X2
 	VPSHUFD          $0xaa, X2, X2
 	VPSLLDQ          $0x04, X1, X3
@@ -44,8 +41,7 @@ TEXT ·setup(SB), NOSPLIT, $0-16
 	VPSLLDQ          $0x04, X1, X3
 	VPXOR            X3, X1, X1
 	VPXOR            X2, X1, X1
-	VMOVDQU          X1, 96(DI)
-	VMOVDQU          X1, 112(DI)
+	VMOVDQU          X1, 48(DI)
 	VAESKEYGENASSIST $0x02, X1, X2
 	VPSHUFD          $0xff, X2, X2
 	VPSLLDQ          $0x04, X0, X3
@@ -55,8 +51,7 @@ TEXT ·setup(SB), NOSPLIT, $0-16
 	VPSLLDQ          $0x04, X0, X3
 	VPXOR            X3, X0, X0
 	VPXOR            X2, X0, X0
-	VMOVDQU          X0, 128(DI)
-	VMOVDQU          X0, 144(DI)
+	VMOVDQU          X0, 64(DI)
 	VAESKEYGENASSIST $0x00, X0, X2
 	VPSHUFD          $0xaa, X2, X2
 	VPSLLDQ          $0x04, X1, X3
@@ -66,8 +61,7 @@ TEXT ·setup(SB), NOSPLIT, $0-16
 	VPSLLDQ          $0x04, X1, X3
 	VPXOR            X3, X1, X1
 	VPXOR            X2, X1, X1
-	VMOVDQU          X1, 160(DI)
-	VMOVDQU          X1, 176(DI)
+	VMOVDQU          X1, 80(DI)
 	VAESKEYGENASSIST $0x04, X1, X2
 	VPSHUFD          $0xff, X2, X2
 	VPSLLDQ          $0x04, X0, X3
@@ -77,8 +71,7 @@ TEXT ·setup(SB), NOSPLIT, $0-16
 	VPSLLDQ          $0x04, X0, X3
 	VPXOR            X3, X0, X0
 	VPXOR            X2, X0, X0
-	VMOVDQU          X0, 192(DI)
-	VMOVDQU          X0, 208(DI)
+	VMOVDQU          X0, 96(DI)
 	VAESKEYGENASSIST $0x00, X0, X2
 	VPSHUFD          $0xaa, X2, X2
 	VPSLLDQ          $0x04, X1, X3
@@ -88,8 +81,7 @@ TEXT ·setup(SB), NOSPLIT, $0-16
 	VPSLLDQ          $0x04, X1, X3
 	VPXOR            X3, X1, X1
 	VPXOR            X2, X1, X1
-	VMOVDQU          X1, 224(DI)
-	VMOVDQU          X1, 240(DI)
+	VMOVDQU          X1, 112(DI)
 	VAESKEYGENASSIST $0x08, X1, X2
 	VPSHUFD          $0xff, X2, X2
 	VPSLLDQ          $0x04, X0, X3
@@ -99,8 +91,7 @@ TEXT ·setup(SB), NOSPLIT, $0-16
 	VPSLLDQ          $0x04, X0, X3
 	VPXOR            X3, X0, X0
 	VPXOR            X2, X0, X0
-	VMOVDQU          X0, 256(DI)
-	VMOVDQU          X0, 272(DI)
+	VMOVDQU          X0, 128(DI)
 	VAESKEYGENASSIST $0x00, X0, X2
 	VPSHUFD          $0xaa, X2, X2
 	VPSLLDQ          $0x04, X1, X3
@@ -110,8 +101,7 @@ TEXT ·setup(SB), NOSPLIT, $0-16
 	VPSLLDQ          $0x04, X1, X3
 	VPXOR            X3, X1, X1
 	VPXOR            X2, X1, X1
-	VMOVDQU          X1, 288(DI)
-	VMOVDQU          X1, 304(DI)
+	VMOVDQU          X1, 144(DI)
 	VAESKEYGENASSIST $0x10, X1, X2
 	VPSHUFD          $0xff, X2, X2
 	VPSLLDQ          $0x04, X0, X3
@@ -121,8 +111,7 @@ TEXT ·setup(SB), NOSPLIT, $0-16
 	VPSLLDQ          $0x04, X0, X3
 	VPXOR            X3, X0, X0
 	VPXOR            X2, X0, X0
-	VMOVDQU          X0, 320(DI)
-	VMOVDQU          X0, 336(DI)
+	VMOVDQU          X0, 160(DI)
 	VAESKEYGENASSIST $0x00, X0, X2
 	VPSHUFD          $0xaa, X2, X2
 	VPSLLDQ          $0x04, X1, X3
@@ -132,8 +121,7 @@ TEXT ·setup(SB), NOSPLIT, $0-16
 	VPSLLDQ          $0x04, X1, X3
 	VPXOR            X3, X1, X1
 	VPXOR            X2, X1, X1
-	VMOVDQU          X1, 352(DI)
-	VMOVDQU          X1, 368(DI)
+	VMOVDQU          X1, 176(DI)
 	VAESKEYGENASSIST $0x20, X1, X2
 	VPSHUFD          $0xff, X2, X2
 	VPSLLDQ          $0x04, X0, X3
@@ -143,8 +131,7 @@ TEXT ·setup(SB), NOSPLIT, $0-16
 	VPSLLDQ          $0x04, X0, X3
 	VPXOR            X3, X0, X0
 	VPXOR            X2, X0, X0
-	VMOVDQU          X0, 384(DI)
-	VMOVDQU          X0, 400(DI)
+	VMOVDQU          X0, 192(DI)
 	VAESKEYGENASSIST $0x00, X0, X2
 	VPSHUFD          $0xaa, X2, X2
 	VPSLLDQ          $0x04, X1, X3
@@ -154,8 +141,7 @@ TEXT ·setup(SB), NOSPLIT, $0-16
 	VPSLLDQ          $0x04, X1, X3
 	VPXOR            X3, X1, X1
 	VPXOR            X2, X1, X1
-	VMOVDQU          X1, 416(DI)
-	VMOVDQU          X1, 432(DI)
+	VMOVDQU          X1, 208(DI)
 	VAESKEYGENASSIST $0x40, X1, X2
 	VPSHUFD          $0xff, X2, X2
 	VPSLLDQ          $0x04, X0, X3
@@ -165,23 +151,22 @@ TEXT ·setup(SB), NOSPLIT, $0-16
 	VPSLLDQ          $0x04, X0, X3
 	VPXOR            X3, X0, X0
 	VPXOR            X2, X0, X0
-	VMOVDQU          X0, 448(DI)
-	VMOVDQU          X0, 464(DI)
+	VMOVDQU          X0, 224(DI)
 	VMOVDQU          (DI), X4
+	VAESENC          16(DI), X4, X4
 	VAESENC          32(DI), X4, X4
+	VAESENC          48(DI), X4, X4
 	VAESENC          64(DI), X4, X4
+	VAESENC          80(DI), X4, X4
 	VAESENC          96(DI), X4, X4
+	VAESENC          112(DI), X4, X4
 	VAESENC          128(DI), X4, X4
+	VAESENC          144(DI), X4, X4
 	VAESENC          160(DI), X4, X4
+	VAESENC          176(DI), X4, X4
 	VAESENC          192(DI), X4, X4
-	VAESENC          224(DI), X4, X4
-	VAESENC          256(DI), X4, X4
-	VAESENC          288(DI), X4, X4
-	VAESENC          320(DI), X4, X4
-	VAESENC          352(DI), X4, X4
-	VAESENC          384(DI), X4, X4
-	VAESENC          416(DI), X4, X4
-	VAESENCLAST      448(DI), X4, X4
+	VAESENC          208(DI), X4, X4
+	VAESENCLAST      224(DI), X4, X4
 	VPSHUFB          reversal<>+0(SB), X4, X4
 	VPSRLQ           $0x3f, X4, X2
 	VPSLLDQ          $0x08, X2, X2
@@ -196,8 +181,8 @@ TEXT ·setup(SB), NOSPLIT, $0-16
 	VMOVDQU          X5, (R11)
 	VPSHUFD          $0x4e, X5, X2
 	VPXOR            X5, X2, X2
-	VMOVDQU          X2, 384(R11)
-	MOVQ             $0x00000010, CX
+	VMOVDQU          X2, 576(R11)
+	MOVQ             $0x00000020, CX
 
 power:
 	SUBQ       $0x10, R11
@@ -217,7 +202,7 @@ power:
 	VMOVDQU    X5, (R11)
 	VPSHUFD    $0x4e, X5, X2
 	VPXOR      X5, X2, X2
-	VMOVDQU    X2, 384(R11)
+	VMOVDQU    X2, 576(R11)
 	DECQ       CX
 	JNZ        power
 	VPXOR      X0, X0, X0
@@ -266,26 +251,11 @@ GLOBL poly<>(SB), RODATA|NOPTR, $64
 // func seal512(k *byte, jobs *byte, count int)
 // Requires: AES, AVX, AVX2, AVX512BW, AVX512F, AVX512VL, BMI2, PCLMULQDQ, VAES, VPCLMULQDQ
 TEXT ·seal512(SB), NOSPLIT, $16-24
-	MOVQ            k+0(FP), DI
-	MOVQ            jobs+8(FP), SI
-	MOVQ            count+16(FP), CX
-	VMOVDQU64       reversal<>+0(SB), Z13
-	VMOVDQU64       poly<>+0(SB), Z14
-	VBROADCASTI32X4 (DI), Z17
-	VBROADCASTI32X4 32(DI), Z18
-	VBROADCASTI32X4 64(DI), Z19
-	VBROADCASTI32X4 96(DI), Z20
-	VBROADCASTI32X4 128(DI), Z21
-	VBROADCASTI32X4 160(DI), Z22
-	VBROADCASTI32X4 192(DI), Z23
-	VBROADCASTI32X4 224(DI), Z24
-	VBROADCASTI32X4 256(DI), Z25
-	VBROADCASTI32X4 288(DI), Z26
-	VBROADCASTI32X4 320(DI), Z27
-	VBROADCASTI32X4 352(DI), Z28
-	VBROADCASTI32X4 384(DI), Z29
-	VBROADCASTI32X4 416(DI), Z30
-	VBROADCASTI32X4 448(DI), Z31
+	MOVQ      k+0(FP), DI
+	MOVQ      jobs+8(FP), SI
+	MOVQ      count+16(FP), CX
+	VMOVDQU64 reversal<>+0(SB), Z14
+	VMOVDQU64 poly<>+0(SB), Z15
 
 packet:
 	MOVQ       (SI), R8
@@ -295,9 +265,9 @@ packet:
 	VMOVD      48(SI), X1
 	VPSLLDQ    $0x04, X0, X0
 	VPOR       X1, X0, X0
-	VPSHUFB    X13, X0, X11
-	VSHUFI32X4 $0x00, Z11, Z11, Z11
-	VPADDD     first<>+0(SB), Z11, Z11
+	VPSHUFB    X14, X0, X13
+	VSHUFI32X4 $0x00, Z13, Z13, Z13
+	VPADDD     first<>+0(SB), Z13, Z13
 	VPOR       one<>+0(SB), X0, X0
 	VPXOR      X12, X12, X12
 	MOVQ       24(SI), AX
@@ -306,23 +276,23 @@ packet:
 additional:
 	CMPQ    DX, $0x10
 	JB      additionalRest
-	VMOVDQU (AX), X4
+	VMOVDQU (AX), X2
 
 additionalBlock:
-	VPSHUFB    X13, X4, X4
-	VPXOR      X12, X4, X4
-	VPCLMULQDQ $0x00, 752(DI), X4, X8
-	VPCLMULQDQ $0x01, 752(DI), X4, X9
-	VPCLMULQDQ $0x10, 752(DI), X4, X15
-	VPXOR      X15, X9, X9
-	VPCLMULQDQ $0x11, 752(DI), X4, X12
-	VPCLMULQDQ $0x00, X14, X8, X15
+	VPSHUFB    X14, X2, X2
+	VPXOR      X12, X2, X2
+	VPCLMULQDQ $0x00, 752(DI), X2, X8
+	VPCLMULQDQ $0x01, 752(DI), X2, X9
+	VPCLMULQDQ $0x10, 752(DI), X2, X11
+	VPXOR      X11, X9, X9
+	VPCLMULQDQ $0x11, 752(DI), X2, X12
+	VPCLMULQDQ $0x00, X15, X8, X11
 	VPSHUFD    $0x4e, X8, X8
-	VPXOR      X15, X9, X9
+	VPXOR      X11, X9, X9
 	VPXOR      X8, X9, X9
-	VPCLMULQDQ $0x00, X14, X9, X15
+	VPCLMULQDQ $0x00, X15, X9, X11
 	VPSHUFD    $0x4e, X9, X9
-	VPXOR      X15, X12, X12
+	VPXOR      X11, X12, X12
 	VPXOR      X9, X12, X12
 	ADDQ       $0x10, AX
 	SUBQ       $0x10, DX
@@ -334,464 +304,3448 @@ additionalRest:
 	MOVQ       $-1, R12
 	BZHIQ      DX, R12, R12
 	KMOVQ      R12, K1
-	VMOVDQU8.Z (AX), K1, X4
+	VMOVDQU8.Z (AX), K1, X2
 	MOVQ       $0x00000010, DX
 	JMP        additionalBlock
 
 additionalEnd:
-	VPXORQ      X17, X0, X0
-	VAESENC     X18, X0, X0
-	VAESENC     X19, X0, X0
-	VAESENC     X20, X0, X0
-	VAESENC     X21, X0, X0
-	VAESENC     X22, X0, X0
-	VAESENC     X23, X0, X0
-	VAESENC     X24, X0, X0
-	VAESENC     X25, X0, X0
-	VAESENC     X26, X0, X0
-	VAESENC     X27, X0, X0
-	VAESENC     X28, X0, X0
-	VAESENC     X29, X0, X0
-	VAESENC     X30, X0, X0
-	VAESENCLAST X31, X0, X0
-	VMOVDQU     X0, (SP)
-	MOVQ        R10, BX
-	SHRQ        $0x08, BX
-	JZ          tail
-	VPSHUFB     Z13, Z11, Z0
-	VPADDD      four<>+0(SB), Z11, Z11
-	VPXORQ      Z17, Z0, Z0
-	VPSHUFB     Z13, Z11, Z1
-	VPADDD      four<>+0(SB), Z11, Z11
-	VPXORQ      Z17, Z1, Z1
-	VPSHUFB     Z13, Z11, Z2
-	VPADDD      four<>+0(SB), Z11, Z11
-	VPXORQ      Z17, Z2, Z2
-	VPSHUFB     Z13, Z11, Z3
-	VPADDD      four<>+0(SB), Z11, Z11
-	VPXORQ      Z17, Z3, Z3
-	VAESENC     Z18, Z0, Z0
-	VAESENC     Z18, Z1, Z1
-	VAESENC     Z18, Z2, Z2
-	VAESENC     Z18, Z3, Z3
-	VAESENC     Z19, Z0, Z0
-	VAESENC     Z19, Z1, Z1
-	VAESENC     Z19, Z2, Z2
-	VAESENC     Z19, Z3, Z3
-	VAESENC     Z20, Z0, Z0
-	VAESENC     Z20, Z1, Z1
-	VAESENC     Z20, Z2, Z2
-	VAESENC     Z20, Z3, Z3
-	VAESENC     Z21, Z0, Z0
-	VAESENC     Z21, Z1, Z1
-	VAESENC     Z21, Z2, Z2
-	VAESENC     Z21, Z3, Z3
-	VAESENC     Z22, Z0, Z0
-	VAESENC     Z22, Z1, Z1
-	VAESENC     Z22, Z2, Z2
-	VAESENC     Z22, Z3, Z3
-	VAESENC     Z23, Z0, Z0
-	VAESENC     Z23, Z1, Z1
-	VAESENC     Z23, Z2, Z2
-	VAESENC     Z23, Z3, Z3
-	VAESENC     Z24, Z0, Z0
-	VAESENC     Z24, Z1, Z1
-	VAESENC     Z24, Z2, Z2
-	VAESENC     Z24, Z3, Z3
-	VAESENC     Z25, Z0, Z0
-	VAESENC     Z25, Z1, Z1
-	VAESENC     Z25, Z2, Z2
-	VAESENC     Z25, Z3, Z3
-	VAESENC     Z26, Z0, Z0
-	VAESENC     Z26, Z1, Z1
-	VAESENC     Z26, Z2, Z2
-	VAESENC     Z26, Z3, Z3
-	VAESENC     Z27, Z0, Z0
-	VAESENC     Z27, Z1, Z1
-	VAESENC     Z27, Z2, Z2
-	VAESENC     Z27, Z3, Z3
-	VAESENC     Z28, Z0, Z0
-	VAESENC     Z28, Z1, Z1
-	VAESENC     Z28, Z2, Z2
-	VAESENC     Z28, Z3, Z3
-	VAESENC     Z29, Z0, Z0
-	VAESENC     Z29, Z1, Z1
-	VAESENC     Z29, Z2, Z2
-	VAESENC     Z29, Z3, Z3
-	VAESENC     Z30, Z0, Z0
-	VAESENC     Z30, Z1, Z1
-	VAESENC     Z30, Z2, Z2
-	VAESENC     Z30, Z3, Z3
-	VPXORQ      (R9), Z31, Z15
-	VAESENCLAST Z15, Z0, Z0
-	VPXORQ      64(R9), Z31, Z15
-	VAESENCLAST Z15, Z1, Z1
-	VPXORQ      128(R9), Z31, Z15
-	VAESENCLAST Z15, Z2, Z2
-	VPXORQ      192(R9), Z31, Z15
-	VAESENCLAST Z15, Z3, Z3
-	VMOVDQU64   Z0, (R8)
-	VMOVDQU64   Z1, 64(R8)
-	VMOVDQU64   Z2, 128(R8)
-	VMOVDQU64   Z3, 192(R8)
-	VPSHUFB     Z13, Z0, Z4
-	VPSHUFB     Z13, Z1, Z5
-	VPSHUFB     Z13, Z2, Z6
-	VPSHUFB     Z13, Z3, Z7
-	ADDQ        $0x00000100, R9
-	ADDQ        $0x00000100, R8
-	DECQ        BX
-	JZ          hashLast
+	VPXOR           (DI), X0, X0
+	VAESENC         16(DI), X0, X0
+	VAESENC         32(DI), X0, X0
+	VAESENC         48(DI), X0, X0
+	VAESENC         64(DI), X0, X0
+	VAESENC         80(DI), X0, X0
+	VAESENC         96(DI), X0, X0
+	VAESENC         112(DI), X0, X0
+	VAESENC         128(DI), X0, X0
+	VAESENC         144(DI), X0, X0
+	VAESENC         160(DI), X0, X0
+	VAESENC         176(DI), X0, X0
+	VAESENC         192(DI), X0, X0
+	VAESENC         208(DI), X0, X0
+	VAESENCLAST     224(DI), X0, X0
+	VMOVDQU         X0, (SP)
+	VPXOR           X8, X8, X8
+	VPXOR           X9, X9, X9
+	VPXOR           X10, X10, X10
+	TESTQ           R10, R10
+	JZ              lengths
+	DECQ            R10
+	MOVQ            R10, BX
+	ANDQ            $0x000001ff, R10
+	INCQ            R10
+	LEAQ            15(R10), R11
+	ANDQ            $-16, R11
+	NEGQ            R11
+	LEAQ            752(DI)(R11*1), R11
+	SHRQ            $0x09, BX
+	JZ              rest
+	VBROADCASTI32X4 (DI), Z25
+	VPSHUFB         Z14, Z13, Z0
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z0, Z0
+	VPSHUFB         Z14, Z13, Z1
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z1, Z1
+	VPSHUFB         Z14, Z13, Z2
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z2, Z2
+	VPSHUFB         Z14, Z13, Z3
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z3, Z3
+	VPSHUFB         Z14, Z13, Z4
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z4, Z4
+	VPSHUFB         Z14, Z13, Z5
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z5, Z5
+	VPSHUFB         Z14, Z13, Z6
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z6, Z6
+	VPSHUFB         Z14, Z13, Z7
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z7, Z7
+	VBROADCASTI32X4 16(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 32(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 48(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 64(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 80(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 96(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 112(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 128(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 144(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 160(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 176(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 192(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 208(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 224(DI), Z25
+	VPXORQ          (R9), Z25, Z11
+	VAESENCLAST     Z11, Z0, Z0
+	VPXORQ          64(R9), Z25, Z11
+	VAESENCLAST     Z11, Z1, Z1
+	VPXORQ          128(R9), Z25, Z11
+	VAESENCLAST     Z11, Z2, Z2
+	VPXORQ          192(R9), Z25, Z11
+	VAESENCLAST     Z11, Z3, Z3
+	VPXORQ          256(R9), Z25, Z11
+	VAESENCLAST     Z11, Z4, Z4
+	VPXORQ          320(R9), Z25, Z11
+	VAESENCLAST     Z11, Z5, Z5
+	VPXORQ          384(R9), Z25, Z11
+	VAESENCLAST     Z11, Z6, Z6
+	VPXORQ          448(R9), Z25, Z11
+	VAESENCLAST     Z11, Z7, Z7
+	VMOVDQU64       Z0, (R8)
+	VMOVDQU64       Z1, 64(R8)
+	VMOVDQU64       Z2, 128(R8)
+	VMOVDQU64       Z3, 192(R8)
+	VMOVDQU64       Z4, 256(R8)
+	VMOVDQU64       Z5, 320(R8)
+	VMOVDQU64       Z6, 384(R8)
+	VMOVDQU64       Z7, 448(R8)
+	VPSHUFB         Z14, Z0, Z16
+	VPSHUFB         Z14, Z1, Z17
+	VPSHUFB         Z14, Z2, Z18
+	VPSHUFB         Z14, Z3, Z19
+	VPSHUFB         Z14, Z4, Z20
+	VPSHUFB         Z14, Z5, Z21
+	VPSHUFB         Z14, Z6, Z22
+	VPSHUFB         Z14, Z7, Z23
+	ADDQ            $0x00000200, R9
+	ADDQ            $0x00000200, R8
+	DECQ            BX
+	JZ              behind
 
 group:
-	VPSHUFB       Z13, Z11, Z0
-	VPADDD        four<>+0(SB), Z11, Z11
-	VPXORQ        Z12, Z4, Z4
-	VPXORQ        Z17, Z0, Z0
-	VPSHUFB       Z13, Z11, Z1
-	VPSHUFD       $0x4e, Z4, Z15
-	VPADDD        four<>+0(SB), Z11, Z11
-	VPXORQ        Z4, Z15, Z15
-	VPXORQ        Z17, Z1, Z1
-	VPSHUFB       Z13, Z11, Z2
-	VPCLMULQDQ    $0x00, 896(DI), Z15, Z9
-	VPADDD        four<>+0(SB), Z11, Z11
-	VPCLMULQDQ    $0x00, 512(DI), Z4, Z8
-	VPXORQ        Z17, Z2, Z2
-	VPSHUFB       Z13, Z11, Z3
-	VPCLMULQDQ    $0x11, 512(DI), Z4, Z10
-	VPADDD        four<>+0(SB), Z11, Z11
-	VPSHUFD       $0x4e, Z5, Z15
-	VPXORQ        Z17, Z3, Z3
-	VAESENC       Z18, Z0, Z0
-	VPXORQ        Z5, Z15, Z15
-	VAESENC       Z18, Z1, Z1
-	VAESENC       Z18, Z2, Z2
-	VPCLMULQDQ    $0x00, 960(DI), Z15, Z15
-	VAESENC       Z18, Z3, Z3
-	VPXORQ        Z15, Z9, Z9
-	VAESENC       Z19, Z0, Z0
-	VAESENC       Z19, Z1, Z1
-	VPCLMULQDQ    $0x00, 576(DI), Z5, Z15
-	VAESENC       Z19, Z2, Z2
-	VPXORQ        Z15, Z8, Z8
-	VAESENC       Z19, Z3, Z3
-	VAESENC       Z20, Z0, Z0
-	VPCLMULQDQ    $0x11, 576(DI), Z5, Z15
-	VAESENC       Z20, Z1, Z1
-	VPXORQ        Z15, Z10, Z10
-	VAESENC       Z20, Z2, Z2
-	VAESENC       Z20, Z3, Z3
-	VPSHUFD       $0x4e, Z6, Z15
-	VAESENC       Z21, Z0, Z0
-	VPXORQ        Z6, Z15, Z15
-	VAESENC       Z21, Z1, Z1
-	VAESENC       Z21, Z2, Z2
-	VPCLMULQDQ    $0x00, 1024(DI), Z15, Z15
-	VAESENC       Z21, Z3, Z3
-	VAESENC       Z22, Z0, Z0
-	VPXORQ        Z15, Z9, Z9
-	VAESENC       Z22, Z1, Z1
-	VPCLMULQDQ    $0x00, 640(DI), Z6, Z15
-	VAESENC       Z22, Z2, Z2
-	VAESENC       Z22, Z3, Z3
-	VPXORQ        Z15, Z8, Z8
-	VAESENC       Z23, Z0, Z0
-	VPCLMULQDQ    $0x11, 640(DI), Z6, Z15
-	VAESENC       Z23, Z1, Z1
-	VAESENC       Z23, Z2, Z2
-	VPXORQ        Z15, Z10, Z10
-	VAESENC       Z23, Z3, Z3
-	VPSHUFD       $0x4e, Z7, Z15
-	VAESENC       Z24, Z0, Z0
-	VAESENC       Z24, Z1, Z1
-	VPXORQ        Z7, Z15, Z15
-	VAESENC       Z24, Z2, Z2
-	VAESENC       Z24, Z3, Z3
-	VPCLMULQDQ    $0x00, 1088(DI), Z15, Z15
-	VAESENC       Z25, Z0, Z0
-	VPXORQ        Z15, Z9, Z9
-	VAESENC       Z25, Z1, Z1
-	VAESENC       Z25, Z2, Z2
-	VPCLMULQDQ    $0x00, 704(DI), Z7, Z15
-	VAESENC       Z25, Z3, Z3
-	VPXORQ        Z15, Z8, Z8
-	VAESENC       Z26, Z0, Z0
-	VAESENC       Z26, Z1, Z1
-	VPCLMULQDQ    $0x11, 704(DI), Z7, Z15
-	VAESENC       Z26, Z2, Z2
-	VPXORQ        Z15, Z10, Z10
-	VAESENC       Z26, Z3, Z3
-	VAESENC       Z27, Z0, Z0
-	VPTERNLOGQ    $0x96, Z8, Z10, Z9
-	VAESENC       Z27, Z1, Z1
-	VPCLMULQDQ    $0x00, Z14, Z8, Z15
-	VAESENC       Z27, Z2, Z2
-	VAESENC       Z27, Z3, Z3
-	VPSHUFD       $0x4e, Z8, Z8
-	VAESENC       Z28, Z0, Z0
-	VAESENC       Z28, Z1, Z1
-	VPTERNLOGQ    $0x96, Z15, Z8, Z9
-	VAESENC       Z28, Z2, Z2
-	VPCLMULQDQ    $0x00, Z14, Z9, Z15
-	VAESENC       Z28, Z3, Z3
-	VAESENC       Z29, Z0, Z0
-	VPSHUFD       $0x4e, Z9, Z9
-	VAESENC       Z29, Z1, Z1
-	VPTERNLOGQ    $0x96, Z15, Z9, Z10
-	VAESENC       Z29, Z2, Z2
-	VAESENC       Z29, Z3, Z3
-	VEXTRACTI64X4 $0x01, Z10, Y15
-	VAESENC       Z30, Z0, Z0
-	VPXORQ        Y15, Y10, Y10
-	VAESENC       Z30, Z1, Z1
-	VAESENC       Z30, Z2, Z2
-	VEXTRACTI128  $0x01, Y10, X15
-	VAESENC       Z30, Z3, Z3
-	VPXOR         X15, X10, X12
-	VPXORQ        (R9), Z31, Z15
-	VAESENCLAST   Z15, Z0, Z0
-	VPXORQ        64(R9), Z31, Z15
-	VAESENCLAST   Z15, Z1, Z1
-	VPXORQ        128(R9), Z31, Z15
-	VAESENCLAST   Z15, Z2, Z2
-	VPXORQ        192(R9), Z31, Z15
-	VAESENCLAST   Z15, Z3, Z3
-	VMOVDQU64     Z0, (R8)
-	VMOVDQU64     Z1, 64(R8)
-	VMOVDQU64     Z2, 128(R8)
-	VMOVDQU64     Z3, 192(R8)
-	VPSHUFB       Z13, Z0, Z4
-	VPSHUFB       Z13, Z1, Z5
-	VPSHUFB       Z13, Z2, Z6
-	VPSHUFB       Z13, Z3, Z7
-	ADDQ          $0x00000100, R9
-	ADDQ          $0x00000100, R8
-	DECQ          BX
-	JNZ           group
+	VBROADCASTI32X4 (DI), Z25
+	VPSHUFB         Z14, Z13, Z0
+	VPXORQ          Z12, Z16, Z16
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z0, Z0
+	VPSHUFD         $0x4e, Z16, Z11
+	VPSHUFB         Z14, Z13, Z1
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z16, Z11, Z11
+	VPXORQ          Z25, Z1, Z1
+	VPSHUFB         Z14, Z13, Z2
+	VPCLMULQDQ      $0x00, 832(DI), Z11, Z9
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z2, Z2
+	VPCLMULQDQ      $0x00, 256(DI), Z16, Z8
+	VPSHUFB         Z14, Z13, Z3
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPCLMULQDQ      $0x11, 256(DI), Z16, Z10
+	VPXORQ          Z25, Z3, Z3
+	VPSHUFB         Z14, Z13, Z4
+	VPSHUFD         $0x4e, Z17, Z11
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z4, Z4
+	VPXORQ          Z17, Z11, Z11
+	VPSHUFB         Z14, Z13, Z5
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPCLMULQDQ      $0x00, 896(DI), Z11, Z11
+	VPXORQ          Z25, Z5, Z5
+	VPSHUFB         Z14, Z13, Z6
+	VPXORQ          Z11, Z9, Z9
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z6, Z6
+	VPCLMULQDQ      $0x00, 320(DI), Z17, Z11
+	VPSHUFB         Z14, Z13, Z7
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z11, Z8, Z8
+	VPXORQ          Z25, Z7, Z7
+	VBROADCASTI32X4 16(DI), Z25
+	VPCLMULQDQ      $0x11, 320(DI), Z17, Z11
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPSHUFD         $0x4e, Z18, Z11
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPXORQ          Z18, Z11, Z11
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VPCLMULQDQ      $0x00, 960(DI), Z11, Z11
+	VBROADCASTI32X4 32(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPCLMULQDQ      $0x00, 384(DI), Z18, Z11
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VPCLMULQDQ      $0x11, 384(DI), Z18, Z11
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 48(DI), Z25
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPSHUFD         $0x4e, Z19, Z11
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPXORQ          Z19, Z11, Z11
+	VAESENC         Z25, Z4, Z4
+	VPCLMULQDQ      $0x00, 1024(DI), Z11, Z11
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 64(DI), Z25
+	VPCLMULQDQ      $0x00, 448(DI), Z19, Z11
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPCLMULQDQ      $0x11, 448(DI), Z19, Z11
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VPSHUFD         $0x4e, Z20, Z11
+	VBROADCASTI32X4 80(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z20, Z11, Z11
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPCLMULQDQ      $0x00, 1088(DI), Z11, Z11
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VPCLMULQDQ      $0x00, 512(DI), Z20, Z11
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 96(DI), Z25
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x11, 512(DI), Z20, Z11
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPSHUFD         $0x4e, Z21, Z11
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VPXORQ          Z21, Z11, Z11
+	VBROADCASTI32X4 112(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x00, 1152(DI), Z11, Z11
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPCLMULQDQ      $0x00, 576(DI), Z21, Z11
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 128(DI), Z25
+	VPCLMULQDQ      $0x11, 576(DI), Z21, Z11
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPSHUFD         $0x4e, Z22, Z11
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPXORQ          Z22, Z11, Z11
+	VAESENC         Z25, Z6, Z6
+	VPCLMULQDQ      $0x00, 1216(DI), Z11, Z11
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 144(DI), Z25
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x00, 640(DI), Z22, Z11
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPCLMULQDQ      $0x11, 640(DI), Z22, Z11
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VPXORQ          Z11, Z10, Z10
+	VBROADCASTI32X4 160(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPSHUFD         $0x4e, Z23, Z11
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Z23, Z11, Z11
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPCLMULQDQ      $0x00, 1280(DI), Z11, Z11
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 176(DI), Z25
+	VPCLMULQDQ      $0x00, 704(DI), Z23, Z11
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPCLMULQDQ      $0x11, 704(DI), Z23, Z11
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VPTERNLOGQ      $0x96, Z8, Z10, Z9
+	VBROADCASTI32X4 192(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x00, Z15, Z8, Z11
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPSHUFD         $0x4e, Z8, Z8
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPTERNLOGQ      $0x96, Z11, Z8, Z9
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VPCLMULQDQ      $0x00, Z15, Z9, Z11
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 208(DI), Z25
+	VPSHUFD         $0x4e, Z9, Z9
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPTERNLOGQ      $0x96, Z11, Z9, Z10
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VEXTRACTI64X4   $0x01, Z10, Y11
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPXORQ          Y11, Y10, Y10
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VEXTRACTI128    $0x01, Y10, X11
+	VBROADCASTI32X4 224(DI), Z25
+	VPXOR           X11, X10, X12
+	VPXORQ          (R9), Z25, Z11
+	VAESENCLAST     Z11, Z0, Z0
+	VPXORQ          64(R9), Z25, Z11
+	VAESENCLAST     Z11, Z1, Z1
+	VPXORQ          128(R9), Z25, Z11
+	VAESENCLAST     Z11, Z2, Z2
+	VPXORQ          192(R9), Z25, Z11
+	VAESENCLAST     Z11, Z3, Z3
+	VPXORQ          256(R9), Z25, Z11
+	VAESENCLAST     Z11, Z4, Z4
+	VPXORQ          320(R9), Z25, Z11
+	VAESENCLAST     Z11, Z5, Z5
+	VPXORQ          384(R9), Z25, Z11
+	VAESENCLAST     Z11, Z6, Z6
+	VPXORQ          448(R9), Z25, Z11
+	VAESENCLAST     Z11, Z7, Z7
+	VMOVDQU64       Z0, (R8)
+	VMOVDQU64       Z1, 64(R8)
+	VMOVDQU64       Z2, 128(R8)
+	VMOVDQU64       Z3, 192(R8)
+	VMOVDQU64       Z4, 256(R8)
+	VMOVDQU64       Z5, 320(R8)
+	VMOVDQU64       Z6, 384(R8)
+	VMOVDQU64       Z7, 448(R8)
+	VPSHUFB         Z14, Z0, Z16
+	VPSHUFB         Z14, Z1, Z17
+	VPSHUFB         Z14, Z2, Z18
+	VPSHUFB         Z14, Z3, Z19
+	VPSHUFB         Z14, Z4, Z20
+	VPSHUFB         Z14, Z5, Z21
+	VPSHUFB         Z14, Z6, Z22
+	VPSHUFB         Z14, Z7, Z23
+	ADDQ            $0x00000200, R9
+	ADDQ            $0x00000200, R8
+	DECQ            BX
+	JNZ             group
 
-hashLast:
-	VPXORQ        Z12, Z4, Z4
-	VPSHUFD       $0x4e, Z4, Z15
-	VPXORQ        Z4, Z15, Z15
-	VPCLMULQDQ    $0x00, 896(DI), Z15, Z9
-	VPCLMULQDQ    $0x00, 512(DI), Z4, Z8
-	VPCLMULQDQ    $0x11, 512(DI), Z4, Z10
-	VPSHUFD       $0x4e, Z5, Z15
-	VPXORQ        Z5, Z15, Z15
-	VPCLMULQDQ    $0x00, 960(DI), Z15, Z15
-	VPXORQ        Z15, Z9, Z9
-	VPCLMULQDQ    $0x00, 576(DI), Z5, Z15
-	VPXORQ        Z15, Z8, Z8
-	VPCLMULQDQ    $0x11, 576(DI), Z5, Z15
-	VPXORQ        Z15, Z10, Z10
-	VPSHUFD       $0x4e, Z6, Z15
-	VPXORQ        Z6, Z15, Z15
-	VPCLMULQDQ    $0x00, 1024(DI), Z15, Z15
-	VPXORQ        Z15, Z9, Z9
-	VPCLMULQDQ    $0x00, 640(DI), Z6, Z15
-	VPXORQ        Z15, Z8, Z8
-	VPCLMULQDQ    $0x11, 640(DI), Z6, Z15
-	VPXORQ        Z15, Z10, Z10
-	VPSHUFD       $0x4e, Z7, Z15
-	VPXORQ        Z7, Z15, Z15
-	VPCLMULQDQ    $0x00, 1088(DI), Z15, Z15
-	VPXORQ        Z15, Z9, Z9
-	VPCLMULQDQ    $0x00, 704(DI), Z7, Z15
-	VPXORQ        Z15, Z8, Z8
-	VPCLMULQDQ    $0x11, 704(DI), Z7, Z15
-	VPXORQ        Z15, Z10, Z10
-	VPTERNLOGQ    $0x96, Z8, Z10, Z9
-	VPCLMULQDQ    $0x00, Z14, Z8, Z15
-	VPSHUFD       $0x4e, Z8, Z8
-	VPTERNLOGQ    $0x96, Z15, Z8, Z9
-	VPCLMULQDQ    $0x00, Z14, Z9, Z15
-	VPSHUFD       $0x4e, Z9, Z9
-	VPTERNLOGQ    $0x96, Z15, Z9, Z10
-	VEXTRACTI64X4 $0x01, Z10, Y15
-	VPXORQ        Y15, Y10, Y10
-	VEXTRACTI128  $0x01, Y10, X15
-	VPXOR         X15, X10, X12
+behind:
+	LEAQ            -1(R10), AX
+	ANDQ            $0x3f, AX
+	INCQ            AX
+	MOVQ            $-1, R12
+	BZHIQ           AX, R12, R12
+	KMOVQ           R12, K1
+	CMPQ            R10, $0x00000100
+	JA              behindAbove4
+	CMPQ            R10, $0x00000080
+	JA              behindAbove2
+	CMPQ            R10, $0x00000040
+	JA              behindAbove1
+	VPXORQ          Z12, Z16, Z16
+	VPSHUFD         $0x4e, Z16, Z11
+	VBROADCASTI32X4 (DI), Z25
+	VPXORQ          Z16, Z11, Z11
+	VPCLMULQDQ      $0x00, 832(DI), Z11, Z9
+	VPSHUFB         Z14, Z13, Z0
+	VPCLMULQDQ      $0x00, 256(DI), Z16, Z8
+	VPCLMULQDQ      $0x11, 256(DI), Z16, Z10
+	VPSHUFD         $0x4e, Z17, Z11
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z17, Z11, Z11
+	VPCLMULQDQ      $0x00, 896(DI), Z11, Z11
+	VPXORQ          Z25, Z0, Z0
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 320(DI), Z17, Z11
+	VBROADCASTI32X4 16(DI), Z25
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 320(DI), Z17, Z11
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z0, Z0
+	VPSHUFD         $0x4e, Z18, Z11
+	VPXORQ          Z18, Z11, Z11
+	VBROADCASTI32X4 32(DI), Z25
+	VPCLMULQDQ      $0x00, 960(DI), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x00, 384(DI), Z18, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 384(DI), Z18, Z11
+	VBROADCASTI32X4 48(DI), Z25
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFD         $0x4e, Z19, Z11
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z19, Z11, Z11
+	VPCLMULQDQ      $0x00, 1024(DI), Z11, Z11
+	VBROADCASTI32X4 64(DI), Z25
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 448(DI), Z19, Z11
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x11, 448(DI), Z19, Z11
+	VPXORQ          Z11, Z10, Z10
+	VBROADCASTI32X4 80(DI), Z25
+	VPSHUFD         $0x4e, Z20, Z11
+	VPXORQ          Z20, Z11, Z11
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x00, 1088(DI), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 512(DI), Z20, Z11
+	VBROADCASTI32X4 96(DI), Z25
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 512(DI), Z20, Z11
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFD         $0x4e, Z21, Z11
+	VPXORQ          Z21, Z11, Z11
+	VBROADCASTI32X4 112(DI), Z25
+	VPCLMULQDQ      $0x00, 1152(DI), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x00, 576(DI), Z21, Z11
+	VPXORQ          Z11, Z8, Z8
+	VBROADCASTI32X4 128(DI), Z25
+	VPCLMULQDQ      $0x11, 576(DI), Z21, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFD         $0x4e, Z22, Z11
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z22, Z11, Z11
+	VPCLMULQDQ      $0x00, 1216(DI), Z11, Z11
+	VBROADCASTI32X4 144(DI), Z25
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 640(DI), Z22, Z11
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 640(DI), Z22, Z11
+	VPXORQ          Z11, Z10, Z10
+	VBROADCASTI32X4 160(DI), Z25
+	VPSHUFD         $0x4e, Z23, Z11
+	VPXORQ          Z23, Z11, Z11
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x00, 1280(DI), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VBROADCASTI32X4 176(DI), Z25
+	VPCLMULQDQ      $0x00, 704(DI), Z23, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 704(DI), Z23, Z11
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z11, Z10, Z10
+	VPTERNLOGQ      $0x96, Z8, Z10, Z9
+	VBROADCASTI32X4 192(DI), Z25
+	VPCLMULQDQ      $0x00, Z15, Z8, Z11
+	VPSHUFD         $0x4e, Z8, Z8
+	VAESENC         Z25, Z0, Z0
+	VPTERNLOGQ      $0x96, Z11, Z8, Z9
+	VPCLMULQDQ      $0x00, Z15, Z9, Z11
+	VPSHUFD         $0x4e, Z9, Z9
+	VBROADCASTI32X4 208(DI), Z25
+	VPTERNLOGQ      $0x96, Z11, Z9, Z10
+	VEXTRACTI64X4   $0x01, Z10, Y11
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Y11, Y10, Y10
+	VEXTRACTI128    $0x01, Y10, X11
+	VBROADCASTI32X4 224(DI), Z25
+	VPXOR           X11, X10, X12
+	VMOVDQU8.Z      (R9), K1, Z11
+	VPXORQ          Z11, Z25, Z11
+	VAESENCLAST     Z11, Z0, Z0
+	VMOVDQU8        Z0, K1, (R8)
+	VMOVDQU8.Z      Z0, K1, Z0
+	VPSHUFB         Z14, Z0, Z24
+	VPXORQ          Z12, Z24, Z24
+	VPXOR           X12, X12, X12
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 576(R11), Z11, Z9
+	VPCLMULQDQ      $0x00, (R11), Z24, Z8
+	VPCLMULQDQ      $0x11, (R11), Z24, Z10
+	JMP             restEnd
 
-tail:
-	ANDQ        $0x000000ff, R10
-	LEAQ        15(R10), R11
-	ANDQ        $-16, R11
-	NEGQ        R11
-	LEAQ        752(DI)(R11*1), R11
-	VPXOR       X8, X8, X8
-	VPXOR       X9, X9, X9
-	VPXOR       X10, X10, X10
-	CMPQ        R10, $0x00000080
-	JB          below2
-	VPSHUFB     Z13, Z11, Z0
-	VPADDD      four<>+0(SB), Z11, Z11
-	VPXORQ      Z17, Z0, Z0
-	VPSHUFB     Z13, Z11, Z1
-	VPADDD      four<>+0(SB), Z11, Z11
-	VPXORQ      Z17, Z1, Z1
-	VAESENC     Z18, Z0, Z0
-	VAESENC     Z18, Z1, Z1
-	VAESENC     Z19, Z0, Z0
-	VAESENC     Z19, Z1, Z1
-	VAESENC     Z20, Z0, Z0
-	VAESENC     Z20, Z1, Z1
-	VAESENC     Z21, Z0, Z0
-	VAESENC     Z21, Z1, Z1
-	VAESENC     Z22, Z0, Z0
-	VAESENC     Z22, Z1, Z1
-	VAESENC     Z23, Z0, Z0
-	VAESENC     Z23, Z1, Z1
-	VAESENC     Z24, Z0, Z0
-	VAESENC     Z24, Z1, Z1
-	VAESENC     Z25, Z0, Z0
-	VAESENC     Z25, Z1, Z1
-	VAESENC     Z26, Z0, Z0
-	VAESENC     Z26, Z1, Z1
-	VAESENC     Z27, Z0, Z0
-	VAESENC     Z27, Z1, Z1
-	VAESENC     Z28, Z0, Z0
-	VAESENC     Z28, Z1, Z1
-	VAESENC     Z29, Z0, Z0
-	VAESENC     Z29, Z1, Z1
-	VAESENC     Z30, Z0, Z0
-	VAESENC     Z30, Z1, Z1
-	VPXORQ      (R9), Z31, Z15
-	VAESENCLAST Z15, Z0, Z0
-	VPXORQ      64(R9), Z31, Z15
-	VAESENCLAST Z15, Z1, Z1
-	VMOVDQU64   Z0, (R8)
-	VMOVDQU64   Z1, 64(R8)
-	VPSHUFB     Z13, Z0, Z4
-	VPXORQ      Z12, Z4, Z4
-	VPXOR       X12, X12, X12
-	VPSHUFD     $0x4e, Z4, Z15
-	VPXORQ      Z4, Z15, Z15
-	VPCLMULQDQ  $0x00, 384(R11), Z15, Z15
-	VPXORQ      Z15, Z9, Z9
-	VPCLMULQDQ  $0x00, (R11), Z4, Z15
-	VPXORQ      Z15, Z8, Z8
-	VPCLMULQDQ  $0x11, (R11), Z4, Z15
-	VPXORQ      Z15, Z10, Z10
-	VPSHUFB     Z13, Z1, Z4
-	VPSHUFD     $0x4e, Z4, Z15
-	VPXORQ      Z4, Z15, Z15
-	VPCLMULQDQ  $0x00, 448(R11), Z15, Z15
-	VPXORQ      Z15, Z9, Z9
-	VPCLMULQDQ  $0x00, 64(R11), Z4, Z15
-	VPXORQ      Z15, Z8, Z8
-	VPCLMULQDQ  $0x11, 64(R11), Z4, Z15
-	VPXORQ      Z15, Z10, Z10
-	ADDQ        $0x00000080, R9
-	ADDQ        $0x00000080, R8
-	ADDQ        $+128, R11
-	SUBQ        $+128, R10
+behindAbove1:
+	VPXORQ          Z12, Z16, Z16
+	VBROADCASTI32X4 (DI), Z25
+	VPSHUFD         $0x4e, Z16, Z11
+	VPXORQ          Z16, Z11, Z11
+	VPSHUFB         Z14, Z13, Z0
+	VPCLMULQDQ      $0x00, 832(DI), Z11, Z9
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPCLMULQDQ      $0x00, 256(DI), Z16, Z8
+	VPCLMULQDQ      $0x11, 256(DI), Z16, Z10
+	VPXORQ          Z25, Z0, Z0
+	VPSHUFD         $0x4e, Z17, Z11
+	VPSHUFB         Z14, Z13, Z1
+	VPXORQ          Z17, Z11, Z11
+	VPCLMULQDQ      $0x00, 896(DI), Z11, Z11
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z11, Z9, Z9
+	VPXORQ          Z25, Z1, Z1
+	VPCLMULQDQ      $0x00, 320(DI), Z17, Z11
+	VPXORQ          Z11, Z8, Z8
+	VBROADCASTI32X4 16(DI), Z25
+	VPCLMULQDQ      $0x11, 320(DI), Z17, Z11
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFD         $0x4e, Z18, Z11
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z18, Z11, Z11
+	VPCLMULQDQ      $0x00, 960(DI), Z11, Z11
+	VBROADCASTI32X4 32(DI), Z25
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x00, 384(DI), Z18, Z11
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x11, 384(DI), Z18, Z11
+	VBROADCASTI32X4 48(DI), Z25
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFD         $0x4e, Z19, Z11
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z19, Z11, Z11
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x00, 1024(DI), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VBROADCASTI32X4 64(DI), Z25
+	VPCLMULQDQ      $0x00, 448(DI), Z19, Z11
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 448(DI), Z19, Z11
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFD         $0x4e, Z20, Z11
+	VBROADCASTI32X4 80(DI), Z25
+	VPXORQ          Z20, Z11, Z11
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x00, 1088(DI), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x00, 512(DI), Z20, Z11
+	VBROADCASTI32X4 96(DI), Z25
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 512(DI), Z20, Z11
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z1, Z1
+	VPSHUFD         $0x4e, Z21, Z11
+	VPXORQ          Z21, Z11, Z11
+	VBROADCASTI32X4 112(DI), Z25
+	VPCLMULQDQ      $0x00, 1152(DI), Z11, Z11
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 576(DI), Z21, Z11
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 576(DI), Z21, Z11
+	VBROADCASTI32X4 128(DI), Z25
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z0, Z0
+	VPSHUFD         $0x4e, Z22, Z11
+	VPXORQ          Z22, Z11, Z11
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x00, 1216(DI), Z11, Z11
+	VBROADCASTI32X4 144(DI), Z25
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 640(DI), Z22, Z11
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x11, 640(DI), Z22, Z11
+	VPXORQ          Z11, Z10, Z10
+	VBROADCASTI32X4 160(DI), Z25
+	VPSHUFD         $0x4e, Z23, Z11
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z23, Z11, Z11
+	VPCLMULQDQ      $0x00, 1280(DI), Z11, Z11
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 704(DI), Z23, Z11
+	VBROADCASTI32X4 176(DI), Z25
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x11, 704(DI), Z23, Z11
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z1, Z1
+	VPTERNLOGQ      $0x96, Z8, Z10, Z9
+	VBROADCASTI32X4 192(DI), Z25
+	VPCLMULQDQ      $0x00, Z15, Z8, Z11
+	VPSHUFD         $0x4e, Z8, Z8
+	VAESENC         Z25, Z0, Z0
+	VPTERNLOGQ      $0x96, Z11, Z8, Z9
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x00, Z15, Z9, Z11
+	VPSHUFD         $0x4e, Z9, Z9
+	VBROADCASTI32X4 208(DI), Z25
+	VPTERNLOGQ      $0x96, Z11, Z9, Z10
+	VAESENC         Z25, Z0, Z0
+	VEXTRACTI64X4   $0x01, Z10, Y11
+	VPXORQ          Y11, Y10, Y10
+	VAESENC         Z25, Z1, Z1
+	VEXTRACTI128    $0x01, Y10, X11
+	VBROADCASTI32X4 224(DI), Z25
+	VPXOR           X11, X10, X12
+	VPXORQ          (R9), Z25, Z11
+	VAESENCLAST     Z11, Z0, Z0
+	VMOVDQU8.Z      64(R9), K1, Z11
+	VPXORQ          Z11, Z25, Z11
+	VAESENCLAST     Z11, Z1, Z1
+	VMOVDQU64       Z0, (R8)
+	VMOVDQU8        Z1, K1, 64(R8)
+	VMOVDQU8.Z      Z1, K1, Z1
+	VPSHUFB         Z14, Z0, Z24
+	VPXORQ          Z12, Z24, Z24
+	VPXOR           X12, X12, X12
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 576(R11), Z11, Z9
+	VPCLMULQDQ      $0x00, (R11), Z24, Z8
+	VPCLMULQDQ      $0x11, (R11), Z24, Z10
+	VPSHUFB         Z14, Z1, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 640(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 64(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 64(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	JMP             restEnd
 
-below2:
-	CMPQ        R10, $0x40
-	JB          below1
-	VPSHUFB     Z13, Z11, Z0
-	VPADDD      four<>+0(SB), Z11, Z11
-	VPXORQ      Z17, Z0, Z0
-	VAESENC     Z18, Z0, Z0
-	VAESENC     Z19, Z0, Z0
-	VAESENC     Z20, Z0, Z0
-	VAESENC     Z21, Z0, Z0
-	VAESENC     Z22, Z0, Z0
-	VAESENC     Z23, Z0, Z0
-	VAESENC     Z24, Z0, Z0
-	VAESENC     Z25, Z0, Z0
-	VAESENC     Z26, Z0, Z0
-	VAESENC     Z27, Z0, Z0
-	VAESENC     Z28, Z0, Z0
-	VAESENC     Z29, Z0, Z0
-	VAESENC     Z30, Z0, Z0
-	VPXORQ      (R9), Z31, Z15
-	VAESENCLAST Z15, Z0, Z0
-	VMOVDQU64   Z0, (R8)
-	VPSHUFB     Z13, Z0, Z4
-	VPXORQ      Z12, Z4, Z4
-	VPXOR       X12, X12, X12
-	VPSHUFD     $0x4e, Z4, Z15
-	VPXORQ      Z4, Z15, Z15
-	VPCLMULQDQ  $0x00, 384(R11), Z15, Z15
-	VPXORQ      Z15, Z9, Z9
-	VPCLMULQDQ  $0x00, (R11), Z4, Z15
-	VPXORQ      Z15, Z8, Z8
-	VPCLMULQDQ  $0x11, (R11), Z4, Z15
-	VPXORQ      Z15, Z10, Z10
-	ADDQ        $0x40, R9
-	ADDQ        $0x40, R8
-	ADDQ        $+64, R11
-	SUBQ        $+64, R10
+behindAbove2:
+	CMPQ            R10, $0x000000c0
+	JA              behindAbove3
+	VPXORQ          Z12, Z16, Z16
+	VBROADCASTI32X4 (DI), Z25
+	VPSHUFD         $0x4e, Z16, Z11
+	VPSHUFB         Z14, Z13, Z0
+	VPXORQ          Z16, Z11, Z11
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPCLMULQDQ      $0x00, 832(DI), Z11, Z9
+	VPXORQ          Z25, Z0, Z0
+	VPCLMULQDQ      $0x00, 256(DI), Z16, Z8
+	VPSHUFB         Z14, Z13, Z1
+	VPCLMULQDQ      $0x11, 256(DI), Z16, Z10
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPSHUFD         $0x4e, Z17, Z11
+	VPXORQ          Z17, Z11, Z11
+	VPXORQ          Z25, Z1, Z1
+	VPCLMULQDQ      $0x00, 896(DI), Z11, Z11
+	VPSHUFB         Z14, Z13, Z2
+	VPXORQ          Z11, Z9, Z9
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPCLMULQDQ      $0x00, 320(DI), Z17, Z11
+	VPXORQ          Z25, Z2, Z2
+	VPXORQ          Z11, Z8, Z8
+	VBROADCASTI32X4 16(DI), Z25
+	VPCLMULQDQ      $0x11, 320(DI), Z17, Z11
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFD         $0x4e, Z18, Z11
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z18, Z11, Z11
+	VAESENC         Z25, Z2, Z2
+	VPCLMULQDQ      $0x00, 960(DI), Z11, Z11
+	VBROADCASTI32X4 32(DI), Z25
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x00, 384(DI), Z18, Z11
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z2, Z2
+	VPCLMULQDQ      $0x11, 384(DI), Z18, Z11
+	VPXORQ          Z11, Z10, Z10
+	VBROADCASTI32X4 48(DI), Z25
+	VPSHUFD         $0x4e, Z19, Z11
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z19, Z11, Z11
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x00, 1024(DI), Z11, Z11
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Z11, Z9, Z9
+	VBROADCASTI32X4 64(DI), Z25
+	VPCLMULQDQ      $0x00, 448(DI), Z19, Z11
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x11, 448(DI), Z19, Z11
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z2, Z2
+	VPSHUFD         $0x4e, Z20, Z11
+	VBROADCASTI32X4 80(DI), Z25
+	VPXORQ          Z20, Z11, Z11
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x00, 1088(DI), Z11, Z11
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z2, Z2
+	VPCLMULQDQ      $0x00, 512(DI), Z20, Z11
+	VBROADCASTI32X4 96(DI), Z25
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 512(DI), Z20, Z11
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z1, Z1
+	VPSHUFD         $0x4e, Z21, Z11
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Z21, Z11, Z11
+	VBROADCASTI32X4 112(DI), Z25
+	VPCLMULQDQ      $0x00, 1152(DI), Z11, Z11
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x00, 576(DI), Z21, Z11
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z2, Z2
+	VPCLMULQDQ      $0x11, 576(DI), Z21, Z11
+	VBROADCASTI32X4 128(DI), Z25
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z0, Z0
+	VPSHUFD         $0x4e, Z22, Z11
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z22, Z11, Z11
+	VAESENC         Z25, Z2, Z2
+	VPCLMULQDQ      $0x00, 1216(DI), Z11, Z11
+	VBROADCASTI32X4 144(DI), Z25
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x00, 640(DI), Z22, Z11
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x11, 640(DI), Z22, Z11
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Z11, Z10, Z10
+	VBROADCASTI32X4 160(DI), Z25
+	VPSHUFD         $0x4e, Z23, Z11
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z23, Z11, Z11
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x00, 1280(DI), Z11, Z11
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 704(DI), Z23, Z11
+	VBROADCASTI32X4 176(DI), Z25
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x11, 704(DI), Z23, Z11
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z2, Z2
+	VPTERNLOGQ      $0x96, Z8, Z10, Z9
+	VBROADCASTI32X4 192(DI), Z25
+	VPCLMULQDQ      $0x00, Z15, Z8, Z11
+	VAESENC         Z25, Z0, Z0
+	VPSHUFD         $0x4e, Z8, Z8
+	VPTERNLOGQ      $0x96, Z11, Z8, Z9
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x00, Z15, Z9, Z11
+	VAESENC         Z25, Z2, Z2
+	VPSHUFD         $0x4e, Z9, Z9
+	VBROADCASTI32X4 208(DI), Z25
+	VPTERNLOGQ      $0x96, Z11, Z9, Z10
+	VAESENC         Z25, Z0, Z0
+	VEXTRACTI64X4   $0x01, Z10, Y11
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Y11, Y10, Y10
+	VAESENC         Z25, Z2, Z2
+	VEXTRACTI128    $0x01, Y10, X11
+	VBROADCASTI32X4 224(DI), Z25
+	VPXOR           X11, X10, X12
+	VPXORQ          (R9), Z25, Z11
+	VAESENCLAST     Z11, Z0, Z0
+	VPXORQ          64(R9), Z25, Z11
+	VAESENCLAST     Z11, Z1, Z1
+	VMOVDQU8.Z      128(R9), K1, Z11
+	VPXORQ          Z11, Z25, Z11
+	VAESENCLAST     Z11, Z2, Z2
+	VMOVDQU64       Z0, (R8)
+	VMOVDQU64       Z1, 64(R8)
+	VMOVDQU8        Z2, K1, 128(R8)
+	VMOVDQU8.Z      Z2, K1, Z2
+	VPSHUFB         Z14, Z0, Z24
+	VPXORQ          Z12, Z24, Z24
+	VPXOR           X12, X12, X12
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 576(R11), Z11, Z9
+	VPCLMULQDQ      $0x00, (R11), Z24, Z8
+	VPCLMULQDQ      $0x11, (R11), Z24, Z10
+	VPSHUFB         Z14, Z1, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 640(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 64(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 64(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z2, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 704(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 128(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 128(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	JMP             restEnd
 
-below1:
-	TESTQ       R10, R10
-	JZ          lengths
-	MOVQ        $-1, R12
-	BZHIQ       R10, R12, R12
-	KMOVQ       R12, K1
-	VMOVDQU8.Z  (R9), K1, Z1
-	VPSHUFB     Z13, Z11, Z0
-	VPADDD      four<>+0(SB), Z11, Z11
-	VPXORQ      Z17, Z0, Z0
-	VAESENC     Z18, Z0, Z0
-	VAESENC     Z19, Z0, Z0
-	VAESENC     Z20, Z0, Z0
-	VAESENC     Z21, Z0, Z0
-	VAESENC     Z22, Z0, Z0
-	VAESENC     Z23, Z0, Z0
-	VAESENC     Z24, Z0, Z0
-	VAESENC     Z25, Z0, Z0
-	VAESENC     Z26, Z0, Z0
-	VAESENC     Z27, Z0, Z0
-	VAESENC     Z28, Z0, Z0
-	VAESENC     Z29, Z0, Z0
-	VAESENC     Z30, Z0, Z0
-	VPXORQ      Z31, Z1, Z1
-	VAESENCLAST Z1, Z0, Z0
-	VMOVDQU8    Z0, K1, (R8)
-	VMOVDQU8.Z  Z0, K1, Z0
-	VPSHUFB     Z13, Z0, Z4
-	VPXORQ      Z12, Z4, Z4
-	VPXOR       X12, X12, X12
-	VPSHUFD     $0x4e, Z4, Z15
-	VPXORQ      Z4, Z15, Z15
-	VPCLMULQDQ  $0x00, 384(R11), Z15, Z15
-	VPXORQ      Z15, Z9, Z9
-	VPCLMULQDQ  $0x00, (R11), Z4, Z15
-	VPXORQ      Z15, Z8, Z8
-	VPCLMULQDQ  $0x11, (R11), Z4, Z15
-	VPXORQ      Z15, Z10, Z10
+behindAbove3:
+	VBROADCASTI32X4 (DI), Z25
+	VPSHUFB         Z14, Z13, Z0
+	VPXORQ          Z12, Z16, Z16
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPSHUFD         $0x4e, Z16, Z11
+	VPXORQ          Z25, Z0, Z0
+	VPXORQ          Z16, Z11, Z11
+	VPSHUFB         Z14, Z13, Z1
+	VPCLMULQDQ      $0x00, 832(DI), Z11, Z9
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPCLMULQDQ      $0x00, 256(DI), Z16, Z8
+	VPXORQ          Z25, Z1, Z1
+	VPCLMULQDQ      $0x11, 256(DI), Z16, Z10
+	VPSHUFB         Z14, Z13, Z2
+	VPSHUFD         $0x4e, Z17, Z11
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z17, Z11, Z11
+	VPXORQ          Z25, Z2, Z2
+	VPCLMULQDQ      $0x00, 896(DI), Z11, Z11
+	VPSHUFB         Z14, Z13, Z3
+	VPXORQ          Z11, Z9, Z9
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPCLMULQDQ      $0x00, 320(DI), Z17, Z11
+	VPXORQ          Z25, Z3, Z3
+	VPXORQ          Z11, Z8, Z8
+	VBROADCASTI32X4 16(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x11, 320(DI), Z17, Z11
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z2, Z2
+	VPSHUFD         $0x4e, Z18, Z11
+	VAESENC         Z25, Z3, Z3
+	VPXORQ          Z18, Z11, Z11
+	VBROADCASTI32X4 32(DI), Z25
+	VPCLMULQDQ      $0x00, 960(DI), Z11, Z11
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x00, 384(DI), Z18, Z11
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z3, Z3
+	VPCLMULQDQ      $0x11, 384(DI), Z18, Z11
+	VBROADCASTI32X4 48(DI), Z25
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z0, Z0
+	VPSHUFD         $0x4e, Z19, Z11
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z19, Z11, Z11
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPCLMULQDQ      $0x00, 1024(DI), Z11, Z11
+	VBROADCASTI32X4 64(DI), Z25
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x00, 448(DI), Z19, Z11
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z2, Z2
+	VPCLMULQDQ      $0x11, 448(DI), Z19, Z11
+	VAESENC         Z25, Z3, Z3
+	VPXORQ          Z11, Z10, Z10
+	VBROADCASTI32X4 80(DI), Z25
+	VPSHUFD         $0x4e, Z20, Z11
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z20, Z11, Z11
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x00, 1088(DI), Z11, Z11
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z3, Z3
+	VPCLMULQDQ      $0x00, 512(DI), Z20, Z11
+	VBROADCASTI32X4 96(DI), Z25
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x11, 512(DI), Z20, Z11
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z3, Z3
+	VPSHUFD         $0x4e, Z21, Z11
+	VBROADCASTI32X4 112(DI), Z25
+	VPXORQ          Z21, Z11, Z11
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x00, 1152(DI), Z11, Z11
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z2, Z2
+	VPCLMULQDQ      $0x00, 576(DI), Z21, Z11
+	VAESENC         Z25, Z3, Z3
+	VPXORQ          Z11, Z8, Z8
+	VBROADCASTI32X4 128(DI), Z25
+	VPCLMULQDQ      $0x11, 576(DI), Z21, Z11
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z1, Z1
+	VPSHUFD         $0x4e, Z22, Z11
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Z22, Z11, Z11
+	VAESENC         Z25, Z3, Z3
+	VBROADCASTI32X4 144(DI), Z25
+	VPCLMULQDQ      $0x00, 1216(DI), Z11, Z11
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x00, 640(DI), Z22, Z11
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z3, Z3
+	VPCLMULQDQ      $0x11, 640(DI), Z22, Z11
+	VBROADCASTI32X4 160(DI), Z25
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z0, Z0
+	VPSHUFD         $0x4e, Z23, Z11
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z23, Z11, Z11
+	VAESENC         Z25, Z2, Z2
+	VPCLMULQDQ      $0x00, 1280(DI), Z11, Z11
+	VAESENC         Z25, Z3, Z3
+	VPXORQ          Z11, Z9, Z9
+	VBROADCASTI32X4 176(DI), Z25
+	VPCLMULQDQ      $0x00, 704(DI), Z23, Z11
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPCLMULQDQ      $0x11, 704(DI), Z23, Z11
+	VAESENC         Z25, Z3, Z3
+	VPXORQ          Z11, Z10, Z10
+	VBROADCASTI32X4 192(DI), Z25
+	VPTERNLOGQ      $0x96, Z8, Z10, Z9
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x00, Z15, Z8, Z11
+	VAESENC         Z25, Z1, Z1
+	VPSHUFD         $0x4e, Z8, Z8
+	VAESENC         Z25, Z2, Z2
+	VPTERNLOGQ      $0x96, Z11, Z8, Z9
+	VAESENC         Z25, Z3, Z3
+	VPCLMULQDQ      $0x00, Z15, Z9, Z11
+	VBROADCASTI32X4 208(DI), Z25
+	VPSHUFD         $0x4e, Z9, Z9
+	VAESENC         Z25, Z0, Z0
+	VPTERNLOGQ      $0x96, Z11, Z9, Z10
+	VAESENC         Z25, Z1, Z1
+	VEXTRACTI64X4   $0x01, Z10, Y11
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Y11, Y10, Y10
+	VAESENC         Z25, Z3, Z3
+	VEXTRACTI128    $0x01, Y10, X11
+	VBROADCASTI32X4 224(DI), Z25
+	VPXOR           X11, X10, X12
+	VPXORQ          (R9), Z25, Z11
+	VAESENCLAST     Z11, Z0, Z0
+	VPXORQ          64(R9), Z25, Z11
+	VAESENCLAST     Z11, Z1, Z1
+	VPXORQ          128(R9), Z25, Z11
+	VAESENCLAST     Z11, Z2, Z2
+	VMOVDQU8.Z      192(R9), K1, Z11
+	VPXORQ          Z11, Z25, Z11
+	VAESENCLAST     Z11, Z3, Z3
+	VMOVDQU64       Z0, (R8)
+	VMOVDQU64       Z1, 64(R8)
+	VMOVDQU64       Z2, 128(R8)
+	VMOVDQU8        Z3, K1, 192(R8)
+	VMOVDQU8.Z      Z3, K1, Z3
+	VPSHUFB         Z14, Z0, Z24
+	VPXORQ          Z12, Z24, Z24
+	VPXOR           X12, X12, X12
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 576(R11), Z11, Z9
+	VPCLMULQDQ      $0x00, (R11), Z24, Z8
+	VPCLMULQDQ      $0x11, (R11), Z24, Z10
+	VPSHUFB         Z14, Z1, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 640(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 64(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 64(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z2, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 704(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 128(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 128(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z3, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 768(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 192(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 192(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	JMP             restEnd
 
+behindAbove4:
+	CMPQ            R10, $0x00000180
+	JA              behindAbove6
+	CMPQ            R10, $0x00000140
+	JA              behindAbove5
+	VBROADCASTI32X4 (DI), Z25
+	VPSHUFB         Z14, Z13, Z0
+	VPXORQ          Z12, Z16, Z16
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPSHUFD         $0x4e, Z16, Z11
+	VPXORQ          Z25, Z0, Z0
+	VPXORQ          Z16, Z11, Z11
+	VPSHUFB         Z14, Z13, Z1
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPCLMULQDQ      $0x00, 832(DI), Z11, Z9
+	VPXORQ          Z25, Z1, Z1
+	VPCLMULQDQ      $0x00, 256(DI), Z16, Z8
+	VPSHUFB         Z14, Z13, Z2
+	VPCLMULQDQ      $0x11, 256(DI), Z16, Z10
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z2, Z2
+	VPSHUFD         $0x4e, Z17, Z11
+	VPSHUFB         Z14, Z13, Z3
+	VPXORQ          Z17, Z11, Z11
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPCLMULQDQ      $0x00, 896(DI), Z11, Z11
+	VPXORQ          Z25, Z3, Z3
+	VPSHUFB         Z14, Z13, Z4
+	VPXORQ          Z11, Z9, Z9
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPCLMULQDQ      $0x00, 320(DI), Z17, Z11
+	VPXORQ          Z25, Z4, Z4
+	VPXORQ          Z11, Z8, Z8
+	VBROADCASTI32X4 16(DI), Z25
+	VPCLMULQDQ      $0x11, 320(DI), Z17, Z11
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z2, Z2
+	VPSHUFD         $0x4e, Z18, Z11
+	VAESENC         Z25, Z3, Z3
+	VPXORQ          Z18, Z11, Z11
+	VAESENC         Z25, Z4, Z4
+	VBROADCASTI32X4 32(DI), Z25
+	VPCLMULQDQ      $0x00, 960(DI), Z11, Z11
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x00, 384(DI), Z18, Z11
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z4, Z4
+	VPCLMULQDQ      $0x11, 384(DI), Z18, Z11
+	VBROADCASTI32X4 48(DI), Z25
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z0, Z0
+	VPSHUFD         $0x4e, Z19, Z11
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Z19, Z11, Z11
+	VAESENC         Z25, Z3, Z3
+	VPCLMULQDQ      $0x00, 1024(DI), Z11, Z11
+	VAESENC         Z25, Z4, Z4
+	VPXORQ          Z11, Z9, Z9
+	VBROADCASTI32X4 64(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x00, 448(DI), Z19, Z11
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z2, Z2
+	VPCLMULQDQ      $0x11, 448(DI), Z19, Z11
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPXORQ          Z11, Z10, Z10
+	VBROADCASTI32X4 80(DI), Z25
+	VPSHUFD         $0x4e, Z20, Z11
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z20, Z11, Z11
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x00, 1088(DI), Z11, Z11
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z4, Z4
+	VPCLMULQDQ      $0x00, 512(DI), Z20, Z11
+	VBROADCASTI32X4 96(DI), Z25
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x11, 512(DI), Z20, Z11
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z3, Z3
+	VPSHUFD         $0x4e, Z21, Z11
+	VAESENC         Z25, Z4, Z4
+	VBROADCASTI32X4 112(DI), Z25
+	VPXORQ          Z21, Z11, Z11
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x00, 1152(DI), Z11, Z11
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z2, Z2
+	VPCLMULQDQ      $0x00, 576(DI), Z21, Z11
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPXORQ          Z11, Z8, Z8
+	VBROADCASTI32X4 128(DI), Z25
+	VPCLMULQDQ      $0x11, 576(DI), Z21, Z11
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPSHUFD         $0x4e, Z22, Z11
+	VAESENC         Z25, Z3, Z3
+	VPXORQ          Z22, Z11, Z11
+	VAESENC         Z25, Z4, Z4
+	VPCLMULQDQ      $0x00, 1216(DI), Z11, Z11
+	VBROADCASTI32X4 144(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x00, 640(DI), Z22, Z11
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z3, Z3
+	VPCLMULQDQ      $0x11, 640(DI), Z22, Z11
+	VAESENC         Z25, Z4, Z4
+	VBROADCASTI32X4 160(DI), Z25
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z0, Z0
+	VPSHUFD         $0x4e, Z23, Z11
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z23, Z11, Z11
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPCLMULQDQ      $0x00, 1280(DI), Z11, Z11
+	VAESENC         Z25, Z4, Z4
+	VPXORQ          Z11, Z9, Z9
+	VBROADCASTI32X4 176(DI), Z25
+	VPCLMULQDQ      $0x00, 704(DI), Z23, Z11
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z2, Z2
+	VPCLMULQDQ      $0x11, 704(DI), Z23, Z11
+	VAESENC         Z25, Z3, Z3
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z4, Z4
+	VPTERNLOGQ      $0x96, Z8, Z10, Z9
+	VBROADCASTI32X4 192(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x00, Z15, Z8, Z11
+	VAESENC         Z25, Z1, Z1
+	VPSHUFD         $0x4e, Z8, Z8
+	VAESENC         Z25, Z2, Z2
+	VPTERNLOGQ      $0x96, Z11, Z8, Z9
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPCLMULQDQ      $0x00, Z15, Z9, Z11
+	VBROADCASTI32X4 208(DI), Z25
+	VPSHUFD         $0x4e, Z9, Z9
+	VAESENC         Z25, Z0, Z0
+	VPTERNLOGQ      $0x96, Z11, Z9, Z10
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VEXTRACTI64X4   $0x01, Z10, Y11
+	VAESENC         Z25, Z3, Z3
+	VPXORQ          Y11, Y10, Y10
+	VAESENC         Z25, Z4, Z4
+	VEXTRACTI128    $0x01, Y10, X11
+	VBROADCASTI32X4 224(DI), Z25
+	VPXOR           X11, X10, X12
+	VPXORQ          (R9), Z25, Z11
+	VAESENCLAST     Z11, Z0, Z0
+	VPXORQ          64(R9), Z25, Z11
+	VAESENCLAST     Z11, Z1, Z1
+	VPXORQ          128(R9), Z25, Z11
+	VAESENCLAST     Z11, Z2, Z2
+	VPXORQ          192(R9), Z25, Z11
+	VAESENCLAST     Z11, Z3, Z3
+	VMOVDQU8.Z      256(R9), K1, Z11
+	VPXORQ          Z11, Z25, Z11
+	VAESENCLAST     Z11, Z4, Z4
+	VMOVDQU64       Z0, (R8)
+	VMOVDQU64       Z1, 64(R8)
+	VMOVDQU64       Z2, 128(R8)
+	VMOVDQU64       Z3, 192(R8)
+	VMOVDQU8        Z4, K1, 256(R8)
+	VMOVDQU8.Z      Z4, K1, Z4
+	VPSHUFB         Z14, Z0, Z24
+	VPXORQ          Z12, Z24, Z24
+	VPXOR           X12, X12, X12
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 576(R11), Z11, Z9
+	VPCLMULQDQ      $0x00, (R11), Z24, Z8
+	VPCLMULQDQ      $0x11, (R11), Z24, Z10
+	VPSHUFB         Z14, Z1, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 640(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 64(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 64(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z2, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 704(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 128(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 128(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z3, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 768(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 192(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 192(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z4, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 832(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 256(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 256(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	JMP             restEnd
+
+behindAbove5:
+	VBROADCASTI32X4 (DI), Z25
+	VPSHUFB         Z14, Z13, Z0
+	VPXORQ          Z12, Z16, Z16
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z0, Z0
+	VPSHUFD         $0x4e, Z16, Z11
+	VPSHUFB         Z14, Z13, Z1
+	VPXORQ          Z16, Z11, Z11
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z1, Z1
+	VPCLMULQDQ      $0x00, 832(DI), Z11, Z9
+	VPSHUFB         Z14, Z13, Z2
+	VPCLMULQDQ      $0x00, 256(DI), Z16, Z8
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z2, Z2
+	VPCLMULQDQ      $0x11, 256(DI), Z16, Z10
+	VPSHUFB         Z14, Z13, Z3
+	VPSHUFD         $0x4e, Z17, Z11
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z3, Z3
+	VPXORQ          Z17, Z11, Z11
+	VPSHUFB         Z14, Z13, Z4
+	VPCLMULQDQ      $0x00, 896(DI), Z11, Z11
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z4, Z4
+	VPXORQ          Z11, Z9, Z9
+	VPSHUFB         Z14, Z13, Z5
+	VPCLMULQDQ      $0x00, 320(DI), Z17, Z11
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z5, Z5
+	VPXORQ          Z11, Z8, Z8
+	VBROADCASTI32X4 16(DI), Z25
+	VPCLMULQDQ      $0x11, 320(DI), Z17, Z11
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z2, Z2
+	VPSHUFD         $0x4e, Z18, Z11
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPXORQ          Z18, Z11, Z11
+	VAESENC         Z25, Z5, Z5
+	VPCLMULQDQ      $0x00, 960(DI), Z11, Z11
+	VBROADCASTI32X4 32(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x00, 384(DI), Z18, Z11
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z4, Z4
+	VPCLMULQDQ      $0x11, 384(DI), Z18, Z11
+	VAESENC         Z25, Z5, Z5
+	VBROADCASTI32X4 48(DI), Z25
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z0, Z0
+	VPSHUFD         $0x4e, Z19, Z11
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Z19, Z11, Z11
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPCLMULQDQ      $0x00, 1024(DI), Z11, Z11
+	VAESENC         Z25, Z5, Z5
+	VPXORQ          Z11, Z9, Z9
+	VBROADCASTI32X4 64(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x00, 448(DI), Z19, Z11
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPCLMULQDQ      $0x11, 448(DI), Z19, Z11
+	VAESENC         Z25, Z4, Z4
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z5, Z5
+	VBROADCASTI32X4 80(DI), Z25
+	VPSHUFD         $0x4e, Z20, Z11
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z20, Z11, Z11
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPCLMULQDQ      $0x00, 1088(DI), Z11, Z11
+	VAESENC         Z25, Z3, Z3
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPCLMULQDQ      $0x00, 512(DI), Z20, Z11
+	VBROADCASTI32X4 96(DI), Z25
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x11, 512(DI), Z20, Z11
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPSHUFD         $0x4e, Z21, Z11
+	VAESENC         Z25, Z5, Z5
+	VPXORQ          Z21, Z11, Z11
+	VBROADCASTI32X4 112(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x00, 1152(DI), Z11, Z11
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPCLMULQDQ      $0x00, 576(DI), Z21, Z11
+	VAESENC         Z25, Z4, Z4
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z5, Z5
+	VBROADCASTI32X4 128(DI), Z25
+	VPCLMULQDQ      $0x11, 576(DI), Z21, Z11
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPSHUFD         $0x4e, Z22, Z11
+	VAESENC         Z25, Z3, Z3
+	VPXORQ          Z22, Z11, Z11
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPCLMULQDQ      $0x00, 1216(DI), Z11, Z11
+	VBROADCASTI32X4 144(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x00, 640(DI), Z22, Z11
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z4, Z4
+	VPCLMULQDQ      $0x11, 640(DI), Z22, Z11
+	VAESENC         Z25, Z5, Z5
+	VBROADCASTI32X4 160(DI), Z25
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z0, Z0
+	VPSHUFD         $0x4e, Z23, Z11
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Z23, Z11, Z11
+	VAESENC         Z25, Z3, Z3
+	VPCLMULQDQ      $0x00, 1280(DI), Z11, Z11
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPXORQ          Z11, Z9, Z9
+	VBROADCASTI32X4 176(DI), Z25
+	VPCLMULQDQ      $0x00, 704(DI), Z23, Z11
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z2, Z2
+	VPCLMULQDQ      $0x11, 704(DI), Z23, Z11
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z5, Z5
+	VPTERNLOGQ      $0x96, Z8, Z10, Z9
+	VBROADCASTI32X4 192(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x00, Z15, Z8, Z11
+	VAESENC         Z25, Z1, Z1
+	VPSHUFD         $0x4e, Z8, Z8
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPTERNLOGQ      $0x96, Z11, Z8, Z9
+	VAESENC         Z25, Z4, Z4
+	VPCLMULQDQ      $0x00, Z15, Z9, Z11
+	VAESENC         Z25, Z5, Z5
+	VBROADCASTI32X4 208(DI), Z25
+	VPSHUFD         $0x4e, Z9, Z9
+	VAESENC         Z25, Z0, Z0
+	VPTERNLOGQ      $0x96, Z11, Z9, Z10
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VEXTRACTI64X4   $0x01, Z10, Y11
+	VAESENC         Z25, Z3, Z3
+	VPXORQ          Y11, Y10, Y10
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VEXTRACTI128    $0x01, Y10, X11
+	VBROADCASTI32X4 224(DI), Z25
+	VPXOR           X11, X10, X12
+	VPXORQ          (R9), Z25, Z11
+	VAESENCLAST     Z11, Z0, Z0
+	VPXORQ          64(R9), Z25, Z11
+	VAESENCLAST     Z11, Z1, Z1
+	VPXORQ          128(R9), Z25, Z11
+	VAESENCLAST     Z11, Z2, Z2
+	VPXORQ          192(R9), Z25, Z11
+	VAESENCLAST     Z11, Z3, Z3
+	VPXORQ          256(R9), Z25, Z11
+	VAESENCLAST     Z11, Z4, Z4
+	VMOVDQU8.Z      320(R9), K1, Z11
+	VPXORQ          Z11, Z25, Z11
+	VAESENCLAST     Z11, Z5, Z5
+	VMOVDQU64       Z0, (R8)
+	VMOVDQU64       Z1, 64(R8)
+	VMOVDQU64       Z2, 128(R8)
+	VMOVDQU64       Z3, 192(R8)
+	VMOVDQU64       Z4, 256(R8)
+	VMOVDQU8        Z5, K1, 320(R8)
+	VMOVDQU8.Z      Z5, K1, Z5
+	VPSHUFB         Z14, Z0, Z24
+	VPXORQ          Z12, Z24, Z24
+	VPXOR           X12, X12, X12
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 576(R11), Z11, Z9
+	VPCLMULQDQ      $0x00, (R11), Z24, Z8
+	VPCLMULQDQ      $0x11, (R11), Z24, Z10
+	VPSHUFB         Z14, Z1, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 640(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 64(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 64(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z2, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 704(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 128(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 128(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z3, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 768(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 192(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 192(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z4, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 832(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 256(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 256(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z5, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 896(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 320(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 320(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	JMP             restEnd
+
+behindAbove6:
+	CMPQ            R10, $0x000001c0
+	JA              behindAbove7
+	VBROADCASTI32X4 (DI), Z25
+	VPSHUFB         Z14, Z13, Z0
+	VPXORQ          Z12, Z16, Z16
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z0, Z0
+	VPSHUFD         $0x4e, Z16, Z11
+	VPSHUFB         Z14, Z13, Z1
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z16, Z11, Z11
+	VPXORQ          Z25, Z1, Z1
+	VPCLMULQDQ      $0x00, 832(DI), Z11, Z9
+	VPSHUFB         Z14, Z13, Z2
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPCLMULQDQ      $0x00, 256(DI), Z16, Z8
+	VPXORQ          Z25, Z2, Z2
+	VPSHUFB         Z14, Z13, Z3
+	VPCLMULQDQ      $0x11, 256(DI), Z16, Z10
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z3, Z3
+	VPSHUFD         $0x4e, Z17, Z11
+	VPSHUFB         Z14, Z13, Z4
+	VPXORQ          Z17, Z11, Z11
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z4, Z4
+	VPCLMULQDQ      $0x00, 896(DI), Z11, Z11
+	VPSHUFB         Z14, Z13, Z5
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z11, Z9, Z9
+	VPXORQ          Z25, Z5, Z5
+	VPSHUFB         Z14, Z13, Z6
+	VPCLMULQDQ      $0x00, 320(DI), Z17, Z11
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z11, Z8, Z8
+	VPXORQ          Z25, Z6, Z6
+	VBROADCASTI32X4 16(DI), Z25
+	VPCLMULQDQ      $0x11, 320(DI), Z17, Z11
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPSHUFD         $0x4e, Z18, Z11
+	VAESENC         Z25, Z4, Z4
+	VPXORQ          Z18, Z11, Z11
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VPCLMULQDQ      $0x00, 960(DI), Z11, Z11
+	VBROADCASTI32X4 32(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPCLMULQDQ      $0x00, 384(DI), Z18, Z11
+	VAESENC         Z25, Z3, Z3
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPCLMULQDQ      $0x11, 384(DI), Z18, Z11
+	VAESENC         Z25, Z6, Z6
+	VBROADCASTI32X4 48(DI), Z25
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPSHUFD         $0x4e, Z19, Z11
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Z19, Z11, Z11
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPCLMULQDQ      $0x00, 1024(DI), Z11, Z11
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VPXORQ          Z11, Z9, Z9
+	VBROADCASTI32X4 64(DI), Z25
+	VPCLMULQDQ      $0x00, 448(DI), Z19, Z11
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPCLMULQDQ      $0x11, 448(DI), Z19, Z11
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z6, Z6
+	VPSHUFD         $0x4e, Z20, Z11
+	VBROADCASTI32X4 80(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z20, Z11, Z11
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPCLMULQDQ      $0x00, 1088(DI), Z11, Z11
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z5, Z5
+	VPCLMULQDQ      $0x00, 512(DI), Z20, Z11
+	VAESENC         Z25, Z6, Z6
+	VBROADCASTI32X4 96(DI), Z25
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x11, 512(DI), Z20, Z11
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z4, Z4
+	VPSHUFD         $0x4e, Z21, Z11
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VPXORQ          Z21, Z11, Z11
+	VBROADCASTI32X4 112(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x00, 1152(DI), Z11, Z11
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z3, Z3
+	VPCLMULQDQ      $0x00, 576(DI), Z21, Z11
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z6, Z6
+	VBROADCASTI32X4 128(DI), Z25
+	VPCLMULQDQ      $0x11, 576(DI), Z21, Z11
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z2, Z2
+	VPSHUFD         $0x4e, Z22, Z11
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPXORQ          Z22, Z11, Z11
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VPCLMULQDQ      $0x00, 1216(DI), Z11, Z11
+	VBROADCASTI32X4 144(DI), Z25
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x00, 640(DI), Z22, Z11
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPCLMULQDQ      $0x11, 640(DI), Z22, Z11
+	VAESENC         Z25, Z6, Z6
+	VPXORQ          Z11, Z10, Z10
+	VBROADCASTI32X4 160(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPSHUFD         $0x4e, Z23, Z11
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Z23, Z11, Z11
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPCLMULQDQ      $0x00, 1280(DI), Z11, Z11
+	VAESENC         Z25, Z5, Z5
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z6, Z6
+	VBROADCASTI32X4 176(DI), Z25
+	VPCLMULQDQ      $0x00, 704(DI), Z23, Z11
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPCLMULQDQ      $0x11, 704(DI), Z23, Z11
+	VAESENC         Z25, Z4, Z4
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VPTERNLOGQ      $0x96, Z8, Z10, Z9
+	VBROADCASTI32X4 192(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x00, Z15, Z8, Z11
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPSHUFD         $0x4e, Z8, Z8
+	VAESENC         Z25, Z3, Z3
+	VPTERNLOGQ      $0x96, Z11, Z8, Z9
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPCLMULQDQ      $0x00, Z15, Z9, Z11
+	VAESENC         Z25, Z6, Z6
+	VBROADCASTI32X4 208(DI), Z25
+	VPSHUFD         $0x4e, Z9, Z9
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPTERNLOGQ      $0x96, Z11, Z9, Z10
+	VAESENC         Z25, Z2, Z2
+	VEXTRACTI64X4   $0x01, Z10, Y11
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPXORQ          Y11, Y10, Y10
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VEXTRACTI128    $0x01, Y10, X11
+	VBROADCASTI32X4 224(DI), Z25
+	VPXOR           X11, X10, X12
+	VPXORQ          (R9), Z25, Z11
+	VAESENCLAST     Z11, Z0, Z0
+	VPXORQ          64(R9), Z25, Z11
+	VAESENCLAST     Z11, Z1, Z1
+	VPXORQ          128(R9), Z25, Z11
+	VAESENCLAST     Z11, Z2, Z2
+	VPXORQ          192(R9), Z25, Z11
+	VAESENCLAST     Z11, Z3, Z3
+	VPXORQ          256(R9), Z25, Z11
+	VAESENCLAST     Z11, Z4, Z4
+	VPXORQ          320(R9), Z25, Z11
+	VAESENCLAST     Z11, Z5, Z5
+	VMOVDQU8.Z      384(R9), K1, Z11
+	VPXORQ          Z11, Z25, Z11
+	VAESENCLAST     Z11, Z6, Z6
+	VMOVDQU64       Z0, (R8)
+	VMOVDQU64       Z1, 64(R8)
+	VMOVDQU64       Z2, 128(R8)
+	VMOVDQU64       Z3, 192(R8)
+	VMOVDQU64       Z4, 256(R8)
+	VMOVDQU64       Z5, 320(R8)
+	VMOVDQU8        Z6, K1, 384(R8)
+	VMOVDQU8.Z      Z6, K1, Z6
+	VPSHUFB         Z14, Z0, Z24
+	VPXORQ          Z12, Z24, Z24
+	VPXOR           X12, X12, X12
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 576(R11), Z11, Z9
+	VPCLMULQDQ      $0x00, (R11), Z24, Z8
+	VPCLMULQDQ      $0x11, (R11), Z24, Z10
+	VPSHUFB         Z14, Z1, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 640(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 64(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 64(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z2, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 704(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 128(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 128(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z3, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 768(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 192(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 192(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z4, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 832(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 256(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 256(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z5, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 896(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 320(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 320(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z6, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 960(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 384(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 384(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	JMP             restEnd
+
+behindAbove7:
+	VBROADCASTI32X4 (DI), Z25
+	VPSHUFB         Z14, Z13, Z0
+	VPXORQ          Z12, Z16, Z16
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z0, Z0
+	VPSHUFD         $0x4e, Z16, Z11
+	VPSHUFB         Z14, Z13, Z1
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z16, Z11, Z11
+	VPXORQ          Z25, Z1, Z1
+	VPSHUFB         Z14, Z13, Z2
+	VPCLMULQDQ      $0x00, 832(DI), Z11, Z9
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z2, Z2
+	VPCLMULQDQ      $0x00, 256(DI), Z16, Z8
+	VPSHUFB         Z14, Z13, Z3
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPCLMULQDQ      $0x11, 256(DI), Z16, Z10
+	VPXORQ          Z25, Z3, Z3
+	VPSHUFB         Z14, Z13, Z4
+	VPSHUFD         $0x4e, Z17, Z11
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z4, Z4
+	VPXORQ          Z17, Z11, Z11
+	VPSHUFB         Z14, Z13, Z5
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPCLMULQDQ      $0x00, 896(DI), Z11, Z11
+	VPXORQ          Z25, Z5, Z5
+	VPSHUFB         Z14, Z13, Z6
+	VPXORQ          Z11, Z9, Z9
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z6, Z6
+	VPCLMULQDQ      $0x00, 320(DI), Z17, Z11
+	VPSHUFB         Z14, Z13, Z7
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z11, Z8, Z8
+	VPXORQ          Z25, Z7, Z7
+	VBROADCASTI32X4 16(DI), Z25
+	VPCLMULQDQ      $0x11, 320(DI), Z17, Z11
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPSHUFD         $0x4e, Z18, Z11
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPXORQ          Z18, Z11, Z11
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VPCLMULQDQ      $0x00, 960(DI), Z11, Z11
+	VBROADCASTI32X4 32(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPCLMULQDQ      $0x00, 384(DI), Z18, Z11
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VPCLMULQDQ      $0x11, 384(DI), Z18, Z11
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 48(DI), Z25
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPSHUFD         $0x4e, Z19, Z11
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPXORQ          Z19, Z11, Z11
+	VAESENC         Z25, Z4, Z4
+	VPCLMULQDQ      $0x00, 1024(DI), Z11, Z11
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 64(DI), Z25
+	VPCLMULQDQ      $0x00, 448(DI), Z19, Z11
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPCLMULQDQ      $0x11, 448(DI), Z19, Z11
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VPSHUFD         $0x4e, Z20, Z11
+	VBROADCASTI32X4 80(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z20, Z11, Z11
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPCLMULQDQ      $0x00, 1088(DI), Z11, Z11
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VPCLMULQDQ      $0x00, 512(DI), Z20, Z11
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 96(DI), Z25
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x11, 512(DI), Z20, Z11
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPSHUFD         $0x4e, Z21, Z11
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VPXORQ          Z21, Z11, Z11
+	VBROADCASTI32X4 112(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x00, 1152(DI), Z11, Z11
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPCLMULQDQ      $0x00, 576(DI), Z21, Z11
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 128(DI), Z25
+	VPCLMULQDQ      $0x11, 576(DI), Z21, Z11
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPSHUFD         $0x4e, Z22, Z11
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPXORQ          Z22, Z11, Z11
+	VAESENC         Z25, Z6, Z6
+	VPCLMULQDQ      $0x00, 1216(DI), Z11, Z11
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 144(DI), Z25
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x00, 640(DI), Z22, Z11
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPCLMULQDQ      $0x11, 640(DI), Z22, Z11
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VPXORQ          Z11, Z10, Z10
+	VBROADCASTI32X4 160(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPSHUFD         $0x4e, Z23, Z11
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Z23, Z11, Z11
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPCLMULQDQ      $0x00, 1280(DI), Z11, Z11
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 176(DI), Z25
+	VPCLMULQDQ      $0x00, 704(DI), Z23, Z11
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPCLMULQDQ      $0x11, 704(DI), Z23, Z11
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VPTERNLOGQ      $0x96, Z8, Z10, Z9
+	VBROADCASTI32X4 192(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x00, Z15, Z8, Z11
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPSHUFD         $0x4e, Z8, Z8
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPTERNLOGQ      $0x96, Z11, Z8, Z9
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VPCLMULQDQ      $0x00, Z15, Z9, Z11
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 208(DI), Z25
+	VPSHUFD         $0x4e, Z9, Z9
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPTERNLOGQ      $0x96, Z11, Z9, Z10
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VEXTRACTI64X4   $0x01, Z10, Y11
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPXORQ          Y11, Y10, Y10
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VEXTRACTI128    $0x01, Y10, X11
+	VBROADCASTI32X4 224(DI), Z25
+	VPXOR           X11, X10, X12
+	VPXORQ          (R9), Z25, Z11
+	VAESENCLAST     Z11, Z0, Z0
+	VPXORQ          64(R9), Z25, Z11
+	VAESENCLAST     Z11, Z1, Z1
+	VPXORQ          128(R9), Z25, Z11
+	VAESENCLAST     Z11, Z2, Z2
+	VPXORQ          192(R9), Z25, Z11
+	VAESENCLAST     Z11, Z3, Z3
+	VPXORQ          256(R9), Z25, Z11
+	VAESENCLAST     Z11, Z4, Z4
+	VPXORQ          320(R9), Z25, Z11
+	VAESENCLAST     Z11, Z5, Z5
+	VPXORQ          384(R9), Z25, Z11
+	VAESENCLAST     Z11, Z6, Z6
+	VMOVDQU8.Z      448(R9), K1, Z11
+	VPXORQ          Z11, Z25, Z11
+	VAESENCLAST     Z11, Z7, Z7
+	VMOVDQU64       Z0, (R8)
+	VMOVDQU64       Z1, 64(R8)
+	VMOVDQU64       Z2, 128(R8)
+	VMOVDQU64       Z3, 192(R8)
+	VMOVDQU64       Z4, 256(R8)
+	VMOVDQU64       Z5, 320(R8)
+	VMOVDQU64       Z6, 384(R8)
+	VMOVDQU8        Z7, K1, 448(R8)
+	VMOVDQU8.Z      Z7, K1, Z7
+	VPSHUFB         Z14, Z0, Z24
+	VPXORQ          Z12, Z24, Z24
+	VPXOR           X12, X12, X12
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 576(R11), Z11, Z9
+	VPCLMULQDQ      $0x00, (R11), Z24, Z8
+	VPCLMULQDQ      $0x11, (R11), Z24, Z10
+	VPSHUFB         Z14, Z1, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 640(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 64(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 64(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z2, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 704(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 128(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 128(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z3, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 768(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 192(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 192(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z4, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 832(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 256(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 256(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z5, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 896(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 320(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 320(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z6, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 960(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 384(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 384(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z7, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 1024(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 448(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 448(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	JMP             restEnd
+
+rest:
+	LEAQ            -1(R10), AX
+	ANDQ            $0x3f, AX
+	INCQ            AX
+	MOVQ            $-1, R12
+	BZHIQ           AX, R12, R12
+	KMOVQ           R12, K1
+	CMPQ            R10, $0x00000100
+	JA              restAbove4
+	CMPQ            R10, $0x00000080
+	JA              restAbove2
+	CMPQ            R10, $0x00000040
+	JA              restAbove1
+	VBROADCASTI32X4 (DI), Z25
+	VPSHUFB         Z14, Z13, Z0
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z0, Z0
+	VBROADCASTI32X4 16(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VBROADCASTI32X4 32(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VBROADCASTI32X4 48(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VBROADCASTI32X4 64(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VBROADCASTI32X4 80(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VBROADCASTI32X4 96(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VBROADCASTI32X4 112(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VBROADCASTI32X4 128(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VBROADCASTI32X4 144(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VBROADCASTI32X4 160(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VBROADCASTI32X4 176(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VBROADCASTI32X4 192(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VBROADCASTI32X4 208(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VBROADCASTI32X4 224(DI), Z25
+	VMOVDQU8.Z      (R9), K1, Z11
+	VPXORQ          Z11, Z25, Z11
+	VAESENCLAST     Z11, Z0, Z0
+	VMOVDQU8        Z0, K1, (R8)
+	VMOVDQU8.Z      Z0, K1, Z0
+	VPSHUFB         Z14, Z0, Z24
+	VPXORQ          Z12, Z24, Z24
+	VPXOR           X12, X12, X12
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 576(R11), Z11, Z9
+	VPCLMULQDQ      $0x00, (R11), Z24, Z8
+	VPCLMULQDQ      $0x11, (R11), Z24, Z10
+	JMP             restEnd
+
+restAbove1:
+	VBROADCASTI32X4 (DI), Z25
+	VPSHUFB         Z14, Z13, Z0
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z0, Z0
+	VPSHUFB         Z14, Z13, Z1
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z1, Z1
+	VBROADCASTI32X4 16(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VBROADCASTI32X4 32(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VBROADCASTI32X4 48(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VBROADCASTI32X4 64(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VBROADCASTI32X4 80(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VBROADCASTI32X4 96(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VBROADCASTI32X4 112(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VBROADCASTI32X4 128(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VBROADCASTI32X4 144(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VBROADCASTI32X4 160(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VBROADCASTI32X4 176(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VBROADCASTI32X4 192(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VBROADCASTI32X4 208(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VBROADCASTI32X4 224(DI), Z25
+	VPXORQ          (R9), Z25, Z11
+	VAESENCLAST     Z11, Z0, Z0
+	VMOVDQU8.Z      64(R9), K1, Z11
+	VPXORQ          Z11, Z25, Z11
+	VAESENCLAST     Z11, Z1, Z1
+	VMOVDQU64       Z0, (R8)
+	VMOVDQU8        Z1, K1, 64(R8)
+	VMOVDQU8.Z      Z1, K1, Z1
+	VPSHUFB         Z14, Z0, Z24
+	VPXORQ          Z12, Z24, Z24
+	VPXOR           X12, X12, X12
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 576(R11), Z11, Z9
+	VPCLMULQDQ      $0x00, (R11), Z24, Z8
+	VPCLMULQDQ      $0x11, (R11), Z24, Z10
+	VPSHUFB         Z14, Z1, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 640(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 64(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 64(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	JMP             restEnd
+
+restAbove2:
+	CMPQ            R10, $0x000000c0
+	JA              restAbove3
+	VBROADCASTI32X4 (DI), Z25
+	VPSHUFB         Z14, Z13, Z0
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z0, Z0
+	VPSHUFB         Z14, Z13, Z1
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z1, Z1
+	VPSHUFB         Z14, Z13, Z2
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z2, Z2
+	VBROADCASTI32X4 16(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VBROADCASTI32X4 32(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VBROADCASTI32X4 48(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VBROADCASTI32X4 64(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VBROADCASTI32X4 80(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VBROADCASTI32X4 96(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VBROADCASTI32X4 112(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VBROADCASTI32X4 128(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VBROADCASTI32X4 144(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VBROADCASTI32X4 160(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VBROADCASTI32X4 176(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VBROADCASTI32X4 192(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VBROADCASTI32X4 208(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VBROADCASTI32X4 224(DI), Z25
+	VPXORQ          (R9), Z25, Z11
+	VAESENCLAST     Z11, Z0, Z0
+	VPXORQ          64(R9), Z25, Z11
+	VAESENCLAST     Z11, Z1, Z1
+	VMOVDQU8.Z      128(R9), K1, Z11
+	VPXORQ          Z11, Z25, Z11
+	VAESENCLAST     Z11, Z2, Z2
+	VMOVDQU64       Z0, (R8)
+	VMOVDQU64       Z1, 64(R8)
+	VMOVDQU8        Z2, K1, 128(R8)
+	VMOVDQU8.Z      Z2, K1, Z2
+	VPSHUFB         Z14, Z0, Z24
+	VPXORQ          Z12, Z24, Z24
+	VPXOR           X12, X12, X12
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 576(R11), Z11, Z9
+	VPCLMULQDQ      $0x00, (R11), Z24, Z8
+	VPCLMULQDQ      $0x11, (R11), Z24, Z10
+	VPSHUFB         Z14, Z1, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 640(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 64(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 64(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z2, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 704(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 128(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 128(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	JMP             restEnd
+
+restAbove3:
+	VBROADCASTI32X4 (DI), Z25
+	VPSHUFB         Z14, Z13, Z0
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z0, Z0
+	VPSHUFB         Z14, Z13, Z1
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z1, Z1
+	VPSHUFB         Z14, Z13, Z2
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z2, Z2
+	VPSHUFB         Z14, Z13, Z3
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z3, Z3
+	VBROADCASTI32X4 16(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VBROADCASTI32X4 32(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VBROADCASTI32X4 48(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VBROADCASTI32X4 64(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VBROADCASTI32X4 80(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VBROADCASTI32X4 96(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VBROADCASTI32X4 112(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VBROADCASTI32X4 128(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VBROADCASTI32X4 144(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VBROADCASTI32X4 160(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VBROADCASTI32X4 176(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VBROADCASTI32X4 192(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VBROADCASTI32X4 208(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VBROADCASTI32X4 224(DI), Z25
+	VPXORQ          (R9), Z25, Z11
+	VAESENCLAST     Z11, Z0, Z0
+	VPXORQ          64(R9), Z25, Z11
+	VAESENCLAST     Z11, Z1, Z1
+	VPXORQ          128(R9), Z25, Z11
+	VAESENCLAST     Z11, Z2, Z2
+	VMOVDQU8.Z      192(R9), K1, Z11
+	VPXORQ          Z11, Z25, Z11
+	VAESENCLAST     Z11, Z3, Z3
+	VMOVDQU64       Z0, (R8)
+	VMOVDQU64       Z1, 64(R8)
+	VMOVDQU64       Z2, 128(R8)
+	VMOVDQU8        Z3, K1, 192(R8)
+	VMOVDQU8.Z      Z3, K1, Z3
+	VPSHUFB         Z14, Z0, Z24
+	VPXORQ          Z12, Z24, Z24
+	VPXOR           X12, X12, X12
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 576(R11), Z11, Z9
+	VPCLMULQDQ      $0x00, (R11), Z24, Z8
+	VPCLMULQDQ      $0x11, (R11), Z24, Z10
+	VPSHUFB         Z14, Z1, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 640(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 64(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 64(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z2, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 704(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 128(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 128(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z3, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 768(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 192(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 192(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	JMP             restEnd
+
+restAbove4:
+	CMPQ            R10, $0x00000180
+	JA              restAbove6
+	CMPQ            R10, $0x00000140
+	JA              restAbove5
+	VBROADCASTI32X4 (DI), Z25
+	VPSHUFB         Z14, Z13, Z0
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z0, Z0
+	VPSHUFB         Z14, Z13, Z1
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z1, Z1
+	VPSHUFB         Z14, Z13, Z2
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z2, Z2
+	VPSHUFB         Z14, Z13, Z3
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z3, Z3
+	VPSHUFB         Z14, Z13, Z4
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z4, Z4
+	VBROADCASTI32X4 16(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VBROADCASTI32X4 32(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VBROADCASTI32X4 48(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VBROADCASTI32X4 64(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VBROADCASTI32X4 80(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VBROADCASTI32X4 96(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VBROADCASTI32X4 112(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VBROADCASTI32X4 128(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VBROADCASTI32X4 144(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VBROADCASTI32X4 160(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VBROADCASTI32X4 176(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VBROADCASTI32X4 192(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VBROADCASTI32X4 208(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VBROADCASTI32X4 224(DI), Z25
+	VPXORQ          (R9), Z25, Z11
+	VAESENCLAST     Z11, Z0, Z0
+	VPXORQ          64(R9), Z25, Z11
+	VAESENCLAST     Z11, Z1, Z1
+	VPXORQ          128(R9), Z25, Z11
+	VAESENCLAST     Z11, Z2, Z2
+	VPXORQ          192(R9), Z25, Z11
+	VAESENCLAST     Z11, Z3, Z3
+	VMOVDQU8.Z      256(R9), K1, Z11
+	VPXORQ          Z11, Z25, Z11
+	VAESENCLAST     Z11, Z4, Z4
+	VMOVDQU64       Z0, (R8)
+	VMOVDQU64       Z1, 64(R8)
+	VMOVDQU64       Z2, 128(R8)
+	VMOVDQU64       Z3, 192(R8)
+	VMOVDQU8        Z4, K1, 256(R8)
+	VMOVDQU8.Z      Z4, K1, Z4
+	VPSHUFB         Z14, Z0, Z24
+	VPXORQ          Z12, Z24, Z24
+	VPXOR           X12, X12, X12
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 576(R11), Z11, Z9
+	VPCLMULQDQ      $0x00, (R11), Z24, Z8
+	VPCLMULQDQ      $0x11, (R11), Z24, Z10
+	VPSHUFB         Z14, Z1, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 640(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 64(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 64(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z2, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 704(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 128(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 128(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z3, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 768(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 192(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 192(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z4, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 832(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 256(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 256(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	JMP             restEnd
+
+restAbove5:
+	VBROADCASTI32X4 (DI), Z25
+	VPSHUFB         Z14, Z13, Z0
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z0, Z0
+	VPSHUFB         Z14, Z13, Z1
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z1, Z1
+	VPSHUFB         Z14, Z13, Z2
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z2, Z2
+	VPSHUFB         Z14, Z13, Z3
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z3, Z3
+	VPSHUFB         Z14, Z13, Z4
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z4, Z4
+	VPSHUFB         Z14, Z13, Z5
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z5, Z5
+	VBROADCASTI32X4 16(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VBROADCASTI32X4 32(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VBROADCASTI32X4 48(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VBROADCASTI32X4 64(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VBROADCASTI32X4 80(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VBROADCASTI32X4 96(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VBROADCASTI32X4 112(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VBROADCASTI32X4 128(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VBROADCASTI32X4 144(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VBROADCASTI32X4 160(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VBROADCASTI32X4 176(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VBROADCASTI32X4 192(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VBROADCASTI32X4 208(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VBROADCASTI32X4 224(DI), Z25
+	VPXORQ          (R9), Z25, Z11
+	VAESENCLAST     Z11, Z0, Z0
+	VPXORQ          64(R9), Z25, Z11
+	VAESENCLAST     Z11, Z1, Z1
+	VPXORQ          128(R9), Z25, Z11
+	VAESENCLAST     Z11, Z2, Z2
+	VPXORQ          192(R9), Z25, Z11
+	VAESENCLAST     Z11, Z3, Z3
+	VPXORQ          256(R9), Z25, Z11
+	VAESENCLAST     Z11, Z4, Z4
+	VMOVDQU8.Z      320(R9), K1, Z11
+	VPXORQ          Z11, Z25, Z11
+	VAESENCLAST     Z11, Z5, Z5
+	VMOVDQU64       Z0, (R8)
+	VMOVDQU64       Z1, 64(R8)
+	VMOVDQU64       Z2, 128(R8)
+	VMOVDQU64       Z3, 192(R8)
+	VMOVDQU64       Z4, 256(R8)
+	VMOVDQU8        Z5, K1, 320(R8)
+	VMOVDQU8.Z      Z5, K1, Z5
+	VPSHUFB         Z14, Z0, Z24
+	VPXORQ          Z12, Z24, Z24
+	VPXOR           X12, X12, X12
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 576(R11), Z11, Z9
+	VPCLMULQDQ      $0x00, (R11), Z24, Z8
+	VPCLMULQDQ      $0x11, (R11), Z24, Z10
+	VPSHUFB         Z14, Z1, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 640(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 64(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 64(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z2, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 704(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 128(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 128(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z3, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 768(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 192(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 192(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z4, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 832(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 256(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 256(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z5, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 896(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 320(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 320(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	JMP             restEnd
+
+restAbove6:
+	CMPQ            R10, $0x000001c0
+	JA              restAbove7
+	VBROADCASTI32X4 (DI), Z25
+	VPSHUFB         Z14, Z13, Z0
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z0, Z0
+	VPSHUFB         Z14, Z13, Z1
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z1, Z1
+	VPSHUFB         Z14, Z13, Z2
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z2, Z2
+	VPSHUFB         Z14, Z13, Z3
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z3, Z3
+	VPSHUFB         Z14, Z13, Z4
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z4, Z4
+	VPSHUFB         Z14, Z13, Z5
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z5, Z5
+	VPSHUFB         Z14, Z13, Z6
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z6, Z6
+	VBROADCASTI32X4 16(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VBROADCASTI32X4 32(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VBROADCASTI32X4 48(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VBROADCASTI32X4 64(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VBROADCASTI32X4 80(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VBROADCASTI32X4 96(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VBROADCASTI32X4 112(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VBROADCASTI32X4 128(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VBROADCASTI32X4 144(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VBROADCASTI32X4 160(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VBROADCASTI32X4 176(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VBROADCASTI32X4 192(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VBROADCASTI32X4 208(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VBROADCASTI32X4 224(DI), Z25
+	VPXORQ          (R9), Z25, Z11
+	VAESENCLAST     Z11, Z0, Z0
+	VPXORQ          64(R9), Z25, Z11
+	VAESENCLAST     Z11, Z1, Z1
+	VPXORQ          128(R9), Z25, Z11
+	VAESENCLAST     Z11, Z2, Z2
+	VPXORQ          192(R9), Z25, Z11
+	VAESENCLAST     Z11, Z3, Z3
+	VPXORQ          256(R9), Z25, Z11
+	VAESENCLAST     Z11, Z4, Z4
+	VPXORQ          320(R9), Z25, Z11
+	VAESENCLAST     Z11, Z5, Z5
+	VMOVDQU8.Z      384(R9), K1, Z11
+	VPXORQ          Z11, Z25, Z11
+	VAESENCLAST     Z11, Z6, Z6
+	VMOVDQU64       Z0, (R8)
+	VMOVDQU64       Z1, 64(R8)
+	VMOVDQU64       Z2, 128(R8)
+	VMOVDQU64       Z3, 192(R8)
+	VMOVDQU64       Z4, 256(R8)
+	VMOVDQU64       Z5, 320(R8)
+	VMOVDQU8        Z6, K1, 384(R8)
+	VMOVDQU8.Z      Z6, K1, Z6
+	VPSHUFB         Z14, Z0, Z24
+	VPXORQ          Z12, Z24, Z24
+	VPXOR           X12, X12, X12
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 576(R11), Z11, Z9
+	VPCLMULQDQ      $0x00, (R11), Z24, Z8
+	VPCLMULQDQ      $0x11, (R11), Z24, Z10
+	VPSHUFB         Z14, Z1, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 640(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 64(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 64(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z2, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 704(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 128(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 128(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z3, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 768(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 192(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 192(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z4, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 832(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 256(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 256(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z5, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 896(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 320(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 320(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z6, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 960(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 384(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 384(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	JMP             restEnd
+
+restAbove7:
+	VBROADCASTI32X4 (DI), Z25
+	VPSHUFB         Z14, Z13, Z0
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z0, Z0
+	VPSHUFB         Z14, Z13, Z1
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z1, Z1
+	VPSHUFB         Z14, Z13, Z2
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z2, Z2
+	VPSHUFB         Z14, Z13, Z3
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z3, Z3
+	VPSHUFB         Z14, Z13, Z4
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z4, Z4
+	VPSHUFB         Z14, Z13, Z5
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z5, Z5
+	VPSHUFB         Z14, Z13, Z6
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z6, Z6
+	VPSHUFB         Z14, Z13, Z7
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z7, Z7
+	VBROADCASTI32X4 16(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 32(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 48(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 64(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 80(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 96(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 112(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 128(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 144(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 160(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 176(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 192(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 208(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 224(DI), Z25
+	VPXORQ          (R9), Z25, Z11
+	VAESENCLAST     Z11, Z0, Z0
+	VPXORQ          64(R9), Z25, Z11
+	VAESENCLAST     Z11, Z1, Z1
+	VPXORQ          128(R9), Z25, Z11
+	VAESENCLAST     Z11, Z2, Z2
+	VPXORQ          192(R9), Z25, Z11
+	VAESENCLAST     Z11, Z3, Z3
+	VPXORQ          256(R9), Z25, Z11
+	VAESENCLAST     Z11, Z4, Z4
+	VPXORQ          320(R9), Z25, Z11
+	VAESENCLAST     Z11, Z5, Z5
+	VPXORQ          384(R9), Z25, Z11
+	VAESENCLAST     Z11, Z6, Z6
+	VMOVDQU8.Z      448(R9), K1, Z11
+	VPXORQ          Z11, Z25, Z11
+	VAESENCLAST     Z11, Z7, Z7
+	VMOVDQU64       Z0, (R8)
+	VMOVDQU64       Z1, 64(R8)
+	VMOVDQU64       Z2, 128(R8)
+	VMOVDQU64       Z3, 192(R8)
+	VMOVDQU64       Z4, 256(R8)
+	VMOVDQU64       Z5, 320(R8)
+	VMOVDQU64       Z6, 384(R8)
+	VMOVDQU8        Z7, K1, 448(R8)
+	VMOVDQU8.Z      Z7, K1, Z7
+	VPSHUFB         Z14, Z0, Z24
+	VPXORQ          Z12, Z24, Z24
+	VPXOR           X12, X12, X12
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 576(R11), Z11, Z9
+	VPCLMULQDQ      $0x00, (R11), Z24, Z8
+	VPCLMULQDQ      $0x11, (R11), Z24, Z10
+	VPSHUFB         Z14, Z1, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 640(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 64(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 64(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z2, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 704(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 128(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 128(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z3, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 768(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 192(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 192(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z4, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 832(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 256(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 256(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z5, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 896(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 320(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 320(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z6, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 960(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 384(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 384(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+	VPSHUFB         Z14, Z7, Z24
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z24, Z11, Z11
+	VPCLMULQDQ      $0x00, 1024(R11), Z11, Z11
+	VPXORQ          Z11, Z9, Z9
+	VPCLMULQDQ      $0x00, 448(R11), Z24, Z11
+	VPXORQ          Z11, Z8, Z8
+	VPCLMULQDQ      $0x11, 448(R11), Z24, Z11
+	VPXORQ          Z11, Z10, Z10
+
+restEnd:
 lengths:
 	MOVQ          16(SI), AX
 	MOVQ          32(SI), DX
 	SHLQ          $0x03, AX
 	SHLQ          $0x03, DX
-	VMOVQ         AX, X4
-	VPINSRQ       $0x01, DX, X4, X4
-	VPXOR         X12, X4, X4
-	VPSHUFD       $0x4e, X4, X15
-	VPXOR         X4, X15, X15
-	VPCLMULQDQ    $0x00, 1136(DI), X15, X15
-	VPXORQ        Z15, Z9, Z9
-	VPCLMULQDQ    $0x00, 752(DI), X4, X15
-	VPXORQ        Z15, Z8, Z8
-	VPCLMULQDQ    $0x11, 752(DI), X4, X15
-	VPXORQ        Z15, Z10, Z10
+	VMOVQ         AX, X2
+	VPINSRQ       $0x01, DX, X2, X2
+	VPXOR         X12, X2, X2
+	VPSHUFD       $0x4e, X2, X11
+	VPXOR         X2, X11, X11
+	VPCLMULQDQ    $0x00, 1328(DI), X11, X11
+	VPXORQ        Z11, Z9, Z9
+	VPCLMULQDQ    $0x00, 752(DI), X2, X11
+	VPXORQ        Z11, Z8, Z8
+	VPCLMULQDQ    $0x11, 752(DI), X2, X11
+	VPXORQ        Z11, Z10, Z10
 	VPTERNLOGQ    $0x96, Z8, Z10, Z9
-	VPCLMULQDQ    $0x00, Z14, Z8, Z15
+	VPCLMULQDQ    $0x00, Z15, Z8, Z11
 	VPSHUFD       $0x4e, Z8, Z8
-	VPTERNLOGQ    $0x96, Z15, Z8, Z9
-	VPCLMULQDQ    $0x00, Z14, Z9, Z15
+	VPTERNLOGQ    $0x96, Z11, Z8, Z9
+	VPCLMULQDQ    $0x00, Z15, Z9, Z11
 	VPSHUFD       $0x4e, Z9, Z9
-	VPTERNLOGQ    $0x96, Z15, Z9, Z10
-	VEXTRACTI64X4 $0x01, Z10, Y15
-	VPXORQ        Y15, Y10, Y10
-	VEXTRACTI128  $0x01, Y10, X15
-	VPXOR         X15, X10, X12
-	VPSHUFB       X13, X12, X12
+	VPTERNLOGQ    $0x96, Z11, Z9, Z10
+	VEXTRACTI64X4 $0x01, Z10, Y11
+	VPXORQ        Y11, Y10, Y10
+	VEXTRACTI128  $0x01, Y10, X11
+	VPXOR         X11, X10, X12
+	VPSHUFB       X14, X12, X12
 	VPXOR         (SP), X12, X12
 	MOVQ          16(SI), DX
 	MOVQ          (SI), AX
@@ -825,12 +3779,6 @@ lengths:
 	VPXORQ        Z23, Z23, Z23
 	VPXORQ        Z24, Z24, Z24
 	VPXORQ        Z25, Z25, Z25
-	VPXORQ        Z26, Z26, Z26
-	VPXORQ        Z27, Z27, Z27
-	VPXORQ        Z28, Z28, Z28
-	VPXORQ        Z29, Z29, Z29
-	VPXORQ        Z30, Z30, Z30
-	VPXORQ        Z31, Z31, Z31
 	VMOVDQU       X0, (SP)
 	VZEROUPPER
 	RET
@@ -862,26 +3810,11 @@ GLOBL one<>(SB), RODATA|NOPTR, $16
 // func open512(k *byte, jobs *byte, count int)
 // Requires: AES, AVX, AVX2, AVX512BW, AVX512F, AVX512VL, BMI2, PCLMULQDQ, VAES, VPCLMULQDQ
 TEXT ·open512(SB), NOSPLIT, $16-24
-	MOVQ            k+0(FP), DI
-	MOVQ            jobs+8(FP), SI
-	MOVQ            count+16(FP), CX
-	VMOVDQU64       reversal<>+0(SB), Z13
-	VMOVDQU64       poly<>+0(SB), Z14
-	VBROADCASTI32X4 (DI), Z17
-	VBROADCASTI32X4 32(DI), Z18
-	VBROADCASTI32X4 64(DI), Z19
-	VBROADCASTI32X4 96(DI), Z20
-	VBROADCASTI32X4 128(DI), Z21
-	VBROADCASTI32X4 160(DI), Z22
-	VBROADCASTI32X4 192(DI), Z23
-	VBROADCASTI32X4 224(DI), Z24
-	VBROADCASTI32X4 256(DI), Z25
-	VBROADCASTI32X4 288(DI), Z26
-	VBROADCASTI32X4 320(DI), Z27
-	VBROADCASTI32X4 352(DI), Z28
-	VBROADCASTI32X4 384(DI), Z29
-	VBROADCASTI32X4 416(DI), Z30
-	VBROADCASTI32X4 448(DI), Z31
+	MOVQ      k+0(FP), DI
+	MOVQ      jobs+8(FP), SI
+	MOVQ      count+16(FP), CX
+	VMOVDQU64 reversal<>+0(SB), Z14
+	VMOVDQU64 poly<>+0(SB), Z15
 
 packet:
 	MOVQ       (SI), R8
@@ -891,9 +3824,9 @@ packet:
 	VMOVD      48(SI), X1
 	VPSLLDQ    $0x04, X0, X0
 	VPOR       X1, X0, X0
-	VPSHUFB    X13, X0, X11
-	VSHUFI32X4 $0x00, Z11, Z11, Z11
-	VPADDD     first<>+0(SB), Z11, Z11
+	VPSHUFB    X14, X0, X13
+	VSHUFI32X4 $0x00, Z13, Z13, Z13
+	VPADDD     first<>+0(SB), Z13, Z13
 	VPOR       one<>+0(SB), X0, X0
 	VPXOR      X12, X12, X12
 	MOVQ       24(SI), AX
@@ -902,23 +3835,23 @@ packet:
 additional:
 	CMPQ    DX, $0x10
 	JB      additionalRest
-	VMOVDQU (AX), X4
+	VMOVDQU (AX), X2
 
 additionalBlock:
-	VPSHUFB    X13, X4, X4
-	VPXOR      X12, X4, X4
-	VPCLMULQDQ $0x00, 752(DI), X4, X8
-	VPCLMULQDQ $0x01, 752(DI), X4, X9
-	VPCLMULQDQ $0x10, 752(DI), X4, X15
-	VPXOR      X15, X9, X9
-	VPCLMULQDQ $0x11, 752(DI), X4, X12
-	VPCLMULQDQ $0x00, X14, X8, X15
+	VPSHUFB    X14, X2, X2
+	VPXOR      X12, X2, X2
+	VPCLMULQDQ $0x00, 752(DI), X2, X8
+	VPCLMULQDQ $0x01, 752(DI), X2, X9
+	VPCLMULQDQ $0x10, 752(DI), X2, X11
+	VPXOR      X11, X9, X9
+	VPCLMULQDQ $0x11, 752(DI), X2, X12
+	VPCLMULQDQ $0x00, X15, X8, X11
 	VPSHUFD    $0x4e, X8, X8
-	VPXOR      X15, X9, X9
+	VPXOR      X11, X9, X9
 	VPXOR      X8, X9, X9
-	VPCLMULQDQ $0x00, X14, X9, X15
+	VPCLMULQDQ $0x00, X15, X9, X11
 	VPSHUFD    $0x4e, X9, X9
-	VPXOR      X15, X12, X12
+	VPXOR      X11, X12, X12
 	VPXOR      X9, X12, X12
 	ADDQ       $0x10, AX
 	SUBQ       $0x10, DX
@@ -930,343 +3863,1541 @@ additionalRest:
 	MOVQ       $-1, R12
 	BZHIQ      DX, R12, R12
 	KMOVQ      R12, K1
-	VMOVDQU8.Z (AX), K1, X4
+	VMOVDQU8.Z (AX), K1, X2
 	MOVQ       $0x00000010, DX
 	JMP        additionalBlock
 
 additionalEnd:
-	VPXORQ      X17, X0, X0
-	VAESENC     X18, X0, X0
-	VAESENC     X19, X0, X0
-	VAESENC     X20, X0, X0
-	VAESENC     X21, X0, X0
-	VAESENC     X22, X0, X0
-	VAESENC     X23, X0, X0
-	VAESENC     X24, X0, X0
-	VAESENC     X25, X0, X0
-	VAESENC     X26, X0, X0
-	VAESENC     X27, X0, X0
-	VAESENC     X28, X0, X0
-	VAESENC     X29, X0, X0
-	VAESENC     X30, X0, X0
-	VAESENCLAST X31, X0, X0
+	VPXOR       (DI), X0, X0
+	VAESENC     16(DI), X0, X0
+	VAESENC     32(DI), X0, X0
+	VAESENC     48(DI), X0, X0
+	VAESENC     64(DI), X0, X0
+	VAESENC     80(DI), X0, X0
+	VAESENC     96(DI), X0, X0
+	VAESENC     112(DI), X0, X0
+	VAESENC     128(DI), X0, X0
+	VAESENC     144(DI), X0, X0
+	VAESENC     160(DI), X0, X0
+	VAESENC     176(DI), X0, X0
+	VAESENC     192(DI), X0, X0
+	VAESENC     208(DI), X0, X0
+	VAESENCLAST 224(DI), X0, X0
 	VMOVDQU     X0, (SP)
+	VPXOR       X8, X8, X8
+	VPXOR       X9, X9, X9
+	VPXOR       X10, X10, X10
+	TESTQ       R10, R10
+	JZ          lengths
+	DECQ        R10
 	MOVQ        R10, BX
-	SHRQ        $0x08, BX
-	JZ          tail
-
-group:
-	VPSHUFB       Z13, Z11, Z0
-	VPADDD        four<>+0(SB), Z11, Z11
-	VMOVDQU64     (R9), Z4
-	VPXORQ        Z17, Z0, Z0
-	VPSHUFB       Z13, Z4, Z4
-	VPSHUFB       Z13, Z11, Z1
-	VPXORQ        Z12, Z4, Z4
-	VPADDD        four<>+0(SB), Z11, Z11
-	VPXORQ        Z17, Z1, Z1
-	VPSHUFD       $0x4e, Z4, Z15
-	VPSHUFB       Z13, Z11, Z2
-	VPXORQ        Z4, Z15, Z15
-	VPADDD        four<>+0(SB), Z11, Z11
-	VPCLMULQDQ    $0x00, 896(DI), Z15, Z9
-	VPXORQ        Z17, Z2, Z2
-	VPSHUFB       Z13, Z11, Z3
-	VPCLMULQDQ    $0x00, 512(DI), Z4, Z8
-	VPADDD        four<>+0(SB), Z11, Z11
-	VPCLMULQDQ    $0x11, 512(DI), Z4, Z10
-	VPXORQ        Z17, Z3, Z3
-	VMOVDQU64     64(R9), Z4
-	VAESENC       Z18, Z0, Z0
-	VAESENC       Z18, Z1, Z1
-	VPSHUFB       Z13, Z4, Z4
-	VAESENC       Z18, Z2, Z2
-	VPSHUFD       $0x4e, Z4, Z15
-	VAESENC       Z18, Z3, Z3
-	VPXORQ        Z4, Z15, Z15
-	VAESENC       Z19, Z0, Z0
-	VPCLMULQDQ    $0x00, 960(DI), Z15, Z15
-	VAESENC       Z19, Z1, Z1
-	VAESENC       Z19, Z2, Z2
-	VPXORQ        Z15, Z9, Z9
-	VAESENC       Z19, Z3, Z3
-	VPCLMULQDQ    $0x00, 576(DI), Z4, Z15
-	VAESENC       Z20, Z0, Z0
-	VPXORQ        Z15, Z8, Z8
-	VAESENC       Z20, Z1, Z1
-	VAESENC       Z20, Z2, Z2
-	VPCLMULQDQ    $0x11, 576(DI), Z4, Z15
-	VAESENC       Z20, Z3, Z3
-	VPXORQ        Z15, Z10, Z10
-	VAESENC       Z21, Z0, Z0
-	VMOVDQU64     128(R9), Z4
-	VAESENC       Z21, Z1, Z1
-	VAESENC       Z21, Z2, Z2
-	VPSHUFB       Z13, Z4, Z4
-	VAESENC       Z21, Z3, Z3
-	VPSHUFD       $0x4e, Z4, Z15
-	VAESENC       Z22, Z0, Z0
-	VPXORQ        Z4, Z15, Z15
-	VAESENC       Z22, Z1, Z1
-	VAESENC       Z22, Z2, Z2
-	VPCLMULQDQ    $0x00, 1024(DI), Z15, Z15
-	VAESENC       Z22, Z3, Z3
-	VPXORQ        Z15, Z9, Z9
-	VAESENC       Z23, Z0, Z0
-	VPCLMULQDQ    $0x00, 640(DI), Z4, Z15
-	VAESENC       Z23, Z1, Z1
-	VPXORQ        Z15, Z8, Z8
-	VAESENC       Z23, Z2, Z2
-	VAESENC       Z23, Z3, Z3
-	VPCLMULQDQ    $0x11, 640(DI), Z4, Z15
-	VAESENC       Z24, Z0, Z0
-	VPXORQ        Z15, Z10, Z10
-	VAESENC       Z24, Z1, Z1
-	VMOVDQU64     192(R9), Z4
-	VAESENC       Z24, Z2, Z2
-	VAESENC       Z24, Z3, Z3
-	VPSHUFB       Z13, Z4, Z4
-	VAESENC       Z25, Z0, Z0
-	VPSHUFD       $0x4e, Z4, Z15
-	VAESENC       Z25, Z1, Z1
-	VPXORQ        Z4, Z15, Z15
-	VAESENC       Z25, Z2, Z2
-	VAESENC       Z25, Z3, Z3
-	VPCLMULQDQ    $0x00, 1088(DI), Z15, Z15
-	VAESENC       Z26, Z0, Z0
-	VPXORQ        Z15, Z9, Z9
-	VAESENC       Z26, Z1, Z1
-	VPCLMULQDQ    $0x00, 704(DI), Z4, Z15
-	VAESENC       Z26, Z2, Z2
-	VAESENC       Z26, Z3, Z3
-	VPXORQ        Z15, Z8, Z8
-	VAESENC       Z27, Z0, Z0
-	VPCLMULQDQ    $0x11, 704(DI), Z4, Z15
-	VAESENC       Z27, Z1, Z1
-	VPXORQ        Z15, Z10, Z10
-	VAESENC       Z27, Z2, Z2
-	VPTERNLOGQ    $0x96, Z8, Z10, Z9
-	VAESENC       Z27, Z3, Z3
-	VAESENC       Z28, Z0, Z0
-	VPCLMULQDQ    $0x00, Z14, Z8, Z15
-	VAESENC       Z28, Z1, Z1
-	VPSHUFD       $0x4e, Z8, Z8
-	VAESENC       Z28, Z2, Z2
-	VPTERNLOGQ    $0x96, Z15, Z8, Z9
-	VAESENC       Z28, Z3, Z3
-	VAESENC       Z29, Z0, Z0
-	VPCLMULQDQ    $0x00, Z14, Z9, Z15
-	VAESENC       Z29, Z1, Z1
-	VPSHUFD       $0x4e, Z9, Z9
-	VAESENC       Z29, Z2, Z2
-	VPTERNLOGQ    $0x96, Z15, Z9, Z10
-	VAESENC       Z29, Z3, Z3
-	VAESENC       Z30, Z0, Z0
-	VEXTRACTI64X4 $0x01, Z10, Y15
-	VAESENC       Z30, Z1, Z1
-	VPXORQ        Y15, Y10, Y10
-	VAESENC       Z30, Z2, Z2
-	VEXTRACTI128  $0x01, Y10, X15
-	VAESENC       Z30, Z3, Z3
-	VPXOR         X15, X10, X12
-	VPXORQ        (R9), Z31, Z15
-	VAESENCLAST   Z15, Z0, Z0
-	VPXORQ        64(R9), Z31, Z15
-	VAESENCLAST   Z15, Z1, Z1
-	VPXORQ        128(R9), Z31, Z15
-	VAESENCLAST   Z15, Z2, Z2
-	VPXORQ        192(R9), Z31, Z15
-	VAESENCLAST   Z15, Z3, Z3
-	VMOVDQU64     Z0, (R8)
-	VMOVDQU64     Z1, 64(R8)
-	VMOVDQU64     Z2, 128(R8)
-	VMOVDQU64     Z3, 192(R8)
-	ADDQ          $0x00000100, R9
-	ADDQ          $0x00000100, R8
-	DECQ          BX
-	JNZ           group
-
-tail:
-	ANDQ        $0x000000ff, R10
+	ANDQ        $0x000001ff, R10
+	INCQ        R10
 	LEAQ        15(R10), R11
 	ANDQ        $-16, R11
 	NEGQ        R11
 	LEAQ        752(DI)(R11*1), R11
-	VPXOR       X8, X8, X8
-	VPXOR       X9, X9, X9
-	VPXOR       X10, X10, X10
-	CMPQ        R10, $0x00000080
-	JB          below2
-	VMOVDQU64   (R9), Z4
-	VPSHUFB     Z13, Z4, Z4
-	VPXORQ      Z12, Z4, Z4
-	VPXOR       X12, X12, X12
-	VPSHUFD     $0x4e, Z4, Z15
-	VPXORQ      Z4, Z15, Z15
-	VPCLMULQDQ  $0x00, 384(R11), Z15, Z15
-	VPXORQ      Z15, Z9, Z9
-	VPCLMULQDQ  $0x00, (R11), Z4, Z15
-	VPXORQ      Z15, Z8, Z8
-	VPCLMULQDQ  $0x11, (R11), Z4, Z15
-	VPXORQ      Z15, Z10, Z10
-	VMOVDQU64   64(R9), Z4
-	VPSHUFB     Z13, Z4, Z4
-	VPSHUFD     $0x4e, Z4, Z15
-	VPXORQ      Z4, Z15, Z15
-	VPCLMULQDQ  $0x00, 448(R11), Z15, Z15
-	VPXORQ      Z15, Z9, Z9
-	VPCLMULQDQ  $0x00, 64(R11), Z4, Z15
-	VPXORQ      Z15, Z8, Z8
-	VPCLMULQDQ  $0x11, 64(R11), Z4, Z15
-	VPXORQ      Z15, Z10, Z10
-	VPSHUFB     Z13, Z11, Z0
-	VPADDD      four<>+0(SB), Z11, Z11
-	VPXORQ      Z17, Z0, Z0
-	VPSHUFB     Z13, Z11, Z1
-	VPADDD      four<>+0(SB), Z11, Z11
-	VPXORQ      Z17, Z1, Z1
-	VAESENC     Z18, Z0, Z0
-	VAESENC     Z18, Z1, Z1
-	VAESENC     Z19, Z0, Z0
-	VAESENC     Z19, Z1, Z1
-	VAESENC     Z20, Z0, Z0
-	VAESENC     Z20, Z1, Z1
-	VAESENC     Z21, Z0, Z0
-	VAESENC     Z21, Z1, Z1
-	VAESENC     Z22, Z0, Z0
-	VAESENC     Z22, Z1, Z1
-	VAESENC     Z23, Z0, Z0
-	VAESENC     Z23, Z1, Z1
-	VAESENC     Z24, Z0, Z0
-	VAESENC     Z24, Z1, Z1
-	VAESENC     Z25, Z0, Z0
-	VAESENC     Z25, Z1, Z1
-	VAESENC     Z26, Z0, Z0
-	VAESENC     Z26, Z1, Z1
-	VAESENC     Z27, Z0, Z0
-	VAESENC     Z27, Z1, Z1
-	VAESENC     Z28, Z0, Z0
-	VAESENC     Z28, Z1, Z1
-	VAESENC     Z29, Z0, Z0
-	VAESENC     Z29, Z1, Z1
-	VAESENC     Z30, Z0, Z0
-	VAESENC     Z30, Z1, Z1
-	VPXORQ      (R9), Z31, Z15
-	VAESENCLAST Z15, Z0, Z0
-	VPXORQ      64(R9), Z31, Z15
-	VAESENCLAST Z15, Z1, Z1
-	VMOVDQU64   Z0, (R8)
-	VMOVDQU64   Z1, 64(R8)
-	ADDQ        $0x00000080, R9
-	ADDQ        $0x00000080, R8
-	ADDQ        $+128, R11
-	SUBQ        $+128, R10
+	SHRQ        $0x09, BX
+	JZ          rest
 
-below2:
-	CMPQ        R10, $0x40
-	JB          below1
-	VMOVDQU64   (R9), Z4
-	VPSHUFB     Z13, Z4, Z4
-	VPXORQ      Z12, Z4, Z4
-	VPXOR       X12, X12, X12
-	VPSHUFD     $0x4e, Z4, Z15
-	VPXORQ      Z4, Z15, Z15
-	VPCLMULQDQ  $0x00, 384(R11), Z15, Z15
-	VPXORQ      Z15, Z9, Z9
-	VPCLMULQDQ  $0x00, (R11), Z4, Z15
-	VPXORQ      Z15, Z8, Z8
-	VPCLMULQDQ  $0x11, (R11), Z4, Z15
-	VPXORQ      Z15, Z10, Z10
-	VPSHUFB     Z13, Z11, Z0
-	VPADDD      four<>+0(SB), Z11, Z11
-	VPXORQ      Z17, Z0, Z0
-	VAESENC     Z18, Z0, Z0
-	VAESENC     Z19, Z0, Z0
-	VAESENC     Z20, Z0, Z0
-	VAESENC     Z21, Z0, Z0
-	VAESENC     Z22, Z0, Z0
-	VAESENC     Z23, Z0, Z0
-	VAESENC     Z24, Z0, Z0
-	VAESENC     Z25, Z0, Z0
-	VAESENC     Z26, Z0, Z0
-	VAESENC     Z27, Z0, Z0
-	VAESENC     Z28, Z0, Z0
-	VAESENC     Z29, Z0, Z0
-	VAESENC     Z30, Z0, Z0
-	VPXORQ      (R9), Z31, Z15
-	VAESENCLAST Z15, Z0, Z0
-	VMOVDQU64   Z0, (R8)
-	ADDQ        $0x40, R9
-	ADDQ        $0x40, R8
-	ADDQ        $+64, R11
-	SUBQ        $+64, R10
+group:
+	VBROADCASTI32X4 (DI), Z25
+	VPSHUFB         Z14, Z13, Z0
+	VMOVDQU64       (R9), Z24
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z0, Z0
+	VPSHUFB         Z14, Z24, Z24
+	VPSHUFB         Z14, Z13, Z1
+	VPXORQ          Z12, Z24, Z24
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z1, Z1
+	VPSHUFD         $0x4e, Z24, Z11
+	VPSHUFB         Z14, Z13, Z2
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z24, Z11, Z11
+	VPXORQ          Z25, Z2, Z2
+	VPCLMULQDQ      $0x00, 832(DI), Z11, Z9
+	VPSHUFB         Z14, Z13, Z3
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPCLMULQDQ      $0x00, 256(DI), Z24, Z8
+	VPXORQ          Z25, Z3, Z3
+	VPCLMULQDQ      $0x11, 256(DI), Z24, Z10
+	VPSHUFB         Z14, Z13, Z4
+	VPADDD          four<>+0(SB), Z13, Z13
+	VMOVDQU64       64(R9), Z24
+	VPXORQ          Z25, Z4, Z4
+	VPSHUFB         Z14, Z13, Z5
+	VPSHUFB         Z14, Z24, Z24
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPSHUFD         $0x4e, Z24, Z11
+	VPXORQ          Z25, Z5, Z5
+	VPSHUFB         Z14, Z13, Z6
+	VPXORQ          Z24, Z11, Z11
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPCLMULQDQ      $0x00, 896(DI), Z11, Z11
+	VPXORQ          Z25, Z6, Z6
+	VPSHUFB         Z14, Z13, Z7
+	VPXORQ          Z11, Z9, Z9
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z7, Z7
+	VPCLMULQDQ      $0x00, 320(DI), Z24, Z11
+	VBROADCASTI32X4 16(DI), Z25
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x11, 320(DI), Z24, Z11
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VMOVDQU64       128(R9), Z24
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VPSHUFB         Z14, Z24, Z24
+	VAESENC         Z25, Z7, Z7
+	VPSHUFD         $0x4e, Z24, Z11
+	VBROADCASTI32X4 32(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z24, Z11, Z11
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x00, 960(DI), Z11, Z11
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPCLMULQDQ      $0x00, 384(DI), Z24, Z11
+	VAESENC         Z25, Z6, Z6
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 48(DI), Z25
+	VPCLMULQDQ      $0x11, 384(DI), Z24, Z11
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VMOVDQU64       192(R9), Z24
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPSHUFB         Z14, Z24, Z24
+	VAESENC         Z25, Z5, Z5
+	VPSHUFD         $0x4e, Z24, Z11
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VPXORQ          Z24, Z11, Z11
+	VBROADCASTI32X4 64(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x00, 1024(DI), Z11, Z11
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPCLMULQDQ      $0x00, 448(DI), Z24, Z11
+	VAESENC         Z25, Z4, Z4
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VPCLMULQDQ      $0x11, 448(DI), Z24, Z11
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 80(DI), Z25
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z0, Z0
+	VMOVDQU64       256(R9), Z24
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPSHUFB         Z14, Z24, Z24
+	VAESENC         Z25, Z3, Z3
+	VPSHUFD         $0x4e, Z24, Z11
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPXORQ          Z24, Z11, Z11
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VPCLMULQDQ      $0x00, 1088(DI), Z11, Z11
+	VBROADCASTI32X4 96(DI), Z25
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x00, 512(DI), Z24, Z11
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPCLMULQDQ      $0x11, 512(DI), Z24, Z11
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z7, Z7
+	VMOVDQU64       320(R9), Z24
+	VBROADCASTI32X4 112(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPSHUFB         Z14, Z24, Z24
+	VAESENC         Z25, Z1, Z1
+	VPSHUFD         $0x4e, Z24, Z11
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPXORQ          Z24, Z11, Z11
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPCLMULQDQ      $0x00, 1152(DI), Z11, Z11
+	VAESENC         Z25, Z6, Z6
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 128(DI), Z25
+	VPCLMULQDQ      $0x00, 576(DI), Z24, Z11
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPCLMULQDQ      $0x11, 576(DI), Z24, Z11
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z5, Z5
+	VMOVDQU64       384(R9), Z24
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VPSHUFB         Z14, Z24, Z24
+	VBROADCASTI32X4 144(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPSHUFD         $0x4e, Z24, Z11
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z24, Z11, Z11
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPCLMULQDQ      $0x00, 1216(DI), Z11, Z11
+	VAESENC         Z25, Z4, Z4
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VPCLMULQDQ      $0x00, 640(DI), Z24, Z11
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 160(DI), Z25
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x11, 640(DI), Z24, Z11
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z3, Z3
+	VMOVDQU64       448(R9), Z24
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPSHUFB         Z14, Z24, Z24
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VPSHUFD         $0x4e, Z24, Z11
+	VBROADCASTI32X4 176(DI), Z25
+	VPXORQ          Z24, Z11, Z11
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x00, 1280(DI), Z11, Z11
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPCLMULQDQ      $0x00, 704(DI), Z24, Z11
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z7, Z7
+	VPCLMULQDQ      $0x11, 704(DI), Z24, Z11
+	VBROADCASTI32X4 192(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z1, Z1
+	VPTERNLOGQ      $0x96, Z8, Z10, Z9
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPCLMULQDQ      $0x00, Z15, Z8, Z11
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPSHUFD         $0x4e, Z8, Z8
+	VAESENC         Z25, Z6, Z6
+	VPTERNLOGQ      $0x96, Z11, Z8, Z9
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 208(DI), Z25
+	VPCLMULQDQ      $0x00, Z15, Z9, Z11
+	VAESENC         Z25, Z0, Z0
+	VPSHUFD         $0x4e, Z9, Z9
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPTERNLOGQ      $0x96, Z11, Z9, Z10
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VEXTRACTI64X4   $0x01, Z10, Y11
+	VAESENC         Z25, Z5, Z5
+	VPXORQ          Y11, Y10, Y10
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VEXTRACTI128    $0x01, Y10, X11
+	VBROADCASTI32X4 224(DI), Z25
+	VPXOR           X11, X10, X12
+	VPXORQ          (R9), Z25, Z11
+	VAESENCLAST     Z11, Z0, Z0
+	VPXORQ          64(R9), Z25, Z11
+	VAESENCLAST     Z11, Z1, Z1
+	VPXORQ          128(R9), Z25, Z11
+	VAESENCLAST     Z11, Z2, Z2
+	VPXORQ          192(R9), Z25, Z11
+	VAESENCLAST     Z11, Z3, Z3
+	VPXORQ          256(R9), Z25, Z11
+	VAESENCLAST     Z11, Z4, Z4
+	VPXORQ          320(R9), Z25, Z11
+	VAESENCLAST     Z11, Z5, Z5
+	VPXORQ          384(R9), Z25, Z11
+	VAESENCLAST     Z11, Z6, Z6
+	VPXORQ          448(R9), Z25, Z11
+	VAESENCLAST     Z11, Z7, Z7
+	VMOVDQU64       Z0, (R8)
+	VMOVDQU64       Z1, 64(R8)
+	VMOVDQU64       Z2, 128(R8)
+	VMOVDQU64       Z3, 192(R8)
+	VMOVDQU64       Z4, 256(R8)
+	VMOVDQU64       Z5, 320(R8)
+	VMOVDQU64       Z6, 384(R8)
+	VMOVDQU64       Z7, 448(R8)
+	ADDQ            $0x00000200, R9
+	ADDQ            $0x00000200, R8
+	DECQ            BX
+	JNZ             group
 
-below1:
-	TESTQ       R10, R10
-	JZ          lengths
-	MOVQ        $-1, R12
-	BZHIQ       R10, R12, R12
-	KMOVQ       R12, K1
-	VMOVDQU8.Z  (R9), K1, Z1
-	VPSHUFB     Z13, Z1, Z4
-	VPXORQ      Z12, Z4, Z4
-	VPXOR       X12, X12, X12
-	VPSHUFD     $0x4e, Z4, Z15
-	VPXORQ      Z4, Z15, Z15
-	VPCLMULQDQ  $0x00, 384(R11), Z15, Z15
-	VPXORQ      Z15, Z9, Z9
-	VPCLMULQDQ  $0x00, (R11), Z4, Z15
-	VPXORQ      Z15, Z8, Z8
-	VPCLMULQDQ  $0x11, (R11), Z4, Z15
-	VPXORQ      Z15, Z10, Z10
-	VPSHUFB     Z13, Z11, Z0
-	VPADDD      four<>+0(SB), Z11, Z11
-	VPXORQ      Z17, Z0, Z0
-	VAESENC     Z18, Z0, Z0
-	VAESENC     Z19, Z0, Z0
-	VAESENC     Z20, Z0, Z0
-	VAESENC     Z21, Z0, Z0
-	VAESENC     Z22, Z0, Z0
-	VAESENC     Z23, Z0, Z0
-	VAESENC     Z24, Z0, Z0
-	VAESENC     Z25, Z0, Z0
-	VAESENC     Z26, Z0, Z0
-	VAESENC     Z27, Z0, Z0
-	VAESENC     Z28, Z0, Z0
-	VAESENC     Z29, Z0, Z0
-	VAESENC     Z30, Z0, Z0
-	VPXORQ      Z31, Z1, Z1
-	VAESENCLAST Z1, Z0, Z0
-	VMOVDQU8    Z0, K1, (R8)
+rest:
+	LEAQ            -1(R10), AX
+	ANDQ            $0x3f, AX
+	INCQ            AX
+	MOVQ            $-1, R12
+	BZHIQ           AX, R12, R12
+	KMOVQ           R12, K1
+	CMPQ            R10, $0x00000100
+	JA              restAbove4
+	CMPQ            R10, $0x00000080
+	JA              restAbove2
+	CMPQ            R10, $0x00000040
+	JA              restAbove1
+	VBROADCASTI32X4 (DI), Z25
+	VPSHUFB         Z14, Z13, Z0
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z0, Z0
+	VMOVDQU8.Z      (R9), K1, Z24
+	VBROADCASTI32X4 16(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VBROADCASTI32X4 32(DI), Z25
+	VPSHUFB         Z14, Z24, Z24
+	VAESENC         Z25, Z0, Z0
+	VBROADCASTI32X4 48(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VBROADCASTI32X4 64(DI), Z25
+	VPXORQ          Z12, Z24, Z24
+	VAESENC         Z25, Z0, Z0
+	VBROADCASTI32X4 80(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPXOR           X12, X12, X12
+	VBROADCASTI32X4 96(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VBROADCASTI32X4 112(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPSHUFD         $0x4e, Z24, Z11
+	VBROADCASTI32X4 128(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VBROADCASTI32X4 144(DI), Z25
+	VPXORQ          Z24, Z11, Z11
+	VAESENC         Z25, Z0, Z0
+	VBROADCASTI32X4 160(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VBROADCASTI32X4 176(DI), Z25
+	VPCLMULQDQ      $0x00, 576(R11), Z11, Z9
+	VAESENC         Z25, Z0, Z0
+	VBROADCASTI32X4 192(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x00, (R11), Z24, Z8
+	VBROADCASTI32X4 208(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VBROADCASTI32X4 224(DI), Z25
+	VPCLMULQDQ      $0x11, (R11), Z24, Z10
+	VMOVDQU8.Z      (R9), K1, Z11
+	VPXORQ          Z11, Z25, Z11
+	VAESENCLAST     Z11, Z0, Z0
+	VMOVDQU8        Z0, K1, (R8)
+	JMP             restEnd
 
+restAbove1:
+	VBROADCASTI32X4 (DI), Z25
+	VPSHUFB         Z14, Z13, Z0
+	VPADDD          four<>+0(SB), Z13, Z13
+	VMOVDQU64       (R9), Z24
+	VPXORQ          Z25, Z0, Z0
+	VPSHUFB         Z14, Z13, Z1
+	VPSHUFB         Z14, Z24, Z24
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z1, Z1
+	VBROADCASTI32X4 16(DI), Z25
+	VPXORQ          Z12, Z24, Z24
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPXOR           X12, X12, X12
+	VBROADCASTI32X4 32(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPSHUFD         $0x4e, Z24, Z11
+	VBROADCASTI32X4 48(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z24, Z11, Z11
+	VAESENC         Z25, Z1, Z1
+	VBROADCASTI32X4 64(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x00, 576(R11), Z11, Z9
+	VAESENC         Z25, Z1, Z1
+	VBROADCASTI32X4 80(DI), Z25
+	VPCLMULQDQ      $0x00, (R11), Z24, Z8
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VBROADCASTI32X4 96(DI), Z25
+	VPCLMULQDQ      $0x11, (R11), Z24, Z10
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VMOVDQU8.Z      64(R9), K1, Z24
+	VBROADCASTI32X4 112(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPSHUFB         Z14, Z24, Z24
+	VBROADCASTI32X4 128(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPSHUFD         $0x4e, Z24, Z11
+	VAESENC         Z25, Z1, Z1
+	VBROADCASTI32X4 144(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z24, Z11, Z11
+	VAESENC         Z25, Z1, Z1
+	VBROADCASTI32X4 160(DI), Z25
+	VPCLMULQDQ      $0x00, 640(R11), Z11, Z11
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VBROADCASTI32X4 176(DI), Z25
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x00, 64(R11), Z24, Z11
+	VBROADCASTI32X4 192(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z8, Z8
+	VBROADCASTI32X4 208(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x11, 64(R11), Z24, Z11
+	VAESENC         Z25, Z1, Z1
+	VBROADCASTI32X4 224(DI), Z25
+	VPXORQ          Z11, Z10, Z10
+	VPXORQ          (R9), Z25, Z11
+	VAESENCLAST     Z11, Z0, Z0
+	VMOVDQU8.Z      64(R9), K1, Z11
+	VPXORQ          Z11, Z25, Z11
+	VAESENCLAST     Z11, Z1, Z1
+	VMOVDQU64       Z0, (R8)
+	VMOVDQU8        Z1, K1, 64(R8)
+	JMP             restEnd
+
+restAbove2:
+	CMPQ            R10, $0x000000c0
+	JA              restAbove3
+	VBROADCASTI32X4 (DI), Z25
+	VPSHUFB         Z14, Z13, Z0
+	VPADDD          four<>+0(SB), Z13, Z13
+	VMOVDQU64       (R9), Z24
+	VPXORQ          Z25, Z0, Z0
+	VPSHUFB         Z14, Z13, Z1
+	VPSHUFB         Z14, Z24, Z24
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z1, Z1
+	VPXORQ          Z12, Z24, Z24
+	VPSHUFB         Z14, Z13, Z2
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXOR           X12, X12, X12
+	VPXORQ          Z25, Z2, Z2
+	VBROADCASTI32X4 16(DI), Z25
+	VPSHUFD         $0x4e, Z24, Z11
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Z24, Z11, Z11
+	VBROADCASTI32X4 32(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x00, 576(R11), Z11, Z9
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPCLMULQDQ      $0x00, (R11), Z24, Z8
+	VBROADCASTI32X4 48(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x11, (R11), Z24, Z10
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VMOVDQU64       64(R9), Z24
+	VBROADCASTI32X4 64(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPSHUFB         Z14, Z24, Z24
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VBROADCASTI32X4 80(DI), Z25
+	VPSHUFD         $0x4e, Z24, Z11
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z24, Z11, Z11
+	VAESENC         Z25, Z2, Z2
+	VBROADCASTI32X4 96(DI), Z25
+	VPCLMULQDQ      $0x00, 640(R11), Z11, Z11
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z2, Z2
+	VBROADCASTI32X4 112(DI), Z25
+	VPCLMULQDQ      $0x00, 64(R11), Z24, Z11
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z2, Z2
+	VBROADCASTI32X4 128(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x11, 64(R11), Z24, Z11
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Z11, Z10, Z10
+	VBROADCASTI32X4 144(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VMOVDQU8.Z      128(R9), K1, Z24
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPSHUFB         Z14, Z24, Z24
+	VBROADCASTI32X4 160(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPSHUFD         $0x4e, Z24, Z11
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Z24, Z11, Z11
+	VBROADCASTI32X4 176(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x00, 704(R11), Z11, Z11
+	VAESENC         Z25, Z2, Z2
+	VBROADCASTI32X4 192(DI), Z25
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x00, 128(R11), Z24, Z11
+	VAESENC         Z25, Z2, Z2
+	VBROADCASTI32X4 208(DI), Z25
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x11, 128(R11), Z24, Z11
+	VAESENC         Z25, Z2, Z2
+	VBROADCASTI32X4 224(DI), Z25
+	VPXORQ          Z11, Z10, Z10
+	VPXORQ          (R9), Z25, Z11
+	VAESENCLAST     Z11, Z0, Z0
+	VPXORQ          64(R9), Z25, Z11
+	VAESENCLAST     Z11, Z1, Z1
+	VMOVDQU8.Z      128(R9), K1, Z11
+	VPXORQ          Z11, Z25, Z11
+	VAESENCLAST     Z11, Z2, Z2
+	VMOVDQU64       Z0, (R8)
+	VMOVDQU64       Z1, 64(R8)
+	VMOVDQU8        Z2, K1, 128(R8)
+	JMP             restEnd
+
+restAbove3:
+	VBROADCASTI32X4 (DI), Z25
+	VPSHUFB         Z14, Z13, Z0
+	VPADDD          four<>+0(SB), Z13, Z13
+	VMOVDQU64       (R9), Z24
+	VPXORQ          Z25, Z0, Z0
+	VPSHUFB         Z14, Z13, Z1
+	VPSHUFB         Z14, Z24, Z24
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z1, Z1
+	VPXORQ          Z12, Z24, Z24
+	VPSHUFB         Z14, Z13, Z2
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXOR           X12, X12, X12
+	VPXORQ          Z25, Z2, Z2
+	VPSHUFB         Z14, Z13, Z3
+	VPSHUFD         $0x4e, Z24, Z11
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z3, Z3
+	VPXORQ          Z24, Z11, Z11
+	VBROADCASTI32X4 16(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x00, 576(R11), Z11, Z9
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPCLMULQDQ      $0x00, (R11), Z24, Z8
+	VAESENC         Z25, Z3, Z3
+	VBROADCASTI32X4 32(DI), Z25
+	VPCLMULQDQ      $0x11, (R11), Z24, Z10
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VMOVDQU64       64(R9), Z24
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPSHUFB         Z14, Z24, Z24
+	VBROADCASTI32X4 48(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPSHUFD         $0x4e, Z24, Z11
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Z24, Z11, Z11
+	VAESENC         Z25, Z3, Z3
+	VBROADCASTI32X4 64(DI), Z25
+	VPCLMULQDQ      $0x00, 640(R11), Z11, Z11
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPCLMULQDQ      $0x00, 64(R11), Z24, Z11
+	VBROADCASTI32X4 80(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPCLMULQDQ      $0x11, 64(R11), Z24, Z11
+	VAESENC         Z25, Z3, Z3
+	VBROADCASTI32X4 96(DI), Z25
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VMOVDQU64       128(R9), Z24
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPSHUFB         Z14, Z24, Z24
+	VBROADCASTI32X4 112(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPSHUFD         $0x4e, Z24, Z11
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Z24, Z11, Z11
+	VAESENC         Z25, Z3, Z3
+	VBROADCASTI32X4 128(DI), Z25
+	VPCLMULQDQ      $0x00, 704(R11), Z11, Z11
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPCLMULQDQ      $0x00, 128(R11), Z24, Z11
+	VBROADCASTI32X4 144(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPCLMULQDQ      $0x11, 128(R11), Z24, Z11
+	VAESENC         Z25, Z3, Z3
+	VBROADCASTI32X4 160(DI), Z25
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VMOVDQU8.Z      192(R9), K1, Z24
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPSHUFB         Z14, Z24, Z24
+	VBROADCASTI32X4 176(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPSHUFD         $0x4e, Z24, Z11
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Z24, Z11, Z11
+	VAESENC         Z25, Z3, Z3
+	VBROADCASTI32X4 192(DI), Z25
+	VPCLMULQDQ      $0x00, 768(R11), Z11, Z11
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPCLMULQDQ      $0x00, 192(R11), Z24, Z11
+	VBROADCASTI32X4 208(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPCLMULQDQ      $0x11, 192(R11), Z24, Z11
+	VAESENC         Z25, Z3, Z3
+	VBROADCASTI32X4 224(DI), Z25
+	VPXORQ          Z11, Z10, Z10
+	VPXORQ          (R9), Z25, Z11
+	VAESENCLAST     Z11, Z0, Z0
+	VPXORQ          64(R9), Z25, Z11
+	VAESENCLAST     Z11, Z1, Z1
+	VPXORQ          128(R9), Z25, Z11
+	VAESENCLAST     Z11, Z2, Z2
+	VMOVDQU8.Z      192(R9), K1, Z11
+	VPXORQ          Z11, Z25, Z11
+	VAESENCLAST     Z11, Z3, Z3
+	VMOVDQU64       Z0, (R8)
+	VMOVDQU64       Z1, 64(R8)
+	VMOVDQU64       Z2, 128(R8)
+	VMOVDQU8        Z3, K1, 192(R8)
+	JMP             restEnd
+
+restAbove4:
+	CMPQ            R10, $0x00000180
+	JA              restAbove6
+	CMPQ            R10, $0x00000140
+	JA              restAbove5
+	VBROADCASTI32X4 (DI), Z25
+	VPSHUFB         Z14, Z13, Z0
+	VMOVDQU64       (R9), Z24
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z0, Z0
+	VPSHUFB         Z14, Z24, Z24
+	VPSHUFB         Z14, Z13, Z1
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z12, Z24, Z24
+	VPXORQ          Z25, Z1, Z1
+	VPSHUFB         Z14, Z13, Z2
+	VPXOR           X12, X12, X12
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z2, Z2
+	VPSHUFD         $0x4e, Z24, Z11
+	VPSHUFB         Z14, Z13, Z3
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z24, Z11, Z11
+	VPXORQ          Z25, Z3, Z3
+	VPSHUFB         Z14, Z13, Z4
+	VPCLMULQDQ      $0x00, 576(R11), Z11, Z9
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z4, Z4
+	VPCLMULQDQ      $0x00, (R11), Z24, Z8
+	VBROADCASTI32X4 16(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x11, (R11), Z24, Z10
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VMOVDQU64       64(R9), Z24
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPSHUFB         Z14, Z24, Z24
+	VBROADCASTI32X4 32(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPSHUFD         $0x4e, Z24, Z11
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Z24, Z11, Z11
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPCLMULQDQ      $0x00, 640(R11), Z11, Z11
+	VBROADCASTI32X4 48(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPCLMULQDQ      $0x00, 64(R11), Z24, Z11
+	VAESENC         Z25, Z3, Z3
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z4, Z4
+	VBROADCASTI32X4 64(DI), Z25
+	VPCLMULQDQ      $0x11, 64(R11), Z24, Z11
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VMOVDQU64       128(R9), Z24
+	VAESENC         Z25, Z4, Z4
+	VBROADCASTI32X4 80(DI), Z25
+	VPSHUFB         Z14, Z24, Z24
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPSHUFD         $0x4e, Z24, Z11
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPXORQ          Z24, Z11, Z11
+	VAESENC         Z25, Z4, Z4
+	VBROADCASTI32X4 96(DI), Z25
+	VPCLMULQDQ      $0x00, 704(R11), Z11, Z11
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPCLMULQDQ      $0x00, 128(R11), Z24, Z11
+	VAESENC         Z25, Z4, Z4
+	VBROADCASTI32X4 112(DI), Z25
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x11, 128(R11), Z24, Z11
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z4, Z4
+	VBROADCASTI32X4 128(DI), Z25
+	VMOVDQU64       192(R9), Z24
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPSHUFB         Z14, Z24, Z24
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPSHUFD         $0x4e, Z24, Z11
+	VAESENC         Z25, Z4, Z4
+	VPXORQ          Z24, Z11, Z11
+	VBROADCASTI32X4 144(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x00, 768(R11), Z11, Z11
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPCLMULQDQ      $0x00, 192(R11), Z24, Z11
+	VBROADCASTI32X4 160(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPCLMULQDQ      $0x11, 192(R11), Z24, Z11
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPXORQ          Z11, Z10, Z10
+	VBROADCASTI32X4 176(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VMOVDQU8.Z      256(R9), K1, Z24
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPSHUFB         Z14, Z24, Z24
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPSHUFD         $0x4e, Z24, Z11
+	VBROADCASTI32X4 192(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z24, Z11, Z11
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPCLMULQDQ      $0x00, 832(R11), Z11, Z11
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPXORQ          Z11, Z9, Z9
+	VBROADCASTI32X4 208(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x00, 256(R11), Z24, Z11
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPCLMULQDQ      $0x11, 256(R11), Z24, Z11
+	VBROADCASTI32X4 224(DI), Z25
+	VPXORQ          Z11, Z10, Z10
+	VPXORQ          (R9), Z25, Z11
+	VAESENCLAST     Z11, Z0, Z0
+	VPXORQ          64(R9), Z25, Z11
+	VAESENCLAST     Z11, Z1, Z1
+	VPXORQ          128(R9), Z25, Z11
+	VAESENCLAST     Z11, Z2, Z2
+	VPXORQ          192(R9), Z25, Z11
+	VAESENCLAST     Z11, Z3, Z3
+	VMOVDQU8.Z      256(R9), K1, Z11
+	VPXORQ          Z11, Z25, Z11
+	VAESENCLAST     Z11, Z4, Z4
+	VMOVDQU64       Z0, (R8)
+	VMOVDQU64       Z1, 64(R8)
+	VMOVDQU64       Z2, 128(R8)
+	VMOVDQU64       Z3, 192(R8)
+	VMOVDQU8        Z4, K1, 256(R8)
+	JMP             restEnd
+
+restAbove5:
+	VBROADCASTI32X4 (DI), Z25
+	VPSHUFB         Z14, Z13, Z0
+	VMOVDQU64       (R9), Z24
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z0, Z0
+	VPSHUFB         Z14, Z24, Z24
+	VPSHUFB         Z14, Z13, Z1
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z12, Z24, Z24
+	VPXORQ          Z25, Z1, Z1
+	VPSHUFB         Z14, Z13, Z2
+	VPXOR           X12, X12, X12
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z2, Z2
+	VPSHUFD         $0x4e, Z24, Z11
+	VPSHUFB         Z14, Z13, Z3
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z24, Z11, Z11
+	VPXORQ          Z25, Z3, Z3
+	VPSHUFB         Z14, Z13, Z4
+	VPCLMULQDQ      $0x00, 576(R11), Z11, Z9
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z4, Z4
+	VPCLMULQDQ      $0x00, (R11), Z24, Z8
+	VPSHUFB         Z14, Z13, Z5
+	VPCLMULQDQ      $0x11, (R11), Z24, Z10
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z5, Z5
+	VMOVDQU64       64(R9), Z24
+	VBROADCASTI32X4 16(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPSHUFB         Z14, Z24, Z24
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPSHUFD         $0x4e, Z24, Z11
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPXORQ          Z24, Z11, Z11
+	VAESENC         Z25, Z5, Z5
+	VBROADCASTI32X4 32(DI), Z25
+	VPCLMULQDQ      $0x00, 640(R11), Z11, Z11
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPCLMULQDQ      $0x00, 64(R11), Z24, Z11
+	VAESENC         Z25, Z4, Z4
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z5, Z5
+	VBROADCASTI32X4 48(DI), Z25
+	VPCLMULQDQ      $0x11, 64(R11), Z24, Z11
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VMOVDQU64       128(R9), Z24
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPSHUFB         Z14, Z24, Z24
+	VBROADCASTI32X4 64(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPSHUFD         $0x4e, Z24, Z11
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Z24, Z11, Z11
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPCLMULQDQ      $0x00, 704(R11), Z11, Z11
+	VAESENC         Z25, Z5, Z5
+	VBROADCASTI32X4 80(DI), Z25
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x00, 128(R11), Z24, Z11
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPCLMULQDQ      $0x11, 128(R11), Z24, Z11
+	VAESENC         Z25, Z5, Z5
+	VBROADCASTI32X4 96(DI), Z25
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VMOVDQU64       192(R9), Z24
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPSHUFB         Z14, Z24, Z24
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPSHUFD         $0x4e, Z24, Z11
+	VBROADCASTI32X4 112(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z24, Z11, Z11
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x00, 768(R11), Z11, Z11
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPCLMULQDQ      $0x00, 192(R11), Z24, Z11
+	VBROADCASTI32X4 128(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPCLMULQDQ      $0x11, 192(R11), Z24, Z11
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z5, Z5
+	VBROADCASTI32X4 144(DI), Z25
+	VMOVDQU64       256(R9), Z24
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPSHUFB         Z14, Z24, Z24
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPSHUFD         $0x4e, Z24, Z11
+	VAESENC         Z25, Z4, Z4
+	VPXORQ          Z24, Z11, Z11
+	VAESENC         Z25, Z5, Z5
+	VBROADCASTI32X4 160(DI), Z25
+	VPCLMULQDQ      $0x00, 832(R11), Z11, Z11
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPCLMULQDQ      $0x00, 256(R11), Z24, Z11
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPXORQ          Z11, Z8, Z8
+	VBROADCASTI32X4 176(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x11, 256(R11), Z24, Z11
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VMOVDQU8.Z      320(R9), K1, Z24
+	VAESENC         Z25, Z5, Z5
+	VPSHUFB         Z14, Z24, Z24
+	VBROADCASTI32X4 192(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPSHUFD         $0x4e, Z24, Z11
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Z24, Z11, Z11
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPCLMULQDQ      $0x00, 896(R11), Z11, Z11
+	VAESENC         Z25, Z5, Z5
+	VBROADCASTI32X4 208(DI), Z25
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x00, 320(R11), Z24, Z11
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPCLMULQDQ      $0x11, 320(R11), Z24, Z11
+	VBROADCASTI32X4 224(DI), Z25
+	VPXORQ          Z11, Z10, Z10
+	VPXORQ          (R9), Z25, Z11
+	VAESENCLAST     Z11, Z0, Z0
+	VPXORQ          64(R9), Z25, Z11
+	VAESENCLAST     Z11, Z1, Z1
+	VPXORQ          128(R9), Z25, Z11
+	VAESENCLAST     Z11, Z2, Z2
+	VPXORQ          192(R9), Z25, Z11
+	VAESENCLAST     Z11, Z3, Z3
+	VPXORQ          256(R9), Z25, Z11
+	VAESENCLAST     Z11, Z4, Z4
+	VMOVDQU8.Z      320(R9), K1, Z11
+	VPXORQ          Z11, Z25, Z11
+	VAESENCLAST     Z11, Z5, Z5
+	VMOVDQU64       Z0, (R8)
+	VMOVDQU64       Z1, 64(R8)
+	VMOVDQU64       Z2, 128(R8)
+	VMOVDQU64       Z3, 192(R8)
+	VMOVDQU64       Z4, 256(R8)
+	VMOVDQU8        Z5, K1, 320(R8)
+	JMP             restEnd
+
+restAbove6:
+	CMPQ            R10, $0x000001c0
+	JA              restAbove7
+	VBROADCASTI32X4 (DI), Z25
+	VPSHUFB         Z14, Z13, Z0
+	VMOVDQU64       (R9), Z24
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z0, Z0
+	VPSHUFB         Z14, Z24, Z24
+	VPSHUFB         Z14, Z13, Z1
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z12, Z24, Z24
+	VPXORQ          Z25, Z1, Z1
+	VPSHUFB         Z14, Z13, Z2
+	VPXOR           X12, X12, X12
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z2, Z2
+	VPSHUFD         $0x4e, Z24, Z11
+	VPSHUFB         Z14, Z13, Z3
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z24, Z11, Z11
+	VPXORQ          Z25, Z3, Z3
+	VPCLMULQDQ      $0x00, 576(R11), Z11, Z9
+	VPSHUFB         Z14, Z13, Z4
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPCLMULQDQ      $0x00, (R11), Z24, Z8
+	VPXORQ          Z25, Z4, Z4
+	VPSHUFB         Z14, Z13, Z5
+	VPCLMULQDQ      $0x11, (R11), Z24, Z10
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z5, Z5
+	VMOVDQU64       64(R9), Z24
+	VPSHUFB         Z14, Z13, Z6
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPSHUFB         Z14, Z24, Z24
+	VPXORQ          Z25, Z6, Z6
+	VBROADCASTI32X4 16(DI), Z25
+	VPSHUFD         $0x4e, Z24, Z11
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z24, Z11, Z11
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPCLMULQDQ      $0x00, 640(R11), Z11, Z11
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VPCLMULQDQ      $0x00, 64(R11), Z24, Z11
+	VBROADCASTI32X4 32(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPCLMULQDQ      $0x11, 64(R11), Z24, Z11
+	VAESENC         Z25, Z3, Z3
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VMOVDQU64       128(R9), Z24
+	VAESENC         Z25, Z6, Z6
+	VBROADCASTI32X4 48(DI), Z25
+	VPSHUFB         Z14, Z24, Z24
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPSHUFD         $0x4e, Z24, Z11
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPXORQ          Z24, Z11, Z11
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPCLMULQDQ      $0x00, 704(R11), Z11, Z11
+	VAESENC         Z25, Z6, Z6
+	VBROADCASTI32X4 64(DI), Z25
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x00, 128(R11), Z24, Z11
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPCLMULQDQ      $0x11, 128(R11), Z24, Z11
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VPXORQ          Z11, Z10, Z10
+	VBROADCASTI32X4 80(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VMOVDQU64       192(R9), Z24
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPSHUFB         Z14, Z24, Z24
+	VAESENC         Z25, Z3, Z3
+	VPSHUFD         $0x4e, Z24, Z11
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPXORQ          Z24, Z11, Z11
+	VAESENC         Z25, Z6, Z6
+	VBROADCASTI32X4 96(DI), Z25
+	VPCLMULQDQ      $0x00, 768(R11), Z11, Z11
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPCLMULQDQ      $0x00, 192(R11), Z24, Z11
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z6, Z6
+	VPCLMULQDQ      $0x11, 192(R11), Z24, Z11
+	VBROADCASTI32X4 112(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VMOVDQU64       256(R9), Z24
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPSHUFB         Z14, Z24, Z24
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VPSHUFD         $0x4e, Z24, Z11
+	VBROADCASTI32X4 128(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z24, Z11, Z11
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x00, 832(R11), Z11, Z11
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPCLMULQDQ      $0x00, 256(R11), Z24, Z11
+	VAESENC         Z25, Z6, Z6
+	VBROADCASTI32X4 144(DI), Z25
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPCLMULQDQ      $0x11, 256(R11), Z24, Z11
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VMOVDQU64       320(R9), Z24
+	VAESENC         Z25, Z6, Z6
+	VPSHUFB         Z14, Z24, Z24
+	VBROADCASTI32X4 160(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPSHUFD         $0x4e, Z24, Z11
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPXORQ          Z24, Z11, Z11
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPCLMULQDQ      $0x00, 896(R11), Z11, Z11
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VPXORQ          Z11, Z9, Z9
+	VBROADCASTI32X4 176(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPCLMULQDQ      $0x00, 320(R11), Z24, Z11
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPCLMULQDQ      $0x11, 320(R11), Z24, Z11
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z6, Z6
+	VBROADCASTI32X4 192(DI), Z25
+	VMOVDQU8.Z      384(R9), K1, Z24
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPSHUFB         Z14, Z24, Z24
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPSHUFD         $0x4e, Z24, Z11
+	VAESENC         Z25, Z4, Z4
+	VPXORQ          Z24, Z11, Z11
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VPCLMULQDQ      $0x00, 960(R11), Z11, Z11
+	VBROADCASTI32X4 208(DI), Z25
+	VAESENC         Z25, Z0, Z0
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z1, Z1
+	VAESENC         Z25, Z2, Z2
+	VPCLMULQDQ      $0x00, 384(R11), Z24, Z11
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VPCLMULQDQ      $0x11, 384(R11), Z24, Z11
+	VBROADCASTI32X4 224(DI), Z25
+	VPXORQ          Z11, Z10, Z10
+	VPXORQ          (R9), Z25, Z11
+	VAESENCLAST     Z11, Z0, Z0
+	VPXORQ          64(R9), Z25, Z11
+	VAESENCLAST     Z11, Z1, Z1
+	VPXORQ          128(R9), Z25, Z11
+	VAESENCLAST     Z11, Z2, Z2
+	VPXORQ          192(R9), Z25, Z11
+	VAESENCLAST     Z11, Z3, Z3
+	VPXORQ          256(R9), Z25, Z11
+	VAESENCLAST     Z11, Z4, Z4
+	VPXORQ          320(R9), Z25, Z11
+	VAESENCLAST     Z11, Z5, Z5
+	VMOVDQU8.Z      384(R9), K1, Z11
+	VPXORQ          Z11, Z25, Z11
+	VAESENCLAST     Z11, Z6, Z6
+	VMOVDQU64       Z0, (R8)
+	VMOVDQU64       Z1, 64(R8)
+	VMOVDQU64       Z2, 128(R8)
+	VMOVDQU64       Z3, 192(R8)
+	VMOVDQU64       Z4, 256(R8)
+	VMOVDQU64       Z5, 320(R8)
+	VMOVDQU8        Z6, K1, 384(R8)
+	JMP             restEnd
+
+restAbove7:
+	VBROADCASTI32X4 (DI), Z25
+	VPSHUFB         Z14, Z13, Z0
+	VMOVDQU64       (R9), Z24
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z0, Z0
+	VPSHUFB         Z14, Z24, Z24
+	VPSHUFB         Z14, Z13, Z1
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z12, Z24, Z24
+	VPXORQ          Z25, Z1, Z1
+	VPSHUFB         Z14, Z13, Z2
+	VPXOR           X12, X12, X12
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z2, Z2
+	VPSHUFD         $0x4e, Z24, Z11
+	VPSHUFB         Z14, Z13, Z3
+	VPXORQ          Z24, Z11, Z11
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z3, Z3
+	VPCLMULQDQ      $0x00, 576(R11), Z11, Z9
+	VPSHUFB         Z14, Z13, Z4
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPCLMULQDQ      $0x00, (R11), Z24, Z8
+	VPXORQ          Z25, Z4, Z4
+	VPSHUFB         Z14, Z13, Z5
+	VPCLMULQDQ      $0x11, (R11), Z24, Z10
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z5, Z5
+	VMOVDQU64       64(R9), Z24
+	VPSHUFB         Z14, Z13, Z6
+	VPSHUFB         Z14, Z24, Z24
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z25, Z6, Z6
+	VPSHUFD         $0x4e, Z24, Z11
+	VPSHUFB         Z14, Z13, Z7
+	VPADDD          four<>+0(SB), Z13, Z13
+	VPXORQ          Z24, Z11, Z11
+	VPXORQ          Z25, Z7, Z7
+	VBROADCASTI32X4 16(DI), Z25
+	VPCLMULQDQ      $0x00, 640(R11), Z11, Z11
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z2, Z2
+	VPCLMULQDQ      $0x00, 64(R11), Z24, Z11
+	VAESENC         Z25, Z3, Z3
+	VAESENC         Z25, Z4, Z4
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VPCLMULQDQ      $0x11, 64(R11), Z24, Z11
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 32(DI), Z25
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VMOVDQU64       128(R9), Z24
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPSHUFB         Z14, Z24, Z24
+	VAESENC         Z25, Z4, Z4
+	VPSHUFD         $0x4e, Z24, Z11
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VPXORQ          Z24, Z11, Z11
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 48(DI), Z25
+	VPCLMULQDQ      $0x00, 704(R11), Z11, Z11
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPCLMULQDQ      $0x00, 128(R11), Z24, Z11
+	VAESENC         Z25, Z4, Z4
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VPCLMULQDQ      $0x11, 128(R11), Z24, Z11
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 64(DI), Z25
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VMOVDQU64       192(R9), Z24
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPSHUFB         Z14, Z24, Z24
+	VAESENC         Z25, Z4, Z4
+	VPSHUFD         $0x4e, Z24, Z11
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VPXORQ          Z24, Z11, Z11
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 80(DI), Z25
+	VPCLMULQDQ      $0x00, 768(R11), Z11, Z11
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPCLMULQDQ      $0x00, 192(R11), Z24, Z11
+	VAESENC         Z25, Z4, Z4
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z5, Z5
+	VAESENC         Z25, Z6, Z6
+	VPCLMULQDQ      $0x11, 192(R11), Z24, Z11
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 96(DI), Z25
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VMOVDQU64       256(R9), Z24
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPSHUFB         Z14, Z24, Z24
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPSHUFD         $0x4e, Z24, Z11
+	VAESENC         Z25, Z6, Z6
+	VPXORQ          Z24, Z11, Z11
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 112(DI), Z25
+	VPCLMULQDQ      $0x00, 832(R11), Z11, Z11
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPCLMULQDQ      $0x00, 256(R11), Z24, Z11
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z6, Z6
+	VPCLMULQDQ      $0x11, 256(R11), Z24, Z11
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 128(DI), Z25
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VMOVDQU64       320(R9), Z24
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPSHUFB         Z14, Z24, Z24
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPSHUFD         $0x4e, Z24, Z11
+	VAESENC         Z25, Z6, Z6
+	VPXORQ          Z24, Z11, Z11
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 144(DI), Z25
+	VPCLMULQDQ      $0x00, 896(R11), Z11, Z11
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPCLMULQDQ      $0x00, 320(R11), Z24, Z11
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z6, Z6
+	VPCLMULQDQ      $0x11, 320(R11), Z24, Z11
+	VAESENC         Z25, Z7, Z7
+	VBROADCASTI32X4 160(DI), Z25
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VMOVDQU64       384(R9), Z24
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPSHUFB         Z14, Z24, Z24
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPSHUFD         $0x4e, Z24, Z11
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VPXORQ          Z24, Z11, Z11
+	VBROADCASTI32X4 176(DI), Z25
+	VPCLMULQDQ      $0x00, 960(R11), Z11, Z11
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPCLMULQDQ      $0x00, 384(R11), Z24, Z11
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VPCLMULQDQ      $0x11, 384(R11), Z24, Z11
+	VBROADCASTI32X4 192(DI), Z25
+	VPXORQ          Z11, Z10, Z10
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VMOVDQU8.Z      448(R9), K1, Z24
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPSHUFB         Z14, Z24, Z24
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPSHUFD         $0x4e, Z24, Z11
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VPXORQ          Z24, Z11, Z11
+	VBROADCASTI32X4 208(DI), Z25
+	VPCLMULQDQ      $0x00, 1024(R11), Z11, Z11
+	VAESENC         Z25, Z0, Z0
+	VAESENC         Z25, Z1, Z1
+	VPXORQ          Z11, Z9, Z9
+	VAESENC         Z25, Z2, Z2
+	VAESENC         Z25, Z3, Z3
+	VPCLMULQDQ      $0x00, 448(R11), Z24, Z11
+	VAESENC         Z25, Z4, Z4
+	VAESENC         Z25, Z5, Z5
+	VPXORQ          Z11, Z8, Z8
+	VAESENC         Z25, Z6, Z6
+	VAESENC         Z25, Z7, Z7
+	VPCLMULQDQ      $0x11, 448(R11), Z24, Z11
+	VBROADCASTI32X4 224(DI), Z25
+	VPXORQ          Z11, Z10, Z10
+	VPXORQ          (R9), Z25, Z11
+	VAESENCLAST     Z11, Z0, Z0
+	VPXORQ          64(R9), Z25, Z11
+	VAESENCLAST     Z11, Z1, Z1
+	VPXORQ          128(R9), Z25, Z11
+	VAESENCLAST     Z11, Z2, Z2
+	VPXORQ          192(R9), Z25, Z11
+	VAESENCLAST     Z11, Z3, Z3
+	VPXORQ          256(R9), Z25, Z11
+	VAESENCLAST     Z11, Z4, Z4
+	VPXORQ          320(R9), Z25, Z11
+	VAESENCLAST     Z11, Z5, Z5
+	VPXORQ          384(R9), Z25, Z11
+	VAESENCLAST     Z11, Z6, Z6
+	VMOVDQU8.Z      448(R9), K1, Z11
+	VPXORQ          Z11, Z25, Z11
+	VAESENCLAST     Z11, Z7, Z7
+	VMOVDQU64       Z0, (R8)
+	VMOVDQU64       Z1, 64(R8)
+	VMOVDQU64       Z2, 128(R8)
+	VMOVDQU64       Z3, 192(R8)
+	VMOVDQU64       Z4, 256(R8)
+	VMOVDQU64       Z5, 320(R8)
+	VMOVDQU64       Z6, 384(R8)
+	VMOVDQU8        Z7, K1, 448(R8)
+
+restEnd:
 lengths:
 	MOVQ          16(SI), AX
 	MOVQ          32(SI), DX
 	SHLQ          $0x03, AX
 	SHLQ          $0x03, DX
-	VMOVQ         AX, X4
-	VPINSRQ       $0x01, DX, X4, X4
-	VPXOR         X12, X4, X4
-	VPSHUFD       $0x4e, X4, X15
-	VPXOR         X4, X15, X15
-	VPCLMULQDQ    $0x00, 1136(DI), X15, X15
-	VPXORQ        Z15, Z9, Z9
-	VPCLMULQDQ    $0x00, 752(DI), X4, X15
-	VPXORQ        Z15, Z8, Z8
-	VPCLMULQDQ    $0x11, 752(DI), X4, X15
-	VPXORQ        Z15, Z10, Z10
+	VMOVQ         AX, X2
+	VPINSRQ       $0x01, DX, X2, X2
+	VPXOR         X12, X2, X2
+	VPSHUFD       $0x4e, X2, X11
+	VPXOR         X2, X11, X11
+	VPCLMULQDQ    $0x00, 1328(DI), X11, X11
+	VPXORQ        Z11, Z9, Z9
+	VPCLMULQDQ    $0x00, 752(DI), X2, X11
+	VPXORQ        Z11, Z8, Z8
+	VPCLMULQDQ    $0x11, 752(DI), X2, X11
+	VPXORQ        Z11, Z10, Z10
 	VPTERNLOGQ    $0x96, Z8, Z10, Z9
-	VPCLMULQDQ    $0x00, Z14, Z8, Z15
+	VPCLMULQDQ    $0x00, Z15, Z8, Z11
 	VPSHUFD       $0x4e, Z8, Z8
-	VPTERNLOGQ    $0x96, Z15, Z8, Z9
-	VPCLMULQDQ    $0x00, Z14, Z9, Z15
+	VPTERNLOGQ    $0x96, Z11, Z8, Z9
+	VPCLMULQDQ    $0x00, Z15, Z9, Z11
 	VPSHUFD       $0x4e, Z9, Z9
-	VPTERNLOGQ    $0x96, Z15, Z9, Z10
-	VEXTRACTI64X4 $0x01, Z10, Y15
-	VPXORQ        Y15, Y10, Y10
-	VEXTRACTI128  $0x01, Y10, X15
-	VPXOR         X15, X10, X12
-	VPSHUFB       X13, X12, X12
+	VPTERNLOGQ    $0x96, Z11, Z9, Z10
+	VEXTRACTI64X4 $0x01, Z10, Y11
+	VPXORQ        Y11, Y10, Y10
+	VEXTRACTI128  $0x01, Y10, X11
+	VPXOR         X11, X10, X12
+	VPSHUFB       X14, X12, X12
 	VPXOR         (SP), X12, X12
 	MOVQ          16(SI), DX
 	MOVQ          8(SI), AX
@@ -1302,12 +5433,6 @@ lengths:
 	VPXORQ        Z23, Z23, Z23
 	VPXORQ        Z24, Z24, Z24
 	VPXORQ        Z25, Z25, Z25
-	VPXORQ        Z26, Z26, Z26
-	VPXORQ        Z27, Z27, Z27
-	VPXORQ        Z28, Z28, Z28
-	VPXORQ        Z29, Z29, Z29
-	VPXORQ        Z30, Z30, Z30
-	VPXORQ        Z31, Z31, Z31
 	VMOVDQU       X0, (SP)
 	VZEROUPPER
 	RET
@@ -1406,957 +5531,3720 @@ additionalBelow1:
 	JMP     additionalBlock
 
 additionalEnd:
-	VPXOR       (DI), X0, X0
-	VAESENC     32(DI), X0, X0
-	VAESENC     64(DI), X0, X0
-	VAESENC     96(DI), X0, X0
-	VAESENC     128(DI), X0, X0
-	VAESENC     160(DI), X0, X0
-	VAESENC     192(DI), X0, X0
-	VAESENC     224(DI), X0, X0
-	VAESENC     256(DI), X0, X0
-	VAESENC     288(DI), X0, X0
-	VAESENC     320(DI), X0, X0
-	VAESENC     352(DI), X0, X0
-	VAESENC     384(DI), X0, X0
-	VAESENC     416(DI), X0, X0
-	VAESENCLAST 448(DI), X0, X0
-	VMOVDQU     X0, 32(SP)
-	MOVQ        R10, BX
-	SHRQ        $0x08, BX
-	JZ          tail
-	VMOVDQU     (DI), Y14
-	VPSHUFB     reversal<>+0(SB), Y13, Y0
-	VPADDD      two<>+0(SB), Y13, Y13
-	VPXOR       Y14, Y0, Y0
-	VPSHUFB     reversal<>+0(SB), Y13, Y1
-	VPADDD      two<>+0(SB), Y13, Y13
-	VPXOR       Y14, Y1, Y1
-	VPSHUFB     reversal<>+0(SB), Y13, Y2
-	VPADDD      two<>+0(SB), Y13, Y13
-	VPXOR       Y14, Y2, Y2
-	VPSHUFB     reversal<>+0(SB), Y13, Y3
-	VPADDD      two<>+0(SB), Y13, Y13
-	VPXOR       Y14, Y3, Y3
-	VPSHUFB     reversal<>+0(SB), Y13, Y4
-	VPADDD      two<>+0(SB), Y13, Y13
-	VPXOR       Y14, Y4, Y4
-	VPSHUFB     reversal<>+0(SB), Y13, Y5
-	VPADDD      two<>+0(SB), Y13, Y13
-	VPXOR       Y14, Y5, Y5
-	VPSHUFB     reversal<>+0(SB), Y13, Y6
-	VPADDD      two<>+0(SB), Y13, Y13
-	VPXOR       Y14, Y6, Y6
-	VPSHUFB     reversal<>+0(SB), Y13, Y7
-	VPADDD      two<>+0(SB), Y13, Y13
-	VPXOR       Y14, Y7, Y7
-	VMOVDQU     32(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VAESENC     Y14, Y2, Y2
-	VAESENC     Y14, Y3, Y3
-	VAESENC     Y14, Y4, Y4
-	VAESENC     Y14, Y5, Y5
-	VAESENC     Y14, Y6, Y6
-	VAESENC     Y14, Y7, Y7
-	VMOVDQU     64(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VAESENC     Y14, Y2, Y2
-	VAESENC     Y14, Y3, Y3
-	VAESENC     Y14, Y4, Y4
-	VAESENC     Y14, Y5, Y5
-	VAESENC     Y14, Y6, Y6
-	VAESENC     Y14, Y7, Y7
-	VMOVDQU     96(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VAESENC     Y14, Y2, Y2
-	VAESENC     Y14, Y3, Y3
-	VAESENC     Y14, Y4, Y4
-	VAESENC     Y14, Y5, Y5
-	VAESENC     Y14, Y6, Y6
-	VAESENC     Y14, Y7, Y7
-	VMOVDQU     128(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VAESENC     Y14, Y2, Y2
-	VAESENC     Y14, Y3, Y3
-	VAESENC     Y14, Y4, Y4
-	VAESENC     Y14, Y5, Y5
-	VAESENC     Y14, Y6, Y6
-	VAESENC     Y14, Y7, Y7
-	VMOVDQU     160(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VAESENC     Y14, Y2, Y2
-	VAESENC     Y14, Y3, Y3
-	VAESENC     Y14, Y4, Y4
-	VAESENC     Y14, Y5, Y5
-	VAESENC     Y14, Y6, Y6
-	VAESENC     Y14, Y7, Y7
-	VMOVDQU     192(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VAESENC     Y14, Y2, Y2
-	VAESENC     Y14, Y3, Y3
-	VAESENC     Y14, Y4, Y4
-	VAESENC     Y14, Y5, Y5
-	VAESENC     Y14, Y6, Y6
-	VAESENC     Y14, Y7, Y7
-	VMOVDQU     224(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VAESENC     Y14, Y2, Y2
-	VAESENC     Y14, Y3, Y3
-	VAESENC     Y14, Y4, Y4
-	VAESENC     Y14, Y5, Y5
-	VAESENC     Y14, Y6, Y6
-	VAESENC     Y14, Y7, Y7
-	VMOVDQU     256(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VAESENC     Y14, Y2, Y2
-	VAESENC     Y14, Y3, Y3
-	VAESENC     Y14, Y4, Y4
-	VAESENC     Y14, Y5, Y5
-	VAESENC     Y14, Y6, Y6
-	VAESENC     Y14, Y7, Y7
-	VMOVDQU     288(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VAESENC     Y14, Y2, Y2
-	VAESENC     Y14, Y3, Y3
-	VAESENC     Y14, Y4, Y4
-	VAESENC     Y14, Y5, Y5
-	VAESENC     Y14, Y6, Y6
-	VAESENC     Y14, Y7, Y7
-	VMOVDQU     320(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VAESENC     Y14, Y2, Y2
-	VAESENC     Y14, Y3, Y3
-	VAESENC     Y14, Y4, Y4
-	VAESENC     Y14, Y5, Y5
-	VAESENC     Y14, Y6, Y6
-	VAESENC     Y14, Y7, Y7
-	VMOVDQU     352(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VAESENC     Y14, Y2, Y2
-	VAESENC     Y14, Y3, Y3
-	VAESENC     Y14, Y4, Y4
-	VAESENC     Y14, Y5, Y5
-	VAESENC     Y14, Y6, Y6
-	VAESENC     Y14, Y7, Y7
-	VMOVDQU     384(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VAESENC     Y14, Y2, Y2
-	VAESENC     Y14, Y3, Y3
-	VAESENC     Y14, Y4, Y4
-	VAESENC     Y14, Y5, Y5
-	VAESENC     Y14, Y6, Y6
-	VAESENC     Y14, Y7, Y7
-	VMOVDQU     416(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VAESENC     Y14, Y2, Y2
-	VAESENC     Y14, Y3, Y3
-	VAESENC     Y14, Y4, Y4
-	VAESENC     Y14, Y5, Y5
-	VAESENC     Y14, Y6, Y6
-	VAESENC     Y14, Y7, Y7
-	VMOVDQU     448(DI), Y14
-	VPXOR       (R9), Y14, Y12
-	VAESENCLAST Y12, Y0, Y0
-	VPXOR       32(R9), Y14, Y12
-	VAESENCLAST Y12, Y1, Y1
-	VPXOR       64(R9), Y14, Y12
-	VAESENCLAST Y12, Y2, Y2
-	VPXOR       96(R9), Y14, Y12
-	VAESENCLAST Y12, Y3, Y3
-	VPXOR       128(R9), Y14, Y12
-	VAESENCLAST Y12, Y4, Y4
-	VPXOR       160(R9), Y14, Y12
-	VAESENCLAST Y12, Y5, Y5
-	VPXOR       192(R9), Y14, Y12
-	VAESENCLAST Y12, Y6, Y6
-	VPXOR       224(R9), Y14, Y12
-	VAESENCLAST Y12, Y7, Y7
-	VMOVDQU     Y0, (R8)
-	VMOVDQU     Y1, 32(R8)
-	VMOVDQU     Y2, 64(R8)
-	VMOVDQU     Y3, 96(R8)
-	VMOVDQU     Y4, 128(R8)
-	VMOVDQU     Y5, 160(R8)
-	VMOVDQU     Y6, 192(R8)
-	VMOVDQU     Y7, 224(R8)
-	ADDQ        $0x00000100, R9
-	ADDQ        $0x00000100, R8
-	DECQ        BX
-	JZ          hashLast
+	VPXOR          (DI), X0, X0
+	VAESENC        16(DI), X0, X0
+	VAESENC        32(DI), X0, X0
+	VAESENC        48(DI), X0, X0
+	VAESENC        64(DI), X0, X0
+	VAESENC        80(DI), X0, X0
+	VAESENC        96(DI), X0, X0
+	VAESENC        112(DI), X0, X0
+	VAESENC        128(DI), X0, X0
+	VAESENC        144(DI), X0, X0
+	VAESENC        160(DI), X0, X0
+	VAESENC        176(DI), X0, X0
+	VAESENC        192(DI), X0, X0
+	VAESENC        208(DI), X0, X0
+	VAESENCLAST    224(DI), X0, X0
+	VMOVDQU        X0, 32(SP)
+	VPXOR          X8, X8, X8
+	VPXOR          X9, X9, X9
+	VPXOR          X10, X10, X10
+	TESTQ          R10, R10
+	JZ             lengths
+	DECQ           R10
+	MOVQ           R10, BX
+	ANDQ           $0x000000ff, R10
+	INCQ           R10
+	LEAQ           15(R10), R11
+	ANDQ           $-16, R11
+	NEGQ           R11
+	LEAQ           752(DI)(R11*1), R11
+	SHRQ           $0x08, BX
+	JZ             rest
+	VBROADCASTI128 (DI), Y14
+	VPSHUFB        reversal<>+0(SB), Y13, Y0
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y0, Y0
+	VPSHUFB        reversal<>+0(SB), Y13, Y1
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y1, Y1
+	VPSHUFB        reversal<>+0(SB), Y13, Y2
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y2, Y2
+	VPSHUFB        reversal<>+0(SB), Y13, Y3
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y3, Y3
+	VPSHUFB        reversal<>+0(SB), Y13, Y4
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y4, Y4
+	VPSHUFB        reversal<>+0(SB), Y13, Y5
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y5, Y5
+	VPSHUFB        reversal<>+0(SB), Y13, Y6
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y6, Y6
+	VPSHUFB        reversal<>+0(SB), Y13, Y7
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y7, Y7
+	VBROADCASTI128 16(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 32(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 48(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 64(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 80(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 96(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 112(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 128(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 144(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 160(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 176(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 192(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 208(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 224(DI), Y14
+	VPXOR          (R9), Y14, Y12
+	VAESENCLAST    Y12, Y0, Y0
+	VPXOR          32(R9), Y14, Y12
+	VAESENCLAST    Y12, Y1, Y1
+	VPXOR          64(R9), Y14, Y12
+	VAESENCLAST    Y12, Y2, Y2
+	VPXOR          96(R9), Y14, Y12
+	VAESENCLAST    Y12, Y3, Y3
+	VPXOR          128(R9), Y14, Y12
+	VAESENCLAST    Y12, Y4, Y4
+	VPXOR          160(R9), Y14, Y12
+	VAESENCLAST    Y12, Y5, Y5
+	VPXOR          192(R9), Y14, Y12
+	VAESENCLAST    Y12, Y6, Y6
+	VPXOR          224(R9), Y14, Y12
+	VAESENCLAST    Y12, Y7, Y7
+	VMOVDQU        Y0, (R8)
+	VMOVDQU        Y1, 32(R8)
+	VMOVDQU        Y2, 64(R8)
+	VMOVDQU        Y3, 96(R8)
+	VMOVDQU        Y4, 128(R8)
+	VMOVDQU        Y5, 160(R8)
+	VMOVDQU        Y6, 192(R8)
+	VMOVDQU        Y7, 224(R8)
+	ADDQ           $0x00000100, R9
+	ADDQ           $0x00000100, R8
+	DECQ           BX
+	JZ             behind
 
 group:
-	VMOVDQU      (DI), Y14
-	VPSHUFB      reversal<>+0(SB), Y13, Y0
-	VMOVDQU      -256(R8), Y11
-	VPADDD       two<>+0(SB), Y13, Y13
-	VPXOR        Y14, Y0, Y0
-	VPSHUFB      reversal<>+0(SB), Y11, Y11
-	VPSHUFB      reversal<>+0(SB), Y13, Y1
-	VPXOR        Y15, Y11, Y11
-	VPADDD       two<>+0(SB), Y13, Y13
-	VPXOR        Y14, Y1, Y1
-	VPSHUFD      $0x4e, Y11, Y12
-	VPSHUFB      reversal<>+0(SB), Y13, Y2
-	VPXOR        Y11, Y12, Y12
-	VPADDD       two<>+0(SB), Y13, Y13
-	VPXOR        Y14, Y2, Y2
-	VPCLMULQDQ   $0x00, 896(DI), Y12, Y9
-	VPSHUFB      reversal<>+0(SB), Y13, Y3
-	VPADDD       two<>+0(SB), Y13, Y13
-	VPCLMULQDQ   $0x00, 512(DI), Y11, Y8
-	VPXOR        Y14, Y3, Y3
-	VPCLMULQDQ   $0x11, 512(DI), Y11, Y10
-	VPSHUFB      reversal<>+0(SB), Y13, Y4
-	VPADDD       two<>+0(SB), Y13, Y13
-	VMOVDQU      -224(R8), Y11
-	VPXOR        Y14, Y4, Y4
-	VPSHUFB      reversal<>+0(SB), Y11, Y11
-	VPSHUFB      reversal<>+0(SB), Y13, Y5
-	VPADDD       two<>+0(SB), Y13, Y13
-	VPSHUFD      $0x4e, Y11, Y12
-	VPXOR        Y14, Y5, Y5
-	VPXOR        Y11, Y12, Y12
-	VPSHUFB      reversal<>+0(SB), Y13, Y6
-	VPADDD       two<>+0(SB), Y13, Y13
-	VPCLMULQDQ   $0x00, 928(DI), Y12, Y12
-	VPXOR        Y14, Y6, Y6
-	VPSHUFB      reversal<>+0(SB), Y13, Y7
-	VPXOR        Y12, Y9, Y9
-	VPADDD       two<>+0(SB), Y13, Y13
-	VPCLMULQDQ   $0x00, 544(DI), Y11, Y12
-	VPXOR        Y14, Y7, Y7
-	VMOVDQU      32(DI), Y14
-	VPXOR        Y12, Y8, Y8
-	VAESENC      Y14, Y0, Y0
-	VPCLMULQDQ   $0x11, 544(DI), Y11, Y12
-	VAESENC      Y14, Y1, Y1
-	VAESENC      Y14, Y2, Y2
-	VPXOR        Y12, Y10, Y10
-	VAESENC      Y14, Y3, Y3
-	VMOVDQU      -192(R8), Y11
-	VAESENC      Y14, Y4, Y4
-	VAESENC      Y14, Y5, Y5
-	VPSHUFB      reversal<>+0(SB), Y11, Y11
-	VAESENC      Y14, Y6, Y6
-	VAESENC      Y14, Y7, Y7
-	VPSHUFD      $0x4e, Y11, Y12
-	VMOVDQU      64(DI), Y14
-	VPXOR        Y11, Y12, Y12
-	VAESENC      Y14, Y0, Y0
-	VAESENC      Y14, Y1, Y1
-	VPCLMULQDQ   $0x00, 960(DI), Y12, Y12
-	VAESENC      Y14, Y2, Y2
-	VPXOR        Y12, Y9, Y9
-	VAESENC      Y14, Y3, Y3
-	VAESENC      Y14, Y4, Y4
-	VPCLMULQDQ   $0x00, 576(DI), Y11, Y12
-	VAESENC      Y14, Y5, Y5
-	VAESENC      Y14, Y6, Y6
-	VPXOR        Y12, Y8, Y8
-	VAESENC      Y14, Y7, Y7
-	VPCLMULQDQ   $0x11, 576(DI), Y11, Y12
-	VMOVDQU      96(DI), Y14
-	VAESENC      Y14, Y0, Y0
-	VPXOR        Y12, Y10, Y10
-	VAESENC      Y14, Y1, Y1
-	VMOVDQU      -160(R8), Y11
-	VAESENC      Y14, Y2, Y2
-	VAESENC      Y14, Y3, Y3
-	VPSHUFB      reversal<>+0(SB), Y11, Y11
-	VAESENC      Y14, Y4, Y4
-	VPSHUFD      $0x4e, Y11, Y12
-	VAESENC      Y14, Y5, Y5
-	VAESENC      Y14, Y6, Y6
-	VPXOR        Y11, Y12, Y12
-	VAESENC      Y14, Y7, Y7
-	VMOVDQU      128(DI), Y14
-	VPCLMULQDQ   $0x00, 992(DI), Y12, Y12
-	VAESENC      Y14, Y0, Y0
-	VPXOR        Y12, Y9, Y9
-	VAESENC      Y14, Y1, Y1
-	VAESENC      Y14, Y2, Y2
-	VPCLMULQDQ   $0x00, 608(DI), Y11, Y12
-	VAESENC      Y14, Y3, Y3
-	VPXOR        Y12, Y8, Y8
-	VAESENC      Y14, Y4, Y4
-	VAESENC      Y14, Y5, Y5
-	VPCLMULQDQ   $0x11, 608(DI), Y11, Y12
-	VAESENC      Y14, Y6, Y6
-	VPXOR        Y12, Y10, Y10
-	VAESENC      Y14, Y7, Y7
-	VMOVDQU      160(DI), Y14
-	VMOVDQU      -128(R8), Y11
-	VAESENC      Y14, Y0, Y0
-	VAESENC      Y14, Y1, Y1
-	VPSHUFB      reversal<>+0(SB), Y11, Y11
-	VAESENC      Y14, Y2, Y2
-	VPSHUFD      $0x4e, Y11, Y12
-	VAESENC      Y14, Y3, Y3
-	VAESENC      Y14, Y4, Y4
-	VPXOR        Y11, Y12, Y12
-	VAESENC      Y14, Y5, Y5
-	VPCLMULQDQ   $0x00, 1024(DI), Y12, Y12
-	VAESENC      Y14, Y6, Y6
-	VAESENC      Y14, Y7, Y7
-	VPXOR        Y12, Y9, Y9
-	VMOVDQU      192(DI), Y14
-	VPCLMULQDQ   $0x00, 640(DI), Y11, Y12
-	VAESENC      Y14, Y0, Y0
-	VAESENC      Y14, Y1, Y1
-	VPXOR        Y12, Y8, Y8
-	VAESENC      Y14, Y2, Y2
-	VAESENC      Y14, Y3, Y3
-	VPCLMULQDQ   $0x11, 640(DI), Y11, Y12
-	VAESENC      Y14, Y4, Y4
-	VPXOR        Y12, Y10, Y10
-	VAESENC      Y14, Y5, Y5
-	VAESENC      Y14, Y6, Y6
-	VMOVDQU      -96(R8), Y11
-	VAESENC      Y14, Y7, Y7
-	VPSHUFB      reversal<>+0(SB), Y11, Y11
-	VMOVDQU      224(DI), Y14
-	VAESENC      Y14, Y0, Y0
-	VPSHUFD      $0x4e, Y11, Y12
-	VAESENC      Y14, Y1, Y1
-	VAESENC      Y14, Y2, Y2
-	VPXOR        Y11, Y12, Y12
-	VAESENC      Y14, Y3, Y3
-	VPCLMULQDQ   $0x00, 1056(DI), Y12, Y12
-	VAESENC      Y14, Y4, Y4
-	VAESENC      Y14, Y5, Y5
-	VPXOR        Y12, Y9, Y9
-	VAESENC      Y14, Y6, Y6
-	VPCLMULQDQ   $0x00, 672(DI), Y11, Y12
-	VAESENC      Y14, Y7, Y7
-	VMOVDQU      256(DI), Y14
-	VPXOR        Y12, Y8, Y8
-	VAESENC      Y14, Y0, Y0
-	VPCLMULQDQ   $0x11, 672(DI), Y11, Y12
-	VAESENC      Y14, Y1, Y1
-	VAESENC      Y14, Y2, Y2
-	VPXOR        Y12, Y10, Y10
-	VAESENC      Y14, Y3, Y3
-	VAESENC      Y14, Y4, Y4
-	VMOVDQU      -64(R8), Y11
-	VAESENC      Y14, Y5, Y5
-	VPSHUFB      reversal<>+0(SB), Y11, Y11
-	VAESENC      Y14, Y6, Y6
-	VAESENC      Y14, Y7, Y7
-	VPSHUFD      $0x4e, Y11, Y12
-	VMOVDQU      288(DI), Y14
-	VPXOR        Y11, Y12, Y12
-	VAESENC      Y14, Y0, Y0
-	VAESENC      Y14, Y1, Y1
-	VPCLMULQDQ   $0x00, 1088(DI), Y12, Y12
-	VAESENC      Y14, Y2, Y2
-	VPXOR        Y12, Y9, Y9
-	VAESENC      Y14, Y3, Y3
-	VAESENC      Y14, Y4, Y4
-	VPCLMULQDQ   $0x00, 704(DI), Y11, Y12
-	VAESENC      Y14, Y5, Y5
-	VAESENC      Y14, Y6, Y6
-	VPXOR        Y12, Y8, Y8
-	VAESENC      Y14, Y7, Y7
-	VPCLMULQDQ   $0x11, 704(DI), Y11, Y12
-	VMOVDQU      320(DI), Y14
-	VAESENC      Y14, Y0, Y0
-	VPXOR        Y12, Y10, Y10
-	VAESENC      Y14, Y1, Y1
-	VMOVDQU      -32(R8), Y11
-	VAESENC      Y14, Y2, Y2
-	VAESENC      Y14, Y3, Y3
-	VPSHUFB      reversal<>+0(SB), Y11, Y11
-	VAESENC      Y14, Y4, Y4
-	VAESENC      Y14, Y5, Y5
-	VPSHUFD      $0x4e, Y11, Y12
-	VAESENC      Y14, Y6, Y6
-	VPXOR        Y11, Y12, Y12
-	VAESENC      Y14, Y7, Y7
-	VMOVDQU      352(DI), Y14
-	VPCLMULQDQ   $0x00, 1120(DI), Y12, Y12
-	VAESENC      Y14, Y0, Y0
-	VPXOR        Y12, Y9, Y9
-	VAESENC      Y14, Y1, Y1
-	VAESENC      Y14, Y2, Y2
-	VPCLMULQDQ   $0x00, 736(DI), Y11, Y12
-	VAESENC      Y14, Y3, Y3
-	VPXOR        Y12, Y8, Y8
-	VAESENC      Y14, Y4, Y4
-	VAESENC      Y14, Y5, Y5
-	VPCLMULQDQ   $0x11, 736(DI), Y11, Y12
-	VAESENC      Y14, Y6, Y6
-	VAESENC      Y14, Y7, Y7
-	VPXOR        Y12, Y10, Y10
-	VMOVDQU      384(DI), Y14
-	VPXOR        Y8, Y9, Y9
-	VAESENC      Y14, Y0, Y0
-	VAESENC      Y14, Y1, Y1
-	VPXOR        Y10, Y9, Y9
-	VAESENC      Y14, Y2, Y2
-	VPCLMULQDQ   $0x00, poly<>+0(SB), Y8, Y12
-	VAESENC      Y14, Y3, Y3
-	VAESENC      Y14, Y4, Y4
-	VPSHUFD      $0x4e, Y8, Y8
-	VAESENC      Y14, Y5, Y5
-	VPXOR        Y12, Y9, Y9
-	VAESENC      Y14, Y6, Y6
-	VAESENC      Y14, Y7, Y7
-	VPXOR        Y8, Y9, Y9
-	VMOVDQU      416(DI), Y14
-	VAESENC      Y14, Y0, Y0
-	VPCLMULQDQ   $0x00, poly<>+0(SB), Y9, Y12
-	VAESENC      Y14, Y1, Y1
-	VPSHUFD      $0x4e, Y9, Y9
-	VAESENC      Y14, Y2, Y2
-	VAESENC      Y14, Y3, Y3
-	VPXOR        Y12, Y10, Y10
-	VAESENC      Y14, Y4, Y4
-	VPXOR        Y9, Y10, Y10
-	VAESENC      Y14, Y5, Y5
-	VAESENC      Y14, Y6, Y6
-	VEXTRACTI128 $0x01, Y10, X12
-	VAESENC      Y14, Y7, Y7
-	VPXOR        X12, X10, X15
-	VMOVDQU      448(DI), Y14
-	VPXOR        (R9), Y14, Y12
-	VAESENCLAST  Y12, Y0, Y0
-	VPXOR        32(R9), Y14, Y12
-	VAESENCLAST  Y12, Y1, Y1
-	VPXOR        64(R9), Y14, Y12
-	VAESENCLAST  Y12, Y2, Y2
-	VPXOR        96(R9), Y14, Y12
-	VAESENCLAST  Y12, Y3, Y3
-	VPXOR        128(R9), Y14, Y12
-	VAESENCLAST  Y12, Y4, Y4
-	VPXOR        160(R9), Y14, Y12
-	VAESENCLAST  Y12, Y5, Y5
-	VPXOR        192(R9), Y14, Y12
-	VAESENCLAST  Y12, Y6, Y6
-	VPXOR        224(R9), Y14, Y12
-	VAESENCLAST  Y12, Y7, Y7
-	VMOVDQU      Y0, (R8)
-	VMOVDQU      Y1, 32(R8)
-	VMOVDQU      Y2, 64(R8)
-	VMOVDQU      Y3, 96(R8)
-	VMOVDQU      Y4, 128(R8)
-	VMOVDQU      Y5, 160(R8)
-	VMOVDQU      Y6, 192(R8)
-	VMOVDQU      Y7, 224(R8)
-	ADDQ         $0x00000100, R9
-	ADDQ         $0x00000100, R8
-	DECQ         BX
-	JNZ          group
+	VBROADCASTI128 (DI), Y14
+	VPSHUFB        reversal<>+0(SB), Y13, Y0
+	VMOVDQU        -256(R8), Y11
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y0, Y0
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VPSHUFB        reversal<>+0(SB), Y13, Y1
+	VPXOR          Y15, Y11, Y11
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y1, Y1
+	VPSHUFD        $0x4e, Y11, Y12
+	VPSHUFB        reversal<>+0(SB), Y13, Y2
+	VPXOR          Y11, Y12, Y12
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y2, Y2
+	VPCLMULQDQ     $0x00, 1088(DI), Y12, Y9
+	VPSHUFB        reversal<>+0(SB), Y13, Y3
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPCLMULQDQ     $0x00, 512(DI), Y11, Y8
+	VPXOR          Y14, Y3, Y3
+	VPCLMULQDQ     $0x11, 512(DI), Y11, Y10
+	VPSHUFB        reversal<>+0(SB), Y13, Y4
+	VPADDD         two<>+0(SB), Y13, Y13
+	VMOVDQU        -224(R8), Y11
+	VPXOR          Y14, Y4, Y4
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VPSHUFB        reversal<>+0(SB), Y13, Y5
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y14, Y5, Y5
+	VPSHUFB        reversal<>+0(SB), Y13, Y6
+	VPXOR          Y11, Y12, Y12
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPCLMULQDQ     $0x00, 1120(DI), Y12, Y12
+	VPXOR          Y14, Y6, Y6
+	VPSHUFB        reversal<>+0(SB), Y13, Y7
+	VPXOR          Y12, Y9, Y9
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPCLMULQDQ     $0x00, 544(DI), Y11, Y12
+	VPXOR          Y14, Y7, Y7
+	VBROADCASTI128 16(DI), Y14
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPCLMULQDQ     $0x11, 544(DI), Y11, Y12
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VMOVDQU        -192(R8), Y11
+	VAESENC        Y14, Y5, Y5
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VPSHUFD        $0x4e, Y11, Y12
+	VBROADCASTI128 32(DI), Y14
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPCLMULQDQ     $0x00, 1152(DI), Y12, Y12
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y4, Y4
+	VPCLMULQDQ     $0x00, 576(DI), Y11, Y12
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y7, Y7
+	VPCLMULQDQ     $0x11, 576(DI), Y11, Y12
+	VBROADCASTI128 48(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VMOVDQU        -160(R8), Y11
+	VAESENC        Y14, Y3, Y3
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y6, Y6
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 64(DI), Y14
+	VPCLMULQDQ     $0x00, 1184(DI), Y12, Y12
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y2, Y2
+	VPCLMULQDQ     $0x00, 608(DI), Y11, Y12
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y5, Y5
+	VPCLMULQDQ     $0x11, 608(DI), Y11, Y12
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VPXOR          Y12, Y10, Y10
+	VBROADCASTI128 80(DI), Y14
+	VMOVDQU        -128(R8), Y11
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y4, Y4
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VPCLMULQDQ     $0x00, 1216(DI), Y12, Y12
+	VAESENC        Y14, Y7, Y7
+	VPXOR          Y12, Y9, Y9
+	VBROADCASTI128 96(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x00, 640(DI), Y11, Y12
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y3, Y3
+	VPCLMULQDQ     $0x11, 640(DI), Y11, Y12
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y6, Y6
+	VMOVDQU        -96(R8), Y11
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 112(DI), Y14
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VPCLMULQDQ     $0x00, 1248(DI), Y12, Y12
+	VAESENC        Y14, Y5, Y5
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VPCLMULQDQ     $0x00, 672(DI), Y11, Y12
+	VBROADCASTI128 128(DI), Y14
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPCLMULQDQ     $0x11, 672(DI), Y11, Y12
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y4, Y4
+	VMOVDQU        -64(R8), Y11
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y7, Y7
+	VPSHUFD        $0x4e, Y11, Y12
+	VBROADCASTI128 144(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPCLMULQDQ     $0x00, 1280(DI), Y12, Y12
+	VAESENC        Y14, Y3, Y3
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VPCLMULQDQ     $0x00, 704(DI), Y11, Y12
+	VAESENC        Y14, Y6, Y6
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 160(DI), Y14
+	VPCLMULQDQ     $0x11, 704(DI), Y11, Y12
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y2, Y2
+	VMOVDQU        -32(R8), Y11
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y5, Y5
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VPXOR          Y11, Y12, Y12
+	VBROADCASTI128 176(DI), Y14
+	VPCLMULQDQ     $0x00, 1312(DI), Y12, Y12
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPCLMULQDQ     $0x00, 736(DI), Y11, Y12
+	VAESENC        Y14, Y4, Y4
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VPCLMULQDQ     $0x11, 736(DI), Y11, Y12
+	VAESENC        Y14, Y7, Y7
+	VPXOR          Y12, Y10, Y10
+	VBROADCASTI128 192(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y8, Y9, Y9
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y10, Y9, Y9
+	VAESENC        Y14, Y3, Y3
+	VPCLMULQDQ     $0x00, poly<>+0(SB), Y8, Y12
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VPSHUFD        $0x4e, Y8, Y8
+	VAESENC        Y14, Y6, Y6
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 208(DI), Y14
+	VPXOR          Y8, Y9, Y9
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPCLMULQDQ     $0x00, poly<>+0(SB), Y9, Y12
+	VAESENC        Y14, Y2, Y2
+	VPSHUFD        $0x4e, Y9, Y9
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y5, Y5
+	VPXOR          Y9, Y10, Y10
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VEXTRACTI128   $0x01, Y10, X12
+	VBROADCASTI128 224(DI), Y14
+	VPXOR          X12, X10, X15
+	VPXOR          (R9), Y14, Y12
+	VAESENCLAST    Y12, Y0, Y0
+	VPXOR          32(R9), Y14, Y12
+	VAESENCLAST    Y12, Y1, Y1
+	VPXOR          64(R9), Y14, Y12
+	VAESENCLAST    Y12, Y2, Y2
+	VPXOR          96(R9), Y14, Y12
+	VAESENCLAST    Y12, Y3, Y3
+	VPXOR          128(R9), Y14, Y12
+	VAESENCLAST    Y12, Y4, Y4
+	VPXOR          160(R9), Y14, Y12
+	VAESENCLAST    Y12, Y5, Y5
+	VPXOR          192(R9), Y14, Y12
+	VAESENCLAST    Y12, Y6, Y6
+	VPXOR          224(R9), Y14, Y12
+	VAESENCLAST    Y12, Y7, Y7
+	VMOVDQU        Y0, (R8)
+	VMOVDQU        Y1, 32(R8)
+	VMOVDQU        Y2, 64(R8)
+	VMOVDQU        Y3, 96(R8)
+	VMOVDQU        Y4, 128(R8)
+	VMOVDQU        Y5, 160(R8)
+	VMOVDQU        Y6, 192(R8)
+	VMOVDQU        Y7, 224(R8)
+	ADDQ           $0x00000100, R9
+	ADDQ           $0x00000100, R8
+	DECQ           BX
+	JNZ            group
 
-hashLast:
-	VMOVDQU      -256(R8), Y11
-	VPSHUFB      reversal<>+0(SB), Y11, Y11
-	VPXOR        Y15, Y11, Y11
-	VPSHUFD      $0x4e, Y11, Y12
-	VPXOR        Y11, Y12, Y12
-	VPCLMULQDQ   $0x00, 896(DI), Y12, Y9
-	VPCLMULQDQ   $0x00, 512(DI), Y11, Y8
-	VPCLMULQDQ   $0x11, 512(DI), Y11, Y10
-	VMOVDQU      -224(R8), Y11
-	VPSHUFB      reversal<>+0(SB), Y11, Y11
-	VPSHUFD      $0x4e, Y11, Y12
-	VPXOR        Y11, Y12, Y12
-	VPCLMULQDQ   $0x00, 928(DI), Y12, Y12
-	VPXOR        Y12, Y9, Y9
-	VPCLMULQDQ   $0x00, 544(DI), Y11, Y12
-	VPXOR        Y12, Y8, Y8
-	VPCLMULQDQ   $0x11, 544(DI), Y11, Y12
-	VPXOR        Y12, Y10, Y10
-	VMOVDQU      -192(R8), Y11
-	VPSHUFB      reversal<>+0(SB), Y11, Y11
-	VPSHUFD      $0x4e, Y11, Y12
-	VPXOR        Y11, Y12, Y12
-	VPCLMULQDQ   $0x00, 960(DI), Y12, Y12
-	VPXOR        Y12, Y9, Y9
-	VPCLMULQDQ   $0x00, 576(DI), Y11, Y12
-	VPXOR        Y12, Y8, Y8
-	VPCLMULQDQ   $0x11, 576(DI), Y11, Y12
-	VPXOR        Y12, Y10, Y10
-	VMOVDQU      -160(R8), Y11
-	VPSHUFB      reversal<>+0(SB), Y11, Y11
-	VPSHUFD      $0x4e, Y11, Y12
-	VPXOR        Y11, Y12, Y12
-	VPCLMULQDQ   $0x00, 992(DI), Y12, Y12
-	VPXOR        Y12, Y9, Y9
-	VPCLMULQDQ   $0x00, 608(DI), Y11, Y12
-	VPXOR        Y12, Y8, Y8
-	VPCLMULQDQ   $0x11, 608(DI), Y11, Y12
-	VPXOR        Y12, Y10, Y10
-	VMOVDQU      -128(R8), Y11
-	VPSHUFB      reversal<>+0(SB), Y11, Y11
-	VPSHUFD      $0x4e, Y11, Y12
-	VPXOR        Y11, Y12, Y12
-	VPCLMULQDQ   $0x00, 1024(DI), Y12, Y12
-	VPXOR        Y12, Y9, Y9
-	VPCLMULQDQ   $0x00, 640(DI), Y11, Y12
-	VPXOR        Y12, Y8, Y8
-	VPCLMULQDQ   $0x11, 640(DI), Y11, Y12
-	VPXOR        Y12, Y10, Y10
-	VMOVDQU      -96(R8), Y11
-	VPSHUFB      reversal<>+0(SB), Y11, Y11
-	VPSHUFD      $0x4e, Y11, Y12
-	VPXOR        Y11, Y12, Y12
-	VPCLMULQDQ   $0x00, 1056(DI), Y12, Y12
-	VPXOR        Y12, Y9, Y9
-	VPCLMULQDQ   $0x00, 672(DI), Y11, Y12
-	VPXOR        Y12, Y8, Y8
-	VPCLMULQDQ   $0x11, 672(DI), Y11, Y12
-	VPXOR        Y12, Y10, Y10
-	VMOVDQU      -64(R8), Y11
-	VPSHUFB      reversal<>+0(SB), Y11, Y11
-	VPSHUFD      $0x4e, Y11, Y12
-	VPXOR        Y11, Y12, Y12
-	VPCLMULQDQ   $0x00, 1088(DI), Y12, Y12
-	VPXOR        Y12, Y9, Y9
-	VPCLMULQDQ   $0x00, 704(DI), Y11, Y12
-	VPXOR        Y12, Y8, Y8
-	VPCLMULQDQ   $0x11, 704(DI), Y11, Y12
-	VPXOR        Y12, Y10, Y10
-	VMOVDQU      -32(R8), Y11
-	VPSHUFB      reversal<>+0(SB), Y11, Y11
-	VPSHUFD      $0x4e, Y11, Y12
-	VPXOR        Y11, Y12, Y12
-	VPCLMULQDQ   $0x00, 1120(DI), Y12, Y12
-	VPXOR        Y12, Y9, Y9
-	VPCLMULQDQ   $0x00, 736(DI), Y11, Y12
-	VPXOR        Y12, Y8, Y8
-	VPCLMULQDQ   $0x11, 736(DI), Y11, Y12
-	VPXOR        Y12, Y10, Y10
-	VPXOR        Y8, Y9, Y9
-	VPXOR        Y10, Y9, Y9
-	VPCLMULQDQ   $0x00, poly<>+0(SB), Y8, Y12
-	VPSHUFD      $0x4e, Y8, Y8
-	VPXOR        Y12, Y9, Y9
-	VPXOR        Y8, Y9, Y9
-	VPCLMULQDQ   $0x00, poly<>+0(SB), Y9, Y12
-	VPSHUFD      $0x4e, Y9, Y9
-	VPXOR        Y12, Y10, Y10
-	VPXOR        Y9, Y10, Y10
-	VEXTRACTI128 $0x01, Y10, X12
-	VPXOR        X12, X10, X15
-
-tail:
-	ANDQ        $0x000000ff, R10
-	LEAQ        15(R10), R11
-	ANDQ        $-16, R11
-	NEGQ        R11
-	LEAQ        752(DI)(R11*1), R11
-	VPXOR       X8, X8, X8
-	VPXOR       X9, X9, X9
-	VPXOR       X10, X10, X10
-	CMPQ        R10, $0x00000080
-	JB          below4
-	VMOVDQU     (DI), Y14
-	VPSHUFB     reversal<>+0(SB), Y13, Y0
-	VPADDD      two<>+0(SB), Y13, Y13
-	VPXOR       Y14, Y0, Y0
-	VPSHUFB     reversal<>+0(SB), Y13, Y1
-	VPADDD      two<>+0(SB), Y13, Y13
-	VPXOR       Y14, Y1, Y1
-	VPSHUFB     reversal<>+0(SB), Y13, Y2
-	VPADDD      two<>+0(SB), Y13, Y13
-	VPXOR       Y14, Y2, Y2
-	VPSHUFB     reversal<>+0(SB), Y13, Y3
-	VPADDD      two<>+0(SB), Y13, Y13
-	VPXOR       Y14, Y3, Y3
-	VMOVDQU     32(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VAESENC     Y14, Y2, Y2
-	VAESENC     Y14, Y3, Y3
-	VMOVDQU     64(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VAESENC     Y14, Y2, Y2
-	VAESENC     Y14, Y3, Y3
-	VMOVDQU     96(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VAESENC     Y14, Y2, Y2
-	VAESENC     Y14, Y3, Y3
-	VMOVDQU     128(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VAESENC     Y14, Y2, Y2
-	VAESENC     Y14, Y3, Y3
-	VMOVDQU     160(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VAESENC     Y14, Y2, Y2
-	VAESENC     Y14, Y3, Y3
-	VMOVDQU     192(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VAESENC     Y14, Y2, Y2
-	VAESENC     Y14, Y3, Y3
-	VMOVDQU     224(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VAESENC     Y14, Y2, Y2
-	VAESENC     Y14, Y3, Y3
-	VMOVDQU     256(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VAESENC     Y14, Y2, Y2
-	VAESENC     Y14, Y3, Y3
-	VMOVDQU     288(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VAESENC     Y14, Y2, Y2
-	VAESENC     Y14, Y3, Y3
-	VMOVDQU     320(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VAESENC     Y14, Y2, Y2
-	VAESENC     Y14, Y3, Y3
-	VMOVDQU     352(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VAESENC     Y14, Y2, Y2
-	VAESENC     Y14, Y3, Y3
-	VMOVDQU     384(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VAESENC     Y14, Y2, Y2
-	VAESENC     Y14, Y3, Y3
-	VMOVDQU     416(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VAESENC     Y14, Y2, Y2
-	VAESENC     Y14, Y3, Y3
-	VMOVDQU     448(DI), Y14
-	VPXOR       (R9), Y14, Y12
-	VAESENCLAST Y12, Y0, Y0
-	VPXOR       32(R9), Y14, Y12
-	VAESENCLAST Y12, Y1, Y1
-	VPXOR       64(R9), Y14, Y12
-	VAESENCLAST Y12, Y2, Y2
-	VPXOR       96(R9), Y14, Y12
-	VAESENCLAST Y12, Y3, Y3
-	VMOVDQU     Y0, (R8)
-	VMOVDQU     Y1, 32(R8)
-	VMOVDQU     Y2, 64(R8)
-	VMOVDQU     Y3, 96(R8)
-	VPSHUFB     reversal<>+0(SB), Y0, Y11
-	VPXOR       Y15, Y11, Y11
-	VPXOR       X15, X15, X15
-	VPSHUFD     $0x4e, Y11, Y12
-	VPXOR       Y11, Y12, Y12
-	VPCLMULQDQ  $0x00, 384(R11), Y12, Y12
-	VPXOR       Y12, Y9, Y9
-	VPCLMULQDQ  $0x00, (R11), Y11, Y12
-	VPXOR       Y12, Y8, Y8
-	VPCLMULQDQ  $0x11, (R11), Y11, Y12
-	VPXOR       Y12, Y10, Y10
-	VPSHUFB     reversal<>+0(SB), Y1, Y11
-	VPSHUFD     $0x4e, Y11, Y12
-	VPXOR       Y11, Y12, Y12
-	VPCLMULQDQ  $0x00, 416(R11), Y12, Y12
-	VPXOR       Y12, Y9, Y9
-	VPCLMULQDQ  $0x00, 32(R11), Y11, Y12
-	VPXOR       Y12, Y8, Y8
-	VPCLMULQDQ  $0x11, 32(R11), Y11, Y12
-	VPXOR       Y12, Y10, Y10
-	VPSHUFB     reversal<>+0(SB), Y2, Y11
-	VPSHUFD     $0x4e, Y11, Y12
-	VPXOR       Y11, Y12, Y12
-	VPCLMULQDQ  $0x00, 448(R11), Y12, Y12
-	VPXOR       Y12, Y9, Y9
-	VPCLMULQDQ  $0x00, 64(R11), Y11, Y12
-	VPXOR       Y12, Y8, Y8
-	VPCLMULQDQ  $0x11, 64(R11), Y11, Y12
-	VPXOR       Y12, Y10, Y10
-	VPSHUFB     reversal<>+0(SB), Y3, Y11
-	VPSHUFD     $0x4e, Y11, Y12
-	VPXOR       Y11, Y12, Y12
-	VPCLMULQDQ  $0x00, 480(R11), Y12, Y12
-	VPXOR       Y12, Y9, Y9
-	VPCLMULQDQ  $0x00, 96(R11), Y11, Y12
-	VPXOR       Y12, Y8, Y8
-	VPCLMULQDQ  $0x11, 96(R11), Y11, Y12
-	VPXOR       Y12, Y10, Y10
-	ADDQ        $0x00000080, R9
-	ADDQ        $0x00000080, R8
-	ADDQ        $+128, R11
-	SUBQ        $+128, R10
-
-below4:
-	CMPQ        R10, $0x40
-	JB          below2
-	VMOVDQU     (DI), Y14
-	VPSHUFB     reversal<>+0(SB), Y13, Y0
-	VPADDD      two<>+0(SB), Y13, Y13
-	VPXOR       Y14, Y0, Y0
-	VPSHUFB     reversal<>+0(SB), Y13, Y1
-	VPADDD      two<>+0(SB), Y13, Y13
-	VPXOR       Y14, Y1, Y1
-	VMOVDQU     32(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VMOVDQU     64(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VMOVDQU     96(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VMOVDQU     128(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VMOVDQU     160(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VMOVDQU     192(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VMOVDQU     224(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VMOVDQU     256(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VMOVDQU     288(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VMOVDQU     320(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VMOVDQU     352(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VMOVDQU     384(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VMOVDQU     416(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VMOVDQU     448(DI), Y14
-	VPXOR       (R9), Y14, Y12
-	VAESENCLAST Y12, Y0, Y0
-	VPXOR       32(R9), Y14, Y12
-	VAESENCLAST Y12, Y1, Y1
-	VMOVDQU     Y0, (R8)
-	VMOVDQU     Y1, 32(R8)
-	VPSHUFB     reversal<>+0(SB), Y0, Y11
-	VPXOR       Y15, Y11, Y11
-	VPXOR       X15, X15, X15
-	VPSHUFD     $0x4e, Y11, Y12
-	VPXOR       Y11, Y12, Y12
-	VPCLMULQDQ  $0x00, 384(R11), Y12, Y12
-	VPXOR       Y12, Y9, Y9
-	VPCLMULQDQ  $0x00, (R11), Y11, Y12
-	VPXOR       Y12, Y8, Y8
-	VPCLMULQDQ  $0x11, (R11), Y11, Y12
-	VPXOR       Y12, Y10, Y10
-	VPSHUFB     reversal<>+0(SB), Y1, Y11
-	VPSHUFD     $0x4e, Y11, Y12
-	VPXOR       Y11, Y12, Y12
-	VPCLMULQDQ  $0x00, 416(R11), Y12, Y12
-	VPXOR       Y12, Y9, Y9
-	VPCLMULQDQ  $0x00, 32(R11), Y11, Y12
-	VPXOR       Y12, Y8, Y8
-	VPCLMULQDQ  $0x11, 32(R11), Y11, Y12
-	VPXOR       Y12, Y10, Y10
-	ADDQ        $0x40, R9
-	ADDQ        $0x40, R8
-	ADDQ        $+64, R11
-	SUBQ        $+64, R10
-
-below2:
-	CMPQ        R10, $0x20
-	JB          below1
-	VMOVDQU     (DI), Y14
-	VPSHUFB     reversal<>+0(SB), Y13, Y0
-	VPADDD      two<>+0(SB), Y13, Y13
-	VPXOR       Y14, Y0, Y0
-	VMOVDQU     32(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     64(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     96(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     128(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     160(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     192(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     224(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     256(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     288(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     320(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     352(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     384(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     416(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     448(DI), Y14
-	VPXOR       (R9), Y14, Y12
-	VAESENCLAST Y12, Y0, Y0
-	VMOVDQU     Y0, (R8)
-	VPSHUFB     reversal<>+0(SB), Y0, Y11
-	VPXOR       Y15, Y11, Y11
-	VPXOR       X15, X15, X15
-	VPSHUFD     $0x4e, Y11, Y12
-	VPXOR       Y11, Y12, Y12
-	VPCLMULQDQ  $0x00, 384(R11), Y12, Y12
-	VPXOR       Y12, Y9, Y9
-	VPCLMULQDQ  $0x00, (R11), Y11, Y12
-	VPXOR       Y12, Y8, Y8
-	VPCLMULQDQ  $0x11, (R11), Y11, Y12
-	VPXOR       Y12, Y10, Y10
-	ADDQ        $0x20, R9
-	ADDQ        $0x20, R8
-	ADDQ        $+32, R11
-	SUBQ        $+32, R10
-
-below1:
-	TESTQ   R10, R10
-	JZ      lengths
-	VPXOR   X0, X0, X0
-	VMOVDQU Y0, (SP)
+behind:
+	MOVQ    R10, DX
+	ANDQ    $0x1f, DX
+	JZ      behindWhole
+	MOVQ    R10, BX
+	SUBQ    DX, BX
+	ADDQ    R9, BX
+	VPXOR   Y11, Y11, Y11
+	VMOVDQU Y11, (SP)
 	XORQ    R12, R12
-	TESTQ   $0x00000010, R10
-	JZ      inBelow16
-	VMOVDQU (R9)(R12*1), X12
+	TESTQ   $0x00000010, DX
+	JZ      behindBelow16
+	VMOVDQU (BX)(R12*1), X12
 	VMOVDQU X12, (SP)(R12*1)
 	ADDQ    $0x10, R12
 
-inBelow16:
-	TESTQ $0x00000008, R10
-	JZ    inBelow8
-	MOVQ  (R9)(R12*1), R13
+behindBelow16:
+	TESTQ $0x00000008, DX
+	JZ    behindBelow8
+	MOVQ  (BX)(R12*1), R13
 	MOVQ  R13, (SP)(R12*1)
 	ADDQ  $0x08, R12
 
-inBelow8:
-	TESTQ $0x00000004, R10
-	JZ    inBelow4
-	MOVL  (R9)(R12*1), R13
+behindBelow8:
+	TESTQ $0x00000004, DX
+	JZ    behindBelow4
+	MOVL  (BX)(R12*1), R13
 	MOVL  R13, (SP)(R12*1)
 	ADDQ  $0x04, R12
 
-inBelow4:
-	TESTQ $0x00000002, R10
-	JZ    inBelow2
-	MOVW  (R9)(R12*1), R13
+behindBelow4:
+	TESTQ $0x00000002, DX
+	JZ    behindBelow2
+	MOVW  (BX)(R12*1), R13
 	MOVW  R13, (SP)(R12*1)
 	ADDQ  $0x02, R12
 
-inBelow2:
-	TESTQ $0x00000001, R10
-	JZ    inBelow1
-	MOVB  (R9)(R12*1), R13
+behindBelow2:
+	TESTQ $0x00000001, DX
+	JZ    behindBelow1
+	MOVB  (BX)(R12*1), R13
 	MOVB  R13, (SP)(R12*1)
 	ADDQ  $0x01, R12
 
-inBelow1:
-	VMOVDQU     (DI), Y14
-	VPSHUFB     reversal<>+0(SB), Y13, Y0
-	VPADDD      two<>+0(SB), Y13, Y13
-	VPXOR       Y14, Y0, Y0
-	VMOVDQU     32(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     64(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     96(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     128(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     160(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     192(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     224(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     256(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     288(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     320(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     352(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     384(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     416(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     448(DI), Y14
-	VPXOR       (SP), Y14, Y14
-	VAESENCLAST Y14, Y0, Y0
-	VMOVDQU     Y0, (SP)
-	XORQ        R12, R12
-	TESTQ       $0x00000010, R10
-	JZ          outBelow16
-	VMOVDQU     (SP)(R12*1), X12
-	VMOVDQU     X12, (R8)(R12*1)
-	ADDQ        $0x10, R12
+behindBelow1:
+	LEAQ (SP), BX
+	MOVQ BX, AX
+	JMP  behindReady
 
-outBelow16:
-	TESTQ $0x00000008, R10
-	JZ    outBelow8
+behindWhole:
+	LEAQ -32(R9)(R10*1), BX
+	LEAQ -32(R8)(R10*1), AX
+	MOVQ $0x00000020, DX
+
+behindReady:
+	CMPQ           R10, $0x00000080
+	JA             behindAbove4
+	CMPQ           R10, $0x00000040
+	JA             behindAbove2
+	CMPQ           R10, $0x00000020
+	JA             behindAbove1
+	VMOVDQU        -256(R8), Y11
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VBROADCASTI128 (DI), Y14
+	VPXOR          Y15, Y11, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPSHUFB        reversal<>+0(SB), Y13, Y0
+	VPCLMULQDQ     $0x00, 1088(DI), Y12, Y9
+	VPCLMULQDQ     $0x00, 512(DI), Y11, Y8
+	VPCLMULQDQ     $0x11, 512(DI), Y11, Y10
+	VPADDD         two<>+0(SB), Y13, Y13
+	VMOVDQU        -224(R8), Y11
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y14, Y0, Y0
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 1120(DI), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VBROADCASTI128 16(DI), Y14
+	VPCLMULQDQ     $0x00, 544(DI), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 544(DI), Y11, Y12
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y12, Y10, Y10
+	VMOVDQU        -192(R8), Y11
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VBROADCASTI128 32(DI), Y14
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 1152(DI), Y12, Y12
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 576(DI), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VBROADCASTI128 48(DI), Y14
+	VPCLMULQDQ     $0x11, 576(DI), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VMOVDQU        -160(R8), Y11
+	VAESENC        Y14, Y0, Y0
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VBROADCASTI128 64(DI), Y14
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 1184(DI), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x00, 608(DI), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 608(DI), Y11, Y12
+	VBROADCASTI128 80(DI), Y14
+	VPXOR          Y12, Y10, Y10
+	VMOVDQU        -128(R8), Y11
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y0, Y0
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 1216(DI), Y12, Y12
+	VBROADCASTI128 96(DI), Y14
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 640(DI), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x11, 640(DI), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VMOVDQU        -96(R8), Y11
+	VBROADCASTI128 112(DI), Y14
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x00, 1248(DI), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 672(DI), Y11, Y12
+	VBROADCASTI128 128(DI), Y14
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 672(DI), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y0, Y0
+	VMOVDQU        -64(R8), Y11
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VBROADCASTI128 144(DI), Y14
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 1280(DI), Y12, Y12
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 704(DI), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VBROADCASTI128 160(DI), Y14
+	VPCLMULQDQ     $0x11, 704(DI), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VMOVDQU        -32(R8), Y11
+	VAESENC        Y14, Y0, Y0
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VBROADCASTI128 176(DI), Y14
+	VPCLMULQDQ     $0x00, 1312(DI), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 736(DI), Y11, Y12
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 736(DI), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VBROADCASTI128 192(DI), Y14
+	VPXOR          Y8, Y9, Y9
+	VPXOR          Y10, Y9, Y9
+	VPCLMULQDQ     $0x00, poly<>+0(SB), Y8, Y12
+	VAESENC        Y14, Y0, Y0
+	VPSHUFD        $0x4e, Y8, Y8
+	VPXOR          Y12, Y9, Y9
+	VPXOR          Y8, Y9, Y9
+	VBROADCASTI128 208(DI), Y14
+	VPCLMULQDQ     $0x00, poly<>+0(SB), Y9, Y12
+	VPSHUFD        $0x4e, Y9, Y9
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y9, Y10, Y10
+	VEXTRACTI128   $0x01, Y10, X12
+	VBROADCASTI128 224(DI), Y14
+	VPXOR          X12, X10, X15
+	VMOVDQU        (BX), Y12
+	VPXOR          Y12, Y14, Y12
+	VAESENCLAST    Y12, Y0, Y0
+	VMOVDQU        Y0, (AX)
+	LEAQ           window<>+0(SB), R12
+	SUBQ           DX, R12
+	VPAND          32(R12), Y0, Y0
+	VPSHUFB        reversal<>+0(SB), Y0, Y11
+	VPXOR          Y15, Y11, Y11
+	VPXOR          X15, X15, X15
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 576(R11), Y12, Y9
+	VPCLMULQDQ     $0x00, (R11), Y11, Y8
+	VPCLMULQDQ     $0x11, (R11), Y11, Y10
+	JMP            restEnd
+
+behindAbove1:
+	VMOVDQU        -256(R8), Y11
+	VBROADCASTI128 (DI), Y14
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VPXOR          Y15, Y11, Y11
+	VPSHUFB        reversal<>+0(SB), Y13, Y0
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPCLMULQDQ     $0x00, 1088(DI), Y12, Y9
+	VPCLMULQDQ     $0x00, 512(DI), Y11, Y8
+	VPXOR          Y14, Y0, Y0
+	VPCLMULQDQ     $0x11, 512(DI), Y11, Y10
+	VMOVDQU        -224(R8), Y11
+	VPSHUFB        reversal<>+0(SB), Y13, Y1
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 1120(DI), Y12, Y12
+	VPXOR          Y14, Y1, Y1
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 544(DI), Y11, Y12
+	VBROADCASTI128 16(DI), Y14
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 544(DI), Y11, Y12
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y12, Y10, Y10
+	VMOVDQU        -192(R8), Y11
+	VAESENC        Y14, Y1, Y1
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VBROADCASTI128 32(DI), Y14
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x00, 1152(DI), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y1, Y1
+	VPCLMULQDQ     $0x00, 576(DI), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VBROADCASTI128 48(DI), Y14
+	VPCLMULQDQ     $0x11, 576(DI), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y0, Y0
+	VMOVDQU        -160(R8), Y11
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y1, Y1
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VBROADCASTI128 64(DI), Y14
+	VPCLMULQDQ     $0x00, 1184(DI), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x00, 608(DI), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y1, Y1
+	VPCLMULQDQ     $0x11, 608(DI), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VBROADCASTI128 80(DI), Y14
+	VMOVDQU        -128(R8), Y11
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y0, Y0
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y1, Y1
+	VPCLMULQDQ     $0x00, 1216(DI), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VBROADCASTI128 96(DI), Y14
+	VPCLMULQDQ     $0x00, 640(DI), Y11, Y12
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 640(DI), Y11, Y12
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y10, Y10
+	VMOVDQU        -96(R8), Y11
+	VBROADCASTI128 112(DI), Y14
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 1248(DI), Y12, Y12
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 672(DI), Y11, Y12
+	VBROADCASTI128 128(DI), Y14
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 672(DI), Y11, Y12
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y12, Y10, Y10
+	VMOVDQU        -64(R8), Y11
+	VAESENC        Y14, Y1, Y1
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VBROADCASTI128 144(DI), Y14
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 1280(DI), Y12, Y12
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 704(DI), Y11, Y12
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 704(DI), Y11, Y12
+	VBROADCASTI128 160(DI), Y14
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y0, Y0
+	VMOVDQU        -32(R8), Y11
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y1, Y1
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VBROADCASTI128 176(DI), Y14
+	VPCLMULQDQ     $0x00, 1312(DI), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x00, 736(DI), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y1, Y1
+	VPCLMULQDQ     $0x11, 736(DI), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VBROADCASTI128 192(DI), Y14
+	VPXOR          Y8, Y9, Y9
+	VPXOR          Y10, Y9, Y9
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x00, poly<>+0(SB), Y8, Y12
+	VPSHUFD        $0x4e, Y8, Y8
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y9, Y9
+	VPXOR          Y8, Y9, Y9
+	VBROADCASTI128 208(DI), Y14
+	VPCLMULQDQ     $0x00, poly<>+0(SB), Y9, Y12
+	VPSHUFD        $0x4e, Y9, Y9
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y12, Y10, Y10
+	VPXOR          Y9, Y10, Y10
+	VAESENC        Y14, Y1, Y1
+	VEXTRACTI128   $0x01, Y10, X12
+	VBROADCASTI128 224(DI), Y14
+	VPXOR          X12, X10, X15
+	VPXOR          (R9), Y14, Y12
+	VAESENCLAST    Y12, Y0, Y0
+	VMOVDQU        (BX), Y12
+	VPXOR          Y12, Y14, Y12
+	VAESENCLAST    Y12, Y1, Y1
+	VMOVDQU        Y0, (R8)
+	VMOVDQU        Y1, (AX)
+	LEAQ           window<>+0(SB), R12
+	SUBQ           DX, R12
+	VPAND          32(R12), Y1, Y1
+	VPSHUFB        reversal<>+0(SB), Y0, Y11
+	VPXOR          Y15, Y11, Y11
+	VPXOR          X15, X15, X15
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 576(R11), Y12, Y9
+	VPCLMULQDQ     $0x00, (R11), Y11, Y8
+	VPCLMULQDQ     $0x11, (R11), Y11, Y10
+	VPSHUFB        reversal<>+0(SB), Y1, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 608(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 32(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 32(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	JMP            restEnd
+
+behindAbove2:
+	CMPQ           R10, $0x00000060
+	JA             behindAbove3
+	VMOVDQU        -256(R8), Y11
+	VBROADCASTI128 (DI), Y14
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VPSHUFB        reversal<>+0(SB), Y13, Y0
+	VPXOR          Y15, Y11, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y11, Y12, Y12
+	VPXOR          Y14, Y0, Y0
+	VPCLMULQDQ     $0x00, 1088(DI), Y12, Y9
+	VPCLMULQDQ     $0x00, 512(DI), Y11, Y8
+	VPSHUFB        reversal<>+0(SB), Y13, Y1
+	VPCLMULQDQ     $0x11, 512(DI), Y11, Y10
+	VPADDD         two<>+0(SB), Y13, Y13
+	VMOVDQU        -224(R8), Y11
+	VPXOR          Y14, Y1, Y1
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPSHUFB        reversal<>+0(SB), Y13, Y2
+	VPXOR          Y11, Y12, Y12
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPCLMULQDQ     $0x00, 1120(DI), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPXOR          Y14, Y2, Y2
+	VPCLMULQDQ     $0x00, 544(DI), Y11, Y12
+	VBROADCASTI128 16(DI), Y14
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 544(DI), Y11, Y12
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y1, Y1
+	VMOVDQU        -192(R8), Y11
+	VAESENC        Y14, Y2, Y2
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VBROADCASTI128 32(DI), Y14
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x00, 1152(DI), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y1, Y1
+	VPCLMULQDQ     $0x00, 576(DI), Y11, Y12
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 576(DI), Y11, Y12
+	VBROADCASTI128 48(DI), Y14
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y0, Y0
+	VMOVDQU        -160(R8), Y11
+	VAESENC        Y14, Y1, Y1
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y11, Y12, Y12
+	VBROADCASTI128 64(DI), Y14
+	VPCLMULQDQ     $0x00, 1184(DI), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x00, 608(DI), Y11, Y12
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 608(DI), Y11, Y12
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y12, Y10, Y10
+	VBROADCASTI128 80(DI), Y14
+	VMOVDQU        -128(R8), Y11
+	VAESENC        Y14, Y0, Y0
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y2, Y2
+	VPCLMULQDQ     $0x00, 1216(DI), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VBROADCASTI128 96(DI), Y14
+	VPCLMULQDQ     $0x00, 640(DI), Y11, Y12
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 640(DI), Y11, Y12
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y2, Y2
+	VMOVDQU        -96(R8), Y11
+	VBROADCASTI128 112(DI), Y14
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y1, Y1
+	VPCLMULQDQ     $0x00, 1248(DI), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y2, Y2
+	VPCLMULQDQ     $0x00, 672(DI), Y11, Y12
+	VBROADCASTI128 128(DI), Y14
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 672(DI), Y11, Y12
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y1, Y1
+	VMOVDQU        -64(R8), Y11
+	VAESENC        Y14, Y2, Y2
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VBROADCASTI128 144(DI), Y14
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x00, 1280(DI), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y1, Y1
+	VPCLMULQDQ     $0x00, 704(DI), Y11, Y12
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 704(DI), Y11, Y12
+	VBROADCASTI128 160(DI), Y14
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y0, Y0
+	VMOVDQU        -32(R8), Y11
+	VAESENC        Y14, Y1, Y1
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y11, Y12, Y12
+	VBROADCASTI128 176(DI), Y14
+	VPCLMULQDQ     $0x00, 1312(DI), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x00, 736(DI), Y11, Y12
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 736(DI), Y11, Y12
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y12, Y10, Y10
+	VBROADCASTI128 192(DI), Y14
+	VPXOR          Y8, Y9, Y9
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y10, Y9, Y9
+	VPCLMULQDQ     $0x00, poly<>+0(SB), Y8, Y12
+	VAESENC        Y14, Y1, Y1
+	VPSHUFD        $0x4e, Y8, Y8
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y12, Y9, Y9
+	VPXOR          Y8, Y9, Y9
+	VBROADCASTI128 208(DI), Y14
+	VPCLMULQDQ     $0x00, poly<>+0(SB), Y9, Y12
+	VAESENC        Y14, Y0, Y0
+	VPSHUFD        $0x4e, Y9, Y9
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y9, Y10, Y10
+	VAESENC        Y14, Y2, Y2
+	VEXTRACTI128   $0x01, Y10, X12
+	VBROADCASTI128 224(DI), Y14
+	VPXOR          X12, X10, X15
+	VPXOR          (R9), Y14, Y12
+	VAESENCLAST    Y12, Y0, Y0
+	VPXOR          32(R9), Y14, Y12
+	VAESENCLAST    Y12, Y1, Y1
+	VMOVDQU        (BX), Y12
+	VPXOR          Y12, Y14, Y12
+	VAESENCLAST    Y12, Y2, Y2
+	VMOVDQU        Y0, (R8)
+	VMOVDQU        Y1, 32(R8)
+	VMOVDQU        Y2, (AX)
+	LEAQ           window<>+0(SB), R12
+	SUBQ           DX, R12
+	VPAND          32(R12), Y2, Y2
+	VPSHUFB        reversal<>+0(SB), Y0, Y11
+	VPXOR          Y15, Y11, Y11
+	VPXOR          X15, X15, X15
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 576(R11), Y12, Y9
+	VPCLMULQDQ     $0x00, (R11), Y11, Y8
+	VPCLMULQDQ     $0x11, (R11), Y11, Y10
+	VPSHUFB        reversal<>+0(SB), Y1, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 608(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 32(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 32(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y2, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 640(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 64(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 64(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	JMP            restEnd
+
+behindAbove3:
+	VMOVDQU        -256(R8), Y11
+	VBROADCASTI128 (DI), Y14
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VPSHUFB        reversal<>+0(SB), Y13, Y0
+	VPXOR          Y15, Y11, Y11
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y14, Y0, Y0
+	VPXOR          Y11, Y12, Y12
+	VPSHUFB        reversal<>+0(SB), Y13, Y1
+	VPCLMULQDQ     $0x00, 1088(DI), Y12, Y9
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPCLMULQDQ     $0x00, 512(DI), Y11, Y8
+	VPXOR          Y14, Y1, Y1
+	VPCLMULQDQ     $0x11, 512(DI), Y11, Y10
+	VMOVDQU        -224(R8), Y11
+	VPSHUFB        reversal<>+0(SB), Y13, Y2
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y14, Y2, Y2
+	VPXOR          Y11, Y12, Y12
+	VPSHUFB        reversal<>+0(SB), Y13, Y3
+	VPCLMULQDQ     $0x00, 1120(DI), Y12, Y12
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y12, Y9, Y9
+	VPXOR          Y14, Y3, Y3
+	VPCLMULQDQ     $0x00, 544(DI), Y11, Y12
+	VBROADCASTI128 16(DI), Y14
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 544(DI), Y11, Y12
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y1, Y1
+	VMOVDQU        -192(R8), Y11
+	VAESENC        Y14, Y2, Y2
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y3, Y3
+	VPSHUFD        $0x4e, Y11, Y12
+	VBROADCASTI128 32(DI), Y14
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x00, 1152(DI), Y12, Y12
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 576(DI), Y11, Y12
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y3, Y3
+	VPCLMULQDQ     $0x11, 576(DI), Y11, Y12
+	VBROADCASTI128 48(DI), Y14
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y0, Y0
+	VMOVDQU        -160(R8), Y11
+	VAESENC        Y14, Y1, Y1
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y2, Y2
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y3, Y3
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 1184(DI), Y12, Y12
+	VBROADCASTI128 64(DI), Y14
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x00, 608(DI), Y11, Y12
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y2, Y2
+	VPCLMULQDQ     $0x11, 608(DI), Y11, Y12
+	VAESENC        Y14, Y3, Y3
+	VPXOR          Y12, Y10, Y10
+	VBROADCASTI128 80(DI), Y14
+	VMOVDQU        -128(R8), Y11
+	VAESENC        Y14, Y0, Y0
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y2, Y2
+	VPCLMULQDQ     $0x00, 1216(DI), Y12, Y12
+	VAESENC        Y14, Y3, Y3
+	VPXOR          Y12, Y9, Y9
+	VBROADCASTI128 96(DI), Y14
+	VPCLMULQDQ     $0x00, 640(DI), Y11, Y12
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y1, Y1
+	VPCLMULQDQ     $0x11, 640(DI), Y11, Y12
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y3, Y3
+	VMOVDQU        -96(R8), Y11
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VBROADCASTI128 112(DI), Y14
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y1, Y1
+	VPCLMULQDQ     $0x00, 1248(DI), Y12, Y12
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y3, Y3
+	VPCLMULQDQ     $0x00, 672(DI), Y11, Y12
+	VBROADCASTI128 128(DI), Y14
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x11, 672(DI), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y1, Y1
+	VMOVDQU        -64(R8), Y11
+	VAESENC        Y14, Y2, Y2
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y3, Y3
+	VPSHUFD        $0x4e, Y11, Y12
+	VBROADCASTI128 144(DI), Y14
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x00, 1280(DI), Y12, Y12
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y2, Y2
+	VPCLMULQDQ     $0x00, 704(DI), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y3, Y3
+	VPCLMULQDQ     $0x11, 704(DI), Y11, Y12
+	VBROADCASTI128 160(DI), Y14
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y0, Y0
+	VMOVDQU        -32(R8), Y11
+	VAESENC        Y14, Y1, Y1
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y2, Y2
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y3, Y3
+	VPXOR          Y11, Y12, Y12
+	VBROADCASTI128 176(DI), Y14
+	VPCLMULQDQ     $0x00, 1312(DI), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x00, 736(DI), Y11, Y12
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y2, Y2
+	VPCLMULQDQ     $0x11, 736(DI), Y11, Y12
+	VAESENC        Y14, Y3, Y3
+	VPXOR          Y12, Y10, Y10
+	VBROADCASTI128 192(DI), Y14
+	VPXOR          Y8, Y9, Y9
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y10, Y9, Y9
+	VAESENC        Y14, Y1, Y1
+	VPCLMULQDQ     $0x00, poly<>+0(SB), Y8, Y12
+	VPSHUFD        $0x4e, Y8, Y8
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y3, Y3
+	VPXOR          Y8, Y9, Y9
+	VBROADCASTI128 208(DI), Y14
+	VPCLMULQDQ     $0x00, poly<>+0(SB), Y9, Y12
+	VAESENC        Y14, Y0, Y0
+	VPSHUFD        $0x4e, Y9, Y9
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y9, Y10, Y10
+	VAESENC        Y14, Y3, Y3
+	VEXTRACTI128   $0x01, Y10, X12
+	VBROADCASTI128 224(DI), Y14
+	VPXOR          X12, X10, X15
+	VPXOR          (R9), Y14, Y12
+	VAESENCLAST    Y12, Y0, Y0
+	VPXOR          32(R9), Y14, Y12
+	VAESENCLAST    Y12, Y1, Y1
+	VPXOR          64(R9), Y14, Y12
+	VAESENCLAST    Y12, Y2, Y2
+	VMOVDQU        (BX), Y12
+	VPXOR          Y12, Y14, Y12
+	VAESENCLAST    Y12, Y3, Y3
+	VMOVDQU        Y0, (R8)
+	VMOVDQU        Y1, 32(R8)
+	VMOVDQU        Y2, 64(R8)
+	VMOVDQU        Y3, (AX)
+	LEAQ           window<>+0(SB), R12
+	SUBQ           DX, R12
+	VPAND          32(R12), Y3, Y3
+	VPSHUFB        reversal<>+0(SB), Y0, Y11
+	VPXOR          Y15, Y11, Y11
+	VPXOR          X15, X15, X15
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 576(R11), Y12, Y9
+	VPCLMULQDQ     $0x00, (R11), Y11, Y8
+	VPCLMULQDQ     $0x11, (R11), Y11, Y10
+	VPSHUFB        reversal<>+0(SB), Y1, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 608(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 32(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 32(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y2, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 640(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 64(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 64(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y3, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 672(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 96(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 96(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	JMP            restEnd
+
+behindAbove4:
+	CMPQ           R10, $0x000000c0
+	JA             behindAbove6
+	CMPQ           R10, $0x000000a0
+	JA             behindAbove5
+	VBROADCASTI128 (DI), Y14
+	VPSHUFB        reversal<>+0(SB), Y13, Y0
+	VMOVDQU        -256(R8), Y11
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VPXOR          Y14, Y0, Y0
+	VPXOR          Y15, Y11, Y11
+	VPSHUFB        reversal<>+0(SB), Y13, Y1
+	VPSHUFD        $0x4e, Y11, Y12
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y11, Y12, Y12
+	VPXOR          Y14, Y1, Y1
+	VPCLMULQDQ     $0x00, 1088(DI), Y12, Y9
+	VPSHUFB        reversal<>+0(SB), Y13, Y2
+	VPCLMULQDQ     $0x00, 512(DI), Y11, Y8
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPCLMULQDQ     $0x11, 512(DI), Y11, Y10
+	VPXOR          Y14, Y2, Y2
+	VMOVDQU        -224(R8), Y11
+	VPSHUFB        reversal<>+0(SB), Y13, Y3
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y14, Y3, Y3
+	VPXOR          Y11, Y12, Y12
+	VPSHUFB        reversal<>+0(SB), Y13, Y4
+	VPCLMULQDQ     $0x00, 1120(DI), Y12, Y12
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y12, Y9, Y9
+	VPXOR          Y14, Y4, Y4
+	VPCLMULQDQ     $0x00, 544(DI), Y11, Y12
+	VBROADCASTI128 16(DI), Y14
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x11, 544(DI), Y11, Y12
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VMOVDQU        -192(R8), Y11
+	VAESENC        Y14, Y4, Y4
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VBROADCASTI128 32(DI), Y14
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y1, Y1
+	VPCLMULQDQ     $0x00, 1152(DI), Y12, Y12
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y3, Y3
+	VPCLMULQDQ     $0x00, 576(DI), Y11, Y12
+	VAESENC        Y14, Y4, Y4
+	VPXOR          Y12, Y8, Y8
+	VBROADCASTI128 48(DI), Y14
+	VPCLMULQDQ     $0x11, 576(DI), Y11, Y12
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y1, Y1
+	VMOVDQU        -160(R8), Y11
+	VAESENC        Y14, Y2, Y2
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y3, Y3
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y4, Y4
+	VPXOR          Y11, Y12, Y12
+	VBROADCASTI128 64(DI), Y14
+	VPCLMULQDQ     $0x00, 1184(DI), Y12, Y12
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y1, Y1
+	VPCLMULQDQ     $0x00, 608(DI), Y11, Y12
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VPCLMULQDQ     $0x11, 608(DI), Y11, Y12
+	VBROADCASTI128 80(DI), Y14
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y0, Y0
+	VMOVDQU        -128(R8), Y11
+	VAESENC        Y14, Y1, Y1
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y2, Y2
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y3, Y3
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y4, Y4
+	VPCLMULQDQ     $0x00, 1216(DI), Y12, Y12
+	VBROADCASTI128 96(DI), Y14
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x00, 640(DI), Y11, Y12
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y2, Y2
+	VPCLMULQDQ     $0x11, 640(DI), Y11, Y12
+	VAESENC        Y14, Y3, Y3
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y4, Y4
+	VMOVDQU        -96(R8), Y11
+	VBROADCASTI128 112(DI), Y14
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y0, Y0
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y2, Y2
+	VPCLMULQDQ     $0x00, 1248(DI), Y12, Y12
+	VAESENC        Y14, Y3, Y3
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y4, Y4
+	VBROADCASTI128 128(DI), Y14
+	VPCLMULQDQ     $0x00, 672(DI), Y11, Y12
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y1, Y1
+	VPCLMULQDQ     $0x11, 672(DI), Y11, Y12
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y3, Y3
+	VMOVDQU        -64(R8), Y11
+	VAESENC        Y14, Y4, Y4
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VBROADCASTI128 144(DI), Y14
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y1, Y1
+	VPCLMULQDQ     $0x00, 1280(DI), Y12, Y12
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y3, Y3
+	VPCLMULQDQ     $0x00, 704(DI), Y11, Y12
+	VAESENC        Y14, Y4, Y4
+	VPXOR          Y12, Y8, Y8
+	VBROADCASTI128 160(DI), Y14
+	VPCLMULQDQ     $0x11, 704(DI), Y11, Y12
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y1, Y1
+	VMOVDQU        -32(R8), Y11
+	VAESENC        Y14, Y2, Y2
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y3, Y3
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y4, Y4
+	VPXOR          Y11, Y12, Y12
+	VBROADCASTI128 176(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x00, 1312(DI), Y12, Y12
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y2, Y2
+	VPCLMULQDQ     $0x00, 736(DI), Y11, Y12
+	VAESENC        Y14, Y3, Y3
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y4, Y4
+	VPCLMULQDQ     $0x11, 736(DI), Y11, Y12
+	VBROADCASTI128 192(DI), Y14
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y8, Y9, Y9
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y10, Y9, Y9
+	VAESENC        Y14, Y2, Y2
+	VPCLMULQDQ     $0x00, poly<>+0(SB), Y8, Y12
+	VAESENC        Y14, Y3, Y3
+	VPSHUFD        $0x4e, Y8, Y8
+	VAESENC        Y14, Y4, Y4
+	VPXOR          Y12, Y9, Y9
+	VBROADCASTI128 208(DI), Y14
+	VPXOR          Y8, Y9, Y9
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x00, poly<>+0(SB), Y9, Y12
+	VAESENC        Y14, Y1, Y1
+	VPSHUFD        $0x4e, Y9, Y9
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y3, Y3
+	VPXOR          Y9, Y10, Y10
+	VAESENC        Y14, Y4, Y4
+	VEXTRACTI128   $0x01, Y10, X12
+	VBROADCASTI128 224(DI), Y14
+	VPXOR          X12, X10, X15
+	VPXOR          (R9), Y14, Y12
+	VAESENCLAST    Y12, Y0, Y0
+	VPXOR          32(R9), Y14, Y12
+	VAESENCLAST    Y12, Y1, Y1
+	VPXOR          64(R9), Y14, Y12
+	VAESENCLAST    Y12, Y2, Y2
+	VPXOR          96(R9), Y14, Y12
+	VAESENCLAST    Y12, Y3, Y3
+	VMOVDQU        (BX), Y12
+	VPXOR          Y12, Y14, Y12
+	VAESENCLAST    Y12, Y4, Y4
+	VMOVDQU        Y0, (R8)
+	VMOVDQU        Y1, 32(R8)
+	VMOVDQU        Y2, 64(R8)
+	VMOVDQU        Y3, 96(R8)
+	VMOVDQU        Y4, (AX)
+	LEAQ           window<>+0(SB), R12
+	SUBQ           DX, R12
+	VPAND          32(R12), Y4, Y4
+	VPSHUFB        reversal<>+0(SB), Y0, Y11
+	VPXOR          Y15, Y11, Y11
+	VPXOR          X15, X15, X15
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 576(R11), Y12, Y9
+	VPCLMULQDQ     $0x00, (R11), Y11, Y8
+	VPCLMULQDQ     $0x11, (R11), Y11, Y10
+	VPSHUFB        reversal<>+0(SB), Y1, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 608(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 32(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 32(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y2, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 640(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 64(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 64(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y3, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 672(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 96(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 96(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y4, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 704(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 128(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 128(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	JMP            restEnd
+
+behindAbove5:
+	VBROADCASTI128 (DI), Y14
+	VPSHUFB        reversal<>+0(SB), Y13, Y0
+	VMOVDQU        -256(R8), Y11
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VPXOR          Y14, Y0, Y0
+	VPXOR          Y15, Y11, Y11
+	VPSHUFB        reversal<>+0(SB), Y13, Y1
+	VPSHUFD        $0x4e, Y11, Y12
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y1, Y1
+	VPXOR          Y11, Y12, Y12
+	VPSHUFB        reversal<>+0(SB), Y13, Y2
+	VPCLMULQDQ     $0x00, 1088(DI), Y12, Y9
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPCLMULQDQ     $0x00, 512(DI), Y11, Y8
+	VPXOR          Y14, Y2, Y2
+	VPCLMULQDQ     $0x11, 512(DI), Y11, Y10
+	VPSHUFB        reversal<>+0(SB), Y13, Y3
+	VPADDD         two<>+0(SB), Y13, Y13
+	VMOVDQU        -224(R8), Y11
+	VPXOR          Y14, Y3, Y3
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VPSHUFB        reversal<>+0(SB), Y13, Y4
+	VPSHUFD        $0x4e, Y11, Y12
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y11, Y12, Y12
+	VPXOR          Y14, Y4, Y4
+	VPSHUFB        reversal<>+0(SB), Y13, Y5
+	VPCLMULQDQ     $0x00, 1120(DI), Y12, Y12
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y12, Y9, Y9
+	VPXOR          Y14, Y5, Y5
+	VPCLMULQDQ     $0x00, 544(DI), Y11, Y12
+	VBROADCASTI128 16(DI), Y14
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x11, 544(DI), Y11, Y12
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y3, Y3
+	VMOVDQU        -192(R8), Y11
+	VAESENC        Y14, Y4, Y4
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y5, Y5
+	VPSHUFD        $0x4e, Y11, Y12
+	VBROADCASTI128 32(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y1, Y1
+	VPCLMULQDQ     $0x00, 1152(DI), Y12, Y12
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y3, Y3
+	VPCLMULQDQ     $0x00, 576(DI), Y11, Y12
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VPXOR          Y12, Y8, Y8
+	VBROADCASTI128 48(DI), Y14
+	VPCLMULQDQ     $0x11, 576(DI), Y11, Y12
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y1, Y1
+	VMOVDQU        -160(R8), Y11
+	VAESENC        Y14, Y2, Y2
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y5, Y5
+	VPXOR          Y11, Y12, Y12
+	VBROADCASTI128 64(DI), Y14
+	VPCLMULQDQ     $0x00, 1184(DI), Y12, Y12
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPCLMULQDQ     $0x00, 608(DI), Y11, Y12
+	VAESENC        Y14, Y3, Y3
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y4, Y4
+	VPCLMULQDQ     $0x11, 608(DI), Y11, Y12
+	VAESENC        Y14, Y5, Y5
+	VPXOR          Y12, Y10, Y10
+	VBROADCASTI128 80(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VMOVDQU        -128(R8), Y11
+	VAESENC        Y14, Y1, Y1
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y2, Y2
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y3, Y3
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VPCLMULQDQ     $0x00, 1216(DI), Y12, Y12
+	VBROADCASTI128 96(DI), Y14
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x00, 640(DI), Y11, Y12
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y2, Y2
+	VPCLMULQDQ     $0x11, 640(DI), Y11, Y12
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y5, Y5
+	VMOVDQU        -96(R8), Y11
+	VBROADCASTI128 112(DI), Y14
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y0, Y0
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y3, Y3
+	VPCLMULQDQ     $0x00, 1248(DI), Y12, Y12
+	VAESENC        Y14, Y4, Y4
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y5, Y5
+	VPCLMULQDQ     $0x00, 672(DI), Y11, Y12
+	VBROADCASTI128 128(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y1, Y1
+	VPCLMULQDQ     $0x11, 672(DI), Y11, Y12
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y3, Y3
+	VMOVDQU        -64(R8), Y11
+	VAESENC        Y14, Y4, Y4
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y5, Y5
+	VBROADCASTI128 144(DI), Y14
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y1, Y1
+	VPCLMULQDQ     $0x00, 1280(DI), Y12, Y12
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VPCLMULQDQ     $0x00, 704(DI), Y11, Y12
+	VAESENC        Y14, Y5, Y5
+	VPXOR          Y12, Y8, Y8
+	VBROADCASTI128 160(DI), Y14
+	VPCLMULQDQ     $0x11, 704(DI), Y11, Y12
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VMOVDQU        -32(R8), Y11
+	VAESENC        Y14, Y3, Y3
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y4, Y4
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y5, Y5
+	VPXOR          Y11, Y12, Y12
+	VBROADCASTI128 176(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x00, 1312(DI), Y12, Y12
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y2, Y2
+	VPCLMULQDQ     $0x00, 736(DI), Y11, Y12
+	VAESENC        Y14, Y3, Y3
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y4, Y4
+	VPCLMULQDQ     $0x11, 736(DI), Y11, Y12
+	VAESENC        Y14, Y5, Y5
+	VBROADCASTI128 192(DI), Y14
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y8, Y9, Y9
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y10, Y9, Y9
+	VAESENC        Y14, Y2, Y2
+	VPCLMULQDQ     $0x00, poly<>+0(SB), Y8, Y12
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VPSHUFD        $0x4e, Y8, Y8
+	VAESENC        Y14, Y5, Y5
+	VPXOR          Y12, Y9, Y9
+	VBROADCASTI128 208(DI), Y14
+	VPXOR          Y8, Y9, Y9
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x00, poly<>+0(SB), Y9, Y12
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPSHUFD        $0x4e, Y9, Y9
+	VAESENC        Y14, Y3, Y3
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y4, Y4
+	VPXOR          Y9, Y10, Y10
+	VAESENC        Y14, Y5, Y5
+	VEXTRACTI128   $0x01, Y10, X12
+	VBROADCASTI128 224(DI), Y14
+	VPXOR          X12, X10, X15
+	VPXOR          (R9), Y14, Y12
+	VAESENCLAST    Y12, Y0, Y0
+	VPXOR          32(R9), Y14, Y12
+	VAESENCLAST    Y12, Y1, Y1
+	VPXOR          64(R9), Y14, Y12
+	VAESENCLAST    Y12, Y2, Y2
+	VPXOR          96(R9), Y14, Y12
+	VAESENCLAST    Y12, Y3, Y3
+	VPXOR          128(R9), Y14, Y12
+	VAESENCLAST    Y12, Y4, Y4
+	VMOVDQU        (BX), Y12
+	VPXOR          Y12, Y14, Y12
+	VAESENCLAST    Y12, Y5, Y5
+	VMOVDQU        Y0, (R8)
+	VMOVDQU        Y1, 32(R8)
+	VMOVDQU        Y2, 64(R8)
+	VMOVDQU        Y3, 96(R8)
+	VMOVDQU        Y4, 128(R8)
+	VMOVDQU        Y5, (AX)
+	LEAQ           window<>+0(SB), R12
+	SUBQ           DX, R12
+	VPAND          32(R12), Y5, Y5
+	VPSHUFB        reversal<>+0(SB), Y0, Y11
+	VPXOR          Y15, Y11, Y11
+	VPXOR          X15, X15, X15
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 576(R11), Y12, Y9
+	VPCLMULQDQ     $0x00, (R11), Y11, Y8
+	VPCLMULQDQ     $0x11, (R11), Y11, Y10
+	VPSHUFB        reversal<>+0(SB), Y1, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 608(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 32(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 32(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y2, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 640(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 64(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 64(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y3, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 672(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 96(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 96(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y4, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 704(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 128(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 128(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y5, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 736(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 160(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 160(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	JMP            restEnd
+
+behindAbove6:
+	CMPQ           R10, $0x000000e0
+	JA             behindAbove7
+	VBROADCASTI128 (DI), Y14
+	VPSHUFB        reversal<>+0(SB), Y13, Y0
+	VMOVDQU        -256(R8), Y11
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VPXOR          Y14, Y0, Y0
+	VPSHUFB        reversal<>+0(SB), Y13, Y1
+	VPXOR          Y15, Y11, Y11
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y14, Y1, Y1
+	VPSHUFB        reversal<>+0(SB), Y13, Y2
+	VPXOR          Y11, Y12, Y12
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPCLMULQDQ     $0x00, 1088(DI), Y12, Y9
+	VPXOR          Y14, Y2, Y2
+	VPCLMULQDQ     $0x00, 512(DI), Y11, Y8
+	VPSHUFB        reversal<>+0(SB), Y13, Y3
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPCLMULQDQ     $0x11, 512(DI), Y11, Y10
+	VPXOR          Y14, Y3, Y3
+	VMOVDQU        -224(R8), Y11
+	VPSHUFB        reversal<>+0(SB), Y13, Y4
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VPXOR          Y14, Y4, Y4
+	VPSHUFD        $0x4e, Y11, Y12
+	VPSHUFB        reversal<>+0(SB), Y13, Y5
+	VPXOR          Y11, Y12, Y12
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y5, Y5
+	VPCLMULQDQ     $0x00, 1120(DI), Y12, Y12
+	VPSHUFB        reversal<>+0(SB), Y13, Y6
+	VPXOR          Y12, Y9, Y9
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y6, Y6
+	VPCLMULQDQ     $0x00, 544(DI), Y11, Y12
+	VBROADCASTI128 16(DI), Y14
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x11, 544(DI), Y11, Y12
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y3, Y3
+	VMOVDQU        -192(R8), Y11
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y6, Y6
+	VPSHUFD        $0x4e, Y11, Y12
+	VBROADCASTI128 32(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y1, Y1
+	VPCLMULQDQ     $0x00, 1152(DI), Y12, Y12
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VPCLMULQDQ     $0x00, 576(DI), Y11, Y12
+	VAESENC        Y14, Y5, Y5
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y6, Y6
+	VBROADCASTI128 48(DI), Y14
+	VPCLMULQDQ     $0x11, 576(DI), Y11, Y12
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y1, Y1
+	VMOVDQU        -160(R8), Y11
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y4, Y4
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VPXOR          Y11, Y12, Y12
+	VBROADCASTI128 64(DI), Y14
+	VPCLMULQDQ     $0x00, 1184(DI), Y12, Y12
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPCLMULQDQ     $0x00, 608(DI), Y11, Y12
+	VAESENC        Y14, Y3, Y3
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VPCLMULQDQ     $0x11, 608(DI), Y11, Y12
+	VAESENC        Y14, Y6, Y6
+	VPXOR          Y12, Y10, Y10
+	VBROADCASTI128 80(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VMOVDQU        -128(R8), Y11
+	VAESENC        Y14, Y1, Y1
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y2, Y2
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y5, Y5
+	VPCLMULQDQ     $0x00, 1216(DI), Y12, Y12
+	VAESENC        Y14, Y6, Y6
+	VBROADCASTI128 96(DI), Y14
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x00, 640(DI), Y11, Y12
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPCLMULQDQ     $0x11, 640(DI), Y11, Y12
+	VAESENC        Y14, Y4, Y4
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VMOVDQU        -96(R8), Y11
+	VBROADCASTI128 112(DI), Y14
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y0, Y0
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y3, Y3
+	VPCLMULQDQ     $0x00, 1248(DI), Y12, Y12
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y6, Y6
+	VPCLMULQDQ     $0x00, 672(DI), Y11, Y12
+	VBROADCASTI128 128(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y1, Y1
+	VPCLMULQDQ     $0x11, 672(DI), Y11, Y12
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VMOVDQU        -64(R8), Y11
+	VAESENC        Y14, Y5, Y5
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y6, Y6
+	VBROADCASTI128 144(DI), Y14
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y1, Y1
+	VPCLMULQDQ     $0x00, 1280(DI), Y12, Y12
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y4, Y4
+	VPCLMULQDQ     $0x00, 704(DI), Y11, Y12
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VPXOR          Y12, Y8, Y8
+	VBROADCASTI128 160(DI), Y14
+	VPCLMULQDQ     $0x11, 704(DI), Y11, Y12
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VMOVDQU        -32(R8), Y11
+	VAESENC        Y14, Y3, Y3
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y6, Y6
+	VPXOR          Y11, Y12, Y12
+	VBROADCASTI128 176(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x00, 1312(DI), Y12, Y12
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y2, Y2
+	VPCLMULQDQ     $0x00, 736(DI), Y11, Y12
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y5, Y5
+	VPCLMULQDQ     $0x11, 736(DI), Y11, Y12
+	VAESENC        Y14, Y6, Y6
+	VBROADCASTI128 192(DI), Y14
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y8, Y9, Y9
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y10, Y9, Y9
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPCLMULQDQ     $0x00, poly<>+0(SB), Y8, Y12
+	VAESENC        Y14, Y4, Y4
+	VPSHUFD        $0x4e, Y8, Y8
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VPXOR          Y12, Y9, Y9
+	VBROADCASTI128 208(DI), Y14
+	VPXOR          Y8, Y9, Y9
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x00, poly<>+0(SB), Y9, Y12
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPSHUFD        $0x4e, Y9, Y9
+	VAESENC        Y14, Y3, Y3
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VPXOR          Y9, Y10, Y10
+	VAESENC        Y14, Y6, Y6
+	VEXTRACTI128   $0x01, Y10, X12
+	VBROADCASTI128 224(DI), Y14
+	VPXOR          X12, X10, X15
+	VPXOR          (R9), Y14, Y12
+	VAESENCLAST    Y12, Y0, Y0
+	VPXOR          32(R9), Y14, Y12
+	VAESENCLAST    Y12, Y1, Y1
+	VPXOR          64(R9), Y14, Y12
+	VAESENCLAST    Y12, Y2, Y2
+	VPXOR          96(R9), Y14, Y12
+	VAESENCLAST    Y12, Y3, Y3
+	VPXOR          128(R9), Y14, Y12
+	VAESENCLAST    Y12, Y4, Y4
+	VPXOR          160(R9), Y14, Y12
+	VAESENCLAST    Y12, Y5, Y5
+	VMOVDQU        (BX), Y12
+	VPXOR          Y12, Y14, Y12
+	VAESENCLAST    Y12, Y6, Y6
+	VMOVDQU        Y0, (R8)
+	VMOVDQU        Y1, 32(R8)
+	VMOVDQU        Y2, 64(R8)
+	VMOVDQU        Y3, 96(R8)
+	VMOVDQU        Y4, 128(R8)
+	VMOVDQU        Y5, 160(R8)
+	VMOVDQU        Y6, (AX)
+	LEAQ           window<>+0(SB), R12
+	SUBQ           DX, R12
+	VPAND          32(R12), Y6, Y6
+	VPSHUFB        reversal<>+0(SB), Y0, Y11
+	VPXOR          Y15, Y11, Y11
+	VPXOR          X15, X15, X15
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 576(R11), Y12, Y9
+	VPCLMULQDQ     $0x00, (R11), Y11, Y8
+	VPCLMULQDQ     $0x11, (R11), Y11, Y10
+	VPSHUFB        reversal<>+0(SB), Y1, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 608(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 32(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 32(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y2, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 640(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 64(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 64(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y3, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 672(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 96(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 96(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y4, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 704(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 128(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 128(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y5, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 736(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 160(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 160(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y6, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 768(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 192(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 192(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	JMP            restEnd
+
+behindAbove7:
+	VBROADCASTI128 (DI), Y14
+	VPSHUFB        reversal<>+0(SB), Y13, Y0
+	VMOVDQU        -256(R8), Y11
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y0, Y0
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VPSHUFB        reversal<>+0(SB), Y13, Y1
+	VPXOR          Y15, Y11, Y11
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y1, Y1
+	VPSHUFD        $0x4e, Y11, Y12
+	VPSHUFB        reversal<>+0(SB), Y13, Y2
+	VPXOR          Y11, Y12, Y12
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y2, Y2
+	VPCLMULQDQ     $0x00, 1088(DI), Y12, Y9
+	VPSHUFB        reversal<>+0(SB), Y13, Y3
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPCLMULQDQ     $0x00, 512(DI), Y11, Y8
+	VPXOR          Y14, Y3, Y3
+	VPCLMULQDQ     $0x11, 512(DI), Y11, Y10
+	VPSHUFB        reversal<>+0(SB), Y13, Y4
+	VPADDD         two<>+0(SB), Y13, Y13
+	VMOVDQU        -224(R8), Y11
+	VPXOR          Y14, Y4, Y4
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VPSHUFB        reversal<>+0(SB), Y13, Y5
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y14, Y5, Y5
+	VPSHUFB        reversal<>+0(SB), Y13, Y6
+	VPXOR          Y11, Y12, Y12
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPCLMULQDQ     $0x00, 1120(DI), Y12, Y12
+	VPXOR          Y14, Y6, Y6
+	VPSHUFB        reversal<>+0(SB), Y13, Y7
+	VPXOR          Y12, Y9, Y9
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPCLMULQDQ     $0x00, 544(DI), Y11, Y12
+	VPXOR          Y14, Y7, Y7
+	VBROADCASTI128 16(DI), Y14
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPCLMULQDQ     $0x11, 544(DI), Y11, Y12
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VMOVDQU        -192(R8), Y11
+	VAESENC        Y14, Y5, Y5
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VPSHUFD        $0x4e, Y11, Y12
+	VBROADCASTI128 32(DI), Y14
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPCLMULQDQ     $0x00, 1152(DI), Y12, Y12
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y4, Y4
+	VPCLMULQDQ     $0x00, 576(DI), Y11, Y12
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y7, Y7
+	VPCLMULQDQ     $0x11, 576(DI), Y11, Y12
+	VBROADCASTI128 48(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VMOVDQU        -160(R8), Y11
+	VAESENC        Y14, Y3, Y3
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y6, Y6
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 64(DI), Y14
+	VPCLMULQDQ     $0x00, 1184(DI), Y12, Y12
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y2, Y2
+	VPCLMULQDQ     $0x00, 608(DI), Y11, Y12
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y5, Y5
+	VPCLMULQDQ     $0x11, 608(DI), Y11, Y12
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VPXOR          Y12, Y10, Y10
+	VBROADCASTI128 80(DI), Y14
+	VMOVDQU        -128(R8), Y11
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y4, Y4
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VPCLMULQDQ     $0x00, 1216(DI), Y12, Y12
+	VAESENC        Y14, Y7, Y7
+	VPXOR          Y12, Y9, Y9
+	VBROADCASTI128 96(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x00, 640(DI), Y11, Y12
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y3, Y3
+	VPCLMULQDQ     $0x11, 640(DI), Y11, Y12
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y6, Y6
+	VMOVDQU        -96(R8), Y11
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 112(DI), Y14
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VPCLMULQDQ     $0x00, 1248(DI), Y12, Y12
+	VAESENC        Y14, Y5, Y5
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VPCLMULQDQ     $0x00, 672(DI), Y11, Y12
+	VBROADCASTI128 128(DI), Y14
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPCLMULQDQ     $0x11, 672(DI), Y11, Y12
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y4, Y4
+	VMOVDQU        -64(R8), Y11
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y7, Y7
+	VPSHUFD        $0x4e, Y11, Y12
+	VBROADCASTI128 144(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPCLMULQDQ     $0x00, 1280(DI), Y12, Y12
+	VAESENC        Y14, Y3, Y3
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VPCLMULQDQ     $0x00, 704(DI), Y11, Y12
+	VAESENC        Y14, Y6, Y6
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 160(DI), Y14
+	VPCLMULQDQ     $0x11, 704(DI), Y11, Y12
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y2, Y2
+	VMOVDQU        -32(R8), Y11
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y5, Y5
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VPXOR          Y11, Y12, Y12
+	VBROADCASTI128 176(DI), Y14
+	VPCLMULQDQ     $0x00, 1312(DI), Y12, Y12
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPCLMULQDQ     $0x00, 736(DI), Y11, Y12
+	VAESENC        Y14, Y4, Y4
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VPCLMULQDQ     $0x11, 736(DI), Y11, Y12
+	VAESENC        Y14, Y7, Y7
+	VPXOR          Y12, Y10, Y10
+	VBROADCASTI128 192(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y8, Y9, Y9
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y10, Y9, Y9
+	VAESENC        Y14, Y3, Y3
+	VPCLMULQDQ     $0x00, poly<>+0(SB), Y8, Y12
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VPSHUFD        $0x4e, Y8, Y8
+	VAESENC        Y14, Y6, Y6
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 208(DI), Y14
+	VPXOR          Y8, Y9, Y9
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPCLMULQDQ     $0x00, poly<>+0(SB), Y9, Y12
+	VAESENC        Y14, Y2, Y2
+	VPSHUFD        $0x4e, Y9, Y9
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y5, Y5
+	VPXOR          Y9, Y10, Y10
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VEXTRACTI128   $0x01, Y10, X12
+	VBROADCASTI128 224(DI), Y14
+	VPXOR          X12, X10, X15
+	VPXOR          (R9), Y14, Y12
+	VAESENCLAST    Y12, Y0, Y0
+	VPXOR          32(R9), Y14, Y12
+	VAESENCLAST    Y12, Y1, Y1
+	VPXOR          64(R9), Y14, Y12
+	VAESENCLAST    Y12, Y2, Y2
+	VPXOR          96(R9), Y14, Y12
+	VAESENCLAST    Y12, Y3, Y3
+	VPXOR          128(R9), Y14, Y12
+	VAESENCLAST    Y12, Y4, Y4
+	VPXOR          160(R9), Y14, Y12
+	VAESENCLAST    Y12, Y5, Y5
+	VPXOR          192(R9), Y14, Y12
+	VAESENCLAST    Y12, Y6, Y6
+	VMOVDQU        (BX), Y12
+	VPXOR          Y12, Y14, Y12
+	VAESENCLAST    Y12, Y7, Y7
+	VMOVDQU        Y0, (R8)
+	VMOVDQU        Y1, 32(R8)
+	VMOVDQU        Y2, 64(R8)
+	VMOVDQU        Y3, 96(R8)
+	VMOVDQU        Y4, 128(R8)
+	VMOVDQU        Y5, 160(R8)
+	VMOVDQU        Y6, 192(R8)
+	VMOVDQU        Y7, (AX)
+	LEAQ           window<>+0(SB), R12
+	SUBQ           DX, R12
+	VPAND          32(R12), Y7, Y7
+	VPSHUFB        reversal<>+0(SB), Y0, Y11
+	VPXOR          Y15, Y11, Y11
+	VPXOR          X15, X15, X15
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 576(R11), Y12, Y9
+	VPCLMULQDQ     $0x00, (R11), Y11, Y8
+	VPCLMULQDQ     $0x11, (R11), Y11, Y10
+	VPSHUFB        reversal<>+0(SB), Y1, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 608(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 32(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 32(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y2, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 640(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 64(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 64(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y3, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 672(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 96(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 96(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y4, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 704(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 128(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 128(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y5, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 736(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 160(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 160(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y6, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 768(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 192(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 192(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y7, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 800(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 224(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 224(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	JMP            restEnd
+
+rest:
+	MOVQ    R10, DX
+	ANDQ    $0x1f, DX
+	JZ      restWhole
+	MOVQ    R10, BX
+	SUBQ    DX, BX
+	ADDQ    R9, BX
+	VPXOR   Y11, Y11, Y11
+	VMOVDQU Y11, (SP)
+	XORQ    R12, R12
+	TESTQ   $0x00000010, DX
+	JZ      restBelow16
+	VMOVDQU (BX)(R12*1), X12
+	VMOVDQU X12, (SP)(R12*1)
+	ADDQ    $0x10, R12
+
+restBelow16:
+	TESTQ $0x00000008, DX
+	JZ    restBelow8
+	MOVQ  (BX)(R12*1), R13
+	MOVQ  R13, (SP)(R12*1)
+	ADDQ  $0x08, R12
+
+restBelow8:
+	TESTQ $0x00000004, DX
+	JZ    restBelow4
+	MOVL  (BX)(R12*1), R13
+	MOVL  R13, (SP)(R12*1)
+	ADDQ  $0x04, R12
+
+restBelow4:
+	TESTQ $0x00000002, DX
+	JZ    restBelow2
+	MOVW  (BX)(R12*1), R13
+	MOVW  R13, (SP)(R12*1)
+	ADDQ  $0x02, R12
+
+restBelow2:
+	TESTQ $0x00000001, DX
+	JZ    restBelow1
+	MOVB  (BX)(R12*1), R13
+	MOVB  R13, (SP)(R12*1)
+	ADDQ  $0x01, R12
+
+restBelow1:
+	LEAQ (SP), BX
+	MOVQ BX, AX
+	JMP  restReady
+
+restWhole:
+	LEAQ -32(R9)(R10*1), BX
+	LEAQ -32(R8)(R10*1), AX
+	MOVQ $0x00000020, DX
+
+restReady:
+	CMPQ           R10, $0x00000080
+	JA             restAbove4
+	CMPQ           R10, $0x00000040
+	JA             restAbove2
+	CMPQ           R10, $0x00000020
+	JA             restAbove1
+	VBROADCASTI128 (DI), Y14
+	VPSHUFB        reversal<>+0(SB), Y13, Y0
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y0, Y0
+	VBROADCASTI128 16(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VBROADCASTI128 32(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VBROADCASTI128 48(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VBROADCASTI128 64(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VBROADCASTI128 80(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VBROADCASTI128 96(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VBROADCASTI128 112(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VBROADCASTI128 128(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VBROADCASTI128 144(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VBROADCASTI128 160(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VBROADCASTI128 176(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VBROADCASTI128 192(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VBROADCASTI128 208(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VBROADCASTI128 224(DI), Y14
+	VMOVDQU        (BX), Y12
+	VPXOR          Y12, Y14, Y12
+	VAESENCLAST    Y12, Y0, Y0
+	VMOVDQU        Y0, (AX)
+	LEAQ           window<>+0(SB), R12
+	SUBQ           DX, R12
+	VPAND          32(R12), Y0, Y0
+	VPSHUFB        reversal<>+0(SB), Y0, Y11
+	VPXOR          Y15, Y11, Y11
+	VPXOR          X15, X15, X15
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 576(R11), Y12, Y9
+	VPCLMULQDQ     $0x00, (R11), Y11, Y8
+	VPCLMULQDQ     $0x11, (R11), Y11, Y10
+	JMP            restEnd
+
+restAbove1:
+	VBROADCASTI128 (DI), Y14
+	VPSHUFB        reversal<>+0(SB), Y13, Y0
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y0, Y0
+	VPSHUFB        reversal<>+0(SB), Y13, Y1
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y1, Y1
+	VBROADCASTI128 16(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VBROADCASTI128 32(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VBROADCASTI128 48(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VBROADCASTI128 64(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VBROADCASTI128 80(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VBROADCASTI128 96(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VBROADCASTI128 112(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VBROADCASTI128 128(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VBROADCASTI128 144(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VBROADCASTI128 160(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VBROADCASTI128 176(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VBROADCASTI128 192(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VBROADCASTI128 208(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VBROADCASTI128 224(DI), Y14
+	VPXOR          (R9), Y14, Y12
+	VAESENCLAST    Y12, Y0, Y0
+	VMOVDQU        (BX), Y12
+	VPXOR          Y12, Y14, Y12
+	VAESENCLAST    Y12, Y1, Y1
+	VMOVDQU        Y0, (R8)
+	VMOVDQU        Y1, (AX)
+	LEAQ           window<>+0(SB), R12
+	SUBQ           DX, R12
+	VPAND          32(R12), Y1, Y1
+	VPSHUFB        reversal<>+0(SB), Y0, Y11
+	VPXOR          Y15, Y11, Y11
+	VPXOR          X15, X15, X15
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 576(R11), Y12, Y9
+	VPCLMULQDQ     $0x00, (R11), Y11, Y8
+	VPCLMULQDQ     $0x11, (R11), Y11, Y10
+	VPSHUFB        reversal<>+0(SB), Y1, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 608(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 32(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 32(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	JMP            restEnd
+
+restAbove2:
+	CMPQ           R10, $0x00000060
+	JA             restAbove3
+	VBROADCASTI128 (DI), Y14
+	VPSHUFB        reversal<>+0(SB), Y13, Y0
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y0, Y0
+	VPSHUFB        reversal<>+0(SB), Y13, Y1
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y1, Y1
+	VPSHUFB        reversal<>+0(SB), Y13, Y2
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y2, Y2
+	VBROADCASTI128 16(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VBROADCASTI128 32(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VBROADCASTI128 48(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VBROADCASTI128 64(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VBROADCASTI128 80(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VBROADCASTI128 96(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VBROADCASTI128 112(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VBROADCASTI128 128(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VBROADCASTI128 144(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VBROADCASTI128 160(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VBROADCASTI128 176(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VBROADCASTI128 192(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VBROADCASTI128 208(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VBROADCASTI128 224(DI), Y14
+	VPXOR          (R9), Y14, Y12
+	VAESENCLAST    Y12, Y0, Y0
+	VPXOR          32(R9), Y14, Y12
+	VAESENCLAST    Y12, Y1, Y1
+	VMOVDQU        (BX), Y12
+	VPXOR          Y12, Y14, Y12
+	VAESENCLAST    Y12, Y2, Y2
+	VMOVDQU        Y0, (R8)
+	VMOVDQU        Y1, 32(R8)
+	VMOVDQU        Y2, (AX)
+	LEAQ           window<>+0(SB), R12
+	SUBQ           DX, R12
+	VPAND          32(R12), Y2, Y2
+	VPSHUFB        reversal<>+0(SB), Y0, Y11
+	VPXOR          Y15, Y11, Y11
+	VPXOR          X15, X15, X15
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 576(R11), Y12, Y9
+	VPCLMULQDQ     $0x00, (R11), Y11, Y8
+	VPCLMULQDQ     $0x11, (R11), Y11, Y10
+	VPSHUFB        reversal<>+0(SB), Y1, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 608(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 32(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 32(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y2, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 640(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 64(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 64(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	JMP            restEnd
+
+restAbove3:
+	VBROADCASTI128 (DI), Y14
+	VPSHUFB        reversal<>+0(SB), Y13, Y0
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y0, Y0
+	VPSHUFB        reversal<>+0(SB), Y13, Y1
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y1, Y1
+	VPSHUFB        reversal<>+0(SB), Y13, Y2
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y2, Y2
+	VPSHUFB        reversal<>+0(SB), Y13, Y3
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y3, Y3
+	VBROADCASTI128 16(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VBROADCASTI128 32(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VBROADCASTI128 48(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VBROADCASTI128 64(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VBROADCASTI128 80(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VBROADCASTI128 96(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VBROADCASTI128 112(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VBROADCASTI128 128(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VBROADCASTI128 144(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VBROADCASTI128 160(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VBROADCASTI128 176(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VBROADCASTI128 192(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VBROADCASTI128 208(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VBROADCASTI128 224(DI), Y14
+	VPXOR          (R9), Y14, Y12
+	VAESENCLAST    Y12, Y0, Y0
+	VPXOR          32(R9), Y14, Y12
+	VAESENCLAST    Y12, Y1, Y1
+	VPXOR          64(R9), Y14, Y12
+	VAESENCLAST    Y12, Y2, Y2
+	VMOVDQU        (BX), Y12
+	VPXOR          Y12, Y14, Y12
+	VAESENCLAST    Y12, Y3, Y3
+	VMOVDQU        Y0, (R8)
+	VMOVDQU        Y1, 32(R8)
+	VMOVDQU        Y2, 64(R8)
+	VMOVDQU        Y3, (AX)
+	LEAQ           window<>+0(SB), R12
+	SUBQ           DX, R12
+	VPAND          32(R12), Y3, Y3
+	VPSHUFB        reversal<>+0(SB), Y0, Y11
+	VPXOR          Y15, Y11, Y11
+	VPXOR          X15, X15, X15
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 576(R11), Y12, Y9
+	VPCLMULQDQ     $0x00, (R11), Y11, Y8
+	VPCLMULQDQ     $0x11, (R11), Y11, Y10
+	VPSHUFB        reversal<>+0(SB), Y1, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 608(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 32(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 32(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y2, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 640(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 64(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 64(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y3, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 672(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 96(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 96(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	JMP            restEnd
+
+restAbove4:
+	CMPQ           R10, $0x000000c0
+	JA             restAbove6
+	CMPQ           R10, $0x000000a0
+	JA             restAbove5
+	VBROADCASTI128 (DI), Y14
+	VPSHUFB        reversal<>+0(SB), Y13, Y0
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y0, Y0
+	VPSHUFB        reversal<>+0(SB), Y13, Y1
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y1, Y1
+	VPSHUFB        reversal<>+0(SB), Y13, Y2
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y2, Y2
+	VPSHUFB        reversal<>+0(SB), Y13, Y3
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y3, Y3
+	VPSHUFB        reversal<>+0(SB), Y13, Y4
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y4, Y4
+	VBROADCASTI128 16(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VBROADCASTI128 32(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VBROADCASTI128 48(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VBROADCASTI128 64(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VBROADCASTI128 80(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VBROADCASTI128 96(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VBROADCASTI128 112(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VBROADCASTI128 128(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VBROADCASTI128 144(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VBROADCASTI128 160(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VBROADCASTI128 176(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VBROADCASTI128 192(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VBROADCASTI128 208(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VBROADCASTI128 224(DI), Y14
+	VPXOR          (R9), Y14, Y12
+	VAESENCLAST    Y12, Y0, Y0
+	VPXOR          32(R9), Y14, Y12
+	VAESENCLAST    Y12, Y1, Y1
+	VPXOR          64(R9), Y14, Y12
+	VAESENCLAST    Y12, Y2, Y2
+	VPXOR          96(R9), Y14, Y12
+	VAESENCLAST    Y12, Y3, Y3
+	VMOVDQU        (BX), Y12
+	VPXOR          Y12, Y14, Y12
+	VAESENCLAST    Y12, Y4, Y4
+	VMOVDQU        Y0, (R8)
+	VMOVDQU        Y1, 32(R8)
+	VMOVDQU        Y2, 64(R8)
+	VMOVDQU        Y3, 96(R8)
+	VMOVDQU        Y4, (AX)
+	LEAQ           window<>+0(SB), R12
+	SUBQ           DX, R12
+	VPAND          32(R12), Y4, Y4
+	VPSHUFB        reversal<>+0(SB), Y0, Y11
+	VPXOR          Y15, Y11, Y11
+	VPXOR          X15, X15, X15
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 576(R11), Y12, Y9
+	VPCLMULQDQ     $0x00, (R11), Y11, Y8
+	VPCLMULQDQ     $0x11, (R11), Y11, Y10
+	VPSHUFB        reversal<>+0(SB), Y1, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 608(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 32(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 32(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y2, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 640(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 64(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 64(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y3, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 672(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 96(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 96(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y4, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 704(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 128(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 128(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	JMP            restEnd
+
+restAbove5:
+	VBROADCASTI128 (DI), Y14
+	VPSHUFB        reversal<>+0(SB), Y13, Y0
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y0, Y0
+	VPSHUFB        reversal<>+0(SB), Y13, Y1
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y1, Y1
+	VPSHUFB        reversal<>+0(SB), Y13, Y2
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y2, Y2
+	VPSHUFB        reversal<>+0(SB), Y13, Y3
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y3, Y3
+	VPSHUFB        reversal<>+0(SB), Y13, Y4
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y4, Y4
+	VPSHUFB        reversal<>+0(SB), Y13, Y5
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y5, Y5
+	VBROADCASTI128 16(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VBROADCASTI128 32(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VBROADCASTI128 48(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VBROADCASTI128 64(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VBROADCASTI128 80(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VBROADCASTI128 96(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VBROADCASTI128 112(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VBROADCASTI128 128(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VBROADCASTI128 144(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VBROADCASTI128 160(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VBROADCASTI128 176(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VBROADCASTI128 192(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VBROADCASTI128 208(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VBROADCASTI128 224(DI), Y14
+	VPXOR          (R9), Y14, Y12
+	VAESENCLAST    Y12, Y0, Y0
+	VPXOR          32(R9), Y14, Y12
+	VAESENCLAST    Y12, Y1, Y1
+	VPXOR          64(R9), Y14, Y12
+	VAESENCLAST    Y12, Y2, Y2
+	VPXOR          96(R9), Y14, Y12
+	VAESENCLAST    Y12, Y3, Y3
+	VPXOR          128(R9), Y14, Y12
+	VAESENCLAST    Y12, Y4, Y4
+	VMOVDQU        (BX), Y12
+	VPXOR          Y12, Y14, Y12
+	VAESENCLAST    Y12, Y5, Y5
+	VMOVDQU        Y0, (R8)
+	VMOVDQU        Y1, 32(R8)
+	VMOVDQU        Y2, 64(R8)
+	VMOVDQU        Y3, 96(R8)
+	VMOVDQU        Y4, 128(R8)
+	VMOVDQU        Y5, (AX)
+	LEAQ           window<>+0(SB), R12
+	SUBQ           DX, R12
+	VPAND          32(R12), Y5, Y5
+	VPSHUFB        reversal<>+0(SB), Y0, Y11
+	VPXOR          Y15, Y11, Y11
+	VPXOR          X15, X15, X15
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 576(R11), Y12, Y9
+	VPCLMULQDQ     $0x00, (R11), Y11, Y8
+	VPCLMULQDQ     $0x11, (R11), Y11, Y10
+	VPSHUFB        reversal<>+0(SB), Y1, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 608(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 32(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 32(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y2, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 640(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 64(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 64(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y3, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 672(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 96(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 96(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y4, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 704(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 128(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 128(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y5, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 736(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 160(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 160(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	JMP            restEnd
+
+restAbove6:
+	CMPQ           R10, $0x000000e0
+	JA             restAbove7
+	VBROADCASTI128 (DI), Y14
+	VPSHUFB        reversal<>+0(SB), Y13, Y0
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y0, Y0
+	VPSHUFB        reversal<>+0(SB), Y13, Y1
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y1, Y1
+	VPSHUFB        reversal<>+0(SB), Y13, Y2
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y2, Y2
+	VPSHUFB        reversal<>+0(SB), Y13, Y3
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y3, Y3
+	VPSHUFB        reversal<>+0(SB), Y13, Y4
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y4, Y4
+	VPSHUFB        reversal<>+0(SB), Y13, Y5
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y5, Y5
+	VPSHUFB        reversal<>+0(SB), Y13, Y6
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y6, Y6
+	VBROADCASTI128 16(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VBROADCASTI128 32(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VBROADCASTI128 48(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VBROADCASTI128 64(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VBROADCASTI128 80(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VBROADCASTI128 96(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VBROADCASTI128 112(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VBROADCASTI128 128(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VBROADCASTI128 144(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VBROADCASTI128 160(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VBROADCASTI128 176(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VBROADCASTI128 192(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VBROADCASTI128 208(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VBROADCASTI128 224(DI), Y14
+	VPXOR          (R9), Y14, Y12
+	VAESENCLAST    Y12, Y0, Y0
+	VPXOR          32(R9), Y14, Y12
+	VAESENCLAST    Y12, Y1, Y1
+	VPXOR          64(R9), Y14, Y12
+	VAESENCLAST    Y12, Y2, Y2
+	VPXOR          96(R9), Y14, Y12
+	VAESENCLAST    Y12, Y3, Y3
+	VPXOR          128(R9), Y14, Y12
+	VAESENCLAST    Y12, Y4, Y4
+	VPXOR          160(R9), Y14, Y12
+	VAESENCLAST    Y12, Y5, Y5
+	VMOVDQU        (BX), Y12
+	VPXOR          Y12, Y14, Y12
+	VAESENCLAST    Y12, Y6, Y6
+	VMOVDQU        Y0, (R8)
+	VMOVDQU        Y1, 32(R8)
+	VMOVDQU        Y2, 64(R8)
+	VMOVDQU        Y3, 96(R8)
+	VMOVDQU        Y4, 128(R8)
+	VMOVDQU        Y5, 160(R8)
+	VMOVDQU        Y6, (AX)
+	LEAQ           window<>+0(SB), R12
+	SUBQ           DX, R12
+	VPAND          32(R12), Y6, Y6
+	VPSHUFB        reversal<>+0(SB), Y0, Y11
+	VPXOR          Y15, Y11, Y11
+	VPXOR          X15, X15, X15
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 576(R11), Y12, Y9
+	VPCLMULQDQ     $0x00, (R11), Y11, Y8
+	VPCLMULQDQ     $0x11, (R11), Y11, Y10
+	VPSHUFB        reversal<>+0(SB), Y1, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 608(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 32(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 32(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y2, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 640(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 64(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 64(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y3, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 672(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 96(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 96(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y4, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 704(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 128(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 128(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y5, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 736(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 160(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 160(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y6, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 768(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 192(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 192(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	JMP            restEnd
+
+restAbove7:
+	VBROADCASTI128 (DI), Y14
+	VPSHUFB        reversal<>+0(SB), Y13, Y0
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y0, Y0
+	VPSHUFB        reversal<>+0(SB), Y13, Y1
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y1, Y1
+	VPSHUFB        reversal<>+0(SB), Y13, Y2
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y2, Y2
+	VPSHUFB        reversal<>+0(SB), Y13, Y3
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y3, Y3
+	VPSHUFB        reversal<>+0(SB), Y13, Y4
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y4, Y4
+	VPSHUFB        reversal<>+0(SB), Y13, Y5
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y5, Y5
+	VPSHUFB        reversal<>+0(SB), Y13, Y6
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y6, Y6
+	VPSHUFB        reversal<>+0(SB), Y13, Y7
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y7, Y7
+	VBROADCASTI128 16(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 32(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 48(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 64(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 80(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 96(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 112(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 128(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 144(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 160(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 176(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 192(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 208(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 224(DI), Y14
+	VPXOR          (R9), Y14, Y12
+	VAESENCLAST    Y12, Y0, Y0
+	VPXOR          32(R9), Y14, Y12
+	VAESENCLAST    Y12, Y1, Y1
+	VPXOR          64(R9), Y14, Y12
+	VAESENCLAST    Y12, Y2, Y2
+	VPXOR          96(R9), Y14, Y12
+	VAESENCLAST    Y12, Y3, Y3
+	VPXOR          128(R9), Y14, Y12
+	VAESENCLAST    Y12, Y4, Y4
+	VPXOR          160(R9), Y14, Y12
+	VAESENCLAST    Y12, Y5, Y5
+	VPXOR          192(R9), Y14, Y12
+	VAESENCLAST    Y12, Y6, Y6
+	VMOVDQU        (BX), Y12
+	VPXOR          Y12, Y14, Y12
+	VAESENCLAST    Y12, Y7, Y7
+	VMOVDQU        Y0, (R8)
+	VMOVDQU        Y1, 32(R8)
+	VMOVDQU        Y2, 64(R8)
+	VMOVDQU        Y3, 96(R8)
+	VMOVDQU        Y4, 128(R8)
+	VMOVDQU        Y5, 160(R8)
+	VMOVDQU        Y6, 192(R8)
+	VMOVDQU        Y7, (AX)
+	LEAQ           window<>+0(SB), R12
+	SUBQ           DX, R12
+	VPAND          32(R12), Y7, Y7
+	VPSHUFB        reversal<>+0(SB), Y0, Y11
+	VPXOR          Y15, Y11, Y11
+	VPXOR          X15, X15, X15
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 576(R11), Y12, Y9
+	VPCLMULQDQ     $0x00, (R11), Y11, Y8
+	VPCLMULQDQ     $0x11, (R11), Y11, Y10
+	VPSHUFB        reversal<>+0(SB), Y1, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 608(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 32(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 32(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y2, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 640(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 64(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 64(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y3, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 672(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 96(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 96(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y4, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 704(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 128(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 128(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y5, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 736(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 160(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 160(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y6, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 768(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 192(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 192(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+	VPSHUFB        reversal<>+0(SB), Y7, Y11
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y11, Y12, Y12
+	VPCLMULQDQ     $0x00, 800(R11), Y12, Y12
+	VPXOR          Y12, Y9, Y9
+	VPCLMULQDQ     $0x00, 224(R11), Y11, Y12
+	VPXOR          Y12, Y8, Y8
+	VPCLMULQDQ     $0x11, 224(R11), Y11, Y12
+	VPXOR          Y12, Y10, Y10
+
+restEnd:
+	CMPQ    DX, $0x20
+	JE      lengths
+	SUBQ    DX, R10
+	ADDQ    R10, R8
+	XORQ    R12, R12
+	TESTQ   $0x00000010, DX
+	JZ      endBelow16
+	VMOVDQU (SP)(R12*1), X12
+	VMOVDQU X12, (R8)(R12*1)
+	ADDQ    $0x10, R12
+
+endBelow16:
+	TESTQ $0x00000008, DX
+	JZ    endBelow8
 	MOVQ  (SP)(R12*1), R13
 	MOVQ  R13, (R8)(R12*1)
 	ADDQ  $0x08, R12
 
-outBelow8:
-	TESTQ $0x00000004, R10
-	JZ    outBelow4
+endBelow8:
+	TESTQ $0x00000004, DX
+	JZ    endBelow4
 	MOVL  (SP)(R12*1), R13
 	MOVL  R13, (R8)(R12*1)
 	ADDQ  $0x04, R12
 
-outBelow4:
-	TESTQ $0x00000002, R10
-	JZ    outBelow2
+endBelow4:
+	TESTQ $0x00000002, DX
+	JZ    endBelow2
 	MOVW  (SP)(R12*1), R13
 	MOVW  R13, (R8)(R12*1)
 	ADDQ  $0x02, R12
 
-outBelow2:
-	TESTQ $0x00000001, R10
-	JZ    outBelow1
+endBelow2:
+	TESTQ $0x00000001, DX
+	JZ    endBelow1
 	MOVB  (SP)(R12*1), R13
 	MOVB  R13, (R8)(R12*1)
 	ADDQ  $0x01, R12
 
-outBelow1:
-	LEAQ       window<>+0(SB), AX
-	SUBQ       R10, AX
-	VPAND      32(AX), Y0, Y0
-	VPSHUFB    reversal<>+0(SB), Y0, Y11
-	VPXOR      Y15, Y11, Y11
-	VPXOR      X15, X15, X15
-	VPSHUFD    $0x4e, Y11, Y12
-	VPXOR      Y11, Y12, Y12
-	VPCLMULQDQ $0x00, 384(R11), Y12, Y12
-	VPXOR      Y12, Y9, Y9
-	VPCLMULQDQ $0x00, (R11), Y11, Y12
-	VPXOR      Y12, Y8, Y8
-	VPCLMULQDQ $0x11, (R11), Y11, Y12
-	VPXOR      Y12, Y10, Y10
-
+endBelow1:
 lengths:
 	MOVQ         16(SI), AX
 	MOVQ         32(SI), DX
@@ -2367,7 +9255,7 @@ lengths:
 	VPXOR        X15, X11, X11
 	VPSHUFD      $0x4e, X11, X12
 	VPXOR        X11, X12, X12
-	VPCLMULQDQ   $0x00, 1136(DI), X12, X12
+	VPCLMULQDQ   $0x00, 1328(DI), X12, X12
 	VPXOR        Y12, Y9, Y9
 	VPCLMULQDQ   $0x00, 752(DI), X11, X12
 	VPXOR        Y12, Y8, Y8
@@ -2526,697 +9414,1596 @@ additionalBelow1:
 
 additionalEnd:
 	VPXOR       (DI), X0, X0
+	VAESENC     16(DI), X0, X0
 	VAESENC     32(DI), X0, X0
+	VAESENC     48(DI), X0, X0
 	VAESENC     64(DI), X0, X0
+	VAESENC     80(DI), X0, X0
 	VAESENC     96(DI), X0, X0
+	VAESENC     112(DI), X0, X0
 	VAESENC     128(DI), X0, X0
+	VAESENC     144(DI), X0, X0
 	VAESENC     160(DI), X0, X0
+	VAESENC     176(DI), X0, X0
 	VAESENC     192(DI), X0, X0
-	VAESENC     224(DI), X0, X0
-	VAESENC     256(DI), X0, X0
-	VAESENC     288(DI), X0, X0
-	VAESENC     320(DI), X0, X0
-	VAESENC     352(DI), X0, X0
-	VAESENC     384(DI), X0, X0
-	VAESENC     416(DI), X0, X0
-	VAESENCLAST 448(DI), X0, X0
+	VAESENC     208(DI), X0, X0
+	VAESENCLAST 224(DI), X0, X0
 	VMOVDQU     X0, 32(SP)
+	VPXOR       X8, X8, X8
+	VPXOR       X9, X9, X9
+	VPXOR       X10, X10, X10
+	TESTQ       R10, R10
+	JZ          lengths
+	DECQ        R10
 	MOVQ        R10, BX
-	SHRQ        $0x08, BX
-	JZ          tail
-
-group:
-	VMOVDQU      (DI), Y14
-	VPSHUFB      reversal<>+0(SB), Y13, Y0
-	VMOVDQU      (R9), Y11
-	VPADDD       two<>+0(SB), Y13, Y13
-	VPXOR        Y14, Y0, Y0
-	VPSHUFB      reversal<>+0(SB), Y11, Y11
-	VPSHUFB      reversal<>+0(SB), Y13, Y1
-	VPXOR        Y15, Y11, Y11
-	VPADDD       two<>+0(SB), Y13, Y13
-	VPXOR        Y14, Y1, Y1
-	VPSHUFD      $0x4e, Y11, Y12
-	VPSHUFB      reversal<>+0(SB), Y13, Y2
-	VPXOR        Y11, Y12, Y12
-	VPADDD       two<>+0(SB), Y13, Y13
-	VPXOR        Y14, Y2, Y2
-	VPCLMULQDQ   $0x00, 896(DI), Y12, Y9
-	VPSHUFB      reversal<>+0(SB), Y13, Y3
-	VPADDD       two<>+0(SB), Y13, Y13
-	VPCLMULQDQ   $0x00, 512(DI), Y11, Y8
-	VPXOR        Y14, Y3, Y3
-	VPCLMULQDQ   $0x11, 512(DI), Y11, Y10
-	VPSHUFB      reversal<>+0(SB), Y13, Y4
-	VPADDD       two<>+0(SB), Y13, Y13
-	VMOVDQU      32(R9), Y11
-	VPXOR        Y14, Y4, Y4
-	VPSHUFB      reversal<>+0(SB), Y11, Y11
-	VPSHUFB      reversal<>+0(SB), Y13, Y5
-	VPADDD       two<>+0(SB), Y13, Y13
-	VPSHUFD      $0x4e, Y11, Y12
-	VPXOR        Y14, Y5, Y5
-	VPXOR        Y11, Y12, Y12
-	VPSHUFB      reversal<>+0(SB), Y13, Y6
-	VPADDD       two<>+0(SB), Y13, Y13
-	VPCLMULQDQ   $0x00, 928(DI), Y12, Y12
-	VPXOR        Y14, Y6, Y6
-	VPSHUFB      reversal<>+0(SB), Y13, Y7
-	VPXOR        Y12, Y9, Y9
-	VPADDD       two<>+0(SB), Y13, Y13
-	VPCLMULQDQ   $0x00, 544(DI), Y11, Y12
-	VPXOR        Y14, Y7, Y7
-	VMOVDQU      32(DI), Y14
-	VPXOR        Y12, Y8, Y8
-	VAESENC      Y14, Y0, Y0
-	VPCLMULQDQ   $0x11, 544(DI), Y11, Y12
-	VAESENC      Y14, Y1, Y1
-	VAESENC      Y14, Y2, Y2
-	VPXOR        Y12, Y10, Y10
-	VAESENC      Y14, Y3, Y3
-	VMOVDQU      64(R9), Y11
-	VAESENC      Y14, Y4, Y4
-	VAESENC      Y14, Y5, Y5
-	VPSHUFB      reversal<>+0(SB), Y11, Y11
-	VAESENC      Y14, Y6, Y6
-	VAESENC      Y14, Y7, Y7
-	VPSHUFD      $0x4e, Y11, Y12
-	VMOVDQU      64(DI), Y14
-	VPXOR        Y11, Y12, Y12
-	VAESENC      Y14, Y0, Y0
-	VAESENC      Y14, Y1, Y1
-	VPCLMULQDQ   $0x00, 960(DI), Y12, Y12
-	VAESENC      Y14, Y2, Y2
-	VPXOR        Y12, Y9, Y9
-	VAESENC      Y14, Y3, Y3
-	VAESENC      Y14, Y4, Y4
-	VPCLMULQDQ   $0x00, 576(DI), Y11, Y12
-	VAESENC      Y14, Y5, Y5
-	VAESENC      Y14, Y6, Y6
-	VPXOR        Y12, Y8, Y8
-	VAESENC      Y14, Y7, Y7
-	VPCLMULQDQ   $0x11, 576(DI), Y11, Y12
-	VMOVDQU      96(DI), Y14
-	VAESENC      Y14, Y0, Y0
-	VPXOR        Y12, Y10, Y10
-	VAESENC      Y14, Y1, Y1
-	VMOVDQU      96(R9), Y11
-	VAESENC      Y14, Y2, Y2
-	VAESENC      Y14, Y3, Y3
-	VPSHUFB      reversal<>+0(SB), Y11, Y11
-	VAESENC      Y14, Y4, Y4
-	VPSHUFD      $0x4e, Y11, Y12
-	VAESENC      Y14, Y5, Y5
-	VAESENC      Y14, Y6, Y6
-	VPXOR        Y11, Y12, Y12
-	VAESENC      Y14, Y7, Y7
-	VMOVDQU      128(DI), Y14
-	VPCLMULQDQ   $0x00, 992(DI), Y12, Y12
-	VAESENC      Y14, Y0, Y0
-	VPXOR        Y12, Y9, Y9
-	VAESENC      Y14, Y1, Y1
-	VAESENC      Y14, Y2, Y2
-	VPCLMULQDQ   $0x00, 608(DI), Y11, Y12
-	VAESENC      Y14, Y3, Y3
-	VPXOR        Y12, Y8, Y8
-	VAESENC      Y14, Y4, Y4
-	VAESENC      Y14, Y5, Y5
-	VPCLMULQDQ   $0x11, 608(DI), Y11, Y12
-	VAESENC      Y14, Y6, Y6
-	VPXOR        Y12, Y10, Y10
-	VAESENC      Y14, Y7, Y7
-	VMOVDQU      160(DI), Y14
-	VMOVDQU      128(R9), Y11
-	VAESENC      Y14, Y0, Y0
-	VAESENC      Y14, Y1, Y1
-	VPSHUFB      reversal<>+0(SB), Y11, Y11
-	VAESENC      Y14, Y2, Y2
-	VPSHUFD      $0x4e, Y11, Y12
-	VAESENC      Y14, Y3, Y3
-	VAESENC      Y14, Y4, Y4
-	VPXOR        Y11, Y12, Y12
-	VAESENC      Y14, Y5, Y5
-	VPCLMULQDQ   $0x00, 1024(DI), Y12, Y12
-	VAESENC      Y14, Y6, Y6
-	VAESENC      Y14, Y7, Y7
-	VPXOR        Y12, Y9, Y9
-	VMOVDQU      192(DI), Y14
-	VPCLMULQDQ   $0x00, 640(DI), Y11, Y12
-	VAESENC      Y14, Y0, Y0
-	VAESENC      Y14, Y1, Y1
-	VPXOR        Y12, Y8, Y8
-	VAESENC      Y14, Y2, Y2
-	VAESENC      Y14, Y3, Y3
-	VPCLMULQDQ   $0x11, 640(DI), Y11, Y12
-	VAESENC      Y14, Y4, Y4
-	VPXOR        Y12, Y10, Y10
-	VAESENC      Y14, Y5, Y5
-	VAESENC      Y14, Y6, Y6
-	VMOVDQU      160(R9), Y11
-	VAESENC      Y14, Y7, Y7
-	VPSHUFB      reversal<>+0(SB), Y11, Y11
-	VMOVDQU      224(DI), Y14
-	VAESENC      Y14, Y0, Y0
-	VPSHUFD      $0x4e, Y11, Y12
-	VAESENC      Y14, Y1, Y1
-	VAESENC      Y14, Y2, Y2
-	VPXOR        Y11, Y12, Y12
-	VAESENC      Y14, Y3, Y3
-	VPCLMULQDQ   $0x00, 1056(DI), Y12, Y12
-	VAESENC      Y14, Y4, Y4
-	VAESENC      Y14, Y5, Y5
-	VPXOR        Y12, Y9, Y9
-	VAESENC      Y14, Y6, Y6
-	VPCLMULQDQ   $0x00, 672(DI), Y11, Y12
-	VAESENC      Y14, Y7, Y7
-	VMOVDQU      256(DI), Y14
-	VPXOR        Y12, Y8, Y8
-	VAESENC      Y14, Y0, Y0
-	VPCLMULQDQ   $0x11, 672(DI), Y11, Y12
-	VAESENC      Y14, Y1, Y1
-	VAESENC      Y14, Y2, Y2
-	VPXOR        Y12, Y10, Y10
-	VAESENC      Y14, Y3, Y3
-	VAESENC      Y14, Y4, Y4
-	VMOVDQU      192(R9), Y11
-	VAESENC      Y14, Y5, Y5
-	VPSHUFB      reversal<>+0(SB), Y11, Y11
-	VAESENC      Y14, Y6, Y6
-	VAESENC      Y14, Y7, Y7
-	VPSHUFD      $0x4e, Y11, Y12
-	VMOVDQU      288(DI), Y14
-	VPXOR        Y11, Y12, Y12
-	VAESENC      Y14, Y0, Y0
-	VAESENC      Y14, Y1, Y1
-	VPCLMULQDQ   $0x00, 1088(DI), Y12, Y12
-	VAESENC      Y14, Y2, Y2
-	VPXOR        Y12, Y9, Y9
-	VAESENC      Y14, Y3, Y3
-	VAESENC      Y14, Y4, Y4
-	VPCLMULQDQ   $0x00, 704(DI), Y11, Y12
-	VAESENC      Y14, Y5, Y5
-	VAESENC      Y14, Y6, Y6
-	VPXOR        Y12, Y8, Y8
-	VAESENC      Y14, Y7, Y7
-	VPCLMULQDQ   $0x11, 704(DI), Y11, Y12
-	VMOVDQU      320(DI), Y14
-	VAESENC      Y14, Y0, Y0
-	VPXOR        Y12, Y10, Y10
-	VAESENC      Y14, Y1, Y1
-	VMOVDQU      224(R9), Y11
-	VAESENC      Y14, Y2, Y2
-	VAESENC      Y14, Y3, Y3
-	VPSHUFB      reversal<>+0(SB), Y11, Y11
-	VAESENC      Y14, Y4, Y4
-	VAESENC      Y14, Y5, Y5
-	VPSHUFD      $0x4e, Y11, Y12
-	VAESENC      Y14, Y6, Y6
-	VPXOR        Y11, Y12, Y12
-	VAESENC      Y14, Y7, Y7
-	VMOVDQU      352(DI), Y14
-	VPCLMULQDQ   $0x00, 1120(DI), Y12, Y12
-	VAESENC      Y14, Y0, Y0
-	VPXOR        Y12, Y9, Y9
-	VAESENC      Y14, Y1, Y1
-	VAESENC      Y14, Y2, Y2
-	VPCLMULQDQ   $0x00, 736(DI), Y11, Y12
-	VAESENC      Y14, Y3, Y3
-	VPXOR        Y12, Y8, Y8
-	VAESENC      Y14, Y4, Y4
-	VAESENC      Y14, Y5, Y5
-	VPCLMULQDQ   $0x11, 736(DI), Y11, Y12
-	VAESENC      Y14, Y6, Y6
-	VAESENC      Y14, Y7, Y7
-	VPXOR        Y12, Y10, Y10
-	VMOVDQU      384(DI), Y14
-	VPXOR        Y8, Y9, Y9
-	VAESENC      Y14, Y0, Y0
-	VAESENC      Y14, Y1, Y1
-	VPXOR        Y10, Y9, Y9
-	VAESENC      Y14, Y2, Y2
-	VPCLMULQDQ   $0x00, poly<>+0(SB), Y8, Y12
-	VAESENC      Y14, Y3, Y3
-	VAESENC      Y14, Y4, Y4
-	VPSHUFD      $0x4e, Y8, Y8
-	VAESENC      Y14, Y5, Y5
-	VPXOR        Y12, Y9, Y9
-	VAESENC      Y14, Y6, Y6
-	VAESENC      Y14, Y7, Y7
-	VPXOR        Y8, Y9, Y9
-	VMOVDQU      416(DI), Y14
-	VAESENC      Y14, Y0, Y0
-	VPCLMULQDQ   $0x00, poly<>+0(SB), Y9, Y12
-	VAESENC      Y14, Y1, Y1
-	VPSHUFD      $0x4e, Y9, Y9
-	VAESENC      Y14, Y2, Y2
-	VAESENC      Y14, Y3, Y3
-	VPXOR        Y12, Y10, Y10
-	VAESENC      Y14, Y4, Y4
-	VPXOR        Y9, Y10, Y10
-	VAESENC      Y14, Y5, Y5
-	VAESENC      Y14, Y6, Y6
-	VEXTRACTI128 $0x01, Y10, X12
-	VAESENC      Y14, Y7, Y7
-	VPXOR        X12, X10, X15
-	VMOVDQU      448(DI), Y14
-	VPXOR        (R9), Y14, Y12
-	VAESENCLAST  Y12, Y0, Y0
-	VPXOR        32(R9), Y14, Y12
-	VAESENCLAST  Y12, Y1, Y1
-	VPXOR        64(R9), Y14, Y12
-	VAESENCLAST  Y12, Y2, Y2
-	VPXOR        96(R9), Y14, Y12
-	VAESENCLAST  Y12, Y3, Y3
-	VPXOR        128(R9), Y14, Y12
-	VAESENCLAST  Y12, Y4, Y4
-	VPXOR        160(R9), Y14, Y12
-	VAESENCLAST  Y12, Y5, Y5
-	VPXOR        192(R9), Y14, Y12
-	VAESENCLAST  Y12, Y6, Y6
-	VPXOR        224(R9), Y14, Y12
-	VAESENCLAST  Y12, Y7, Y7
-	VMOVDQU      Y0, (R8)
-	VMOVDQU      Y1, 32(R8)
-	VMOVDQU      Y2, 64(R8)
-	VMOVDQU      Y3, 96(R8)
-	VMOVDQU      Y4, 128(R8)
-	VMOVDQU      Y5, 160(R8)
-	VMOVDQU      Y6, 192(R8)
-	VMOVDQU      Y7, 224(R8)
-	ADDQ         $0x00000100, R9
-	ADDQ         $0x00000100, R8
-	DECQ         BX
-	JNZ          group
-
-tail:
 	ANDQ        $0x000000ff, R10
+	INCQ        R10
 	LEAQ        15(R10), R11
 	ANDQ        $-16, R11
 	NEGQ        R11
 	LEAQ        752(DI)(R11*1), R11
-	VPXOR       X8, X8, X8
-	VPXOR       X9, X9, X9
-	VPXOR       X10, X10, X10
-	CMPQ        R10, $0x00000080
-	JB          below4
-	VMOVDQU     (R9), Y11
-	VPSHUFB     reversal<>+0(SB), Y11, Y11
-	VPXOR       Y15, Y11, Y11
-	VPXOR       X15, X15, X15
-	VPSHUFD     $0x4e, Y11, Y12
-	VPXOR       Y11, Y12, Y12
-	VPCLMULQDQ  $0x00, 384(R11), Y12, Y12
-	VPXOR       Y12, Y9, Y9
-	VPCLMULQDQ  $0x00, (R11), Y11, Y12
-	VPXOR       Y12, Y8, Y8
-	VPCLMULQDQ  $0x11, (R11), Y11, Y12
-	VPXOR       Y12, Y10, Y10
-	VMOVDQU     32(R9), Y11
-	VPSHUFB     reversal<>+0(SB), Y11, Y11
-	VPSHUFD     $0x4e, Y11, Y12
-	VPXOR       Y11, Y12, Y12
-	VPCLMULQDQ  $0x00, 416(R11), Y12, Y12
-	VPXOR       Y12, Y9, Y9
-	VPCLMULQDQ  $0x00, 32(R11), Y11, Y12
-	VPXOR       Y12, Y8, Y8
-	VPCLMULQDQ  $0x11, 32(R11), Y11, Y12
-	VPXOR       Y12, Y10, Y10
-	VMOVDQU     64(R9), Y11
-	VPSHUFB     reversal<>+0(SB), Y11, Y11
-	VPSHUFD     $0x4e, Y11, Y12
-	VPXOR       Y11, Y12, Y12
-	VPCLMULQDQ  $0x00, 448(R11), Y12, Y12
-	VPXOR       Y12, Y9, Y9
-	VPCLMULQDQ  $0x00, 64(R11), Y11, Y12
-	VPXOR       Y12, Y8, Y8
-	VPCLMULQDQ  $0x11, 64(R11), Y11, Y12
-	VPXOR       Y12, Y10, Y10
-	VMOVDQU     96(R9), Y11
-	VPSHUFB     reversal<>+0(SB), Y11, Y11
-	VPSHUFD     $0x4e, Y11, Y12
-	VPXOR       Y11, Y12, Y12
-	VPCLMULQDQ  $0x00, 480(R11), Y12, Y12
-	VPXOR       Y12, Y9, Y9
-	VPCLMULQDQ  $0x00, 96(R11), Y11, Y12
-	VPXOR       Y12, Y8, Y8
-	VPCLMULQDQ  $0x11, 96(R11), Y11, Y12
-	VPXOR       Y12, Y10, Y10
-	VMOVDQU     (DI), Y14
-	VPSHUFB     reversal<>+0(SB), Y13, Y0
-	VPADDD      two<>+0(SB), Y13, Y13
-	VPXOR       Y14, Y0, Y0
-	VPSHUFB     reversal<>+0(SB), Y13, Y1
-	VPADDD      two<>+0(SB), Y13, Y13
-	VPXOR       Y14, Y1, Y1
-	VPSHUFB     reversal<>+0(SB), Y13, Y2
-	VPADDD      two<>+0(SB), Y13, Y13
-	VPXOR       Y14, Y2, Y2
-	VPSHUFB     reversal<>+0(SB), Y13, Y3
-	VPADDD      two<>+0(SB), Y13, Y13
-	VPXOR       Y14, Y3, Y3
-	VMOVDQU     32(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VAESENC     Y14, Y2, Y2
-	VAESENC     Y14, Y3, Y3
-	VMOVDQU     64(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VAESENC     Y14, Y2, Y2
-	VAESENC     Y14, Y3, Y3
-	VMOVDQU     96(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VAESENC     Y14, Y2, Y2
-	VAESENC     Y14, Y3, Y3
-	VMOVDQU     128(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VAESENC     Y14, Y2, Y2
-	VAESENC     Y14, Y3, Y3
-	VMOVDQU     160(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VAESENC     Y14, Y2, Y2
-	VAESENC     Y14, Y3, Y3
-	VMOVDQU     192(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VAESENC     Y14, Y2, Y2
-	VAESENC     Y14, Y3, Y3
-	VMOVDQU     224(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VAESENC     Y14, Y2, Y2
-	VAESENC     Y14, Y3, Y3
-	VMOVDQU     256(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VAESENC     Y14, Y2, Y2
-	VAESENC     Y14, Y3, Y3
-	VMOVDQU     288(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VAESENC     Y14, Y2, Y2
-	VAESENC     Y14, Y3, Y3
-	VMOVDQU     320(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VAESENC     Y14, Y2, Y2
-	VAESENC     Y14, Y3, Y3
-	VMOVDQU     352(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VAESENC     Y14, Y2, Y2
-	VAESENC     Y14, Y3, Y3
-	VMOVDQU     384(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VAESENC     Y14, Y2, Y2
-	VAESENC     Y14, Y3, Y3
-	VMOVDQU     416(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VAESENC     Y14, Y2, Y2
-	VAESENC     Y14, Y3, Y3
-	VMOVDQU     448(DI), Y14
-	VPXOR       (R9), Y14, Y12
-	VAESENCLAST Y12, Y0, Y0
-	VPXOR       32(R9), Y14, Y12
-	VAESENCLAST Y12, Y1, Y1
-	VPXOR       64(R9), Y14, Y12
-	VAESENCLAST Y12, Y2, Y2
-	VPXOR       96(R9), Y14, Y12
-	VAESENCLAST Y12, Y3, Y3
-	VMOVDQU     Y0, (R8)
-	VMOVDQU     Y1, 32(R8)
-	VMOVDQU     Y2, 64(R8)
-	VMOVDQU     Y3, 96(R8)
-	ADDQ        $0x00000080, R9
-	ADDQ        $0x00000080, R8
-	ADDQ        $+128, R11
-	SUBQ        $+128, R10
+	SHRQ        $0x08, BX
+	JZ          rest
 
-below4:
-	CMPQ        R10, $0x40
-	JB          below2
-	VMOVDQU     (R9), Y11
-	VPSHUFB     reversal<>+0(SB), Y11, Y11
-	VPXOR       Y15, Y11, Y11
-	VPXOR       X15, X15, X15
-	VPSHUFD     $0x4e, Y11, Y12
-	VPXOR       Y11, Y12, Y12
-	VPCLMULQDQ  $0x00, 384(R11), Y12, Y12
-	VPXOR       Y12, Y9, Y9
-	VPCLMULQDQ  $0x00, (R11), Y11, Y12
-	VPXOR       Y12, Y8, Y8
-	VPCLMULQDQ  $0x11, (R11), Y11, Y12
-	VPXOR       Y12, Y10, Y10
-	VMOVDQU     32(R9), Y11
-	VPSHUFB     reversal<>+0(SB), Y11, Y11
-	VPSHUFD     $0x4e, Y11, Y12
-	VPXOR       Y11, Y12, Y12
-	VPCLMULQDQ  $0x00, 416(R11), Y12, Y12
-	VPXOR       Y12, Y9, Y9
-	VPCLMULQDQ  $0x00, 32(R11), Y11, Y12
-	VPXOR       Y12, Y8, Y8
-	VPCLMULQDQ  $0x11, 32(R11), Y11, Y12
-	VPXOR       Y12, Y10, Y10
-	VMOVDQU     (DI), Y14
-	VPSHUFB     reversal<>+0(SB), Y13, Y0
-	VPADDD      two<>+0(SB), Y13, Y13
-	VPXOR       Y14, Y0, Y0
-	VPSHUFB     reversal<>+0(SB), Y13, Y1
-	VPADDD      two<>+0(SB), Y13, Y13
-	VPXOR       Y14, Y1, Y1
-	VMOVDQU     32(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VMOVDQU     64(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VMOVDQU     96(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VMOVDQU     128(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VMOVDQU     160(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VMOVDQU     192(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VMOVDQU     224(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VMOVDQU     256(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VMOVDQU     288(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VMOVDQU     320(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VMOVDQU     352(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VMOVDQU     384(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VMOVDQU     416(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VAESENC     Y14, Y1, Y1
-	VMOVDQU     448(DI), Y14
-	VPXOR       (R9), Y14, Y12
-	VAESENCLAST Y12, Y0, Y0
-	VPXOR       32(R9), Y14, Y12
-	VAESENCLAST Y12, Y1, Y1
-	VMOVDQU     Y0, (R8)
-	VMOVDQU     Y1, 32(R8)
-	ADDQ        $0x40, R9
-	ADDQ        $0x40, R8
-	ADDQ        $+64, R11
-	SUBQ        $+64, R10
+group:
+	VBROADCASTI128 (DI), Y14
+	VPSHUFB        reversal<>+0(SB), Y13, Y0
+	VMOVDQU        (R9), Y11
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y0, Y0
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VPSHUFB        reversal<>+0(SB), Y13, Y1
+	VPXOR          Y15, Y11, Y11
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y1, Y1
+	VPSHUFD        $0x4e, Y11, Y12
+	VPSHUFB        reversal<>+0(SB), Y13, Y2
+	VPXOR          Y11, Y12, Y12
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y2, Y2
+	VPCLMULQDQ     $0x00, 1088(DI), Y12, Y9
+	VPSHUFB        reversal<>+0(SB), Y13, Y3
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPCLMULQDQ     $0x00, 512(DI), Y11, Y8
+	VPXOR          Y14, Y3, Y3
+	VPCLMULQDQ     $0x11, 512(DI), Y11, Y10
+	VPSHUFB        reversal<>+0(SB), Y13, Y4
+	VPADDD         two<>+0(SB), Y13, Y13
+	VMOVDQU        32(R9), Y11
+	VPXOR          Y14, Y4, Y4
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VPSHUFB        reversal<>+0(SB), Y13, Y5
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPSHUFD        $0x4e, Y11, Y12
+	VPXOR          Y14, Y5, Y5
+	VPSHUFB        reversal<>+0(SB), Y13, Y6
+	VPXOR          Y11, Y12, Y12
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPCLMULQDQ     $0x00, 1120(DI), Y12, Y12
+	VPXOR          Y14, Y6, Y6
+	VPSHUFB        reversal<>+0(SB), Y13, Y7
+	VPXOR          Y12, Y9, Y9
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPCLMULQDQ     $0x00, 544(DI), Y11, Y12
+	VPXOR          Y14, Y7, Y7
+	VBROADCASTI128 16(DI), Y14
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPCLMULQDQ     $0x11, 544(DI), Y11, Y12
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VMOVDQU        64(R9), Y11
+	VAESENC        Y14, Y5, Y5
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VPSHUFD        $0x4e, Y11, Y12
+	VBROADCASTI128 32(DI), Y14
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPCLMULQDQ     $0x00, 1152(DI), Y12, Y12
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y4, Y4
+	VPCLMULQDQ     $0x00, 576(DI), Y11, Y12
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y7, Y7
+	VPCLMULQDQ     $0x11, 576(DI), Y11, Y12
+	VBROADCASTI128 48(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VMOVDQU        96(R9), Y11
+	VAESENC        Y14, Y3, Y3
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y6, Y6
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 64(DI), Y14
+	VPCLMULQDQ     $0x00, 1184(DI), Y12, Y12
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y2, Y2
+	VPCLMULQDQ     $0x00, 608(DI), Y11, Y12
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y5, Y5
+	VPCLMULQDQ     $0x11, 608(DI), Y11, Y12
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VPXOR          Y12, Y10, Y10
+	VBROADCASTI128 80(DI), Y14
+	VMOVDQU        128(R9), Y11
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y4, Y4
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VPCLMULQDQ     $0x00, 1216(DI), Y12, Y12
+	VAESENC        Y14, Y7, Y7
+	VPXOR          Y12, Y9, Y9
+	VBROADCASTI128 96(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x00, 640(DI), Y11, Y12
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y3, Y3
+	VPCLMULQDQ     $0x11, 640(DI), Y11, Y12
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y6, Y6
+	VMOVDQU        160(R9), Y11
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 112(DI), Y14
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VPCLMULQDQ     $0x00, 1248(DI), Y12, Y12
+	VAESENC        Y14, Y5, Y5
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VPCLMULQDQ     $0x00, 672(DI), Y11, Y12
+	VBROADCASTI128 128(DI), Y14
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPCLMULQDQ     $0x11, 672(DI), Y11, Y12
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y4, Y4
+	VMOVDQU        192(R9), Y11
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y7, Y7
+	VPSHUFD        $0x4e, Y11, Y12
+	VBROADCASTI128 144(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPCLMULQDQ     $0x00, 1280(DI), Y12, Y12
+	VAESENC        Y14, Y3, Y3
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VPCLMULQDQ     $0x00, 704(DI), Y11, Y12
+	VAESENC        Y14, Y6, Y6
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 160(DI), Y14
+	VPCLMULQDQ     $0x11, 704(DI), Y11, Y12
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y2, Y2
+	VMOVDQU        224(R9), Y11
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y5, Y5
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VPXOR          Y11, Y12, Y12
+	VBROADCASTI128 176(DI), Y14
+	VPCLMULQDQ     $0x00, 1312(DI), Y12, Y12
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPCLMULQDQ     $0x00, 736(DI), Y11, Y12
+	VAESENC        Y14, Y4, Y4
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VPCLMULQDQ     $0x11, 736(DI), Y11, Y12
+	VAESENC        Y14, Y7, Y7
+	VPXOR          Y12, Y10, Y10
+	VBROADCASTI128 192(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y8, Y9, Y9
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y10, Y9, Y9
+	VAESENC        Y14, Y3, Y3
+	VPCLMULQDQ     $0x00, poly<>+0(SB), Y8, Y12
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VPSHUFD        $0x4e, Y8, Y8
+	VAESENC        Y14, Y6, Y6
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 208(DI), Y14
+	VPXOR          Y8, Y9, Y9
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPCLMULQDQ     $0x00, poly<>+0(SB), Y9, Y12
+	VAESENC        Y14, Y2, Y2
+	VPSHUFD        $0x4e, Y9, Y9
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y5, Y5
+	VPXOR          Y9, Y10, Y10
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VEXTRACTI128   $0x01, Y10, X12
+	VBROADCASTI128 224(DI), Y14
+	VPXOR          X12, X10, X15
+	VPXOR          (R9), Y14, Y12
+	VAESENCLAST    Y12, Y0, Y0
+	VPXOR          32(R9), Y14, Y12
+	VAESENCLAST    Y12, Y1, Y1
+	VPXOR          64(R9), Y14, Y12
+	VAESENCLAST    Y12, Y2, Y2
+	VPXOR          96(R9), Y14, Y12
+	VAESENCLAST    Y12, Y3, Y3
+	VPXOR          128(R9), Y14, Y12
+	VAESENCLAST    Y12, Y4, Y4
+	VPXOR          160(R9), Y14, Y12
+	VAESENCLAST    Y12, Y5, Y5
+	VPXOR          192(R9), Y14, Y12
+	VAESENCLAST    Y12, Y6, Y6
+	VPXOR          224(R9), Y14, Y12
+	VAESENCLAST    Y12, Y7, Y7
+	VMOVDQU        Y0, (R8)
+	VMOVDQU        Y1, 32(R8)
+	VMOVDQU        Y2, 64(R8)
+	VMOVDQU        Y3, 96(R8)
+	VMOVDQU        Y4, 128(R8)
+	VMOVDQU        Y5, 160(R8)
+	VMOVDQU        Y6, 192(R8)
+	VMOVDQU        Y7, 224(R8)
+	ADDQ           $0x00000100, R9
+	ADDQ           $0x00000100, R8
+	DECQ           BX
+	JNZ            group
 
-below2:
-	CMPQ        R10, $0x20
-	JB          below1
-	VMOVDQU     (R9), Y11
-	VPSHUFB     reversal<>+0(SB), Y11, Y11
-	VPXOR       Y15, Y11, Y11
-	VPXOR       X15, X15, X15
-	VPSHUFD     $0x4e, Y11, Y12
-	VPXOR       Y11, Y12, Y12
-	VPCLMULQDQ  $0x00, 384(R11), Y12, Y12
-	VPXOR       Y12, Y9, Y9
-	VPCLMULQDQ  $0x00, (R11), Y11, Y12
-	VPXOR       Y12, Y8, Y8
-	VPCLMULQDQ  $0x11, (R11), Y11, Y12
-	VPXOR       Y12, Y10, Y10
-	VMOVDQU     (DI), Y14
-	VPSHUFB     reversal<>+0(SB), Y13, Y0
-	VPADDD      two<>+0(SB), Y13, Y13
-	VPXOR       Y14, Y0, Y0
-	VMOVDQU     32(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     64(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     96(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     128(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     160(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     192(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     224(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     256(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     288(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     320(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     352(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     384(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     416(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     448(DI), Y14
-	VPXOR       (R9), Y14, Y12
-	VAESENCLAST Y12, Y0, Y0
-	VMOVDQU     Y0, (R8)
-	ADDQ        $0x20, R9
-	ADDQ        $0x20, R8
-	ADDQ        $+32, R11
-	SUBQ        $+32, R10
-
-below1:
-	TESTQ   R10, R10
-	JZ      lengths
-	VPXOR   X0, X0, X0
-	VMOVDQU Y0, (SP)
+rest:
+	MOVQ    R10, DX
+	ANDQ    $0x1f, DX
+	JZ      restWhole
+	MOVQ    R10, BX
+	SUBQ    DX, BX
+	ADDQ    R9, BX
+	VPXOR   Y11, Y11, Y11
+	VMOVDQU Y11, (SP)
 	XORQ    R12, R12
-	TESTQ   $0x00000010, R10
-	JZ      inBelow16
-	VMOVDQU (R9)(R12*1), X12
+	TESTQ   $0x00000010, DX
+	JZ      restBelow16
+	VMOVDQU (BX)(R12*1), X12
 	VMOVDQU X12, (SP)(R12*1)
 	ADDQ    $0x10, R12
 
-inBelow16:
-	TESTQ $0x00000008, R10
-	JZ    inBelow8
-	MOVQ  (R9)(R12*1), R13
+restBelow16:
+	TESTQ $0x00000008, DX
+	JZ    restBelow8
+	MOVQ  (BX)(R12*1), R13
 	MOVQ  R13, (SP)(R12*1)
 	ADDQ  $0x08, R12
 
-inBelow8:
-	TESTQ $0x00000004, R10
-	JZ    inBelow4
-	MOVL  (R9)(R12*1), R13
+restBelow8:
+	TESTQ $0x00000004, DX
+	JZ    restBelow4
+	MOVL  (BX)(R12*1), R13
 	MOVL  R13, (SP)(R12*1)
 	ADDQ  $0x04, R12
 
-inBelow4:
-	TESTQ $0x00000002, R10
-	JZ    inBelow2
-	MOVW  (R9)(R12*1), R13
+restBelow4:
+	TESTQ $0x00000002, DX
+	JZ    restBelow2
+	MOVW  (BX)(R12*1), R13
 	MOVW  R13, (SP)(R12*1)
 	ADDQ  $0x02, R12
 
-inBelow2:
-	TESTQ $0x00000001, R10
-	JZ    inBelow1
-	MOVB  (R9)(R12*1), R13
+restBelow2:
+	TESTQ $0x00000001, DX
+	JZ    restBelow1
+	MOVB  (BX)(R12*1), R13
 	MOVB  R13, (SP)(R12*1)
 	ADDQ  $0x01, R12
 
-inBelow1:
-	VMOVDQU     (SP), Y11
-	VPSHUFB     reversal<>+0(SB), Y11, Y11
-	VPXOR       Y15, Y11, Y11
-	VPXOR       X15, X15, X15
-	VPSHUFD     $0x4e, Y11, Y12
-	VPXOR       Y11, Y12, Y12
-	VPCLMULQDQ  $0x00, 384(R11), Y12, Y12
-	VPXOR       Y12, Y9, Y9
-	VPCLMULQDQ  $0x00, (R11), Y11, Y12
-	VPXOR       Y12, Y8, Y8
-	VPCLMULQDQ  $0x11, (R11), Y11, Y12
-	VPXOR       Y12, Y10, Y10
-	VMOVDQU     (DI), Y14
-	VPSHUFB     reversal<>+0(SB), Y13, Y0
-	VPADDD      two<>+0(SB), Y13, Y13
-	VPXOR       Y14, Y0, Y0
-	VMOVDQU     32(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     64(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     96(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     128(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     160(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     192(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     224(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     256(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     288(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     320(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     352(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     384(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     416(DI), Y14
-	VAESENC     Y14, Y0, Y0
-	VMOVDQU     448(DI), Y14
-	VPXOR       (SP), Y14, Y14
-	VAESENCLAST Y14, Y0, Y0
-	VMOVDQU     Y0, (SP)
-	XORQ        R12, R12
-	TESTQ       $0x00000010, R10
-	JZ          outBelow16
-	VMOVDQU     (SP)(R12*1), X12
-	VMOVDQU     X12, (R8)(R12*1)
-	ADDQ        $0x10, R12
+restBelow1:
+	LEAQ (SP), BX
+	MOVQ BX, AX
+	JMP  restReady
 
-outBelow16:
-	TESTQ $0x00000008, R10
-	JZ    outBelow8
+restWhole:
+	LEAQ -32(R9)(R10*1), BX
+	LEAQ -32(R8)(R10*1), AX
+	MOVQ $0x00000020, DX
+
+restReady:
+	CMPQ           R10, $0x00000080
+	JA             restAbove4
+	CMPQ           R10, $0x00000040
+	JA             restAbove2
+	CMPQ           R10, $0x00000020
+	JA             restAbove1
+	VBROADCASTI128 (DI), Y14
+	VPSHUFB        reversal<>+0(SB), Y13, Y0
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y0, Y0
+	VMOVDQU        (BX), Y11
+	VBROADCASTI128 16(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VBROADCASTI128 32(DI), Y14
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y0, Y0
+	VBROADCASTI128 48(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VBROADCASTI128 64(DI), Y14
+	VPXOR          Y15, Y11, Y11
+	VAESENC        Y14, Y0, Y0
+	VBROADCASTI128 80(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPXOR          X15, X15, X15
+	VBROADCASTI128 96(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VBROADCASTI128 112(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPSHUFD        $0x4e, Y11, Y12
+	VBROADCASTI128 128(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VBROADCASTI128 144(DI), Y14
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y0, Y0
+	VBROADCASTI128 160(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VBROADCASTI128 176(DI), Y14
+	VPCLMULQDQ     $0x00, 576(R11), Y12, Y9
+	VAESENC        Y14, Y0, Y0
+	VBROADCASTI128 192(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x00, (R11), Y11, Y8
+	VBROADCASTI128 208(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VBROADCASTI128 224(DI), Y14
+	VPCLMULQDQ     $0x11, (R11), Y11, Y10
+	VMOVDQU        (BX), Y12
+	VPXOR          Y12, Y14, Y12
+	VAESENCLAST    Y12, Y0, Y0
+	VMOVDQU        Y0, (AX)
+	JMP            restEnd
+
+restAbove1:
+	VBROADCASTI128 (DI), Y14
+	VPSHUFB        reversal<>+0(SB), Y13, Y0
+	VPADDD         two<>+0(SB), Y13, Y13
+	VMOVDQU        (R9), Y11
+	VPXOR          Y14, Y0, Y0
+	VPSHUFB        reversal<>+0(SB), Y13, Y1
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y1, Y1
+	VBROADCASTI128 16(DI), Y14
+	VPXOR          Y15, Y11, Y11
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPXOR          X15, X15, X15
+	VBROADCASTI128 32(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPSHUFD        $0x4e, Y11, Y12
+	VBROADCASTI128 48(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y1, Y1
+	VBROADCASTI128 64(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x00, 576(R11), Y12, Y9
+	VAESENC        Y14, Y1, Y1
+	VBROADCASTI128 80(DI), Y14
+	VPCLMULQDQ     $0x00, (R11), Y11, Y8
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VBROADCASTI128 96(DI), Y14
+	VPCLMULQDQ     $0x11, (R11), Y11, Y10
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VMOVDQU        (BX), Y11
+	VBROADCASTI128 112(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VBROADCASTI128 128(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y1, Y1
+	VBROADCASTI128 144(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y1, Y1
+	VBROADCASTI128 160(DI), Y14
+	VPCLMULQDQ     $0x00, 608(R11), Y12, Y12
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VBROADCASTI128 176(DI), Y14
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPCLMULQDQ     $0x00, 32(R11), Y11, Y12
+	VBROADCASTI128 192(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y8, Y8
+	VBROADCASTI128 208(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x11, 32(R11), Y11, Y12
+	VAESENC        Y14, Y1, Y1
+	VBROADCASTI128 224(DI), Y14
+	VPXOR          Y12, Y10, Y10
+	VPXOR          (R9), Y14, Y12
+	VAESENCLAST    Y12, Y0, Y0
+	VMOVDQU        (BX), Y12
+	VPXOR          Y12, Y14, Y12
+	VAESENCLAST    Y12, Y1, Y1
+	VMOVDQU        Y0, (R8)
+	VMOVDQU        Y1, (AX)
+	JMP            restEnd
+
+restAbove2:
+	CMPQ           R10, $0x00000060
+	JA             restAbove3
+	VBROADCASTI128 (DI), Y14
+	VPSHUFB        reversal<>+0(SB), Y13, Y0
+	VPADDD         two<>+0(SB), Y13, Y13
+	VMOVDQU        (R9), Y11
+	VPXOR          Y14, Y0, Y0
+	VPSHUFB        reversal<>+0(SB), Y13, Y1
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y1, Y1
+	VPXOR          Y15, Y11, Y11
+	VPSHUFB        reversal<>+0(SB), Y13, Y2
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          X15, X15, X15
+	VPXOR          Y14, Y2, Y2
+	VBROADCASTI128 16(DI), Y14
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y11, Y12, Y12
+	VBROADCASTI128 32(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x00, 576(R11), Y12, Y9
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPCLMULQDQ     $0x00, (R11), Y11, Y8
+	VBROADCASTI128 48(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x11, (R11), Y11, Y10
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VMOVDQU        32(R9), Y11
+	VBROADCASTI128 64(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VBROADCASTI128 80(DI), Y14
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y2, Y2
+	VBROADCASTI128 96(DI), Y14
+	VPCLMULQDQ     $0x00, 608(R11), Y12, Y12
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y2, Y2
+	VBROADCASTI128 112(DI), Y14
+	VPCLMULQDQ     $0x00, 32(R11), Y11, Y12
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y2, Y2
+	VBROADCASTI128 128(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x11, 32(R11), Y11, Y12
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y12, Y10, Y10
+	VBROADCASTI128 144(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VMOVDQU        (BX), Y11
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VBROADCASTI128 160(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y11, Y12, Y12
+	VBROADCASTI128 176(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPCLMULQDQ     $0x00, 640(R11), Y12, Y12
+	VAESENC        Y14, Y2, Y2
+	VBROADCASTI128 192(DI), Y14
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPCLMULQDQ     $0x00, 64(R11), Y11, Y12
+	VAESENC        Y14, Y2, Y2
+	VBROADCASTI128 208(DI), Y14
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPCLMULQDQ     $0x11, 64(R11), Y11, Y12
+	VAESENC        Y14, Y2, Y2
+	VBROADCASTI128 224(DI), Y14
+	VPXOR          Y12, Y10, Y10
+	VPXOR          (R9), Y14, Y12
+	VAESENCLAST    Y12, Y0, Y0
+	VPXOR          32(R9), Y14, Y12
+	VAESENCLAST    Y12, Y1, Y1
+	VMOVDQU        (BX), Y12
+	VPXOR          Y12, Y14, Y12
+	VAESENCLAST    Y12, Y2, Y2
+	VMOVDQU        Y0, (R8)
+	VMOVDQU        Y1, 32(R8)
+	VMOVDQU        Y2, (AX)
+	JMP            restEnd
+
+restAbove3:
+	VBROADCASTI128 (DI), Y14
+	VPSHUFB        reversal<>+0(SB), Y13, Y0
+	VPADDD         two<>+0(SB), Y13, Y13
+	VMOVDQU        (R9), Y11
+	VPXOR          Y14, Y0, Y0
+	VPSHUFB        reversal<>+0(SB), Y13, Y1
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y1, Y1
+	VPXOR          Y15, Y11, Y11
+	VPSHUFB        reversal<>+0(SB), Y13, Y2
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          X15, X15, X15
+	VPXOR          Y14, Y2, Y2
+	VPSHUFB        reversal<>+0(SB), Y13, Y3
+	VPSHUFD        $0x4e, Y11, Y12
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y3, Y3
+	VPXOR          Y11, Y12, Y12
+	VBROADCASTI128 16(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x00, 576(R11), Y12, Y9
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPCLMULQDQ     $0x00, (R11), Y11, Y8
+	VAESENC        Y14, Y3, Y3
+	VBROADCASTI128 32(DI), Y14
+	VPCLMULQDQ     $0x11, (R11), Y11, Y10
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VMOVDQU        32(R9), Y11
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VBROADCASTI128 48(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y3, Y3
+	VBROADCASTI128 64(DI), Y14
+	VPCLMULQDQ     $0x00, 608(R11), Y12, Y12
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPCLMULQDQ     $0x00, 32(R11), Y11, Y12
+	VBROADCASTI128 80(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPCLMULQDQ     $0x11, 32(R11), Y11, Y12
+	VAESENC        Y14, Y3, Y3
+	VBROADCASTI128 96(DI), Y14
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VMOVDQU        64(R9), Y11
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VBROADCASTI128 112(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y3, Y3
+	VBROADCASTI128 128(DI), Y14
+	VPCLMULQDQ     $0x00, 640(R11), Y12, Y12
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPCLMULQDQ     $0x00, 64(R11), Y11, Y12
+	VBROADCASTI128 144(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPCLMULQDQ     $0x11, 64(R11), Y11, Y12
+	VAESENC        Y14, Y3, Y3
+	VBROADCASTI128 160(DI), Y14
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VMOVDQU        (BX), Y11
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VBROADCASTI128 176(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y3, Y3
+	VBROADCASTI128 192(DI), Y14
+	VPCLMULQDQ     $0x00, 672(R11), Y12, Y12
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPCLMULQDQ     $0x00, 96(R11), Y11, Y12
+	VBROADCASTI128 208(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPCLMULQDQ     $0x11, 96(R11), Y11, Y12
+	VAESENC        Y14, Y3, Y3
+	VBROADCASTI128 224(DI), Y14
+	VPXOR          Y12, Y10, Y10
+	VPXOR          (R9), Y14, Y12
+	VAESENCLAST    Y12, Y0, Y0
+	VPXOR          32(R9), Y14, Y12
+	VAESENCLAST    Y12, Y1, Y1
+	VPXOR          64(R9), Y14, Y12
+	VAESENCLAST    Y12, Y2, Y2
+	VMOVDQU        (BX), Y12
+	VPXOR          Y12, Y14, Y12
+	VAESENCLAST    Y12, Y3, Y3
+	VMOVDQU        Y0, (R8)
+	VMOVDQU        Y1, 32(R8)
+	VMOVDQU        Y2, 64(R8)
+	VMOVDQU        Y3, (AX)
+	JMP            restEnd
+
+restAbove4:
+	CMPQ           R10, $0x000000c0
+	JA             restAbove6
+	CMPQ           R10, $0x000000a0
+	JA             restAbove5
+	VBROADCASTI128 (DI), Y14
+	VPSHUFB        reversal<>+0(SB), Y13, Y0
+	VMOVDQU        (R9), Y11
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y0, Y0
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VPSHUFB        reversal<>+0(SB), Y13, Y1
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y15, Y11, Y11
+	VPXOR          Y14, Y1, Y1
+	VPSHUFB        reversal<>+0(SB), Y13, Y2
+	VPXOR          X15, X15, X15
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y2, Y2
+	VPSHUFD        $0x4e, Y11, Y12
+	VPSHUFB        reversal<>+0(SB), Y13, Y3
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y11, Y12, Y12
+	VPXOR          Y14, Y3, Y3
+	VPSHUFB        reversal<>+0(SB), Y13, Y4
+	VPCLMULQDQ     $0x00, 576(R11), Y12, Y9
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y4, Y4
+	VPCLMULQDQ     $0x00, (R11), Y11, Y8
+	VBROADCASTI128 16(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x11, (R11), Y11, Y10
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VMOVDQU        32(R9), Y11
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VBROADCASTI128 32(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VPCLMULQDQ     $0x00, 608(R11), Y12, Y12
+	VBROADCASTI128 48(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPCLMULQDQ     $0x00, 32(R11), Y11, Y12
+	VAESENC        Y14, Y3, Y3
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y4, Y4
+	VBROADCASTI128 64(DI), Y14
+	VPCLMULQDQ     $0x11, 32(R11), Y11, Y12
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VMOVDQU        64(R9), Y11
+	VAESENC        Y14, Y4, Y4
+	VBROADCASTI128 80(DI), Y14
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y4, Y4
+	VBROADCASTI128 96(DI), Y14
+	VPCLMULQDQ     $0x00, 640(R11), Y12, Y12
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPCLMULQDQ     $0x00, 64(R11), Y11, Y12
+	VAESENC        Y14, Y4, Y4
+	VBROADCASTI128 112(DI), Y14
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPCLMULQDQ     $0x11, 64(R11), Y11, Y12
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y4, Y4
+	VBROADCASTI128 128(DI), Y14
+	VMOVDQU        96(R9), Y11
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y4, Y4
+	VPXOR          Y11, Y12, Y12
+	VBROADCASTI128 144(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x00, 672(R11), Y12, Y12
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VPCLMULQDQ     $0x00, 96(R11), Y11, Y12
+	VBROADCASTI128 160(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPCLMULQDQ     $0x11, 96(R11), Y11, Y12
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VPXOR          Y12, Y10, Y10
+	VBROADCASTI128 176(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VMOVDQU        (BX), Y11
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VPSHUFD        $0x4e, Y11, Y12
+	VBROADCASTI128 192(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPCLMULQDQ     $0x00, 704(R11), Y12, Y12
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VPXOR          Y12, Y9, Y9
+	VBROADCASTI128 208(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x00, 128(R11), Y11, Y12
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VPCLMULQDQ     $0x11, 128(R11), Y11, Y12
+	VBROADCASTI128 224(DI), Y14
+	VPXOR          Y12, Y10, Y10
+	VPXOR          (R9), Y14, Y12
+	VAESENCLAST    Y12, Y0, Y0
+	VPXOR          32(R9), Y14, Y12
+	VAESENCLAST    Y12, Y1, Y1
+	VPXOR          64(R9), Y14, Y12
+	VAESENCLAST    Y12, Y2, Y2
+	VPXOR          96(R9), Y14, Y12
+	VAESENCLAST    Y12, Y3, Y3
+	VMOVDQU        (BX), Y12
+	VPXOR          Y12, Y14, Y12
+	VAESENCLAST    Y12, Y4, Y4
+	VMOVDQU        Y0, (R8)
+	VMOVDQU        Y1, 32(R8)
+	VMOVDQU        Y2, 64(R8)
+	VMOVDQU        Y3, 96(R8)
+	VMOVDQU        Y4, (AX)
+	JMP            restEnd
+
+restAbove5:
+	VBROADCASTI128 (DI), Y14
+	VPSHUFB        reversal<>+0(SB), Y13, Y0
+	VMOVDQU        (R9), Y11
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y0, Y0
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VPSHUFB        reversal<>+0(SB), Y13, Y1
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y15, Y11, Y11
+	VPXOR          Y14, Y1, Y1
+	VPSHUFB        reversal<>+0(SB), Y13, Y2
+	VPXOR          X15, X15, X15
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y2, Y2
+	VPSHUFD        $0x4e, Y11, Y12
+	VPSHUFB        reversal<>+0(SB), Y13, Y3
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y11, Y12, Y12
+	VPXOR          Y14, Y3, Y3
+	VPSHUFB        reversal<>+0(SB), Y13, Y4
+	VPCLMULQDQ     $0x00, 576(R11), Y12, Y9
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y4, Y4
+	VPCLMULQDQ     $0x00, (R11), Y11, Y8
+	VPSHUFB        reversal<>+0(SB), Y13, Y5
+	VPCLMULQDQ     $0x11, (R11), Y11, Y10
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y5, Y5
+	VMOVDQU        32(R9), Y11
+	VBROADCASTI128 16(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y5, Y5
+	VBROADCASTI128 32(DI), Y14
+	VPCLMULQDQ     $0x00, 608(R11), Y12, Y12
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPCLMULQDQ     $0x00, 32(R11), Y11, Y12
+	VAESENC        Y14, Y4, Y4
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y5, Y5
+	VBROADCASTI128 48(DI), Y14
+	VPCLMULQDQ     $0x11, 32(R11), Y11, Y12
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VMOVDQU        64(R9), Y11
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VBROADCASTI128 64(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VPCLMULQDQ     $0x00, 640(R11), Y12, Y12
+	VAESENC        Y14, Y5, Y5
+	VBROADCASTI128 80(DI), Y14
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x00, 64(R11), Y11, Y12
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VPCLMULQDQ     $0x11, 64(R11), Y11, Y12
+	VAESENC        Y14, Y5, Y5
+	VBROADCASTI128 96(DI), Y14
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VMOVDQU        96(R9), Y11
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VPSHUFD        $0x4e, Y11, Y12
+	VBROADCASTI128 112(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y1, Y1
+	VPCLMULQDQ     $0x00, 672(R11), Y12, Y12
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VPCLMULQDQ     $0x00, 96(R11), Y11, Y12
+	VBROADCASTI128 128(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPCLMULQDQ     $0x11, 96(R11), Y11, Y12
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y5, Y5
+	VBROADCASTI128 144(DI), Y14
+	VMOVDQU        128(R9), Y11
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y4, Y4
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y5, Y5
+	VBROADCASTI128 160(DI), Y14
+	VPCLMULQDQ     $0x00, 704(R11), Y12, Y12
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPCLMULQDQ     $0x00, 128(R11), Y11, Y12
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VPXOR          Y12, Y8, Y8
+	VBROADCASTI128 176(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x11, 128(R11), Y11, Y12
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VMOVDQU        (BX), Y11
+	VAESENC        Y14, Y5, Y5
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VBROADCASTI128 192(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VPCLMULQDQ     $0x00, 736(R11), Y12, Y12
+	VAESENC        Y14, Y5, Y5
+	VBROADCASTI128 208(DI), Y14
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPCLMULQDQ     $0x00, 160(R11), Y11, Y12
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VPCLMULQDQ     $0x11, 160(R11), Y11, Y12
+	VBROADCASTI128 224(DI), Y14
+	VPXOR          Y12, Y10, Y10
+	VPXOR          (R9), Y14, Y12
+	VAESENCLAST    Y12, Y0, Y0
+	VPXOR          32(R9), Y14, Y12
+	VAESENCLAST    Y12, Y1, Y1
+	VPXOR          64(R9), Y14, Y12
+	VAESENCLAST    Y12, Y2, Y2
+	VPXOR          96(R9), Y14, Y12
+	VAESENCLAST    Y12, Y3, Y3
+	VPXOR          128(R9), Y14, Y12
+	VAESENCLAST    Y12, Y4, Y4
+	VMOVDQU        (BX), Y12
+	VPXOR          Y12, Y14, Y12
+	VAESENCLAST    Y12, Y5, Y5
+	VMOVDQU        Y0, (R8)
+	VMOVDQU        Y1, 32(R8)
+	VMOVDQU        Y2, 64(R8)
+	VMOVDQU        Y3, 96(R8)
+	VMOVDQU        Y4, 128(R8)
+	VMOVDQU        Y5, (AX)
+	JMP            restEnd
+
+restAbove6:
+	CMPQ           R10, $0x000000e0
+	JA             restAbove7
+	VBROADCASTI128 (DI), Y14
+	VPSHUFB        reversal<>+0(SB), Y13, Y0
+	VMOVDQU        (R9), Y11
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y0, Y0
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VPSHUFB        reversal<>+0(SB), Y13, Y1
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y15, Y11, Y11
+	VPXOR          Y14, Y1, Y1
+	VPSHUFB        reversal<>+0(SB), Y13, Y2
+	VPXOR          X15, X15, X15
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y2, Y2
+	VPSHUFD        $0x4e, Y11, Y12
+	VPSHUFB        reversal<>+0(SB), Y13, Y3
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y11, Y12, Y12
+	VPXOR          Y14, Y3, Y3
+	VPCLMULQDQ     $0x00, 576(R11), Y12, Y9
+	VPSHUFB        reversal<>+0(SB), Y13, Y4
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPCLMULQDQ     $0x00, (R11), Y11, Y8
+	VPXOR          Y14, Y4, Y4
+	VPSHUFB        reversal<>+0(SB), Y13, Y5
+	VPCLMULQDQ     $0x11, (R11), Y11, Y10
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y5, Y5
+	VMOVDQU        32(R9), Y11
+	VPSHUFB        reversal<>+0(SB), Y13, Y6
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VPXOR          Y14, Y6, Y6
+	VBROADCASTI128 16(DI), Y14
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPCLMULQDQ     $0x00, 608(R11), Y12, Y12
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VPCLMULQDQ     $0x00, 32(R11), Y11, Y12
+	VBROADCASTI128 32(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPCLMULQDQ     $0x11, 32(R11), Y11, Y12
+	VAESENC        Y14, Y3, Y3
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VMOVDQU        64(R9), Y11
+	VAESENC        Y14, Y6, Y6
+	VBROADCASTI128 48(DI), Y14
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VPCLMULQDQ     $0x00, 640(R11), Y12, Y12
+	VAESENC        Y14, Y6, Y6
+	VBROADCASTI128 64(DI), Y14
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x00, 64(R11), Y11, Y12
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VPCLMULQDQ     $0x11, 64(R11), Y11, Y12
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VPXOR          Y12, Y10, Y10
+	VBROADCASTI128 80(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VMOVDQU        96(R9), Y11
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y3, Y3
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y6, Y6
+	VBROADCASTI128 96(DI), Y14
+	VPCLMULQDQ     $0x00, 672(R11), Y12, Y12
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPCLMULQDQ     $0x00, 96(R11), Y11, Y12
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y6, Y6
+	VPCLMULQDQ     $0x11, 96(R11), Y11, Y12
+	VBROADCASTI128 112(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VMOVDQU        128(R9), Y11
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VPSHUFD        $0x4e, Y11, Y12
+	VBROADCASTI128 128(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y1, Y1
+	VPCLMULQDQ     $0x00, 704(R11), Y12, Y12
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VPCLMULQDQ     $0x00, 128(R11), Y11, Y12
+	VAESENC        Y14, Y6, Y6
+	VBROADCASTI128 144(DI), Y14
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPCLMULQDQ     $0x11, 128(R11), Y11, Y12
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VMOVDQU        160(R9), Y11
+	VAESENC        Y14, Y6, Y6
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VBROADCASTI128 160(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VPCLMULQDQ     $0x00, 736(R11), Y12, Y12
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VPXOR          Y12, Y9, Y9
+	VBROADCASTI128 176(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPCLMULQDQ     $0x00, 160(R11), Y11, Y12
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPCLMULQDQ     $0x11, 160(R11), Y11, Y12
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y6, Y6
+	VBROADCASTI128 192(DI), Y14
+	VMOVDQU        (BX), Y11
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y4, Y4
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VPCLMULQDQ     $0x00, 768(R11), Y12, Y12
+	VBROADCASTI128 208(DI), Y14
+	VAESENC        Y14, Y0, Y0
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y1, Y1
+	VAESENC        Y14, Y2, Y2
+	VPCLMULQDQ     $0x00, 192(R11), Y11, Y12
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VPCLMULQDQ     $0x11, 192(R11), Y11, Y12
+	VBROADCASTI128 224(DI), Y14
+	VPXOR          Y12, Y10, Y10
+	VPXOR          (R9), Y14, Y12
+	VAESENCLAST    Y12, Y0, Y0
+	VPXOR          32(R9), Y14, Y12
+	VAESENCLAST    Y12, Y1, Y1
+	VPXOR          64(R9), Y14, Y12
+	VAESENCLAST    Y12, Y2, Y2
+	VPXOR          96(R9), Y14, Y12
+	VAESENCLAST    Y12, Y3, Y3
+	VPXOR          128(R9), Y14, Y12
+	VAESENCLAST    Y12, Y4, Y4
+	VPXOR          160(R9), Y14, Y12
+	VAESENCLAST    Y12, Y5, Y5
+	VMOVDQU        (BX), Y12
+	VPXOR          Y12, Y14, Y12
+	VAESENCLAST    Y12, Y6, Y6
+	VMOVDQU        Y0, (R8)
+	VMOVDQU        Y1, 32(R8)
+	VMOVDQU        Y2, 64(R8)
+	VMOVDQU        Y3, 96(R8)
+	VMOVDQU        Y4, 128(R8)
+	VMOVDQU        Y5, 160(R8)
+	VMOVDQU        Y6, (AX)
+	JMP            restEnd
+
+restAbove7:
+	VBROADCASTI128 (DI), Y14
+	VPSHUFB        reversal<>+0(SB), Y13, Y0
+	VMOVDQU        (R9), Y11
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y0, Y0
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VPSHUFB        reversal<>+0(SB), Y13, Y1
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y15, Y11, Y11
+	VPXOR          Y14, Y1, Y1
+	VPSHUFB        reversal<>+0(SB), Y13, Y2
+	VPXOR          X15, X15, X15
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y2, Y2
+	VPSHUFD        $0x4e, Y11, Y12
+	VPSHUFB        reversal<>+0(SB), Y13, Y3
+	VPXOR          Y11, Y12, Y12
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y3, Y3
+	VPCLMULQDQ     $0x00, 576(R11), Y12, Y9
+	VPSHUFB        reversal<>+0(SB), Y13, Y4
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPCLMULQDQ     $0x00, (R11), Y11, Y8
+	VPXOR          Y14, Y4, Y4
+	VPSHUFB        reversal<>+0(SB), Y13, Y5
+	VPCLMULQDQ     $0x11, (R11), Y11, Y10
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y5, Y5
+	VMOVDQU        32(R9), Y11
+	VPSHUFB        reversal<>+0(SB), Y13, Y6
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y14, Y6, Y6
+	VPSHUFD        $0x4e, Y11, Y12
+	VPSHUFB        reversal<>+0(SB), Y13, Y7
+	VPADDD         two<>+0(SB), Y13, Y13
+	VPXOR          Y11, Y12, Y12
+	VPXOR          Y14, Y7, Y7
+	VBROADCASTI128 16(DI), Y14
+	VPCLMULQDQ     $0x00, 608(R11), Y12, Y12
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y2, Y2
+	VPCLMULQDQ     $0x00, 32(R11), Y11, Y12
+	VAESENC        Y14, Y3, Y3
+	VAESENC        Y14, Y4, Y4
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VPCLMULQDQ     $0x11, 32(R11), Y11, Y12
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 32(DI), Y14
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VMOVDQU        64(R9), Y11
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y4, Y4
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 48(DI), Y14
+	VPCLMULQDQ     $0x00, 640(R11), Y12, Y12
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPCLMULQDQ     $0x00, 64(R11), Y11, Y12
+	VAESENC        Y14, Y4, Y4
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VPCLMULQDQ     $0x11, 64(R11), Y11, Y12
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 64(DI), Y14
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VMOVDQU        96(R9), Y11
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y4, Y4
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 80(DI), Y14
+	VPCLMULQDQ     $0x00, 672(R11), Y12, Y12
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPCLMULQDQ     $0x00, 96(R11), Y11, Y12
+	VAESENC        Y14, Y4, Y4
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y5, Y5
+	VAESENC        Y14, Y6, Y6
+	VPCLMULQDQ     $0x11, 96(R11), Y11, Y12
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 96(DI), Y14
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VMOVDQU        128(R9), Y11
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y6, Y6
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 112(DI), Y14
+	VPCLMULQDQ     $0x00, 704(R11), Y12, Y12
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPCLMULQDQ     $0x00, 128(R11), Y11, Y12
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y6, Y6
+	VPCLMULQDQ     $0x11, 128(R11), Y11, Y12
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 128(DI), Y14
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VMOVDQU        160(R9), Y11
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y6, Y6
+	VPXOR          Y11, Y12, Y12
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 144(DI), Y14
+	VPCLMULQDQ     $0x00, 736(R11), Y12, Y12
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPCLMULQDQ     $0x00, 160(R11), Y11, Y12
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y6, Y6
+	VPCLMULQDQ     $0x11, 160(R11), Y11, Y12
+	VAESENC        Y14, Y7, Y7
+	VBROADCASTI128 160(DI), Y14
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VMOVDQU        192(R9), Y11
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VPXOR          Y11, Y12, Y12
+	VBROADCASTI128 176(DI), Y14
+	VPCLMULQDQ     $0x00, 768(R11), Y12, Y12
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPCLMULQDQ     $0x00, 192(R11), Y11, Y12
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VPCLMULQDQ     $0x11, 192(R11), Y11, Y12
+	VBROADCASTI128 192(DI), Y14
+	VPXOR          Y12, Y10, Y10
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VMOVDQU        (BX), Y11
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPSHUFB        reversal<>+0(SB), Y11, Y11
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VPSHUFD        $0x4e, Y11, Y12
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VPXOR          Y11, Y12, Y12
+	VBROADCASTI128 208(DI), Y14
+	VPCLMULQDQ     $0x00, 800(R11), Y12, Y12
+	VAESENC        Y14, Y0, Y0
+	VAESENC        Y14, Y1, Y1
+	VPXOR          Y12, Y9, Y9
+	VAESENC        Y14, Y2, Y2
+	VAESENC        Y14, Y3, Y3
+	VPCLMULQDQ     $0x00, 224(R11), Y11, Y12
+	VAESENC        Y14, Y4, Y4
+	VAESENC        Y14, Y5, Y5
+	VPXOR          Y12, Y8, Y8
+	VAESENC        Y14, Y6, Y6
+	VAESENC        Y14, Y7, Y7
+	VPCLMULQDQ     $0x11, 224(R11), Y11, Y12
+	VBROADCASTI128 224(DI), Y14
+	VPXOR          Y12, Y10, Y10
+	VPXOR          (R9), Y14, Y12
+	VAESENCLAST    Y12, Y0, Y0
+	VPXOR          32(R9), Y14, Y12
+	VAESENCLAST    Y12, Y1, Y1
+	VPXOR          64(R9), Y14, Y12
+	VAESENCLAST    Y12, Y2, Y2
+	VPXOR          96(R9), Y14, Y12
+	VAESENCLAST    Y12, Y3, Y3
+	VPXOR          128(R9), Y14, Y12
+	VAESENCLAST    Y12, Y4, Y4
+	VPXOR          160(R9), Y14, Y12
+	VAESENCLAST    Y12, Y5, Y5
+	VPXOR          192(R9), Y14, Y12
+	VAESENCLAST    Y12, Y6, Y6
+	VMOVDQU        (BX), Y12
+	VPXOR          Y12, Y14, Y12
+	VAESENCLAST    Y12, Y7, Y7
+	VMOVDQU        Y0, (R8)
+	VMOVDQU        Y1, 32(R8)
+	VMOVDQU        Y2, 64(R8)
+	VMOVDQU        Y3, 96(R8)
+	VMOVDQU        Y4, 128(R8)
+	VMOVDQU        Y5, 160(R8)
+	VMOVDQU        Y6, 192(R8)
+	VMOVDQU        Y7, (AX)
+
+restEnd:
+	CMPQ    DX, $0x20
+	JE      lengths
+	SUBQ    DX, R10
+	ADDQ    R10, R8
+	XORQ    R12, R12
+	TESTQ   $0x00000010, DX
+	JZ      endBelow16
+	VMOVDQU (SP)(R12*1), X12
+	VMOVDQU X12, (R8)(R12*1)
+	ADDQ    $0x10, R12
+
+endBelow16:
+	TESTQ $0x00000008, DX
+	JZ    endBelow8
 	MOVQ  (SP)(R12*1), R13
 	MOVQ  R13, (R8)(R12*1)
 	ADDQ  $0x08, R12
 
-outBelow8:
-	TESTQ $0x00000004, R10
-	JZ    outBelow4
+endBelow8:
+	TESTQ $0x00000004, DX
+	JZ    endBelow4
 	MOVL  (SP)(R12*1), R13
 	MOVL  R13, (R8)(R12*1)
 	ADDQ  $0x04, R12
 
-outBelow4:
-	TESTQ $0x00000002, R10
-	JZ    outBelow2
+endBelow4:
+	TESTQ $0x00000002, DX
+	JZ    endBelow2
 	MOVW  (SP)(R12*1), R13
 	MOVW  R13, (R8)(R12*1)
 	ADDQ  $0x02, R12
 
-outBelow2:
-	TESTQ $0x00000001, R10
-	JZ    outBelow1
+endBelow2:
+	TESTQ $0x00000001, DX
+	JZ    endBelow1
 	MOVB  (SP)(R12*1), R13
 	MOVB  R13, (R8)(R12*1)
 	ADDQ  $0x01, R12
 
-outBelow1:
+endBelow1:
 lengths:
 	MOVQ         16(SI), AX
 	MOVQ         32(SI), DX
@@ -3227,7 +11014,7 @@ lengths:
 	VPXOR        X15, X11, X11
 	VPSHUFD      $0x4e, X11, X12
 	VPXOR        X11, X12, X12
-	VPCLMULQDQ   $0x00, 1136(DI), X12, X12
+	VPCLMULQDQ   $0x00, 1328(DI), X12, X12
 	VPXOR        Y12, Y9, Y9
 	VPCLMULQDQ   $0x00, 752(DI), X11, X12
 	VPXOR        Y12, Y8, Y8

@@ -15,11 +15,10 @@ type vector struct {
 
 // keys is what the assembly reads of a key. See asm/layout.go.
 type keys struct {
-	round  [15][2][blockSize]byte // each round key twice
-	_      [1][blockSize]byte     // so that H¹⁶ begins a cache line
-	powers [17][blockSize]byte    // of H, the 17th first
-	_      [7][blockSize]byte     // zeros: a vector of powers may reach behind the first
-	folded [17][blockSize]byte    // the sum of the halves of each, twice
+	round  [15][blockSize]byte
+	powers [33][blockSize]byte // of H, the 33rd first, so that the 32nd begins a cache line
+	_      [3][blockSize]byte  // zeros: a vector of powers may reach behind the first
+	folded [33][blockSize]byte // the sum of the halves of each, twice
 	_      [4][blockSize]byte
 }
 
@@ -37,8 +36,8 @@ type job struct {
 
 // The assembly relies on these numbers.
 const (
-	_ = -(unsafe.Offsetof(keys{}.powers) + 16*blockSize ^ 752)
-	_ = -(unsafe.Offsetof(keys{}.folded) + 16*blockSize ^ 1136)
+	_ = -(unsafe.Offsetof(keys{}.powers) + 32*blockSize ^ 752)
+	_ = -(unsafe.Offsetof(keys{}.folded) + 32*blockSize ^ 1328)
 	_ = -(unsafe.Offsetof(job{}.length) ^ 16)
 	_ = -(unsafe.Offsetof(job{}.additional) ^ 24)
 	_ = -(unsafe.Offsetof(job{}.additionalLength) ^ 32)

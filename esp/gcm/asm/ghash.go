@@ -64,29 +64,29 @@ func (w *width) clearLow(s *stream, from, to reg.VecPhysical) {
 	s.add(func() { w.xor(from, to, to) })
 }
 
-// multiplyBlock adds the product of the single block in w.data and H.
+// multiplyBlock adds the product of the single block and H.
 func (w *width) multiplyBlock(s *stream) {
-	data, temp := w.data.AsX(), w.temp.AsX()
-	s.add(func() { VPSHUFD(U8(0x4e), data, temp) })
-	s.add(func() { VPXOR(data, temp, temp) })
+	block, temp := w.block, w.temp.AsX()
+	s.add(func() { VPSHUFD(U8(0x4e), block, temp) })
+	s.add(func() { VPXOR(block, temp, temp) })
 	s.add(func() { VPCLMULQDQ(U8(0x00), at(keys, foldedPower), temp, temp) })
 	s.add(func() { w.xor(w.temp, w.middle, w.middle) })
-	s.add(func() { VPCLMULQDQ(U8(0x00), at(keys, keyPower), data, temp) })
+	s.add(func() { VPCLMULQDQ(U8(0x00), at(keys, keyPower), block, temp) })
 	s.add(func() { w.xor(w.temp, w.low, w.low) })
-	s.add(func() { VPCLMULQDQ(U8(0x11), at(keys, keyPower), data, temp) })
+	s.add(func() { VPCLMULQDQ(U8(0x11), at(keys, keyPower), block, temp) })
 	s.add(func() { w.xor(w.temp, w.high, w.high) })
 }
 
-// hashBlock multiplies the block in w.data, to which the hash has been added, by H
+// hashBlock multiplies the single block, to which the hash has been added, by H
 // and leaves the reduced product in the hash: one block, all by itself.
 func (w *width) hashBlock(s *stream) {
-	data, hash, temp := w.data.AsX(), w.hash.AsX(), w.temp.AsX()
+	block, hash, temp := w.block, w.hash.AsX(), w.temp.AsX()
 	low, middle, h := w.low.AsX(), w.middle.AsX(), at(keys, keyPower)
-	s.add(func() { VPCLMULQDQ(U8(0x00), h, data, low) })
-	s.add(func() { VPCLMULQDQ(U8(0x01), h, data, middle) })
-	s.add(func() { VPCLMULQDQ(U8(0x10), h, data, temp) })
+	s.add(func() { VPCLMULQDQ(U8(0x00), h, block, low) })
+	s.add(func() { VPCLMULQDQ(U8(0x01), h, block, middle) })
+	s.add(func() { VPCLMULQDQ(U8(0x10), h, block, temp) })
 	s.add(func() { VPXOR(temp, middle, middle) })
-	s.add(func() { VPCLMULQDQ(U8(0x11), h, data, hash) })
+	s.add(func() { VPCLMULQDQ(U8(0x11), h, block, hash) })
 	for _, step := range [][2]reg.Register{{low, middle}, {middle, hash}} {
 		from, to := step[0], step[1]
 		s.add(func() { VPCLMULQDQ(U8(0x00), w.poly128, from, temp) })

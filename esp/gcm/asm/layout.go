@@ -8,13 +8,11 @@ import (
 // Offsets in bytes of what the functions share with Go. The Go side, in
 // keys_amd64.go and job_amd64.go, does not compile with others.
 const (
-	// In keys: round key i is at i*roundStride, twice. The power Hⁿ is at
-	// keyPower-16(n-1), and the sum of its halves, twice, at foldedPower-16(n-1).
-	// Behind those of H¹ are zeros.
-	roundStride = 32
+	// In keys: round key i is at 16i. The power Hⁿ is at keyPower-16(n-1), and the
+	// sum of its halves, twice, at foldedPower-16(n-1). Behind those of H¹ are zeros.
 	keyPower    = 752
-	foldedPower = 1136
-	maxPower    = 17
+	foldedPower = 1328
+	maxPower    = 33
 
 	jobDst       = 0
 	jobSrc       = 8
@@ -38,8 +36,8 @@ var (
 	dst    = reg.R8
 	src    = reg.R9
 	left   = reg.R10 // bytes left
-	power  = reg.R11 // of the next block in the tail
-	groups = reg.RBX // whole groups left
+	power  = reg.R11 // of the first block of the rest
+	groups = reg.RBX // left before the rest
 	tmp    = reg.RAX
 	tmp2   = reg.RDX
 )

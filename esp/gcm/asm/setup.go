@@ -32,8 +32,7 @@ func expand() {
 	VMOVDQU(at(src, 0), even)
 	VMOVDQU(at(src, 16), odd)
 	store := func(i int, key reg.VecPhysical) {
-		VMOVDQU(key, at(keys, i*roundStride))
-		VMOVDQU(key, at(keys, i*roundStride+16))
+		VMOVDQU(key, at(keys, i*16))
 	}
 	store(0, even)
 	store(1, odd)
@@ -60,9 +59,9 @@ func authenticationKey() {
 	h := reg.X4
 	VMOVDQU(at(keys, 0), h)
 	for i := 1; i < rounds; i++ {
-		VAESENC(at(keys, i*roundStride), h, h)
+		VAESENC(at(keys, i*16), h, h)
 	}
-	VAESENCLAST(at(keys, rounds*roundStride), h, h)
+	VAESENCLAST(at(keys, rounds*16), h, h)
 	VPSHUFB(reversal.at(), h, h)
 	// The carry out of each half, and the mask of the one that leaves at the top.
 	VPSRLQ(U8(63), h, reg.X2)
@@ -78,7 +77,7 @@ func authenticationKey() {
 // powers writes the powers of H.
 func powers() {
 	// The part of the registers that hashBlock knows.
-	w := &width{data: y[5], hash: y[5], low: y[6], middle: y[7], temp: y[8], poly128: poly.at()}
+	w := &width{block: y[5].AsX(), hash: y[5], low: y[6], middle: y[7], temp: y[8], poly128: poly.at()}
 	LEAQ(at(keys, keyPower), power)
 	store := func() {
 		VMOVDQU(reg.X5, at(power, 0))
