@@ -14,23 +14,30 @@ import (
 //
 // The products of several blocks are added before they are reduced once.
 
-// multiply adds the product of the blocks in data and the powers at p. The first
-// product of a sum is not added but put. By Karatsuba's way the product of the
-// folded factors stands in for the two in the middle.
-func (w *width) multiply(s *stream, data Op, p Mem, put bool) {
-	add := func(halves uint64, factor Op, power Mem, sum reg.VecPhysical) {
-		if put {
+// multiply adds the product of the blocks in data, vector i of n, and the powers at
+// p to the sums, which the first one begins. By Karatsuba's way the product of the
+// folded factors stands in for the two in the middle. Where registers allow it,
+// products wait there for those of the next vector.
+func (w *width) multiply(s *stream, data Op, p Mem, i, n int) {
+	add := func(halves uint64, factor Op, power Mem, sum, waiting reg.VecPhysical) {
+		switch {
+		case i == 0:
 			s.add(func() { VPCLMULQDQ(U8(halves), power, factor, sum) })
-			return
+		case waiting == nil || i == n-1 && i%2 == 1:
+			s.add(func() { VPCLMULQDQ(U8(halves), power, factor, w.temp) })
+			s.add(func() { w.xor(w.temp, sum, sum) })
+		case i%2 == 1:
+			s.add(func() { VPCLMULQDQ(U8(halves), power, factor, waiting) })
+		default:
+			s.add(func() { VPCLMULQDQ(U8(halves), power, factor, w.temp) })
+			s.add(func() { VPTERNLOGQ(U8(0x96), w.temp, waiting, sum) })
 		}
-		s.add(func() { VPCLMULQDQ(U8(halves), power, factor, w.temp) })
-		s.add(func() { w.xor(w.temp, sum, sum) })
 	}
 	s.add(func() { VPSHUFD(U8(0x4e), data, w.temp) })
 	s.add(func() { w.xor(data, w.temp, w.temp) })
-	add(0x00, w.temp, p.Offset(foldedPower-keyPower), w.middle)
-	add(0x00, data, p, w.low)
-	add(0x11, data, p, w.high)
+	add(0x00, w.temp, p.Offset(foldedPower-keyPower), w.middle, w.waiting[1])
+	add(0x00, data, p, w.low, w.waiting[0])
+	add(0x11, data, p, w.high, w.waiting[2])
 }
 
 // reduce leaves the sums, reduced and those of all lanes added, in w.hash. Twice

@@ -150,7 +150,7 @@ func (w *width) hashGroup(atSource bool) (s stream) {
 		if i == 0 {
 			s.add(func() { w.xor(w.hash, data, data) })
 		}
-		w.multiply(&s, data, at(keys, keyPower-w.group()+16+i*w.bytes), i == 0)
+		w.multiply(&s, data, at(keys, keyPower-w.group()+16+i*w.bytes), i, len(w.states))
 	}
 	w.reduce(&s)
 	return s
@@ -159,7 +159,7 @@ func (w *width) hashGroup(atSource bool) (s stream) {
 // hashStates puts the products of the first n states, the rest, into the sums.
 func (w *width) hashStates(n int) (s stream) {
 	for i, b := range w.states[:n] {
-		w.hashVector(&s, b, i)
+		w.hashVector(&s, b, i, n)
 	}
 	return s
 }
@@ -174,19 +174,19 @@ func (w *width) hashText(n int) (s stream) {
 				w.loadLast(i, w.data)
 			}
 		})
-		w.hashVector(&s, w.data, i)
+		w.hashVector(&s, w.data, i, n)
 	}
 	return s
 }
 
-// hashVector adds the products of vector i of the rest.
-func (w *width) hashVector(s *stream, vector reg.VecPhysical, i int) {
+// hashVector adds the products of vector i of the n of the rest.
+func (w *width) hashVector(s *stream, vector reg.VecPhysical, i, n int) {
 	s.add(func() { VPSHUFB(w.reverse, vector, w.data) })
 	if i == 0 { // what was hashed before is part of the first block
 		s.add(func() { w.xor(w.hash, w.data, w.data) })
 		s.add(func() { VPXOR(w.hash.AsX(), w.hash.AsX(), w.hash.AsX()) })
 	}
-	w.multiply(s, w.data, at(power, i*w.bytes), i == 0)
+	w.multiply(s, w.data, at(power, i*w.bytes), i, n)
 }
 
 // rest writes code for a rest of each number of vectors, and the way there.

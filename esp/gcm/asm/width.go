@@ -19,6 +19,7 @@ import (
 //	reverse    Z14          memory     bytes of a lane back to front
 //	poly       Z15          memory     reduction
 //	previous   Z16 … Z23    memory     the last group of ciphertext, for GHASH
+//	waiting    Z26 … Z28    -          products that are not in the sums yet
 //	data       Z24          Y11        blocks that GHASH takes in
 //	block      X2           X11        the same, a single one
 //	key        Z25          Y14        the round key in use, in all lanes
@@ -31,7 +32,8 @@ type width struct {
 	temp, data, key   reg.VecPhysical
 	block             reg.Register
 	hash, counter     reg.VecPhysical
-	previous          []reg.VecPhysical // nil: they are read again
+	previous          []reg.VecPhysical  // nil: they are read again
+	waiting           [3]reg.VecPhysical // products that are not in the sums yet, if not nil
 
 	// Constants, in registers or in memory.
 	reverse, poly       Op
@@ -46,7 +48,7 @@ type width struct {
 
 var (
 	z = []reg.VecPhysical{reg.Z0, reg.Z1, reg.Z2, reg.Z3, reg.Z4, reg.Z5, reg.Z6, reg.Z7, reg.Z8, reg.Z9, reg.Z10, reg.Z11, reg.Z12, reg.Z13, reg.Z14, reg.Z15,
-		reg.Z16, reg.Z17, reg.Z18, reg.Z19, reg.Z20, reg.Z21, reg.Z22, reg.Z23, reg.Z24, reg.Z25}
+		reg.Z16, reg.Z17, reg.Z18, reg.Z19, reg.Z20, reg.Z21, reg.Z22, reg.Z23, reg.Z24, reg.Z25, reg.Z26, reg.Z27, reg.Z28}
 	y = []reg.VecPhysical{reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4, reg.Y5, reg.Y6, reg.Y7, reg.Y8, reg.Y9, reg.Y10, reg.Y11, reg.Y12, reg.Y13, reg.Y14, reg.Y15}
 )
 
@@ -54,7 +56,7 @@ func wide512() *width {
 	w := &width{
 		name: "512", bytes: 64,
 		states: z[0:8], low: z[8], middle: z[9], high: z[10], temp: z[11], hash: z[12], counter: z[13], reverse: z[14], poly: z[15],
-		previous: z[16:24], data: z[24], block: z[2].AsX(), key: z[25], reverse128: z[14].AsX(), poly128: z[15].AsX(),
+		previous: z[16:24], data: z[24], block: z[2].AsX(), key: z[25], waiting: [3]reg.VecPhysical{z[26], z[27], z[28]}, reverse128: z[14].AsX(), poly128: z[15].AsX(),
 		move: func(o ...Op) { VMOVDQU64(o...) }, xor: func(o ...Op) { VPXORQ(o...) },
 		broadcast: func(from, to Op) { VBROADCASTI32X4(from, to) },
 	}
