@@ -1,6 +1,7 @@
 package gcm
 
 import (
+	"encoding/binary"
 	"math/rand/v2"
 	"testing"
 )
@@ -23,10 +24,7 @@ func mustMake(t testing.TB, m maker, key []byte) Cipher {
 
 // random returns n bytes that depend on the seed alone.
 func random(seed uint64, n int) []byte {
-	r := rand.New(rand.NewPCG(seed, 1))
 	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(r.Uint32())
-	}
+	rand.NewChaCha8([32]byte(binary.LittleEndian.AppendUint64(make([]byte, 24), seed))).Read(b)
 	return b
 }

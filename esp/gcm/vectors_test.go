@@ -54,7 +54,7 @@ func TestVectors(t *testing.T) {
 		for _, file := range []struct {
 			name string
 			want int
-		}{{"testdata/gcmEncryptExtIV256.rsp", 375}, {"testdata/gcmDecrypt256.rsp", 375}} {
+		}{{"testdata/gcmEncryptExtIV256.rsp", 375}, {"testdata/gcmDecrypt256.rsp", 375}, {"testdata/wycheproof.rsp", 35}} {
 			for i, v := range readVectors(t, file.name, file.want) {
 				checkVector(t, m, file.name, i, v)
 			}
