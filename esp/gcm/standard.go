@@ -3,6 +3,7 @@ package gcm
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"sync"
 )
 
 // standard is the standard library's cipher. It keeps round keys that cannot be
@@ -21,8 +22,13 @@ func newStandard(key []byte) (Cipher, error) {
 	return standard{aead}, err
 }
 
+// nonces are kept since those handed to an interface are allocated.
+var nonces = sync.Pool{New: func() any { return new([NonceSize]byte) }}
+
 func (s standard) SealBatch(salt [SaltSize]byte, packets [][]byte) {
-	nonce := make([]byte, NonceSize)
+	n := nonces.Get().(*[NonceSize]byte)
+	defer nonces.Put(n)
+	nonce := n[:]
 	copy(nonce, salt[:])
 	for _, p := range packets {
 		checkPacket(p)
@@ -33,7 +39,9 @@ func (s standard) SealBatch(salt [SaltSize]byte, packets [][]byte) {
 }
 
 func (s standard) OpenBatch(salt [SaltSize]byte, packets [][]byte, authentic []bool) {
-	nonce := make([]byte, NonceSize)
+	n := nonces.Get().(*[NonceSize]byte)
+	defer nonces.Put(n)
+	nonce := n[:]
 	copy(nonce, salt[:])
 	for i, p := range packets {
 		checkPacket(p)
