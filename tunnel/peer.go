@@ -56,6 +56,7 @@ type peer struct {
 	path           *path          // where the peer is, nil while that is not known
 	paths          *paths.Set     // by which of them to send
 	ways           []host.Way     // that the host offered last
+	uplinkNames    uplinkNames    // of those that it ever offered
 	decides        bool           // this end has several
 	actions        []paths.Action // scratch
 	moves          limit          // logged
@@ -154,6 +155,7 @@ func (p *peer) status(now time.Time) status.Peer {
 		s.Problem = p.noWay.Error()
 	}
 	s.PMTUD = p.discoveryStatus(now)
+	s.Paths, s.PathHistory, s.Decider = p.pathsStatus(now), p.pathHistory(now), deciders[p.paths.Role()]
 	if pair := p.sas.current; pair != nil {
 		s.Cipher = pair.outbound.Suite().String()
 		s.SendSPI, s.ReceiveSPI = pair.outbound.SPI(), pair.inbound.spi

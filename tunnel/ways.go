@@ -42,6 +42,7 @@ func (c *controller) offerWays(p *peer, now time.Time) {
 		remotes = append(remotes, at)
 	}
 	p.ways = c.host.network.Ways(netip.AddrPortFrom(c.listen, c.host.port), c.uplinks, remotes)
+	p.uplinkNames.learn(p.ways)
 	var offered []paths.Candidate
 	for _, w := range p.ways {
 		if !w.Local.IsValid() {
