@@ -58,7 +58,7 @@ func TestDependenciesPointOneWay(t *testing.T) {
 		"tunnel/tun":          {"tunnel/inner"},
 		"tunnel/host":         {},
 		"tunnel/status":       {},
-		"cmd/fathom":          {"tunnel", "tunnel/status", "conf", "crypto", "test/netlab"},
+		"cmd/fathom":          {"tunnel", "tunnel/status", "conf", "crypto", "esp/gcm", "test/netlab"},
 		"test/netlab":         {},
 		"test/netlab/labtest": {"test/netlab", "test/tier"},
 		"test/tier":           {},

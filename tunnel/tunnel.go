@@ -17,7 +17,6 @@ import (
 	"fathom/conf"
 	"fathom/crypto"
 	"fathom/esp"
-	"fathom/esp/gcm"
 	"fathom/tunnel/host"
 	"fathom/tunnel/status"
 	"fathom/tunnel/tun"
@@ -31,9 +30,6 @@ type Options struct {
 	Logger *slog.Logger
 	// Version is shown in the status.
 	Version string
-	// AESGCM names the implementation of AES-GCM, for all tunnels of the process (see
-	// package gcm). Empty: the fastest one.
-	AESGCM string
 }
 
 // Tunnel is one tunnel: a TUN device, a UDP port and the peers behind it. It
@@ -63,11 +59,6 @@ func New(cfg *conf.Config, opts Options) (*Tunnel, error) {
 	}
 	if t.log == nil {
 		t.log = slog.Default()
-	}
-	if opts.AESGCM != "" {
-		if err := gcm.Use(opts.AESGCM); err != nil {
-			return nil, err
-		}
 	}
 	var err error
 	if t.public, err = t.private.Public(); err != nil {

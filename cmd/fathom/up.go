@@ -7,11 +7,13 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
 	"fathom/conf"
+	"fathom/esp/gcm"
 	"fathom/tunnel"
 )
 
@@ -40,7 +42,10 @@ Exit code: 0 after one signal, 1 for an error, 2 for a mistake on the command li
 		if *levelName == "" {
 			level = cfg.Tunnel.LogLevel
 		}
-		t, err := tunnel.New(cfg, tunnel.Options{Logger: newLogger(cmd.ErrOrStderr(), level), Version: version(), AESGCM: os.Getenv(aesGCMVariable)})
+		if err := useAESGCM(os.Getenv(aesGCMVariable)); err != nil {
+			return err
+		}
+		t, err := tunnel.New(cfg, tunnel.Options{Logger: newLogger(cmd.ErrOrStderr(), level), Version: version()})
 		if err != nil {
 			return err
 		}
@@ -56,6 +61,17 @@ Exit code: 0 after one signal, 1 for an error, 2 for a mistake on the command li
 // aesGCMVariable of the environment names an implementation of AES-GCM instead of the
 // fastest one: "standard" excludes Fathom's own.
 const aesGCMVariable = "FATHOM_AES_GCM"
+
+// useAESGCM chooses an implementation of AES-GCM by its name, the fastest one by none.
+func useAESGCM(name string) error {
+	if name == "" {
+		return nil
+	}
+	if err := gcm.Use(name); err != nil {
+		return withHint(fmt.Errorf("%s: %w", aesGCMVariable, err), "one of %s", strings.Join(gcm.Implementations(), ", "))
+	}
+	return nil
+}
 
 // newLogger returns a logger of text lines. Lines for the systemd journal, which
 // adds the time itself, have none.

@@ -3,7 +3,6 @@ package gcm
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"sync/atomic"
 )
 
@@ -43,11 +42,11 @@ func Implementations() []string {
 }
 
 // Use chooses the implementation of all ciphers that are made after it in this
-// process. The error says which there are.
+// process. The error says that this processor has none of that name.
 func Use(name string) error {
 	i := slices.IndexFunc(makers, func(m maker) bool { return m.name == name })
 	if i < 0 {
-		return fmt.Errorf("gcm: this processor has no implementation %q, only %s", name, strings.Join(Implementations(), ", "))
+		return fmt.Errorf("there is no implementation %q of AES-GCM for this processor", name)
 	}
 	chosen.Store(&makers[i])
 	return nil
