@@ -2,7 +2,6 @@ package gcm
 
 import (
 	"crypto/cipher"
-	"errors"
 	"fmt"
 )
 
@@ -19,10 +18,6 @@ const (
 
 	additionalSize = 8
 	ivSize         = NonceSize - SaltSize
-	// maxText is the largest plaintext (SP 800-38D section 5.2.1.1).
-	maxText = (1<<32 - 2) * blockSize
-
-	blockSize = 16
 )
 
 // Cipher is AES-256-GCM under one key. It is safe for concurrent use.
@@ -38,8 +33,6 @@ type Cipher interface {
 	// packet. The text of one that is not authentic is zero afterwards.
 	OpenBatch(salt [SaltSize]byte, packets [][]byte, authentic []bool)
 }
-
-var errOpen = errors.New("gcm: the packet is not authentic")
 
 // New returns the cipher under a key of KeySize bytes, by the implementation in use.
 // It keeps no reference to key. The error is about the size of the key alone.

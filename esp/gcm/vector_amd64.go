@@ -2,10 +2,20 @@ package gcm
 
 import (
 	"encoding/binary"
+	"errors"
 	"runtime"
 	"slices"
 	"unsafe"
 )
+
+const (
+	blockSize = 16
+	// maxText is the size in bytes of the largest plaintext (SP 800-38D section
+	// 5.2.1.1).
+	maxText = (1<<32 - 2) * blockSize
+)
+
+var errOpen = errors.New("gcm: the packet is not authentic")
 
 // vector is the implementation in assembly.
 type vector struct {

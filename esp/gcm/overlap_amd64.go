@@ -12,9 +12,6 @@ func checkOverlap(out, text, additional []byte) {
 
 // overlap reports whether two slices share memory.
 func overlap(a, b []byte) bool {
-	if len(a) == 0 || len(b) == 0 {
-		return false
-	}
-	first, last := func(s []byte) uintptr { return uintptr(unsafe.Pointer(&s[0])) }, func(s []byte) uintptr { return uintptr(unsafe.Pointer(&s[len(s)-1])) }
-	return first(a) <= last(b) && first(b) <= last(a)
+	p, q := uintptr(unsafe.Pointer(unsafe.SliceData(a))), uintptr(unsafe.Pointer(unsafe.SliceData(b)))
+	return len(a) > 0 && len(b) > 0 && p < q+uintptr(len(b)) && q < p+uintptr(len(a))
 }
