@@ -31,6 +31,9 @@ func statusText(s *status.Status, now time.Time) string {
 		line("  ", "fwmark", "%#x", s.FwMark)
 	}
 	line("  ", "offload", "%s", offloadText(s.Offload))
+	if s.AESGCM != "" {
+		line("  ", "aes-gcm", "%s", s.AESGCM)
+	}
 	line("  ", "running for", "%s", age(now, s.Started))
 	if len(s.Dropped) > 0 {
 		line("  ", "dropped", "%s", counters(s.Dropped))

@@ -29,6 +29,7 @@ func testStatus() *status.Status {
 		FwMark:    4500,
 		Table:     4501,
 		Offload:   status.Offload{Queues: 2, DeviceTCP: true, UDPSegment: true, UDPGRO: true, ReceiveBuffer: 4 << 20, SendBuffer: 256 << 10},
+		AESGCM:    "vaes-512",
 		Host: status.Host{
 			Repaired:  map[string]uint64{"route": 12, "address": 1},
 			Contested: []string{"route 10.9.0.0/16"},
@@ -124,6 +125,7 @@ func TestStatusText(t *testing.T) {
   mtu: 1438
   default route: table 4501, all packets but those with mark 0x1194
   offload: without udp superpackets; 2 queues, socket buffers of 4 MiB to receive and 256 KiB to send
+  aes-gcm: vaes-512
   running for: 1 day 2 hours
   dropped: auth 1, no_route 3
   put right: address 1, route 12

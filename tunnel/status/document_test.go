@@ -27,7 +27,7 @@ func sampleStatus() *Status {
 		Name: "fathom0", Version: "v1.2.3", PublicKey: "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=",
 		Listen: []string{"0.0.0.0:4500", "[::]:4500"}, Absent: true, Addresses: prefixes("10.77.0.1/24", "fd77::1/64"),
 		MTU: 1438, Started: started, FwMark: 4500, Table: 4501,
-		Offload: Offload{Queues: 2, DeviceTCP: true, DeviceUDP: true, UDPSegment: true, UDPGRO: true, ReceiveBuffer: 4 << 20, SendBuffer: 256 << 10},
+		Offload: Offload{Queues: 2, DeviceTCP: true, DeviceUDP: true, UDPSegment: true, UDPGRO: true, ReceiveBuffer: 4 << 20, SendBuffer: 256 << 10}, AESGCM: "vaes-512",
 		Host:    Host{Repaired: map[string]uint64{"route": 2, "device": 1}, Contested: []string{"route 10.9.0.0/16"}, Displaced: []string{"10.8.0.0/16 dev eth0"}},
 		Dropped: map[string]uint64{"no_route": 3, "busy": 1},
 		Peers: []Peer{
