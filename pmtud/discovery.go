@@ -13,12 +13,13 @@ type Discovery struct {
 	endpoint Endpoint
 	local    int // the kernel refused larger packets (EMSGSIZE); 0: none
 
-	state     State
-	settled   bool // Error: the search below BASE_PLPMTU has ended
-	plpmtu    int
-	history   history
-	suspended suspension
-	raiser    raiser
+	state       State
+	settled     bool // Error: the search below BASE_PLPMTU has ended
+	plpmtu      int
+	history     history
+	suspended   suspension
+	falseAlarms int // suspicions that probes have contradicted
+	raiser      raiser
 
 	// The search, and the fans that it sends.
 	search search
@@ -166,12 +167,21 @@ func (d *Discovery) RTT() (smoothed, variance time.Duration) {
 // according to recent reports.
 func (d *Discovery) Loss() float64 { return d.detector.loss }
 
+// FalseAlarms returns how many suspicions of a smaller MTU probes have
+// contradicted.
+func (d *Discovery) FalseAlarms() int { return d.falseAlarms }
+
 // setPLPMTU makes size the PLPMTU from now on.
 func (d *Discovery) setPLPMTU(size int, cause Cause, now time.Time) {
 	if size == d.plpmtu {
 		return
 	}
 	d.history.add(Event{At: now, From: d.plpmtu, To: size, Cause: cause})
+	d.use(size)
+}
+
+// use makes size the PLPMTU without an entry in the history.
+func (d *Discovery) use(size int) {
 	d.plpmtu = size
 	d.detector.newPLPMTU(d.requests.highestSent())
 }

@@ -27,7 +27,8 @@ func (d *Discovery) PTB(m PTB, now time.Time) {
 	switch {
 	case d.state == Disabled || d.cfg.Mode == Off:
 	case d.ptbs.ignores(now): // section 8: probes have contradicted several
-	case offered < s.grid.min: // PL_PTB_SIZE < MIN_PLPMTU
+	case offered < s.grid.min: // PL_PTB_SIZE < MIN_PLPMTU, or 0 as before RFC 1191: no size to begin with
+		d.verifyPLPMTU(&d.ptbs.verify, 0, now)
 	case !m.Validated:
 		if offered < d.plpmtu {
 			d.verifyPLPMTU(&d.ptbs.verify, m.MTU, now)

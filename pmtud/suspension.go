@@ -8,6 +8,7 @@ type suspension struct {
 	plpmtu int
 	at     time.Time
 	ptb    bool // a PTB is the cause
+	outage bool // nothing is answered; the PLPMTU stays in use
 	fails  failures
 	raiser raiser
 }
@@ -18,7 +19,7 @@ type suspension struct {
 // again must not be lost again, or TCP waits twice as long.
 func (d *Discovery) suspend(e event, now time.Time) {
 	s := &d.search
-	d.suspended = suspension{d.plpmtu, now, e == validPTB, append(failures(nil), s.fails...), d.raiser}
+	d.suspended = suspension{plpmtu: d.plpmtu, at: now, ptb: e == validPTB, fails: append(failures(nil), s.fails...), raiser: d.raiser}
 	s.restart()
 	safe, cause := s.grid.base, CausePTB
 	if e == blackHole {
@@ -51,6 +52,12 @@ func (d *Discovery) resume() {
 		}
 	}
 	d.raiser.resume(before.raiser)
+	if before.outage {
+		return
+	}
+	d.history.withdraw(before.at)
+	d.use(before.plpmtu)
+	d.falseAlarms++
 	if before.ptb {
 		d.ptbs.contradict(before.at)
 	} else {
