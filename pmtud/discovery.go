@@ -13,13 +13,15 @@ type Discovery struct {
 	endpoint Endpoint
 	local    int // the kernel refused larger packets (EMSGSIZE); 0: none
 
-	state       State
-	settled     bool // Error: the search below BASE_PLPMTU has ended
-	plpmtu      int
-	history     history
-	suspended   suspension
-	falseAlarms int // suspicions that probes have contradicted
-	raiser      raiser
+	state        State
+	settled      bool // Error: the search below BASE_PLPMTU has ended
+	plpmtu       int
+	history      history
+	suspended    suspension
+	trial        trial
+	contradicted time.Time // when probes contradicted the last suspicion
+	falseAlarms  int       // suspicions that probes have contradicted
+	raiser       raiser
 
 	// The search, and the fans that it sends.
 	search search
@@ -85,6 +87,7 @@ func (d *Discovery) SeedRTT(sample time.Duration) { d.rtt.sample(sample) }
 func (d *Discovery) NewSA(log *SentLog) {
 	d.requests.newSA(log)
 	d.detector.newSA()
+	d.ptbs.open = false
 }
 
 // EgressMTU says that the MTU of the interface or route towards the peer is
@@ -151,7 +154,7 @@ func (d *Discovery) Settled() bool {
 	if d.cfg.Mode == Off {
 		return true
 	}
-	return d.suspended.plpmtu == 0 && (d.state == SearchComplete || d.state == Error && d.settled)
+	return d.suspended.plpmtu == 0 && d.trial.phase != smaller && (d.state == SearchComplete || d.state == Error && d.settled)
 }
 
 // ClearsDF reports whether probes have arrived in fragments, which they forbid:
@@ -184,6 +187,11 @@ func (d *Discovery) setPLPMTU(size int, cause Cause, now time.Time) {
 func (d *Discovery) use(size int) {
 	d.plpmtu = size
 	d.detector.newPLPMTU(d.requests.highestSent())
+	above := 0
+	if d.trial.phase == larger {
+		above = d.trial.good
+	}
+	d.detector.sizes.begin(size, above)
 }
 
 // restart voids the probes in flight and lets a fan leave at once.
@@ -200,6 +208,7 @@ func (d *Discovery) forget() {
 	d.raiser.shorten() // a new path's first search is checked soon, too
 	d.search.forget()
 	d.verify, d.reorders, d.suspended, d.ptbs = 0, false, suspension{}, newPTBTrust()
+	d.trial, d.contradicted = trial{}, time.Time{}
 	d.requests.forget()
 	d.detector.forget()
 }

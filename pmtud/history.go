@@ -13,10 +13,12 @@ const (
 	CauseError                  // BASE_PLPMTU does not pass
 	CauseEgress                 // the egress MTU shrank
 	CauseLocal                  // the kernel refused a packet (EMSGSIZE)
+	CauseLoss                   // large packets pass only sometimes: a size with which more arrives
+	CauseTrial                  // a larger size is tried again
 	CauseOutage                 // nothing was answered any more: an entry that changes nothing
 )
 
-var causeNames = [...]string{"start", "probe", "black hole", "PTB", "base does not pass", "egress MTU", "EMSGSIZE", "unreachable"}
+var causeNames = [...]string{"start", "probe", "black hole", "PTB", "base does not pass", "egress MTU", "EMSGSIZE", "loss by size", "trial", "unreachable"}
 
 func (c Cause) String() string { return causeNames[c] }
 

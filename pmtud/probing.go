@@ -77,10 +77,10 @@ func (d *Discovery) acked(size int, now time.Time) {
 		d.transition(baseAcked, now)
 	}
 	if d.suspended.plpmtu > 0 && s.lo >= d.suspended.plpmtu {
-		d.resume()
+		d.resume(now)
 	}
-	if s.lo > d.plpmtu && d.state != Base {
-		d.setPLPMTU(s.lo, CauseProbe, now)
+	if size := d.usable(); size > d.plpmtu && d.state != Base {
+		d.setPLPMTU(size, CauseProbe, now)
 		if d.state == SearchComplete {
 			d.transition(baseAcked, now)
 		}

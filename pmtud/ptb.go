@@ -15,6 +15,10 @@ type PTB struct {
 	// packet, from SentLog or the caller's own knowledge, not from the quoted
 	// headers. It means nothing unless Validated.
 	Size int
+	// Sequence is the quoted packet's sequence number on the present SA, 0 if unknown.
+	// If that packet has arrived, as reports tell, the message lies; if it was lost, it
+	// does not, even if other packets of the size pass.
+	Sequence uint32
 }
 
 // PTB takes in a PTB: a hint, never an order (RFC 8899, 4.6.2). A validated one
@@ -37,11 +41,34 @@ func (d *Discovery) PTB(m PTB, now time.Time) {
 	case d.state == Base || d.suspended.plpmtu > 0: // being asked already
 		s.hint = m.MTU
 	case offered < d.plpmtu: // PL_PTB_SIZE < PLPMTU
-		if d.ptbs.accepts(now) {
+		d.ptbs.quotes(m, now)
+		if d.doubted(now) { // reports on its packet tell, or else a fan
+			if !d.ptbs.open {
+				d.verifyPLPMTU(&d.ptbs.verify, m.MTU, now)
+			}
+		} else if d.ptbs.accepts(now) {
 			s.hint = m.MTU
 			d.transition(validPTB, now)
 		}
 	case d.state != SearchComplete: // PLPMTU <= PL_PTB_SIZE < PROBED_SIZE: the next search point
 		s.hint = m.MTU
+	}
+}
+
+// hearOfQuote takes in what a report tells of the packet that a PTB quotes.
+func (d *Discovery) hearOfQuote(q *request, received bitmap, now time.Time) {
+	t := &d.ptbs
+	if !t.open || t.quote.Sequence > q.top {
+		return
+	}
+	switch arrived, told := received.has(t.quote.Sequence); {
+	case !told: // too long ago
+		t.open = false
+	case arrived:
+		t.open = false
+		t.contradict(t.quotedAt)
+	case received.highest-t.quote.Sequence >= reorderPackets:
+		t.open = false
+		d.trial.told, d.trial.toldUntil = t.quote.MTU, now.Add(doubtful)
 	}
 }

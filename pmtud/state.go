@@ -144,7 +144,7 @@ func (d *Discovery) entered(from State, e event, now time.Time) {
 		case baseFailed:
 			s.fails.clear()
 			if s.lo > 0 { // else nothing passes: an outage, which is not about size
-				d.setPLPMTU(s.lo, CauseError, now)
+				d.setPLPMTU(d.usable(), CauseError, now)
 				d.raiser.shorten()
 				s.giveUp(s.grid.base)
 			}
