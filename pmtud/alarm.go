@@ -14,8 +14,10 @@ func (d *Discovery) suspect(now time.Time) {
 	switch {
 	case d.trial.phase == larger && d.plpmtu == d.trial.size:
 		d.reject(now)
-	case d.doubted(now):
-		d.verifyPLPMTU(&d.detector.verify, 0, now)
+	case d.doubted(now) && d.resting():
+		if !d.round.open {
+			d.verify = d.plpmtu
+		}
 	default:
 		d.blackHole(now)
 	}

@@ -138,7 +138,7 @@ func (d *deliveries) suspicious(row int, srtt time.Duration, told bool) bool {
 	switch {
 	case most-d.small.events*math.Log(even) < most/2:
 		return false // they are lost alike
-	case told && n >= 2 || n >= minEvents && (d.score >= strong || d.run >= row):
+	case n >= minEvents && (d.score >= strong || d.run >= row || told && d.score >= strong/2):
 		return true
 	case n < leastLoss*d.large.sent || !d.limits(srtt):
 		return false

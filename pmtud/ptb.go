@@ -41,9 +41,9 @@ func (d *Discovery) PTB(m PTB, now time.Time) {
 	case d.state == Base || d.suspended.plpmtu > 0: // being asked already
 		s.hint = m.MTU
 	case offered < d.plpmtu: // PL_PTB_SIZE < PLPMTU
-		d.ptbs.quotes(m, now)
-		if d.doubted(now) { // reports on its packet tell, or else a fan
-			if !d.ptbs.open {
+		unheard := d.ptbs.quotes(m, now)
+		if m.Sequence > 0 && d.doubted(now) { // reports on its packet tell, or else a fan
+			if unheard {
 				d.verifyPLPMTU(&d.ptbs.verify, m.MTU, now)
 			}
 		} else if d.ptbs.accepts(now) {
@@ -69,6 +69,9 @@ func (d *Discovery) hearOfQuote(q *request, received bitmap, now time.Time) {
 		t.contradict(t.quotedAt)
 	case received.highest-t.quote.Sequence >= reorderPackets:
 		t.open = false
+		if t.quote.Size > d.plpmtu || t.quote.Size <= d.detector.sizes.above {
+			return // says nothing of the PLPMTU
+		}
 		d.trial.told, d.trial.toldUntil = t.quote.MTU, now.Add(doubtful)
 	}
 }

@@ -36,11 +36,14 @@ func (t *ptbTrust) accepts(now time.Time) bool {
 	return false
 }
 
-// quotes has the next reports tell of the packet that a PTB quotes, one at a time.
-func (t *ptbTrust) quotes(m PTB, now time.Time) {
-	if m.Sequence > 0 && (!t.open || now.Sub(t.quotedAt) >= verifyInterval) {
+// quotes has the next reports tell of the packet that a PTB quotes, one at a time. It
+// reports whether none has told of the last one for long.
+func (t *ptbTrust) quotes(m PTB, now time.Time) (unheard bool) {
+	unheard = t.open && now.Sub(t.quotedAt) >= verifyInterval
+	if m.Sequence > 0 && (!t.open || unheard) {
 		t.quote, t.quotedAt, t.open = m, now, true
 	}
+	return unheard
 }
 
 // contradict takes in that probes proved the PTB of the given time wrong.
