@@ -65,9 +65,13 @@ func (d *deliveries) begin(plpmtu, above int) {
 	d.small = class{sent: small.sent, events: small.events, losses: small.losses, last: small.last}
 }
 
-// count takes in a packet of a report.
-func (d *deliveries) count(size int, arrived bool) {
-	if arrived {
+// count takes in a packet of a report. Large control messages are probes: they tell
+// what can pass, not what does.
+func (d *deliveries) count(size int, control, arrived bool) {
+	if control && size > d.upTo {
+		return
+	}
+	if arrived && !control {
 		d.payload += float64(max(size-headers, 0))
 	}
 	c := &d.small
@@ -119,7 +123,7 @@ func (d *deliveries) mixed() float64 {
 const (
 	// strong is ln 10,000: a false alarm takes as many losses on average, or more.
 	strong    = 9.2
-	minEvents = 3
+	minEvents = 2.5 // three, faded a little
 	// weakEvents is how many loss events call for a trial where too few small packets
 	// are sent for a comparison. The record begins anew before the last of them, so
 	// that it is not of a moment chosen for its losses.

@@ -116,6 +116,7 @@ func (d *Discovery) closeRound(now time.Time) {
 		d.raiser.shorten()
 	}
 	d.decide(now)
+	d.outgrow(told, now)
 }
 
 // decide ends the search if its end is reached.

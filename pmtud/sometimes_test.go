@@ -2,6 +2,7 @@ package pmtud
 
 import (
 	"math/rand/v2"
+	"os"
 	"testing"
 	"time"
 )
@@ -56,6 +57,9 @@ func TestTry(t *testing.T) {
 		{"30kB", func(m *model) { m.odd.rate, m.odd.limit = 10e6, 30000 }},
 		{"policer", func(m *model) { m.odd.rate, m.odd.limit, m.odd.police = 10e6, 10000, true }},
 	} {
+		if v := os.Getenv("ONLY"); v != "" && v != tc.name {
+			continue
+		}
 		d := 60 * time.Second
 		a, m, n := carried(t, 1, 0, tc.mk, 10*time.Second, d)
 		b, _, _ := carried(t, 1, 1500, tc.mk, 10*time.Second, d)

@@ -115,7 +115,9 @@ func (d *Discovery) trySmaller(now time.Time) {
 func (d *Discovery) tryLarger(now time.Time) {
 	t, g := &d.trial, d.search.grid
 	size := min(t.record.size, d.search.lo)
-	if most := min(t.bad-g.step, d.search.lo); most-t.good > t.good/fineness {
+	if d.search.lo > t.record.size { // the path is another one, it seems
+		size = d.search.lo
+	} else if most := min(t.bad-g.step, d.search.lo); most-t.good > t.good/fineness {
 		size = g.cut(t.good+g.step, most, 0.5)
 	}
 	t.phase, t.size, t.began = larger, size, now
@@ -185,5 +187,14 @@ func (d *Discovery) abandonTrial() {
 		*t = *t.before
 	case larger:
 		t.phase, t.size = settled, t.good
+	}
+}
+
+// outgrow forgets what data has shown where a whole fan has passed up to a size
+// beyond all that was tried: the path is another one.
+func (d *Discovery) outgrow(r result, now time.Time) {
+	if t := &d.trial; t.phase != idle && d.search.lo > t.record.size && r.fitting >= minFan && r.fittingLost == 0 {
+		*t = trial{}
+		d.setPLPMTU(d.search.lo, CauseProbe, now)
 	}
 }
