@@ -6,7 +6,7 @@ import "time"
 
 // openRound sends a fan.
 func (d *Discovery) openRound(dst []Action, now time.Time) []Action {
-	d.sizes = d.search.plan(d.sizes[:0], task{d.state, d.verify, d.suspended.plpmtu, d.detector.loss, d.budget})
+	d.sizes = d.search.plan(d.sizes[:0], task{d.state, d.verify, d.suspended.plpmtu, d.detector.loss, recent(d.contradicted, now), d.budget})
 	d.round.begin(d.probes.counter, len(d.sizes), d.verify, d.round.timeout(d.cfg, d.rtt), now)
 	d.verify, d.search.hint = 0, 0
 	for _, size := range d.sizes {

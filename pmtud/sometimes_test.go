@@ -18,7 +18,7 @@ func carried(t testing.TB, seed uint64, fixed int, make func(m *model), from, to
 	}
 	m = newModel(cfg, rand.New(rand.NewPCG(seed, 1)))
 	m.mtu, m.delay = 1500, 15*time.Millisecond
-	m.odd.rate, m.odd.limit = 50e6, 200_000
+	m.odd.rate, m.odd.limit = 20e6, 100_000
 	make(m)
 	if testing.Verbose() && fixed == 0 && *told {
 		m.trace = t.Logf
@@ -60,10 +60,10 @@ func TestTry(t *testing.T) {
 		if v := os.Getenv("ONLY"); v != "" && v != tc.name {
 			continue
 		}
-		d := 60 * time.Second
+		d := 600 * time.Second
 		a, m, n := carried(t, 1, 0, tc.mk, 10*time.Second, d)
-		b, _, _ := carried(t, 1, 1500, tc.mk, 10*time.Second, d)
-		c, _, _ := carried(t, 1, 1400, tc.mk, 10*time.Second, d)
+		b, _, _ := carried(t, 1, 1500, tc.mk, 10*time.Second, 60*time.Second)
+		c, _, _ := carried(t, 1, 1400, tc.mk, 10*time.Second, 60*time.Second)
 		t.Logf("%-20s discovery %.2f (%d, %d changes, %d false)  1500 %.2f  1400 %.2f", tc.name, a, m.d.PLPMTU(), n, m.d.FalseAlarms(), b, c)
 	}
 }

@@ -18,6 +18,7 @@ type trial struct {
 	bad   int // the smallest size that is known to lose
 	// The record of the size that lost, with which all others are compared.
 	record record
+	passes record // of the size that is settled, before a larger one is tried
 
 	began     time.Time
 	next      time.Time     // when another trial may begin
@@ -65,7 +66,17 @@ func (d *Discovery) tryOut(now time.Time) {
 			d.abandonTrial()
 			return
 		}
-		switch judge(t.record, v.sizes.record(t.size), now.Sub(t.began)) {
+		is := v.sizes.record(t.size)
+		var told verdict
+		switch {
+		case t.phase == smaller:
+			told = judge(t.record, is, now.Sub(t.began))
+		case v.sizes.score >= strong && is.lost() >= severe:
+			told = noBetter
+		default:
+			told = judgeLarger(t.record, t.passes, is, now.Sub(t.began))
+		}
+		switch told {
 		case better:
 			d.settle(now)
 		case noBetter:
@@ -120,6 +131,7 @@ func (d *Discovery) tryLarger(now time.Time) {
 	} else if most := min(t.bad-g.step, d.search.lo); most-t.good > t.good/fineness {
 		size = g.cut(t.good+g.step, most, 0.5)
 	}
+	t.passes = d.detector.sizes.record(t.good)
 	t.phase, t.size, t.began = larger, size, now
 	d.setPLPMTU(size, CauseTrial, now)
 }
