@@ -41,6 +41,7 @@ const (
 const (
 	firstTrialWait = time.Minute // doubles after trials that found nothing
 	maxTrialWait   = time.Hour
+	trialLimit     = time.Minute // a trial that has shown nothing by then has failed
 	// Sizes nearer to each other than one in fineness are not worth a trial.
 	fineness = 64
 )
@@ -75,6 +76,9 @@ func (d *Discovery) tryOut(now time.Time) {
 			told = noBetter
 		default:
 			told = judgeLarger(t.record, t.passes, is, now.Sub(t.began))
+		}
+		if told == undecided && now.Sub(t.began) >= trialLimit {
+			told = noBetter
 		}
 		switch told {
 		case better:
