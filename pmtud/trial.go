@@ -39,7 +39,7 @@ const (
 )
 
 const (
-	firstTrialWait = time.Minute // doubles after trials that found nothing
+	firstTrialWait = time.Minute // four times as long after each trial that finds nothing
 	maxTrialWait   = time.Hour
 	trialLimit     = time.Minute // a trial that has shown nothing by then has failed
 	// Sizes nearer to each other than one in fineness are not worth a trial.
@@ -171,16 +171,16 @@ func (d *Discovery) reject(now time.Time) {
 	if t.byPTB {
 		d.ptbs.contradict(t.began)
 	}
-	d.falseAlarms++
-	from := t.record.size
-	if size, _ := d.candidate(t.size); size > 0 && d.detector.sizes.score >= strong && t.before != nil {
+	from, v := t.record.size, &d.detector.sizes
+	if size, _ := d.candidate(t.size); size > 0 && v.score >= strong && v.record(t.size).lost() >= severe {
 		// Not small enough: the loss is by size here, too.
 		t.size, t.byPTB = size, false
 		d.plpmtu = from
 		d.setPLPMTU(size, CauseLoss, now)
 		return
 	}
-	wait := min(max(2*t.wait, firstTrialWait), maxTrialWait)
+	d.falseAlarms++
+	wait := min(max(4*t.wait, firstTrialWait), maxTrialWait)
 	*t = *t.before
 	t.wait, t.next = wait, now.Add(wait)
 	d.use(min(from, d.usable()))
