@@ -11,9 +11,10 @@ const (
 	Fragmented                // acknowledged, but it came in fragments
 	Unsent                    // it never left this host
 	Lost                      // its fan has closed without an answer
+	Refused                   // the kernel refused it for now
 )
 
-var outcomeNames = [...]string{"waiting", "passed", "fragmented", "unsent", "lost"}
+var outcomeNames = [...]string{"waiting", "passed", "fragmented", "unsent", "lost", "refused"}
 
 func (o Outcome) String() string { return outcomeNames[o] }
 

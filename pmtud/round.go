@@ -94,9 +94,11 @@ func (r *round) close(sent *probes, s *search, srtt time.Duration, now time.Time
 	told := result{heard: r.answers > 0}
 	for i := range r.count {
 		p := sent.number(r.first + uint32(i))
-		lost := p.Outcome == Waiting
-		if lost {
+		lost := p.Outcome == Waiting || p.Outcome == Refused
+		if p.Outcome == Waiting {
 			p.Outcome = Lost
+		} else if lost {
+			r.nextAt = latest(r.nextAt, r.started.Add(refusedPause))
 		}
 		told.confirmed = told.confirmed || p.Outcome == Passed && p.Size >= r.verify
 		if p.Size <= s.lo && p.Outcome != Unsent {
@@ -111,6 +113,13 @@ func (r *round) close(sent *probes, s *search, srtt time.Duration, now time.Time
 	}
 	s.lossy = s.lossy || told.fittingLost > 0
 	return told
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 func earliest(a, b time.Time) time.Time {

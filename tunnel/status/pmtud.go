@@ -5,7 +5,8 @@ import "time"
 // PMTUD tells how large a packet the path to a peer carries.
 type PMTUD struct {
 	// State is the state of RFC 8899 section 5.2: "disabled", "base",
-	// "searching", "search_complete" or "error".
+	// "searching", "search_complete" or "error"; or "unreachable" while nothing at all
+	// is answered, and the PLPMTU stays as it was.
 	State string `json:"state"`
 	// PLPMTU is in bytes of the outer IP packet, 0 while no endpoint is known.
 	PLPMTU int `json:"plpmtu"`
