@@ -9,11 +9,12 @@ const (
 	Waiting    Outcome = iota // no answer yet
 	Passed                    // acknowledged whole
 	Fragmented                // acknowledged, but it came in fragments
-	Unsent                    // it never left this host
+	Unsent                    // it never left this host, which says nothing of its size
+	Refused                   // the kernel refused it, maybe for its size
 	Lost                      // its fan has closed without an answer
 )
 
-var outcomeNames = [...]string{"waiting", "passed", "fragmented", "unsent", "lost"}
+var outcomeNames = [...]string{"waiting", "passed", "fragmented", "unsent", "refused", "lost"}
 
 func (o Outcome) String() string { return outcomeNames[o] }
 

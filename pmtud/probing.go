@@ -6,9 +6,14 @@ import "time"
 
 // openRound sends a fan.
 func (d *Discovery) openRound(dst []Action, now time.Time) []Action {
-	d.sizes = d.search.plan(d.sizes[:0], task{d.state, d.verify, d.suspended.plpmtu, d.detector.loss, d.budget})
+	if d.alone && d.verify > 0 {
+		d.sizes = append(d.sizes[:0], d.verify)
+	} else {
+		d.sizes = d.search.plan(d.sizes[:0], task{d.state, d.verify, d.suspended.plpmtu, anyLost(d.detector.loss, d.copies), d.budget.each(d.copies)})
+	}
 	d.round.begin(d.probes.counter, len(d.sizes), d.verify, d.round.timeout(d.cfg, d.rtt), now)
-	d.verify, d.search.hint = 0, 0
+	d.round.alone = d.alone && d.verify > 0
+	d.verify, d.alone, d.search.hint = 0, false, 0
 	for _, size := range d.sizes {
 		dst = append(dst, Action{Kind: SendProbe, ID: d.probes.add(d.round.number, size, now), Size: size})
 	}
@@ -54,6 +59,20 @@ func (d *Discovery) ProbeFailed(id uint64, tooBig bool, now time.Time) {
 	}
 }
 
+// ProbeRefused says that a probe of Poll was not sent since the kernel refused it for
+// a reason that may be its size, such as ENOBUFS or EPERM. It counts as lost: if others
+// are answered its size has failed once, and it is tried again as soon as if it had been
+// lost on the way.
+func (d *Discovery) ProbeRefused(id uint64, now time.Time) {
+	if p := d.probes.find(id); p != nil && p.Outcome == Waiting {
+		p.Outcome = Refused
+	}
+}
+
+// DataRefused says that the kernel refused data for a reason that may be its size. It
+// causes at most a verification of the PLPMTU, which is rate-limited.
+func (d *Discovery) DataRefused(now time.Time) { d.verifyPLPMTU(&d.detector.verify, 0, now) }
+
 // acked takes in that packets of size bytes pass.
 func (d *Discovery) acked(size int, now time.Time) {
 	s := &d.search
@@ -82,6 +101,10 @@ func (d *Discovery) acked(size int, now time.Time) {
 
 // closeRound draws the conclusions of the fan.
 func (d *Discovery) closeRound(now time.Time) {
+	if d.round.alone {
+		d.closeAlone(now)
+		return
+	}
 	told := d.round.close(&d.probes, &d.search, d.rtt.smoothed, now)
 	d.budget.adapt(told, d.search.grid.max)
 	if !told.heard {

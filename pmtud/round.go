@@ -18,6 +18,7 @@ type round struct {
 	started time.Time // when they left
 	closeAt time.Time // when it closes at the latest
 	answers int       // probes that were answered, whole or in fragments
+	alone   bool      // one probe is all of it
 	verify  int       // the size to be confirmed, 0 if none
 	silent  int       // fans in a row, before this, without any answer
 	nextAt  time.Time // once it is closed: when the next may leave
@@ -94,8 +95,8 @@ func (r *round) close(sent *probes, s *search, srtt time.Duration, now time.Time
 	told := result{heard: r.answers > 0}
 	for i := range r.count {
 		p := sent.number(r.first + uint32(i))
-		lost := p.Outcome == Waiting
-		if lost {
+		lost := p.Outcome == Waiting || p.Outcome == Refused
+		if p.Outcome == Waiting {
 			p.Outcome = Lost
 		}
 		told.confirmed = told.confirmed || p.Outcome == Passed && p.Size >= r.verify
