@@ -39,6 +39,7 @@ type Discovery struct {
 	requests requests
 	detector detector
 	ptbs     ptbTrust
+	refusals backoff // between verifications for what the kernel refused
 }
 
 // New returns a Discovery in state Disabled.
@@ -48,6 +49,7 @@ func New(cfg Config) *Discovery {
 	d := &Discovery{
 		cfg:      cfg,
 		copies:   1,
+		refusals: backoff{first: checkInterval, limit: maxCheckInterval},
 		plpmtu:   g.base,
 		search:   search{mode: cfg.Mode, maxProbes: cfg.MaxProbes, grid: g},
 		raiser:   raiser{limit: cfg.RaiseTimer},

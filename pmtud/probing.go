@@ -71,7 +71,7 @@ func (d *Discovery) ProbeRefused(id uint64, now time.Time) {
 
 // DataRefused says that the kernel refused data for a reason that may be its size. It
 // causes at most a verification of the PLPMTU, which is rate-limited.
-func (d *Discovery) DataRefused(now time.Time) { d.verifyPLPMTU(&d.detector.verify, 0, now) }
+func (d *Discovery) DataRefused(now time.Time) { d.verifyPLPMTU(&d.refusals, 0, now) }
 
 // acked takes in that packets of size bytes pass.
 func (d *Discovery) acked(size int, now time.Time) {

@@ -44,10 +44,12 @@ type peer struct {
 	surgery   surgery
 	waiting   waitingRoom
 	outlet    outletQueue
+	classes   dataClasses
 	// PTBs that quote a packet recently sent to the peer, and all others.
 	quotedPTBs, strangePTBs limit
 	answers, cookieReplies  limit   // to our initiations
 	strays                  limit   // see eventSink.elsewhere
+	refusedSends            limit   // see sendEvents.sendRefused
 	mailbox                 mailbox // of the control goroutine
 
 	// ---- control goroutine only ----
@@ -65,6 +67,10 @@ type peer struct {
 	egressStale    bool       // the host has changed since it was asked for the way there
 	lostSource     netip.Addr // an address of ours that the host has lost; invalid: none
 	discovery      prober
+	recent         recentClasses
+	confirmation   confirmationTimer
+	unconfirmed    bool      // the PLPMTU is to be confirmed
+	probed         int       // how often variants of probes were chosen
 	probeRun       *probeRun // nil: none is under way
 	probeRuns      uint64    // begun so far
 	validated      bool      // the peer has proved that it receives at its endpoint
@@ -120,6 +126,7 @@ func newPeer(c conf.Peer) *peer {
 	p.waiting.drops = &p.drops
 	p.appointment.peer = p
 	p.quotedPTBs.interval, p.strangePTBs.interval, p.warnings.interval = quotedPTBEvery, strangePTBEvery, warnEvery
+	p.refusedSends.interval = refusedSendEvery
 	p.strays.interval, p.moves.interval, p.moves.burst = elsewhereEvery, warnEvery, movesBurst
 	p.forgetPaths()
 	p.clocks.init()

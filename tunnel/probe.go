@@ -17,9 +17,10 @@ import (
 // bits below it hold the number of the run, so that a late ack does not enter the
 // next run.
 const (
-	probeRunToken = 1 << 63
-	probeRunShift = 48 // the IDs of a run stay below: their generations are few
-	probeRunMask  = ^uint64(1<<probeRunShift - 1)
+	probeRunToken   = 1 << 63
+	probeRunShift   = 48 // the IDs of a run stay below: their generations are few
+	probeRunMask    = ^uint64(1<<probeRunShift-1) &^ copyMask
+	probeRunNumbers = 1 << (copyShift - probeRunShift)
 )
 
 // probeRun is a `fathom probe` under way: a second discovery on the path, which
@@ -81,7 +82,7 @@ func (p *peer) beginProbeRun(done chan *status.ProbeReport, now time.Time) error
 	config.Mode = pmtud.Fan
 	p.probeRuns++
 	s := &probeRun{began: now, done: done}
-	s.prober = prober{Discovery: pmtud.New(config), token: probeRunToken | p.probeRuns<<probeRunShift, mask: probeRunMask}
+	s.prober = prober{Discovery: pmtud.New(config), token: probeRunToken | p.probeRuns%probeRunNumbers<<probeRunShift, mask: probeRunMask, variants: slices.Clone(p.discovery.variants)}
 	s.NewEndpoint(pmtud.Endpoint{IPv6: path.IPv6(), EgressMTU: path.egress}, now)
 	if rtt, _ := p.discovery.RTT(); rtt > 0 {
 		s.SeedRTT(rtt)

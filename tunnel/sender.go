@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"fathom/esp"
+	"fathom/tunnel/control"
 	"fathom/tunnel/udp"
 )
 
@@ -32,6 +33,9 @@ type sendEvents interface {
 	// tooBig tells that the kernel has refused a packet to a peer for its
 	// size, in bytes of the outer IP packet.
 	tooBig(p *peer, size int)
+	// sendRefused tells that the kernel has refused data to a peer for a reason that
+	// may be its size, such as ENOBUFS or EPERM.
+	sendRefused(p *peer)
 	// ptb passes on an ICMP message from a socket's error queue, whose quote it
 	// does not keep.
 	ptb(m udp.PTB)
@@ -86,8 +90,11 @@ func (s *sender) refused(owner any, datagrams, size int, why error) {
 		// probe that was refused.
 		to.sa.sizes.NotSent(s.index)
 	}
-	if reason == dropSendTooLarge {
+	switch {
+	case reason == dropSendTooLarge:
 		s.events.tooBig(to.peer, size+esp.OuterOverhead(to.path.IPv6()))
+	case s.index != controllerPlace.index && !saysNothing(why):
+		s.events.sendRefused(to.peer)
 	}
 }
 
@@ -97,6 +104,9 @@ func (s *sender) flush() error {
 	for _, q := range s.queued {
 		// Before any of them can be seen to arrive.
 		q.to.peer.tx.add(q.packets, q.bytes)
+		if q.packets > 1 && s.outbox.Segments(q.to.path.Destination) {
+			q.to.peer.classes.noteTrain()
+		}
 	}
 	err := s.outbox.Flush()
 	for _, q := range s.queued {
@@ -163,7 +173,9 @@ func (s *sender) sealNext(to *session, numbers *esp.Numbers, payload []byte, nex
 		q.packets++
 		q.bytes += len(payload)
 	}
-	if to.sa.sizes.Record(seq, esp.OuterOverhead(to.path.IPv6())+len(packet), true) {
+	size := esp.OuterOverhead(to.path.IPv6()) + len(packet)
+	to.peer.classes.note(tos, size, to.path.plpmtu)
+	if to.sa.sizes.Record(seq, size, true) {
 		s.events.dataFlows(to.peer)
 	}
 }
@@ -181,6 +193,21 @@ func (s *sender) queue(to *session) *queued {
 // With size, in bytes of the outer IP packet, the packet is padded to exactly
 // that.
 func (s *sender) control(to *session, payload []byte, size int) error {
+	return s.sealControl(to, payload, size, nil)
+}
+
+// probe is control for a probe, which leaves as data does: by the same socket, in the
+// class of the variant and, if that says so, as the first of a train.
+func (s *sender) probe(to *session, payload []byte, size int, as variant) error {
+	err := s.sealControl(to, payload, size, &as)
+	if err == nil && as.train {
+		err = s.sealControl(to, control.AppendEmpty(nil), 0, &as)
+	}
+	return err
+}
+
+// sealControl is control, or with a variant one packet of probe.
+func (s *sender) sealControl(to *session, payload []byte, size int, as *variant) error {
 	overhead := esp.OuterOverhead(to.path.IPv6())
 	length := esp.PacketSize(len(payload))
 	if size > 0 {
@@ -200,7 +227,11 @@ func (s *sender) control(to *session, payload []byte, size int) error {
 	if err != nil {
 		return err
 	}
-	s.outbox.Put(len(packet), to.path.Destination, 0, to)
+	if as == nil {
+		s.outbox.Put(len(packet), to.path.Destination, 0, to)
+	} else {
+		s.outbox.PutAsData(len(packet), to.path.Destination, as.tos, to)
+	}
 	to.sa.sizes.Record(seq, overhead+len(packet), false)
 	return nil
 }

@@ -372,6 +372,7 @@ type noSendEvents struct{}
 
 func (noSendEvents) dataFlows(*peer)                      {}
 func (noSendEvents) tooBig(*peer, int)                    {}
+func (noSendEvents) sendRefused(*peer)                    {}
 func (noSendEvents) ptb(udp.PTB)                          {}
 func (noSendEvents) noSegmentation(netip.AddrPort, error) {}
 

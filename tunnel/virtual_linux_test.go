@@ -32,6 +32,9 @@ type virtual struct {
 	stop   context.CancelFunc
 	config conf.Config
 	mute   atomic.Bool // it has crashed, and sends nothing
+	// probed is told of the packets of probes that are sent; nil: nobody is. It is set
+	// before the end is started.
+	probed func(payload []byte, size int, as variant)
 }
 
 // wire joins controllers.
@@ -145,6 +148,13 @@ func (v *virtual) control(to *session, payload []byte, size int) error {
 	}
 	v.wire.later(to.path.Remote(), func(far *virtual) { far.receive(to.sa.SPI(), payload, v.at) })
 	return nil
+}
+
+func (v *virtual) probe(to *session, payload []byte, size int, as variant) error {
+	if v.probed != nil {
+		v.probed(payload, size, as)
+	}
+	return v.control(to, payload, size)
 }
 
 // loseControl has f decide which control messages are lost.
