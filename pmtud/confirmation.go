@@ -10,8 +10,7 @@ import "time"
 // It reports whether that will be done: not while a search or another verification is
 // under way, nor in the sequential mode.
 func (d *Discovery) Confirm() bool {
-	resting := d.state == SearchComplete || d.state == Error && d.settled
-	if d.cfg.Mode != Fan || !resting || d.verify > 0 || d.round.open || d.suspended.plpmtu > 0 {
+	if d.cfg.Mode != Fan || !d.resting() || d.verify > 0 || d.round.open || d.suspended.plpmtu > 0 {
 		return false
 	}
 	d.verify, d.alone = d.plpmtu, d.plpmtu > d.search.grid.min

@@ -13,12 +13,15 @@ type Discovery struct {
 	endpoint Endpoint
 	local    int // the kernel refused larger packets (EMSGSIZE); 0: none
 
-	state     State
-	settled   bool // Error: the search below BASE_PLPMTU has ended
-	plpmtu    int
-	history   history
-	suspended suspension
-	raiser    raiser
+	state        State
+	settled      bool // Error: the search below BASE_PLPMTU has ended
+	plpmtu       int
+	history      history
+	suspended    suspension
+	trial        trial
+	contradicted time.Time // when probes contradicted the last suspicion
+	falseAlarms  int       // suspicions that probes have contradicted
+	raiser       raiser
 
 	// The search, and the fans that it sends.
 	search search
@@ -39,7 +42,6 @@ type Discovery struct {
 	requests requests
 	detector detector
 	ptbs     ptbTrust
-	refusals backoff // between verifications for what the kernel refused
 }
 
 // New returns a Discovery in state Disabled.
@@ -49,7 +51,6 @@ func New(cfg Config) *Discovery {
 	d := &Discovery{
 		cfg:      cfg,
 		copies:   1,
-		refusals: backoff{first: checkInterval, limit: maxCheckInterval},
 		plpmtu:   g.base,
 		search:   search{mode: cfg.Mode, maxProbes: cfg.MaxProbes, grid: g},
 		raiser:   raiser{limit: cfg.RaiseTimer},
@@ -89,6 +90,7 @@ func (d *Discovery) SeedRTT(sample time.Duration) { d.rtt.sample(sample) }
 func (d *Discovery) NewSA(log *SentLog) {
 	d.requests.newSA(log)
 	d.detector.newSA()
+	d.ptbs.open = false
 }
 
 // EgressMTU says that the MTU of the interface or route towards the peer is
@@ -155,7 +157,7 @@ func (d *Discovery) Settled() bool {
 	if d.cfg.Mode == Off {
 		return true
 	}
-	return d.suspended.plpmtu == 0 && (d.state == SearchComplete || d.state == Error && d.settled)
+	return d.suspended.plpmtu == 0 && d.trial.phase != smaller && (d.state == SearchComplete || d.state == Error && d.settled)
 }
 
 // ClearsDF reports whether probes have arrived in fragments, which they forbid:
@@ -171,14 +173,28 @@ func (d *Discovery) RTT() (smoothed, variance time.Duration) {
 // according to recent reports.
 func (d *Discovery) Loss() float64 { return d.detector.loss }
 
+// FalseAlarms returns how many suspicions of a smaller MTU probes have
+// contradicted.
+func (d *Discovery) FalseAlarms() int { return d.falseAlarms }
+
 // setPLPMTU makes size the PLPMTU from now on.
 func (d *Discovery) setPLPMTU(size int, cause Cause, now time.Time) {
 	if size == d.plpmtu {
 		return
 	}
 	d.history.add(Event{At: now, From: d.plpmtu, To: size, Cause: cause})
+	d.use(size)
+}
+
+// use makes size the PLPMTU without an entry in the history.
+func (d *Discovery) use(size int) {
 	d.plpmtu = size
 	d.detector.newPLPMTU(d.requests.highestSent())
+	above := 0
+	if d.trial.phase == larger {
+		above = d.trial.good
+	}
+	d.detector.sizes.begin(size, above)
 }
 
 // restart voids the probes in flight and lets a fan leave at once.
@@ -195,6 +211,7 @@ func (d *Discovery) forget() {
 	d.raiser.shorten() // a new path's first search is checked soon, too
 	d.search.forget()
 	d.verify, d.alone, d.reorders, d.suspended, d.ptbs = 0, false, false, suspension{}, newPTBTrust()
+	d.trial, d.contradicted = trial{}, time.Time{}
 	d.requests.forget()
 	d.detector.forget()
 }

@@ -95,6 +95,9 @@ func (s *search) plan(buffer []int, t task) []int {
 // if any does. As the smallest of the fan it is sent last.
 func (s *search) addSentinels(f *fan, t task) {
 	size := min(s.grid.base, max(s.lo, s.grid.min))
+	if t.verify > 0 { // which is in question, and smaller ones with it
+		size = s.grid.min
+	}
 	f.take(size)
 	if s.lossy || t.verify > 0 {
 		f.take(size)

@@ -59,19 +59,17 @@ func (d *Discovery) ProbeFailed(id uint64, tooBig bool, now time.Time) {
 	}
 }
 
-// ProbeRefused says that a probe of Poll was not sent since the kernel refused it for
-// a reason that may be its size, such as ENOBUFS or EPERM. It counts as lost: if others
-// are answered its size has failed once, and it is tried again as soon as if it had been
-// lost on the way.
-func (d *Discovery) ProbeRefused(id uint64, now time.Time) {
+// ProbeRefused says that the kernel refused a probe of Poll for a reason that may
+// pass (ENOBUFS, EPERM, ENETDOWN). It counts as a lost one: it is sent again with
+// the next fan, and if only the larger probes are refused, their sizes fail.
+//
+// Of data that is refused so, the caller leaves the sizes in the SentLog (no
+// NotSent): reports then tell of it as of data that was lost on the path.
+func (d *Discovery) ProbeRefused(id uint64) {
 	if p := d.probes.find(id); p != nil && p.Outcome == Waiting {
 		p.Outcome = Refused
 	}
 }
-
-// DataRefused says that the kernel refused data for a reason that may be its size. It
-// causes at most a verification of the PLPMTU, which is rate-limited.
-func (d *Discovery) DataRefused(now time.Time) { d.verifyPLPMTU(&d.refusals, 0, now) }
 
 // acked takes in that packets of size bytes pass.
 func (d *Discovery) acked(size int, now time.Time) {
@@ -80,16 +78,14 @@ func (d *Discovery) acked(size int, now time.Time) {
 		return // proves nothing of any size that may be used
 	}
 	s.passed(size)
-	if size >= s.grid.base && (d.state == Base || d.state == Error) {
+	if size >= s.grid.base && (d.state == Base || d.state == Error || d.state == Unreachable) {
 		d.transition(baseAcked, now)
 	}
-	cause := CauseProbe
 	if d.suspended.plpmtu > 0 && s.lo >= d.suspended.plpmtu {
-		cause = CauseResumed
-		d.resume()
+		d.resume(now)
 	}
-	if s.lo > d.plpmtu && d.state != Base {
-		d.setPLPMTU(s.lo, cause, now)
+	if size := d.usable(); size > d.plpmtu && d.state != Base {
+		d.setPLPMTU(size, CauseProbe, now)
 		if d.state == SearchComplete {
 			d.transition(baseAcked, now)
 		}
@@ -111,12 +107,18 @@ func (d *Discovery) closeRound(now time.Time) {
 		d.unanswered(now)
 		return
 	}
-	suspected := d.suspended.plpmtu > 0
+	suspected, ended := d.suspended.plpmtu > 0, d.suspended.outage
 	if d.round.verify > 0 {
 		d.verified(told.confirmed, now) // which may begin a suspicion, for the next fan to decide
 	}
 	if suspected {
 		d.giveUp()
+	}
+	if d.state == Unreachable {
+		d.transition(answered, now)
+	}
+	if ended && d.search.lo < d.plpmtu {
+		d.setPLPMTU(max(d.search.lo, d.search.grid.min), CauseBlackHole, now)
 	}
 	if lo := d.search.lo; d.state == Error && lo > 0 && lo < d.plpmtu {
 		d.setPLPMTU(lo, CauseError, now)
@@ -147,27 +149,6 @@ func (d *Discovery) decide(now time.Time) {
 			d.settled = true
 		}
 	}
-}
-
-// unanswered takes in that a fan had no answer at all: an outage. It says nothing
-// about sizes unless it lasts.
-func (d *Discovery) unanswered(now time.Time) {
-	if d.cfg.Mode == Sequential {
-		d.round.silent = 0
-		d.decide(now)
-		return
-	}
-	d.round.silent++
-	silent := d.round.silent
-	if silent%d.cfg.MaxProbes != 0 {
-		return
-	}
-	if d.state == Base {
-		d.transition(baseFailed, now)
-	} else {
-		d.blackHole(now)
-	}
-	d.round.silent = silent
 }
 
 // complete starts PMTU_RAISE_TIMER, unless nothing is left to be raised.

@@ -98,6 +98,8 @@ func (r *round) close(sent *probes, s *search, srtt time.Duration, now time.Time
 		lost := p.Outcome == Waiting || p.Outcome == Refused
 		if p.Outcome == Waiting {
 			p.Outcome = Lost
+		} else if lost {
+			r.nextAt = latest(r.nextAt, r.started.Add(refusedPause))
 		}
 		told.confirmed = told.confirmed || p.Outcome == Passed && p.Size >= r.verify
 		if p.Size <= s.lo && p.Outcome != Unsent {
@@ -112,6 +114,13 @@ func (r *round) close(sent *probes, s *search, srtt time.Duration, now time.Time
 	}
 	s.lossy = s.lossy || told.fittingLost > 0
 	return told
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 func earliest(a, b time.Time) time.Time {

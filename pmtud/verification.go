@@ -5,9 +5,18 @@ import "time"
 // verifyPLPMTU has the next fan confirm the PLPMTU, which stays in use, if limit
 // allows. It does nothing while probes are under way, which will tell.
 func (d *Discovery) verifyPLPMTU(limit *backoff, hint int, now time.Time) {
-	resting := d.state == SearchComplete || d.state == Error && d.settled
-	if d.cfg.Mode == Fan && resting && d.verify == 0 && !d.round.open && limit.allow(now) {
+	if d.cfg.Mode == Fan && d.resting() && d.verify == 0 && !d.round.open && limit.allow(now) {
 		d.verify, d.search.hint = d.plpmtu, hint
+	}
+}
+
+// Doubt says that a packet of size bytes has had no answer while a small one has,
+// such as a padded echo on an idle tunnel, and its small twin. The next fan
+// confirms the PLPMTU, if packets of that size may still be sent. The caller limits
+// how often.
+func (d *Discovery) Doubt(size int) {
+	if d.cfg.Mode == Fan && d.resting() && !d.round.open && size <= d.plpmtu && d.plpmtu > d.search.grid.min {
+		d.verify = d.plpmtu
 	}
 }
 

@@ -106,21 +106,6 @@ func (e *events) tooBig(p *peer, size int) {
 	})
 }
 
-// refusedSendEvery bounds how often the control goroutine hears that data to a peer is
-// refused.
-const refusedSendEvery = 50 * time.Millisecond
-
-func (e *events) sendRefused(p *peer) {
-	now := time.Now()
-	if !p.refusedSends.allow(now) {
-		return
-	}
-	e.notify(p, func(c *controller, now time.Time) {
-		p.discovery.DataRefused(now)
-		c.attend(p, now)
-	})
-}
-
 func (e *events) noSegmentation(local netip.AddrPort, why error) {
 	e.log.Info("UDP segmentation offload does not work here and is not used", "socket", local, "error", why)
 }

@@ -49,7 +49,6 @@ type peer struct {
 	quotedPTBs, strangePTBs limit
 	answers, cookieReplies  limit   // to our initiations
 	strays                  limit   // see eventSink.elsewhere
-	refusedSends            limit   // see sendEvents.sendRefused
 	mailbox                 mailbox // of the control goroutine
 
 	// ---- control goroutine only ----
@@ -126,7 +125,6 @@ func newPeer(c conf.Peer) *peer {
 	p.waiting.drops = &p.drops
 	p.appointment.peer = p
 	p.quotedPTBs.interval, p.strangePTBs.interval, p.warnings.interval = quotedPTBEvery, strangePTBEvery, warnEvery
-	p.refusedSends.interval = refusedSendEvery
 	p.strays.interval, p.moves.interval, p.moves.burst = elsewhereEvery, warnEvery, movesBurst
 	p.forgetPaths()
 	p.clocks.init()

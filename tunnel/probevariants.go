@@ -94,7 +94,7 @@ func (b *prober) sendProbe(a pmtud.Action, send probeWay, now time.Time) {
 		case saysNothing(err):
 			b.ProbeFailed(a.ID, false, now)
 		default:
-			b.ProbeRefused(a.ID, now)
+			b.ProbeRefused(a.ID)
 		}
 		return
 	}

@@ -33,9 +33,6 @@ type sendEvents interface {
 	// tooBig tells that the kernel has refused a packet to a peer for its
 	// size, in bytes of the outer IP packet.
 	tooBig(p *peer, size int)
-	// sendRefused tells that the kernel has refused data to a peer for a reason that
-	// may be its size, such as ENOBUFS or EPERM.
-	sendRefused(p *peer)
 	// ptb passes on an ICMP message from a socket's error queue, whose quote it
 	// does not keep.
 	ptb(m udp.PTB)
@@ -83,18 +80,15 @@ func (s *sender) refused(owner any, datagrams, size int, why error) {
 	}
 	reason := dropReasonOf(why)
 	to.peer.drops.add(reason, datagrams)
-	if reason == dropSendFull || s.index == controllerPlace.index {
+	if saysNothing(why) || s.index == controllerPlace.index {
 		// Their absence says nothing of the path. That of a transmitter's data which
-		// were refused for another reason may: a firewall of the host may let pass only
-		// what is smaller, and a report shows that. The controller learns it from the
-		// probe that was refused.
+		// were refused for another reason may: a firewall of the host, or the far end of
+		// its link, may let pass only what is smaller, and a report shows that. The
+		// controller learns it from the probe that was refused.
 		to.sa.sizes.NotSent(s.index)
 	}
-	switch {
-	case reason == dropSendTooLarge:
+	if reason == dropSendTooLarge {
 		s.events.tooBig(to.peer, size+esp.OuterOverhead(to.path.IPv6()))
-	case s.index != controllerPlace.index && !saysNothing(why):
-		s.events.sendRefused(to.peer)
 	}
 }
 

@@ -372,7 +372,6 @@ type noSendEvents struct{}
 
 func (noSendEvents) dataFlows(*peer)                      {}
 func (noSendEvents) tooBig(*peer, int)                    {}
-func (noSendEvents) sendRefused(*peer)                    {}
 func (noSendEvents) ptb(udp.PTB)                          {}
 func (noSendEvents) noSegmentation(netip.AddrPort, error) {}
 
