@@ -20,14 +20,16 @@ func (c *controller) egress(to *udp.Destination) (host.Egress, error) {
 }
 
 // noteWay takes note of why the host cannot send to the peer; nil: it can. A
-// change is told once. While the reason is a loop the peer has no session.
+// change is told once, but a way that comes and goes not each time. While the reason is a loop the peer has no session.
 func (c *controller) noteWay(p *peer, to netip.AddrPort, err error) {
 	was, looped := p.noWay, p.looped()
 	p.noWay = err
 	switch {
-	case err == nil && was != nil:
+	case !(err == nil && was != nil || err != nil && was == nil || p.looped() != looped):
+	case !p.wayTold.allow(time.Now()): // the status shows it
+	case err == nil:
 		c.log.Info("there is a way to the peer again", "peer", p.name, "endpoint", to)
-	case err != nil && was == nil, err != nil && p.looped() != looped:
+	default:
 		c.log.Warn("no way to peer", "peer", p.name, "endpoint", to, "error", err)
 	}
 	if p.looped() != looped {
@@ -80,10 +82,8 @@ func (c *controller) hostChanged(change host.Change, now time.Time) {
 	for _, p := range c.peers {
 		if p.concerned(change) {
 			p.egressStale, p.lastWay = true, knownWay{}
-			if path := p.path; path != nil && change.Lost(path.Interface(), path.Local()) {
-				p.lostSource = path.Local()
-			}
 			p.paths.Withdraw(func(q paths.Pair) bool { return change.Lost(q.Interface, q.Local) }, now)
+			p.paths.Returned(func(q paths.Pair) bool { return change.Returned(q.Interface, q.Local) }, now)
 			c.agenda.set(&p.appointment, now)
 			peers++
 		}
@@ -115,7 +115,6 @@ func (c *controller) lookForEgress(p *peer, now time.Time) {
 	c.offerWays(p, now)
 	c.followPaths(p, now)
 	if p.path != path {
-		p.lostSource = netip.Addr{}
 		return // the host was asked for the way there
 	}
 	e, err := c.egress(path.Destination)
@@ -123,32 +122,12 @@ func (c *controller) lookForEgress(p *peer, now time.Time) {
 	if err != nil {
 		return // there will be another change
 	}
-	c.leaveSource(p, now)
-	if path = p.path; e.MTU == path.egress {
+	if e.MTU == path.egress {
 		return
 	}
 	c.log.Info("egress MTU", "peer", p.name, "from", path.egress, "to", e.MTU)
 	p.setPath(path.with(path.plpmtu, path.settled, e.MTU))
 	p.discovery.EgressMTU(e.MTU, now)
-}
-
-// leaveSource lets the kernel choose where our packets to a peer leave from, if the host
-// has lost the address that they did. The peer hears of the new one at once: it would
-// otherwise send to the old one until this end has something to say.
-func (c *controller) leaveSource(p *peer, now time.Time) {
-	path, lost := p.path, p.lostSource
-	p.lostSource = netip.Addr{}
-	if !lost.IsValid() || path.Local() != lost {
-		return
-	}
-	c.log.Info("our address is gone, the kernel chooses another", "peer", p.name, "address", lost)
-	next := *path
-	next.Destination = udp.NewDestinationBy(path.Remote(), netip.Addr{}, path.Interface())
-	next.pair.Local = netip.Addr{}
-	p.setPath(&next)
-	if p.up {
-		c.messenger.echo(p, now)
-	}
 }
 
 const (

@@ -57,14 +57,15 @@ type peer struct {
 	path           *path          // where the peer is, nil while that is not known
 	paths          *paths.Set     // by which of them to send
 	ways           []host.Way     // that the host offered last
+	uplinkNames    uplinkNames    // of those that it ever offered
 	decides        bool           // this end has several
 	actions        []paths.Action // scratch
 	moves          limit          // logged
+	wayTold        limit          // likewise, of noWay
 	noWay          error          // why the host cannot send there, nil: it can
 	lastWay        knownWay       // the last one; zero: the host has changed since
 	refused        refusals
-	egressStale    bool       // the host has changed since it was asked for the way there
-	lostSource     netip.Addr // an address of ours that the host has lost; invalid: none
+	egressStale    bool // the host has changed since it was asked for the way there
 	discovery      prober
 	recent         recentClasses
 	confirmation   confirmationTimer
@@ -126,6 +127,7 @@ func newPeer(c conf.Peer) *peer {
 	p.appointment.peer = p
 	p.quotedPTBs.interval, p.strangePTBs.interval, p.warnings.interval = quotedPTBEvery, strangePTBEvery, warnEvery
 	p.strays.interval, p.moves.interval, p.moves.burst = elsewhereEvery, warnEvery, movesBurst
+	p.wayTold.interval, p.wayTold.burst = warnEvery, 2*movesBurst
 	p.forgetPaths()
 	p.clocks.init()
 	for _, l := range []*limit{&p.answers, &p.cookieReplies} {
@@ -159,6 +161,7 @@ func (p *peer) status(now time.Time) status.Peer {
 		s.Problem = p.noWay.Error()
 	}
 	s.PMTUD = p.discoveryStatus(now)
+	s.Paths, s.PathHistory, s.Decider = p.pathsStatus(now), p.pathHistory(now), deciders[p.paths.Role()]
 	if pair := p.sas.current; pair != nil {
 		s.Cipher = pair.outbound.Suite().String()
 		s.SendSPI, s.ReceiveSPI = pair.outbound.SPI(), pair.inbound.spi

@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"log/slog"
 	"time"
 
 	"fathom/tunnel/host"
 	"fathom/tunnel/paths"
+	"fathom/tunnel/udp"
 )
 
 // This file does what package paths decides: it sends the challenges and responses, and
@@ -38,7 +40,10 @@ func (c *controller) lookAtPaths(p *peer, now time.Time) {
 	p.actions = p.paths.Look(p.actions[:0], p.flow(), now)
 	c.followPaths(p, now)
 	for _, a := range p.actions {
-		c.messenger.path(p, p.pathBy(a.Pair), a)
+		if err := c.messenger.path(p, p.pathBy(a.Pair), a); errors.Is(err, udp.ErrNoSource) {
+			p.paths.Withdraw(func(q paths.Pair) bool { return q == a.Pair }, now)
+			c.followPaths(p, now)
+		}
 	}
 }
 
@@ -79,6 +84,9 @@ func (c *controller) move(p *peer, path *path, e host.Egress, now time.Time) {
 	path.deviceMTU, path.by = c.host.fixed, e.Interface
 	if old != nil && old.Remote() == to && old.by == path.by {
 		// The same way back; only our own address on it is another.
+		if path.pair.Local != old.pair.Local {
+			c.log.Log(context.Background(), c.moveLevel(p, now), "our address", "peer", p.name, "from", old.pair.Local, "to", path.pair.Local)
+		}
 		p.setPath(path.with(old.plpmtu, old.settled, e.MTU))
 		if e.MTU != old.egress {
 			p.discovery.EgressMTU(e.MTU, now)
@@ -91,10 +99,15 @@ func (c *controller) move(p *peer, path *path, e host.Egress, now time.Time) {
 	p.beginDiscovery(now)
 	c.applyPLPMTU(p)
 	path = p.path
-	level := slog.LevelDebug
-	if p.moves.allow(now) {
-		level = slog.LevelInfo
-	}
-	c.log.Log(context.Background(), level, "endpoint", "peer", p.name, "endpoint", to, "local", path.pair.Local, "plpmtu", path.plpmtu, "inner_mtu", path.innerMTU)
+	c.log.Log(context.Background(), c.moveLevel(p, now), "endpoint", "peer", p.name, "endpoint", to, "local", path.pair.Local, "plpmtu", path.plpmtu, "inner_mtu", path.innerMTU)
 	c.endpoints.remember(p.public, to, now)
+}
+
+// moveLevel is the level at which a move is logged: the network decides how many there
+// are.
+func (c *controller) moveLevel(p *peer, now time.Time) slog.Level {
+	if p.moves.allow(now) {
+		return slog.LevelInfo
+	}
+	return slog.LevelDebug
 }

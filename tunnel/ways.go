@@ -42,11 +42,9 @@ func (c *controller) offerWays(p *peer, now time.Time) {
 		remotes = append(remotes, at)
 	}
 	p.ways = c.host.network.Ways(netip.AddrPortFrom(c.listen, c.host.port), c.uplinks, remotes)
+	p.uplinkNames.learn(p.ways)
 	var offered []paths.Candidate
 	for _, w := range p.ways {
-		if !w.Local.IsValid() {
-			continue
-		}
 		offered = append(offered, paths.Candidate{
 			Pair: paths.Pair{Interface: w.By(), Local: w.Local, Remote: w.Remote},
 			Cost: paths.Cost{Uplink: max(slices.Index(c.uplinks, w.Uplink), 0), Endpoint: slices.Index(remotes, w.Remote)},

@@ -52,6 +52,7 @@ func (s *Set) Look(dst []Action, t Traffic, now time.Time) []Action {
 	if s.current == nil {
 		return dst
 	}
+	s.resume(now)
 	if due(s.signAt(), now) {
 		s.begin(stalled, CauseSilent, now)
 		s.silence.judged = now
@@ -82,6 +83,9 @@ func (s *Set) Deadline() (at time.Time) {
 		return at
 	}
 	at = s.signAt()
+	for i := range s.contest.alarms {
+		at = earliest(at, s.contest.alarms[i].later)
+	}
 	if s.contest.open() {
 		at = earliest(at, s.contest.endsAt(s.rttInUse()))
 		if p := s.contest.winner(s.paths, s.current); p != nil {
@@ -138,7 +142,7 @@ func (s *Set) judge(now time.Time) {
 	}
 	if due(c.endsAt(r), now) {
 		s.current.rest()
-		c.close(r.smoothed, now)
+		c.giveUp()
 	}
 }
 
