@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"fathom/test/tier"
+	"fathom/tunnel/status"
 )
 
 // TestLossBySize: large packets are lost more often than small ones, as behind a tunnel
@@ -35,10 +36,14 @@ func TestLossBySize(t *testing.T) {
 		t.Run(fmt.Sprintf("%v %% above %d bytes at %d Mbit/s", 100*test.loss, test.small, test.rate/1e6), func(t *testing.T) {
 			t.Parallel() // a slow line leaves the machine idle
 			var pairs []*userPair
-			for _, extra := range []string{"", fmt.Sprintf("max_plpmtu = %d", large), fmt.Sprintf("max_plpmtu = %d", test.small)} {
+			for _, fixed := range []int{0, large, test.small} {
+				extra, want := "", large
+				if fixed > 0 {
+					extra, want = fmt.Sprintf("plpmtu = %d", fixed), fixed
+				}
 				l := newUserPairWith(t, "", extra, delay)
 				up(t, l.a, l.b)
-				exact(t, l.a, map[bool]int{true: test.small, false: large}[len(pairs) == 2])
+				await(t, l.a, func(s *status.Status) bool { return s.Peers[0].PMTUD.PLPMTU == want })
 				l.link.Update(func(c *conditions) { c.Rate, c.LongLoss, c.Long = test.rate, test.loss, test.small })
 				pairs = append(pairs, l)
 			}
