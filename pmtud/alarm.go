@@ -14,7 +14,7 @@ func (d *Discovery) suspect(now time.Time) {
 	switch {
 	case d.trial.phase == larger && d.plpmtu == d.trial.size:
 		d.reject(now)
-	case d.doubted(now) && d.resting():
+	case recent(d.contradicted, now) && d.cfg.Mode == Fan && d.resting():
 		if !d.round.open {
 			d.verify = d.plpmtu
 		}
@@ -23,7 +23,8 @@ func (d *Discovery) suspect(now time.Time) {
 	}
 }
 
-// doubted reports whether probes have contradicted a suspicion of late.
-func (d *Discovery) doubted(now time.Time) bool {
-	return d.cfg.Mode == Fan && !d.contradicted.IsZero() && now.Sub(d.contradicted) < doubtful
+// recent reports whether probes have contradicted a suspicion, at the given time, so
+// lately that the next is in doubt. Zero stands for none.
+func recent(contradicted, now time.Time) bool {
+	return !contradicted.IsZero() && now.Sub(contradicted) < doubtful
 }

@@ -65,9 +65,13 @@ func (d *deliveries) begin(plpmtu, above int) {
 	d.small = class{sent: small.sent, events: small.events, losses: small.losses, last: small.last}
 }
 
-// count takes in a packet of a report.
-func (d *deliveries) count(size int, arrived bool) {
-	if arrived {
+// count takes in a packet of a report. Large control messages are probes: they tell
+// what can pass, not what does.
+func (d *deliveries) count(size int, control, arrived bool) {
+	if control && size > d.upTo {
+		return
+	}
+	if arrived && !control {
 		d.payload += float64(max(size-headers, 0))
 	}
 	c := &d.small
@@ -119,12 +123,15 @@ func (d *deliveries) mixed() float64 {
 const (
 	// strong is ln 10,000: a false alarm takes as many losses on average, or more.
 	strong    = 9.2
-	minEvents = 3
-	// weakEvents is how many loss events call for a trial where too few small packets
-	// are sent for a comparison. The record begins anew before the last of them, so
-	// that it is not of a moment chosen for its losses.
-	weakEvents   = 24
+	minEvents = 2.5 // three, faded a little
+	// weakEvents is how many loss events are a sign where too few small packets are
+	// sent for a comparison.
+	weakEvents = 8
+	// The record that a trial is compared with begins anew at the first sign, so that
+	// it is not of a moment chosen for its losses, such as a slow start. It has
+	// minEvents where more than severe of all is lost, and recordEvents elsewhere.
 	recordEvents = 16
+	severe       = 0.05
 	// leastLoss is the least share of packets lost in events that matters.
 	leastLoss = 1e-4
 )
@@ -135,17 +142,23 @@ const (
 func (d *deliveries) suspicious(row int, srtt time.Duration, told bool) bool {
 	n, even := d.large.events, d.mixed()
 	most := n * math.Log(suspectedRisk/even) // if no small packet was lost
-	switch {
-	case most-d.small.events*math.Log(even) < most/2:
+	if most-d.small.events*math.Log(even) < most/2 {
 		return false // they are lost alike
-	case n >= minEvents && (d.score >= strong || d.run >= row || told && d.score >= strong/2):
-		return true
-	case n < leastLoss*d.large.sent || !d.limits(srtt):
-		return false
-	case !d.recorded && n >= weakEvents-recordEvents:
-		d.large, d.payload, d.time, d.recorded = class{last: d.large.last}, 0, 0, true
 	}
-	return d.recorded && d.large.events >= recordEvents
+	strongly := n >= minEvents && (d.score >= strong || told && d.score >= strong/2)
+	weakly := n >= weakEvents && n >= leastLoss*d.large.sent && d.limits(srtt)
+	switch {
+	case n >= minEvents && d.run >= row:
+		return true // all are lost
+	case !d.recorded:
+		if strongly || weakly {
+			d.large, d.payload, d.time, d.recorded = class{last: d.large.last}, 0, 0, true
+		}
+		return false
+	case d.large.losses >= severe*d.large.sent:
+		return strongly
+	}
+	return n >= recordEvents && weakly
 }
 
 // limits reports whether TCP would send about what is sent because of the loss
@@ -166,10 +179,11 @@ func (d *deliveries) record(size int) record {
 	return record{size, d.large, d.payload / max(d.time, 1e-3)}
 }
 
+// lost returns the share of packets that was lost.
+func (r record) lost() float64 { return r.large.losses / max(r.large.sent, 1) }
+
 // payload returns what arrives of a packet, on average, in bytes.
-func (r record) payload() float64 {
-	return float64(r.size-headers) * (1 - r.large.losses/max(r.large.sent, 1))
-}
+func (r record) payload() float64 { return float64(r.size-headers) * (1 - r.lost()) }
 
 // A verdict says how a size on trial fares.
 type verdict uint8
@@ -206,6 +220,19 @@ func judge(was, is record, lasted time.Duration) verdict {
 	return noBetter
 }
 
+// judgeLarger compares a size on trial with the size that lost, and with the smaller
+// one that does pass.
+func judgeLarger(lost, passes, is record, lasted time.Duration) verdict {
+	v := fewer(lost, is)
+	if v != better || is.goodput >= passes.goodput/gain {
+		return v
+	}
+	if lasted < trialTime {
+		return undecided
+	}
+	return noBetter
+}
+
 // fewer compares the losses. It is a sequential likelihood ratio test of two
 // Poisson rates: for fewer losses generalized, against none fewer with half as many
 // as the alternative.
@@ -218,7 +245,7 @@ func fewer(was, is record) verdict {
 	all, events := was.large.sent+sent, was.large.events+is.large.events
 	rate := was.large.events / was.large.sent
 	likely := was.large.events*math.Log(rate*all/events) + xlog(is.large.events, is.large.events/sent*all/events)
-	lower := is.large.events/sent <= 0.6*rate
+	lower := is.large.events/sent <= 0.6*rate && is.lost() <= 0.6*was.lost()
 	if lower && likely >= trialAlpha {
 		return better
 	}

@@ -68,12 +68,12 @@ func (b bitmap) has(seq uint32) (arrived, told bool) {
 // the last of them may still be on their way, so that another report is needed.
 func (v *detector) learn(q *request, received bitmap, minPLPMTU, plpmtu int) (unsettled bool) {
 	for seq := max(v.judged, v.epoch, q.top-uint32(q.count)) + 1; seq <= q.top; seq++ {
-		size := int(q.sizes[q.top-seq])
+		size, control := int(q.sizes[q.top-seq]), q.control[q.top-seq]
 		switch arrived, told := received.has(seq); {
 		case !told || size == 0 || size > plpmtu:
 			// The report ends before it, its size is forgotten, or it is a probe.
 		case arrived:
-			v.sizes.count(size, true)
+			v.sizes.count(size, control, true)
 			v.loss -= v.loss / 64
 			for range v.tally.passed(size) {
 				v.loss += (1 - v.loss) / 64
@@ -82,10 +82,10 @@ func (v *detector) learn(q *request, received bitmap, minPLPMTU, plpmtu int) (un
 			v.settled = q.top
 			return true
 		case size < minPLPMTU:
-			v.sizes.count(size, false)
+			v.sizes.count(size, control, false)
 			v.tally.unrelated++
 		default:
-			v.sizes.count(size, false)
+			v.sizes.count(size, control, false)
 			v.tally.lost(size)
 		}
 		v.judged = seq

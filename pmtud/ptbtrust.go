@@ -10,7 +10,8 @@ type ptbTrust struct {
 	ignoredUntil   time.Time
 	verify         backoff // between fans for PTBs that are not validated
 
-	quote    PTB // whose packet's fate is to be heard of
+	belied   time.Time // when probes last contradicted the reduction by a PTB
+	quote    PTB       // whose packet's fate is to be heard of
 	quotedAt time.Time
 	open     bool
 }

@@ -60,12 +60,13 @@ func (d *Discovery) resume(now time.Time) {
 	d.use(before.plpmtu)
 	d.detector.sizes = before.sizes
 	d.falseAlarms++
-	d.contradicted = now
 	if before.ptb {
+		d.ptbs.belied = now
 		if !d.ptbs.open { // else its packet's fate decides
 			d.ptbs.contradict(before.at)
 		}
 	} else {
+		d.contradicted = now
 		d.detector.widen()
 	}
 }

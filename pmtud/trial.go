@@ -18,6 +18,7 @@ type trial struct {
 	bad   int // the smallest size that is known to lose
 	// The record of the size that lost, with which all others are compared.
 	record record
+	passes record // of the size that is settled, before a larger one is tried
 
 	began     time.Time
 	next      time.Time     // when another trial may begin
@@ -38,8 +39,9 @@ const (
 )
 
 const (
-	firstTrialWait = time.Minute // doubles after trials that found nothing
+	firstTrialWait = time.Minute // four times as long after each trial that finds nothing
 	maxTrialWait   = time.Hour
+	trialLimit     = time.Minute // a trial that has shown nothing by then has failed
 	// Sizes nearer to each other than one in fineness are not worth a trial.
 	fineness = 64
 )
@@ -65,7 +67,20 @@ func (d *Discovery) tryOut(now time.Time) {
 			d.abandonTrial()
 			return
 		}
-		switch judge(t.record, v.sizes.record(t.size), now.Sub(t.began)) {
+		is := v.sizes.record(t.size)
+		var told verdict
+		switch {
+		case t.phase == smaller:
+			told = judge(t.record, is, now.Sub(t.began))
+		case v.sizes.score >= strong && is.lost() >= severe:
+			told = noBetter
+		default:
+			told = judgeLarger(t.record, t.passes, is, now.Sub(t.began))
+		}
+		if told == undecided && now.Sub(t.began) >= trialLimit {
+			told = noBetter
+		}
+		switch told {
 		case better:
 			d.settle(now)
 		case noBetter:
@@ -115,9 +130,12 @@ func (d *Discovery) trySmaller(now time.Time) {
 func (d *Discovery) tryLarger(now time.Time) {
 	t, g := &d.trial, d.search.grid
 	size := min(t.record.size, d.search.lo)
-	if most := min(t.bad-g.step, d.search.lo); most-t.good > t.good/fineness {
+	if d.search.lo > t.record.size { // the path is another one, it seems
+		size = d.search.lo
+	} else if most := min(t.bad-g.step, d.search.lo); most-t.good > t.good/fineness {
 		size = g.cut(t.good+g.step, most, 0.5)
 	}
+	t.passes = d.detector.sizes.record(t.good)
 	t.phase, t.size, t.began = larger, size, now
 	d.setPLPMTU(size, CauseTrial, now)
 }
@@ -153,16 +171,16 @@ func (d *Discovery) reject(now time.Time) {
 	if t.byPTB {
 		d.ptbs.contradict(t.began)
 	}
-	d.falseAlarms++
-	from := t.record.size
-	if size, _ := d.candidate(t.size); size > 0 && d.detector.sizes.score >= strong && t.before != nil {
+	from, v := t.record.size, &d.detector.sizes
+	if size, _ := d.candidate(t.size); size > 0 && v.score >= strong && v.record(t.size).lost() >= severe {
 		// Not small enough: the loss is by size here, too.
 		t.size, t.byPTB = size, false
 		d.plpmtu = from
 		d.setPLPMTU(size, CauseLoss, now)
 		return
 	}
-	wait := min(max(2*t.wait, firstTrialWait), maxTrialWait)
+	d.falseAlarms++
+	wait := min(max(4*t.wait, firstTrialWait), maxTrialWait)
 	*t = *t.before
 	t.wait, t.next = wait, now.Add(wait)
 	d.use(min(from, d.usable()))
@@ -185,5 +203,14 @@ func (d *Discovery) abandonTrial() {
 		*t = *t.before
 	case larger:
 		t.phase, t.size = settled, t.good
+	}
+}
+
+// outgrow forgets what data has shown where a whole fan has passed up to a size
+// beyond all that was tried: the path is another one.
+func (d *Discovery) outgrow(r result, now time.Time) {
+	if t := &d.trial; t.phase != idle && d.search.lo > t.record.size && r.fitting >= minFan && r.fittingLost == 0 {
+		*t = trial{}
+		d.setPLPMTU(d.search.lo, CauseProbe, now)
 	}
 }

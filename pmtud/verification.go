@@ -24,6 +24,7 @@ func (d *Discovery) Doubt(size int) {
 func (d *Discovery) verified(confirmed bool, now time.Time) {
 	if confirmed {
 		d.detector.tally = tally{}
+		d.tryOut(now) // what data has lost, probes have not
 		return
 	}
 	d.ptbs.verify.reset()
