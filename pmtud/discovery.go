@@ -2,7 +2,7 @@ package pmtud
 
 import "time"
 
-// A Discovery finds and keeps the PLPMTU of the path to one peer, in one
+// A Discovery finds and keeps the PLPMTU of one path to a peer, in one
 // direction. Its state depends on its inputs alone: it does no I/O and reads no
 // clock. All its methods belong to one goroutine.
 //
@@ -16,7 +16,7 @@ type Discovery struct {
 	state        State
 	settled      bool // Error: the search below BASE_PLPMTU has ended
 	plpmtu       int
-	history      history
+	history      history // of the PLPMTU in use, whichever path that was of
 	suspended    suspension
 	trial        trial
 	contradicted time.Time // when probes contradicted the last suspicion
@@ -35,6 +35,7 @@ type Discovery struct {
 
 	// The path, beside its MTU.
 	rtt      rtt
+	standby  standby
 	reorders bool // answers were seen out of order
 	clearsDF bool
 
@@ -55,6 +56,7 @@ func New(cfg Config) *Discovery {
 		search:   search{mode: cfg.Mode, maxProbes: cfg.MaxProbes, grid: g},
 		raiser:   raiser{limit: cfg.RaiseTimer},
 		detector: newDetector(),
+		requests: requests{path: cfg.Path},
 	}
 	d.forget()
 	return d
@@ -110,7 +112,7 @@ func (d *Discovery) LocalTooBig(size int, now time.Time) {
 	}
 	d.local = size - 1
 	d.rebound(CauseLocal, now)
-	if d.raiser.at.IsZero() && (d.state == SearchComplete || d.settled) {
+	if d.raiser.at.IsZero() && d.resting() {
 		d.raiser.runOnce(now)
 	}
 }
@@ -157,7 +159,7 @@ func (d *Discovery) Settled() bool {
 	if d.cfg.Mode == Off {
 		return true
 	}
-	return d.suspended.plpmtu == 0 && d.trial.phase != smaller && (d.state == SearchComplete || d.state == Error && d.settled)
+	return d.suspended.plpmtu == 0 && d.trial.phase != smaller && d.resting()
 }
 
 // ClearsDF reports whether probes have arrived in fragments, which they forbid:
@@ -182,7 +184,26 @@ func (d *Discovery) setPLPMTU(size int, cause Cause, now time.Time) {
 	if size == d.plpmtu {
 		return
 	}
-	d.history.add(Event{At: now, From: d.plpmtu, To: size, Cause: cause})
+	d.record(Event{At: now, From: d.plpmtu, To: size, Cause: cause})
+	d.use(size)
+}
+
+// record adds an event to the history, which is of the path in use.
+func (d *Discovery) record(e Event) {
+	if !d.standby.on {
+		d.history.add(e)
+	}
+}
+
+// takeBack makes a former size the PLPMTU again, as if the changes since a time had
+// not been.
+func (d *Discovery) takeBack(since time.Time, size int, now time.Time) {
+	if !d.standby.on {
+		d.history.withdraw(since)
+		if n := len(d.history); n > 0 && d.history[n-1].To != size {
+			d.record(Event{At: now, From: d.history[n-1].To, To: size, Cause: CausePath})
+		}
+	}
 	d.use(size)
 }
 
@@ -199,7 +220,7 @@ func (d *Discovery) use(size int) {
 
 // restart voids the probes in flight and lets a fan leave at once.
 func (d *Discovery) restart(now time.Time) {
-	d.probes.generation++
+	d.probes.renew()
 	d.round = round{nextAt: now}
 	d.raiser.stop()
 	d.budget = initialBudget

@@ -16,9 +16,10 @@ const (
 	CauseLoss                   // large packets pass only sometimes: a size with which more arrives
 	CauseTrial                  // a larger size is tried again
 	CauseOutage                 // nothing was answered any more: an entry that changes nothing
+	CausePath                   // another path is in use, of which this is known
 )
 
-var causeNames = [...]string{"start", "probe", "black hole", "PTB", "base does not pass", "egress MTU", "EMSGSIZE", "loss by size", "trial", "unreachable"}
+var causeNames = [...]string{"start", "probe", "black hole", "PTB", "base does not pass", "egress MTU", "EMSGSIZE", "loss by size", "trial", "unreachable", "another path"}
 
 func (c Cause) String() string { return causeNames[c] }
 

@@ -16,11 +16,6 @@ func (d *Discovery) silence(now time.Time) {
 	}
 }
 
-// resting reports whether no search is under way.
-func (d *Discovery) resting() bool {
-	return d.state == SearchComplete || d.state == Error && d.settled
-}
-
 // unanswered takes in that a fan had no answer at all. It says nothing about
 // sizes, and several in a row are an outage.
 func (d *Discovery) unanswered(now time.Time) {
@@ -29,9 +24,14 @@ func (d *Discovery) unanswered(now time.Time) {
 		d.decide(now)
 		return
 	}
-	if d.round.silent++; d.round.silent >= d.cfg.MaxProbes {
+	d.round.silent++
+	switch {
+	case d.standby.on:
+		d.unansweredStandingBy(now)
+	case d.round.verify > 0 && d.verifyAgain():
+	case d.round.silent >= d.cfg.MaxProbes && !d.standby.doubted:
 		d.transition(outage, now)
-	} else if d.resting() {
+	case d.resting():
 		d.verify = d.plpmtu // ask again: nothing else would
 	}
 }
@@ -43,11 +43,10 @@ func (d *Discovery) beginOutage(now time.Time) {
 	if was.plpmtu == 0 {
 		*was = suspension{plpmtu: d.plpmtu, at: now, fails: append(failures(nil), d.search.fails...), raiser: d.raiser}
 	} else {
-		d.history.withdraw(was.at)
-		d.use(was.plpmtu)
+		d.takeBack(was.at, was.plpmtu, now)
 	}
 	was.outage, was.ptb = true, false
-	d.history.add(Event{At: now, From: d.plpmtu, To: d.plpmtu, Cause: CauseOutage})
+	d.record(Event{At: now, From: d.plpmtu, To: d.plpmtu, Cause: CauseOutage})
 	d.search.restart()
 	d.search.lossy = false // the outage has lost them
 	d.raiser.stop()

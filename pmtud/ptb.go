@@ -34,7 +34,7 @@ func (d *Discovery) PTB(m PTB, now time.Time) {
 	case offered < s.grid.min: // PL_PTB_SIZE < MIN_PLPMTU, or 0 as before RFC 1191: no size to begin with
 		d.verifyPLPMTU(&d.ptbs.verify, 0, now)
 	case !m.Validated:
-		if offered < d.plpmtu {
+		if offered < d.plpmtu && !d.standby.on {
 			d.verifyPLPMTU(&d.ptbs.verify, m.MTU, now)
 		}
 	case m.MTU >= m.Size: // PL_PTB_SIZE >= PROBED_SIZE

@@ -201,7 +201,7 @@ func TestTheKernelRefusesForNow(t *testing.T) {
 		}
 		// While nothing leaves at all, it is an outage.
 		m.odd.refuse = 1
-		m.d.Doubt(m.d.PLPMTU())
+		m.d.EchoLost(m.d.PLPMTU())
 		before := m.refused
 		m.run(10*time.Second, nil)
 		if m.d.State() != Unreachable || m.d.PLPMTU() != m.d.search.grid.floor(refuse) || m.refused-before > 200 {
@@ -221,13 +221,13 @@ func TestAnIdlePathThatShrinks(t *testing.T) {
 		m := complete(t, 1500, 1500)
 		m.run(time.Minute, nil)
 		m.mtu = 1200 + 12*i
-		m.d.Doubt(m.d.PLPMTU() + 4) // not a size in use
+		m.d.EchoLost(m.d.PLPMTU() + 4) // not a size in use
 		m.run(time.Second, nil)
 		if m.d.PLPMTU() != 1500 {
 			t.Errorf("a larger size's echo moves the PLPMTU to %d", m.d.PLPMTU())
 		}
 		at := m.now
-		m.d.Doubt(m.d.PLPMTU())
+		m.d.EchoLost(m.d.PLPMTU())
 		if !m.run(time.Second, func() bool { return m.d.PLPMTU() <= m.mtu }) || m.now.Sub(at) > 2*m.rtt() {
 			t.Errorf("to %d: PLPMTU %d after %v", m.mtu, m.d.PLPMTU(), m.now.Sub(at))
 		}

@@ -103,6 +103,9 @@ var transitions = []struct {
 	{Unreachable, disconnected, Disabled, "5.2 DISABLED: from any other state"},
 }
 
+// resting reports whether the search has ended.
+func (d *Discovery) resting() bool { return d.state == SearchComplete || d.state == Error && d.settled }
+
 // transition moves the machine as the table says. It reports whether the event
 // has a line there.
 func (d *Discovery) transition(e event, now time.Time) bool {

@@ -160,12 +160,11 @@ func (d *Discovery) settle(now time.Time) {
 // reject ends a trial of a size with which no more arrives.
 func (d *Discovery) reject(now time.Time) {
 	t := &d.trial
-	d.history.withdraw(t.began)
 	if t.phase == larger {
 		t.bad = min(t.bad, t.size)
 		t.phase, t.size = settled, t.good
 		t.rest(d, now)
-		d.use(d.usable())
+		d.takeBack(t.began, d.usable(), now)
 		return
 	}
 	if t.byPTB {
@@ -175,15 +174,16 @@ func (d *Discovery) reject(now time.Time) {
 	if size, _ := d.candidate(t.size); size > 0 && v.score >= strong && v.record(t.size).lost() >= severe {
 		// Not small enough: the loss is by size here, too.
 		t.size, t.byPTB = size, false
-		d.plpmtu = from
+		d.takeBack(t.began, from, now)
 		d.setPLPMTU(size, CauseLoss, now)
 		return
 	}
 	d.falseAlarms++
 	wait := min(max(4*t.wait, firstTrialWait), maxTrialWait)
+	began := t.began
 	*t = *t.before
 	t.wait, t.next = wait, now.Add(wait)
-	d.use(min(from, d.usable()))
+	d.takeBack(began, min(from, d.usable()), now)
 }
 
 // rest waits before the next trial: longer where only the size that lost is left to

@@ -10,11 +10,11 @@ func (d *Discovery) verifyPLPMTU(limit *backoff, hint int, now time.Time) {
 	}
 }
 
-// Doubt says that a packet of size bytes has had no answer while a small one has,
+// EchoLost says that a packet of size bytes has had no answer while a small one has,
 // such as a padded echo on an idle tunnel, and its small twin. The next fan
 // confirms the PLPMTU, if packets of that size may still be sent. The caller limits
 // how often.
-func (d *Discovery) Doubt(size int) {
+func (d *Discovery) EchoLost(size int) {
 	if d.cfg.Mode == Fan && d.resting() && !d.round.open && size <= d.plpmtu && d.plpmtu > d.search.grid.min {
 		d.verify = d.plpmtu
 	}
@@ -23,8 +23,14 @@ func (d *Discovery) Doubt(size int) {
 // verified ends a verification.
 func (d *Discovery) verified(confirmed bool, now time.Time) {
 	if confirmed {
-		d.detector.tally = tally{}
+		d.detector.tally, d.standby.again = tally{}, false
+		if d.standby.on {
+			d.lift(now)
+		}
 		d.tryOut(now) // what data has lost, probes have not
+		return
+	}
+	if d.verifyAgain() {
 		return
 	}
 	d.ptbs.verify.reset()

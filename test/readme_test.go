@@ -257,7 +257,9 @@ func TestTwoUplinksByTheREADME(t *testing.T) {
 	if len(blocks) != 2 {
 		t.Fatalf("%d blocks: %q", len(blocks), blocks)
 	}
-	w := newDualWAN(t, true)
+	w := newDualWAN(t, failoverTrip)
+	check(t, w.a.Configure(w.uplinks(t), gateway.Peer{Gateway: w.b, Endpoint: w.there()}))
+	check(t, w.b.Configure("", gateway.Peer{Gateway: w.a}))
 	config, err := os.ReadFile(w.a.Config())
 	check(t, err)
 	line := strings.NewReplacer("eth0", w.wans[0].A.Name(), "wwan0", w.wans[1].A.Name()).Replace(blocks[0])

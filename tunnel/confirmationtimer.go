@@ -58,8 +58,9 @@ func (c *controller) watchData(p *peer, now time.Time) {
 	large, fresh := p.recent.look(p.classes.take(), now)
 	if large {
 		p.probed++
-		p.discovery.variants = p.recent.variants(p.discovery.variants[:0], p.probed)
+		p.variants = p.recent.variants(nil, p.probed) // a probe run may keep the former ones
 	}
+	p.discovery.variants = p.variants
 	if due := p.confirmation.look(now, p.tx.packets.Load()+p.rx.packets.Load(), large); due || fresh {
 		p.unconfirmed = true
 	}

@@ -71,13 +71,10 @@ func (c *controller) hasWay(endpoints []netip.AddrPort) bool {
 }
 
 // hostChanged makes the peers look for their ways out again that a change may
-// concern. Each does so when it is its turn.
+// concern. Each does so when it is its turn; the first ones do so now.
 func (c *controller) hostChanged(change host.Change, now time.Time) {
 	c.host.network.Forget()
 	c.lookForAddress(now)
-	if change.Wide() {
-		c.host.lookAround()
-	}
 	peers := 0
 	for _, p := range c.peers {
 		if p.concerned(change) {
@@ -89,6 +86,10 @@ func (c *controller) hostChanged(change host.Change, now time.Time) {
 		}
 	}
 	c.lookout.looked(now, peers)
+	c.attendDue(now)
+	if change.Wide() {
+		c.host.lookAround()
+	}
 }
 
 // concerned reports whether a change of the host may concern the way to the peer, or,
@@ -112,8 +113,15 @@ func (c *controller) lookForEgress(p *peer, now time.Time) {
 		p.initiations.hurry(now)
 		return
 	}
+	// What the host has lost is left before the host is asked what there is: while an
+	// interface goes down the kernel may take its time to answer.
+	if c.followPaths(p, now); p.path != path {
+		c.lookAtPaths(p, now)
+		path = p.path
+	}
 	c.offerWays(p, now)
 	c.followPaths(p, now)
+	c.lookForStandbys(p, now)
 	if p.path != path {
 		return // the host was asked for the way there
 	}
@@ -131,8 +139,14 @@ func (c *controller) lookForEgress(p *peer, now time.Time) {
 }
 
 const (
-	// gatherChanges is how long changes of the host are gathered after an answer.
+	// gatherChanges is how long changes of the host are gathered for an answer, in the
+	// long run.
 	gatherChanges = 100 * time.Millisecond
+	// gatherBurst is the same for the first ones after a rest, as many as fit
+	// burstOfChanges: a way that is lost comes as several, of an address, a route and
+	// an interface, and the last of them may be the one that matters.
+	gatherBurst    = 5 * time.Millisecond
+	burstOfChanges = 4 * gatherChanges
 	// restPerLook is the rest that follows on each peer that looks for its way, so
 	// that a host that keeps changing, by a default route that flaps, say, costs a
 	// few hundredths of a core however many peers there are.
@@ -142,8 +156,9 @@ const (
 // lookout decides when changes of the host are answered: the first at once, those
 // after it together. The zero value is ready; owned by the control goroutine.
 type lookout struct {
-	at    time.Time // when to look; zero: there is nothing to look for
-	ready time.Time // not before
+	at     time.Time // when to look; zero: there is nothing to look for
+	last   time.Time // when it last did
+	rested time.Time // when the rest is over that all looks so far have cost
 }
 
 // told takes note of a change.
@@ -152,13 +167,18 @@ func (l *lookout) told(now time.Time) {
 		return
 	}
 	l.at = now
-	if l.ready.After(now) {
-		l.at = l.ready
+	for _, notBefore := range []time.Time{l.last.Add(gatherBurst), l.rested.Add(-burstOfChanges)} {
+		if notBefore.After(l.at) {
+			l.at = notBefore
+		}
 	}
 }
 
 // looked takes note that a number of peers have answered the changes until now.
 func (l *lookout) looked(now time.Time, peers int) {
-	l.at = time.Time{}
-	l.ready = now.Add(gatherChanges + time.Duration(peers)*restPerLook)
+	l.at, l.last = time.Time{}, now
+	if l.rested.Before(now) {
+		l.rested = now
+	}
+	l.rested = l.rested.Add(gatherChanges + time.Duration(peers)*restPerLook)
 }

@@ -169,10 +169,21 @@ func TestLookout(t *testing.T) {
 		t.Error("looks though nothing has changed")
 	}
 	l.told(after(time.Millisecond))
-	at(gatherChanges + 50*restPerLook)
+	at(gatherBurst)
 	l.looked(l.at, 0)
 	l.told(after(time.Hour))
 	at(time.Hour)
+	// The first ones after a rest are hardly gathered; then what they cost is made up for.
+	l.looked(l.at, 0)
+	for range 4 {
+		l.told(l.last)
+		l.looked(l.at, 0)
+	}
+	l.told(l.last)
+	at(time.Hour + gatherChanges)
+	l.looked(l.at, 1000)
+	l.told(l.last)
+	at(time.Hour + 2*gatherChanges + 1000*restPerLook)
 }
 
 // TestALostAddressIsToldAtOnce: a quiet peer hears from the new place of an end whose

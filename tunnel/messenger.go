@@ -58,8 +58,12 @@ func (m messenger) sent(p *peer, err error) error {
 
 // to returns the way to send probes and requests to a peer.
 func (m messenger) to(p *peer) probeWay {
+	return m.by(p, p.session.Load())
+}
+
+// by is to by a session of the peer's.
+func (m messenger) by(p *peer, to *session) probeWay {
 	return func(message []byte, size int, as variant) error {
-		to := p.session.Load()
 		if size == 0 || !to.ready() {
 			return m.send(p, to, message, size)
 		}

@@ -3,6 +3,7 @@ package tunnel
 import (
 	"time"
 
+	"fathom/pmtud"
 	"fathom/tunnel/paths"
 	"fathom/tunnel/status"
 )
@@ -37,8 +38,16 @@ func (p *peer) pathsStatus(now time.Time) []status.Path {
 
 // plpmtuBy returns the PLPMTU by a pair, 0 while it is not known.
 func (p *peer) plpmtuBy(pair paths.Pair) int {
-	if p.path != nil && p.path.pair == pair {
+	switch {
+	case p.path == nil:
+		return 0
+	case p.path.pair == pair || p.path.pair.Interface == pair.Interface && p.path.Remote() == pair.Remote:
 		return p.path.plpmtu
+	}
+	for _, d := range p.standbys.all {
+		if d.key.leadsTo(pair) && d.State() != pmtud.Base {
+			return d.PLPMTU()
+		}
 	}
 	return 0
 }

@@ -7,7 +7,6 @@ import (
 
 	"fathom/conf"
 	"fathom/crypto"
-	"fathom/pmtud"
 	"fathom/tunnel/host"
 	"fathom/tunnel/paths"
 	"fathom/tunnel/status"
@@ -60,17 +59,21 @@ type peer struct {
 	uplinkNames    uplinkNames    // of those that it ever offered
 	decides        bool           // this end has several
 	actions        []paths.Action // scratch
+	lookedAt       time.Time      // at paths
 	moves          limit          // logged
 	wayTold        limit          // likewise, of noWay
 	noWay          error          // why the host cannot send there, nil: it can
 	lastWay        knownWay       // the last one; zero: the host has changed since
 	refused        refusals
-	egressStale    bool // the host has changed since it was asked for the way there
-	discovery      prober
+	egressStale    bool           // the host has changed since it was asked for the way there
+	discovery      *pathDiscovery // of the path
+	standbys       standbys       // those of the others
 	recent         recentClasses
+	variants       []variant // in which probes leave
 	confirmation   confirmationTimer
 	unconfirmed    bool      // the PLPMTU is to be confirmed
-	probed         int       // how often variants of probes were chosen
+	probed         int       // how often variants were chosen
+	heldUntil      time.Time // see path.heldMTU; zero: nothing is held
 	probeRun       *probeRun // nil: none is under way
 	probeRuns      uint64    // begun so far
 	validated      bool      // the peer has proved that it receives at its endpoint
@@ -86,6 +89,7 @@ type peer struct {
 	outage         outage
 	found          []found          // what is known of each of endpoints
 	candidates     []netip.AddrPort // where to call it: see choose
+	calls          []*path          // by uplinks, in this round: see planCalls
 	remembered     netip.AddrPort   // where it was when the tunnel ended; invalid: not known
 	echo           pendingEcho
 	handshakes     uint64
@@ -135,7 +139,7 @@ func newPeer(c conf.Peer) *peer {
 	}
 	p.renumbered.interval = renumberedEvery
 	p.called.interval, p.called.burst = calledEvery, calledBurst
-	p.discovery = prober{Discovery: pmtud.New(discoveryConfig(c)), mask: probeRunToken}
+	p.discovery = p.standbys.begin(discoveryConfig(c), nil)
 	return p
 }
 

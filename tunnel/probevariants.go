@@ -29,8 +29,8 @@ const maxVariants = 4
 
 // The number of a probe's packet is in these bits of its token.
 const (
-	copyShift = 60
-	copyMask  = uint64(7) << copyShift
+	copyShift = 61
+	copyMask  = uint64(maxVariants-1) << copyShift
 )
 
 // variants appends those of the next probes. Of many classes, turn says which comes first.

@@ -19,7 +19,7 @@ func TestPTBThatTellsNoUsableMTU(t *testing.T) {
 				t.Fatal(err)
 			}
 			plpmtu, seq := p.path.plpmtu, numbers.Next()
-			sa.sizes.Record(seq, plpmtu, true)
+			sa.sizes.Record(seq, plpmtu, p.path.number, true)
 			h.now = h.now.Add(time.Millisecond)
 			h.probes = nil
 			p.handlePTB(mtu, sa.SPI(), seq, h.now)

@@ -37,6 +37,7 @@ func (c *controller) lookAtPaths(p *peer, now time.Time) {
 	if p.sas.current == nil {
 		return
 	}
+	p.lookedAt = now
 	p.actions = p.paths.Look(p.actions[:0], p.flow(), now)
 	c.followPaths(p, now)
 	for _, a := range p.actions {
@@ -45,6 +46,21 @@ func (c *controller) lookAtPaths(p *peer, now time.Time) {
 			c.followPaths(p, now)
 		}
 	}
+}
+
+// lookEvery is the least time between two looks at the paths of a peer because packets
+// flow.
+const lookEvery = 20 * time.Millisecond
+
+// nextLook is when the paths are looked at next, zero for never: while packets flow by one
+// of several, about twice a round trip, or a silence would be noticed too late.
+func (p *peer) nextLook() time.Time {
+	at := p.paths.Deadline()
+	if p.paths.Several() && p.lookedAt.Before(p.pulse.until) {
+		srtt, _ := p.discovery.RTT()
+		at = earliest(at, p.lookedAt.Add(max(srtt/2, lookEvery)))
+	}
+	return at
 }
 
 // flow is what is known of the packets to and from a peer.
@@ -62,18 +78,20 @@ func (c *controller) followPaths(p *peer, now time.Time) {
 		if !ok || p.path != nil && p.path.pair == pair {
 			return
 		}
-		path, e, err := p.pathBy(pair), p.lastWay.egress, error(nil)
-		if p.lastWay.pair != pair {
-			e, err = c.egress(path.Destination)
+		path := p.pathBy(pair)
+		e, known := p.egressOf(pair)
+		if !known {
+			var err error
+			if e, err = c.egress(path.Destination); err != nil {
+				if p.path == nil {
+					c.noteWay(p, pair.Remote, err)
+				}
+				p.paths.Withdraw(func(q paths.Pair) bool { return q == pair }, now)
+				continue
+			}
 		}
-		if err == nil {
-			c.move(p, path, e, now)
-			return
-		}
-		if p.path == nil {
-			c.noteWay(p, pair.Remote, err)
-		}
-		p.paths.Withdraw(func(q paths.Pair) bool { return q == pair }, now)
+		c.move(p, path, e, now)
+		return
 	}
 }
 
@@ -84,6 +102,7 @@ func (c *controller) move(p *peer, path *path, e host.Egress, now time.Time) {
 	path.deviceMTU, path.by = c.host.fixed, e.Interface
 	if old != nil && old.Remote() == to && old.by == path.by {
 		// The same way back; only our own address on it is another.
+		path.number, path.heldMTU = old.number, old.heldMTU
 		if path.pair.Local != old.pair.Local {
 			c.log.Log(context.Background(), c.moveLevel(p, now), "our address", "peer", p.name, "from", old.pair.Local, "to", path.pair.Local)
 		}
@@ -95,8 +114,7 @@ func (c *controller) move(p *peer, path *path, e host.Egress, now time.Time) {
 	}
 	p.validated = !p.paths.Limited()
 	c.places.move(p, to)
-	p.setPath(path.with(0, e.MTU, e.MTU))
-	p.beginDiscovery(now)
+	p.changePath(path, e.MTU, now)
 	c.applyPLPMTU(p)
 	path = p.path
 	c.log.Log(context.Background(), c.moveLevel(p, now), "endpoint", "peer", p.name, "endpoint", to, "local", path.pair.Local, "plpmtu", path.plpmtu, "inner_mtu", path.innerMTU)

@@ -26,6 +26,8 @@ type learnt struct {
 	// For Ways, by name and by what they depend on.
 	uplinks map[string]*uplinkState
 	ways    map[wayKey][]Way
+	// rpFilters holds the sysctl rp_filter of interfaces, by their names.
+	rpFilters map[string]int
 }
 
 // keep takes note of the ways by an uplink to a place. When there are very many, it

@@ -50,6 +50,15 @@ func (s *Set) resume(now time.Time) {
 	}
 }
 
+// doubt challenges the pair in use, unless it is the only one.
+func (s *Set) doubt(now time.Time) {
+	s.paths.bury(s.current, now)
+	if s.Several() {
+		s.silence.doubt(now)
+		s.current.hurry(s.timeout(s.current), now)
+	}
+}
+
 // begin opens a contest and challenges those that take part. Where the peer was
 // long ago counts no more, so that one pair is one pair again some time after a
 // move.
