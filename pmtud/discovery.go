@@ -25,7 +25,9 @@ type Discovery struct {
 
 	// The search, and the fans that it sends.
 	search search
-	verify int // a size that the next fan must confirm while it stays in use; 0: none
+	verify int  // a size that the next fan must confirm while it stays in use; 0: none
+	alone  bool // by one probe
+	copies int  // packets that each probe leaves as
 	budget budget
 	round  round
 	probes probes
@@ -49,6 +51,7 @@ func New(cfg Config) *Discovery {
 	g := cfg.bounds(false, maxPacket)
 	d := &Discovery{
 		cfg:      cfg,
+		copies:   1,
 		plpmtu:   g.base,
 		search:   search{mode: cfg.Mode, maxProbes: cfg.MaxProbes, grid: g},
 		raiser:   raiser{limit: cfg.RaiseTimer},
@@ -228,7 +231,7 @@ func (d *Discovery) forget() {
 	d.restart(time.Time{})
 	d.raiser.shorten() // a new path's first search is checked soon, too
 	d.search.forget()
-	d.verify, d.reorders, d.suspended, d.ptbs = 0, false, suspension{}, newPTBTrust()
+	d.verify, d.alone, d.reorders, d.suspended, d.ptbs = 0, false, false, suspension{}, newPTBTrust()
 	d.trial, d.contradicted = trial{}, time.Time{}
 	d.requests.forget()
 	d.detector.forget()

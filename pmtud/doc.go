@@ -159,7 +159,7 @@
 //	4.6.2     use of PTBs                     Discovery.PTB, case by case
 //	5.1.1     PROBE_TIMER                     round.timeout, Config.ProbeTimer
 //	          PMTU_RAISE_TIMER                raiser.go, Config.RaiseTimer
-//	          CONFIRMATION_TIMER              none: MUST NOT be used where the peer acknowledges
+//	          CONFIRMATION_TIMER              the caller's, of an idle path: Confirm. Data is acknowledged by reports
 //	5.1.2     MAX_PROBES, MIN_, MAX_, BASE_   Config, grid
 //	5.1.3     PROBED_SIZE                     ProbeRecord.Size
 //	          PROBE_COUNT                     failure.count, for each size

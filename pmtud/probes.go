@@ -9,7 +9,7 @@ const (
 	Waiting    Outcome = iota // no answer yet
 	Passed                    // acknowledged whole
 	Fragmented                // acknowledged, but it came in fragments
-	Unsent                    // it never left this host
+	Unsent                    // it never left this host, which says nothing of its size
 	Lost                      // its fan has closed without an answer
 	Refused                   // the kernel refused it for now
 )

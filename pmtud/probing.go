@@ -6,9 +6,14 @@ import "time"
 
 // openRound sends a fan.
 func (d *Discovery) openRound(dst []Action, now time.Time) []Action {
-	d.sizes = d.search.plan(d.sizes[:0], task{d.state, d.verify, d.suspended.plpmtu, d.detector.loss, recent(d.contradicted, now), d.budget})
+	if d.alone && d.verify > 0 {
+		d.sizes = append(d.sizes[:0], d.verify)
+	} else {
+		d.sizes = d.search.plan(d.sizes[:0], task{d.state, d.verify, d.suspended.plpmtu, anyLost(d.detector.loss, d.copies), recent(d.contradicted, now), d.budget.each(d.copies)})
+	}
 	d.round.begin(d.probes.counter, len(d.sizes), d.verify, d.round.timeout(d.cfg, d.rtt), now)
-	d.verify, d.search.hint = 0, 0
+	d.round.alone = d.alone && d.verify > 0
+	d.verify, d.alone, d.search.hint = 0, false, 0
 	for _, size := range d.sizes {
 		dst = append(dst, Action{Kind: SendProbe, ID: d.probes.add(d.round.number, size, now), Size: size})
 	}
@@ -95,6 +100,10 @@ func (d *Discovery) acked(size int, now time.Time) {
 
 // closeRound draws the conclusions of the fan.
 func (d *Discovery) closeRound(now time.Time) {
+	if d.round.alone {
+		d.closeAlone(now)
+		return
+	}
 	told := d.round.close(&d.probes, &d.search, d.rtt.smoothed, now)
 	d.budget.adapt(told, d.search.grid.max)
 	if !told.heard {

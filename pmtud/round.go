@@ -18,6 +18,7 @@ type round struct {
 	started time.Time // when they left
 	closeAt time.Time // when it closes at the latest
 	answers int       // probes that were answered, whole or in fragments
+	alone   bool      // one probe is all of it
 	verify  int       // the size to be confirmed, 0 if none
 	silent  int       // fans in a row, before this, without any answer
 	nextAt  time.Time // once it is closed: when the next may leave
