@@ -49,6 +49,8 @@ func (d *Discovery) Replace(former *Discovery, roundTrip time.Duration, now time
 	if roundTrip > 0 {
 		d.rtt = rtt{} // the acks came by other paths
 		d.rtt.sample(roundTrip)
+		// Answers that were late by the former path, since a host is busy, will be by this.
+		d.rtt.variance = max(d.rtt.variance, former.rtt.variance)
 	}
 	d.round.silent = 0
 	if at := d.round.started.Add(d.rtt.smoothed); d.round.nextAt.After(at) {

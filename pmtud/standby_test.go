@@ -145,6 +145,24 @@ func TestTheFirstPacketsAfterASwitchFit(t *testing.T) {
 	}
 }
 
+// TestAnswersStayLateForAWhile: where a host is busy they are late by any path. That is
+// not forgotten with the former path, but soon afterwards if it is not true any more.
+func TestAnswersStayLateForAWhile(t *testing.T) {
+	w := searched(t, [2]int{1500, 1358}, 1500)
+	const late = 50 * time.Millisecond
+	w.used().d.rtt.variance = late
+	w.swap()
+	d := w.used().d
+	if got := d.rtt.timeout(); got != w.used().rtt()+4*late {
+		t.Errorf("waits for %v after the switch", got)
+	}
+	w.used().data, w.used().nextData = time.Millisecond, w.used().now
+	w.run(time.Second)
+	if got := d.rtt.timeout(); got > 2*w.used().rtt() {
+		t.Errorf("waits for %v though answers come after %v", got, w.used().rtt())
+	}
+}
+
 // TestAPathThatShrankStandingByIsFoundOut by the first fan, which may be lost once.
 func TestAPathThatShrankStandingByIsFoundOut(t *testing.T) {
 	w := searched(t, [2]int{1500, 1500}, 1500)

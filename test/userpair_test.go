@@ -21,6 +21,7 @@ type conditions = netlab.Conditions
 //
 //	a 10.1.0.1 ── delay, loss, rate ── 10.1.0.2 b
 type userPair struct {
+	lab  *netlab.Lab
 	A, B *netlab.Host
 	link *netlab.UserLink
 	a, b *gateway.Gateway
@@ -37,7 +38,7 @@ func newUserPair(t testing.TB, extra string, delay time.Duration) *userPair {
 func newUserPairWith(t testing.TB, extra, peerExtra string, delay time.Duration) *userPair {
 	t.Helper()
 	lab := labtest.New(t)
-	l := &userPair{A: lab.Host("a"), B: lab.Host("b")}
+	l := &userPair{lab: lab, A: lab.Host("a"), B: lab.Host("b")}
 	way := netlab.Conditions{Delay: delay}
 	l.link = lab.UserLink(l.A, l.B, netlab.UserLinkConfig{
 		AddrA: netlab.Prefixes("10.1.0.1/24", "fd01::1/64"), AddrB: netlab.Prefixes("10.1.0.2/24", "fd01::2/64"),

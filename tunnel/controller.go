@@ -47,6 +47,7 @@ type controller struct {
 	listen     netip.Addr // of our sockets; invalid: all addresses
 	port       otherPort
 	ownPort    *atomic.Uint32 // of our sockets, for the packet loops
+	answers    *answers
 }
 
 // run ends when ctx is done; it then tells the peers. It runs the opener, too.
@@ -92,6 +93,7 @@ func (c *controller) run(ctx context.Context) {
 // begin calls the peers whose endpoints are known, as soon as it is their turn.
 func (c *controller) begin(now time.Time) {
 	c.agenda.epoch = now
+	c.learnAnswers()
 	for _, p := range c.peers {
 		p.replays.Begin(now)
 		if len(p.endpoints) > 0 || len(p.candidates) > 0 {
@@ -179,7 +181,10 @@ func (c *controller) checkLiveness(p *peer, now time.Time) {
 	}
 }
 
-// farewell tells every peer that its SAs are of no use any more.
+// farewell tells every peer that its SAs are of no use any more, by the pair of
+// addresses in use alone. A Close that is lost does no more harm than a crash, since the
+// peer finds out by itself; by all pairs, each copy but the first would look to the peer
+// like a packet of an SA that it does not have.
 func (c *controller) farewell() {
 	for _, p := range c.peers {
 		c.messenger.close(p)

@@ -133,24 +133,24 @@ func (e *crossingEnd) plain(datagram []byte, to *udp.Destination) error {
 	kind, _ := crypto.MessageType(datagram[esp.MarkerSize:])
 	e.send(to, fmt.Sprint(kind), func(far *crossingEnd, from, at netip.AddrPort) {
 		w.spoke = w.now
-		far.handshake(datagram[esp.MarkerSize:], from, at.Addr())
+		far.handshake(datagram[esp.MarkerSize:], origin{from: from, local: at.Addr()})
 	})
 	return nil
 }
 
 // handshake does the work of the opener, and of the control goroutine after it. The
 // gate lets everything through, but of callers of a busy end those with a cookie alone.
-func (e *crossingEnd) handshake(message []byte, from netip.AddrPort, local netip.Addr) {
+func (e *crossingEnd) handshake(message []byte, by origin) {
 	if kind, _ := crypto.MessageType(message); kind != crypto.Initiation {
-		e.handleAnswer(message, from, local, e.w.now)
-	} else if e.busy && !e.handshaker.responder.Proves(message, from, e.w.now) {
-		reply, err := e.handshaker.responder.CookieReply(esp.AppendMarker(nil), message, from, e.w.now)
+		e.handleAnswer(message, by, e.w.now)
+	} else if e.busy && !e.handshaker.responder.Proves(message, by.from, e.w.now) {
+		reply, err := e.handshaker.responder.CookieReply(esp.AppendMarker(nil), message, by.from, e.w.now)
 		if err != nil {
 			panic(err)
 		}
-		_ = e.plain(reply, udp.NewDestination(from, local))
+		_ = e.plain(reply, e.answers.to(by))
 	} else if pending, err := e.handshaker.responder.Open(message); err == nil {
-		e.handleInitiation(pending, from, local, e.w.now)
+		e.handleInitiation(pending, by, e.w.now)
 	}
 }
 

@@ -77,10 +77,10 @@ func (w *written) Write(parts [][]byte, o inner.Offload) error {
 // nothingHappens takes what the loops tell the controller.
 type nothingHappens struct{ noSendEvents }
 
-func (nothingHappens) handshake([]byte, netip.AddrPort, netip.Addr) bool { return true }
-func (nothingHappens) message(*inboundSA, []byte, bool, origin) bool     { return true }
-func (nothingHappens) firstUse(*inboundSA)                               {}
-func (nothingHappens) elsewhere(*peer, origin)                           {}
+func (nothingHappens) handshake([]byte, origin) bool                 { return true }
+func (nothingHappens) message(*inboundSA, []byte, bool, origin) bool { return true }
+func (nothingHappens) firstUse(*inboundSA)                           {}
+func (nothingHappens) elsewhere(*peer, origin)                       {}
 
 // newDatapath joins two ends whose PLPMTU and last settled PLPMTU are given.
 func newDatapath(t testing.TB, offload bool, config conf.Tunnel, plpmtu, settled int) *datapath {

@@ -49,7 +49,7 @@ func (p *peer) changePath(path *path, egress int, now time.Time) {
 		next.EgressMTU(egress, now)
 	}
 	next.Replace(p.discovery.Discovery, p.paths.SRTT(path.pair), now)
-	p.discovery.last = old
+	p.discovery.last = old.proved()
 	p.standbys.put(p.discovery)
 	p.discovery = next
 	path.number, path.heldMTU, p.heldUntil = next.number, old.hostMTU, now.Add(holdHostMTU)
@@ -100,7 +100,7 @@ func (p *peer) probes() bool { return p.validated && p.sas.current != nil }
 func (c *controller) pollDiscovery(p *peer, now time.Time) {
 	p.releaseHostMTU(now)
 	if p.probes() {
-		p.discovery.Doubt(p.paths.InDoubt())
+		p.discovery.Doubt(p.paths.InDoubt(now))
 		p.discovery.poll(now, c.messenger.to(p))
 	}
 	c.applyPLPMTU(p)

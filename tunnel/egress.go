@@ -78,7 +78,7 @@ func (c *controller) hostChanged(change host.Change, now time.Time) {
 	peers := 0
 	for _, p := range c.peers {
 		if p.concerned(change) {
-			p.egressStale, p.lastWay = true, knownWay{}
+			p.egressStale, p.admitted = true, knownWays{}
 			p.paths.Withdraw(func(q paths.Pair) bool { return change.Lost(q.Interface, q.Local) }, now)
 			p.paths.Returned(func(q paths.Pair) bool { return change.Returned(q.Interface, q.Local) }, now)
 			c.agenda.set(&p.appointment, now)
@@ -87,6 +87,7 @@ func (c *controller) hostChanged(change host.Change, now time.Time) {
 	}
 	c.lookout.looked(now, peers)
 	c.attendDue(now)
+	c.learnAnswers()
 	if change.Wide() {
 		c.host.lookAround()
 	}

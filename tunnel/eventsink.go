@@ -19,23 +19,23 @@ var (
 	_ sendEvents = (*events)(nil)
 )
 
-func (e *events) handshake(message []byte, from netip.AddrPort, local netip.Addr) bool {
+func (e *events) handshake(message []byte, by origin) bool {
 	now := time.Now()
-	switch e.gate.judge(message, from, now) {
+	switch e.gate.judge(message, by.from, now) {
 	case refused:
 		e.drops.count(dropHandshake)
 	case excessive:
 		e.drops.count(dropHandshakeRate)
 	case unproved:
-		return e.call(e.calls.unproved, message, from, local, now)
+		return e.call(e.calls.unproved, message, by, now)
 	case admitted:
 		if len(e.queues[ofAnswer]) > maxAnswersBefore {
 			return false
 		}
-		return e.call(e.calls.admitted, message, from, local, now)
+		return e.call(e.calls.admitted, message, by, now)
 	case answered:
 		message = bytes.Clone(message)
-		return e.post(ofAnswer, func(c *controller, now time.Time) { c.handleAnswer(message, from, local, now) })
+		return e.post(ofAnswer, func(c *controller, now time.Time) { c.handleAnswer(message, by, now) })
 	}
 	return true
 }
@@ -47,12 +47,12 @@ func (e *events) handshake(message []byte, from netip.AddrPort, local netip.Addr
 const maxAnswersBefore = 16
 
 // call leaves an initiation for the opener; false means that it is lost.
-func (e *events) call(queue chan call, message []byte, from netip.AddrPort, local netip.Addr, now time.Time) bool {
+func (e *events) call(queue chan call, message []byte, by origin, now time.Time) bool {
 	if len(queue) == cap(queue) {
 		return false
 	}
 	select {
-	case queue <- call{bytes.Clone(message), from, local, now}:
+	case queue <- call{bytes.Clone(message), by, now}:
 		return true
 	default:
 		return false

@@ -49,8 +49,8 @@ func (c *controller) initiate(p *peer, now time.Time) {
 }
 
 // handleAnswer acts on an answer to an initiation of ours.
-func (c *controller) handleAnswer(message []byte, from netip.AddrPort, local netip.Addr, now time.Time) {
-	o := c.handshaker.handleAnswer(message, from, now)
+func (c *controller) handleAnswer(message []byte, by origin, now time.Time) {
+	o := c.handshaker.handleAnswer(message, by.from, now)
 	id, _ := crypto.ReceiverID(message)
 	switch {
 	case o.pair != nil:
@@ -58,39 +58,38 @@ func (c *controller) handleAnswer(message []byte, from netip.AddrPort, local net
 	case o.datagram != nil: // what was answered is sent again
 		o.by = c.port.again(id, o.peer.initiations.latest())
 	}
-	c.carryOut(o, from, local, now)
+	c.carryOut(o, by, now)
 }
 
 // handleInitiation acts on an initiation that has been opened.
-func (c *controller) handleInitiation(pending *crypto.Pending, from netip.AddrPort, local netip.Addr, now time.Time) {
+func (c *controller) handleInitiation(pending *crypto.Pending, by origin, now time.Time) {
 	if p := c.handshaker.peers[pending.Remote()]; p != nil && (len(c.uplinks) > 1 || len(p.candidates) > 1) {
-		c.countWays(p, from)
+		c.countWays(p, by.from)
 	}
-	c.carryOut(c.handshaker.handleInitiation(pending, from, now), from, local, now)
+	c.carryOut(c.handshaker.handleInitiation(pending, by.from, now), by, now)
 }
 
-// carryOut acts on the outcome of a message from an address to one of ours.
-func (c *controller) carryOut(o outcome, from netip.AddrPort, local netip.Addr, now time.Time) {
+// carryOut acts on the outcome of a message.
+func (c *controller) carryOut(o outcome, by origin, now time.Time) {
 	if o.pair != nil {
-		c.install(o, from, local, now)
+		c.install(o, by, now)
 	}
 	err := o.err
-	// What strangers may cause costs no look-up.
-	to, loops := newPath(o.to, local), false
+	to, loops := c.answers.to(by), false // what strangers may cause costs no look-up
 	if o.datagram != nil && o.peer != nil {
-		to = c.by(o.peer, origin{from: o.to, local: local})
-		loops = c.wouldLoop(o.peer, to)
+		path := c.by(o.peer, origin{from: o.to, local: by.local, index: by.index})
+		to, loops = path.Destination, c.wouldLoop(o.peer, path)
 	}
 	if o.datagram != nil && !loops {
 		send := c.messenger.plain
 		if o.by != nil {
 			send = o.by.plain
 		}
-		err = errors.Join(err, send(o.datagram, to.Destination))
+		err = errors.Join(err, send(o.datagram, to))
 	}
 	if err != nil {
 		c.drops.count(handshakeDropReason(err))
-		c.log.Debug("handshake message dropped", "from", from, "error", err)
+		c.log.Debug("handshake message dropped", "from", by.from, "error", err)
 	}
 	c.warn(o.peer, o.err, now)
 	c.tell(o.peer, o.notice, now)
@@ -110,12 +109,12 @@ func handshakeDropReason(err error) dropReason {
 
 // install puts the SAs of a handshake where they belong. Those that this end
 // has asked for are in use from now on.
-func (c *controller) install(o outcome, from netip.AddrPort, local netip.Addr, now time.Time) {
+func (c *controller) install(o outcome, by origin, now time.Time) {
 	p, pair := o.peer, o.pair
 	switched := p.sas.add(pair, now)
-	pair.local = local
+	pair.local = by.local
 	c.spis.add(pair.inbound)
-	if err := c.keys.add(o.keys, local, from.Addr()); err != nil {
+	if err := c.keys.add(o.keys, by.local, by.from.Addr()); err != nil {
 		c.log.Error("debug_esp_sa_file", "error", err)
 	}
 	if !pair.initiator {
@@ -124,11 +123,11 @@ func (c *controller) install(o outcome, from netip.AddrPort, local netip.Addr, n
 	if switched {
 		p.liveness.reset(now)
 	}
-	c.handshook(p, origin{from: from, local: local}, pair.rtt, now)
+	c.handshook(p, by, pair.rtt, now)
 	if switched {
 		c.established(p, now)
 	}
-	p.reached(from, pair.rtt)
+	p.reached(by.from, pair.rtt)
 }
 
 // established puts to use the pair that has become the current one.

@@ -29,7 +29,9 @@ func (c *controller) handleControl(sa *inboundSA, payload []byte, fragmented boo
 			_ = c.messenger.control(p, control.AppendToken(nil, control.EchoReply, e.Token()), 0)
 		case control.EchoReply:
 			if rtt, ok := p.echo.reply(e.Token(), now); ok {
-				p.validate(rtt)
+				if p.path != nil && p.path.allowance == nil { // else it was asked where it was before
+					p.validate(rtt)
+				}
 			} else {
 				c.responded(p, e.Token(), 0, now) // of a peer that knows no challenges
 			}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"fathom/esp"
 	"fathom/tunnel/control"
 	"fathom/tunnel/paths"
 	"fathom/tunnel/udp"
@@ -43,6 +44,9 @@ func (m messenger) send(p *peer, to *session, message []byte, size int) error {
 	if !to.ready() {
 		return errNoSA
 	}
+	if !to.path.allowance.take(messageSize(to.path, message, size)) {
+		return m.sent(p, errUnproved)
+	}
 	return m.sent(p, m.sender.control(to, message, size))
 }
 
@@ -66,6 +70,9 @@ func (m messenger) by(p *peer, to *session) probeWay {
 	return func(message []byte, size int, as variant) error {
 		if size == 0 || !to.ready() {
 			return m.send(p, to, message, size)
+		}
+		if !to.path.allowance.take(size) {
+			return m.sent(p, errUnproved)
 		}
 		return m.sent(p, m.sender.probe(to, message, size, as))
 	}
@@ -98,7 +105,7 @@ func (m messenger) path(p *peer, by *path, a paths.Action) error {
 		return errNoSA
 	}
 	exactly := *by
-	exactly.Destination = by.Exactly()
+	exactly.Destination, exactly.allowance = by.Exactly(), nil // package paths has counted it
 	var message []byte
 	switch {
 	case a.Kind == paths.SendResponse:
@@ -125,6 +132,10 @@ func (m messenger) close(p *peer) { _ = m.control(p, control.AppendClose(nil), 0
 
 // keepalive sends the single byte of RFC 3948 section 2.3 to the peer.
 func (m messenger) keepalive(p *peer) {
+	if !p.path.allowance.take(esp.OuterOverhead(p.path.IPv6()) + 1) {
+		p.drops.count(dropUnproved)
+		return
+	}
 	if err := m.sender.keepalive(p.path.Destination); err != nil {
 		p.drops.count(dropReasonOf(err))
 	}

@@ -3,7 +3,6 @@ package tunnel
 import (
 	"context"
 	"log/slog"
-	"net/netip"
 	"time"
 
 	"fathom/crypto"
@@ -19,8 +18,7 @@ const maxInitiationWait = 300 * time.Millisecond
 // call is an initiation that has arrived.
 type call struct {
 	message []byte // without the non-ESP marker
-	from    netip.AddrPort
-	local   netip.Addr
+	origin
 	arrived time.Time
 }
 
@@ -48,6 +46,7 @@ type opener struct {
 	responder *crypto.Responder
 	events    *events
 	sender    plainSender // its own
+	answers   *answers
 	drops     *drops
 	log       *slog.Logger
 }
@@ -97,7 +96,7 @@ func (o *opener) open(c call) {
 			control.drops.count(dropBusy)
 			return
 		}
-		control.handleInitiation(pending, c.from, c.local, now)
+		control.handleInitiation(pending, c.origin, now)
 	})
 }
 
@@ -106,7 +105,7 @@ func (o *opener) askForProof(c call, now time.Time) {
 	o.drops.count(dropCookieAsked)
 	reply, err := o.responder.CookieReply(esp.AppendMarker(nil), c.message, c.from, now)
 	if err == nil {
-		err = o.sender.plain(reply, udp.NewDestination(c.from, c.local))
+		err = o.sender.plain(reply, o.answers.to(c.origin))
 	}
 	if err != nil {
 		o.log.Debug("cookie reply not sent", "to", c.from, "error", err)

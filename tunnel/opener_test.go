@@ -17,10 +17,10 @@ func TestTheOpenerEndsDuringAFlood(t *testing.T) {
 		e.calls.admitted <- call{}
 	}
 	for range maxUnproved {
-		e.calls.unproved <- call{from: netip.MustParseAddrPort("192.0.2.2:4500")}
+		e.calls.unproved <- call{origin: origin{from: netip.MustParseAddrPort("192.0.2.2:4500")}}
 	}
 	e.close()
-	opener := &opener{g.responder, e, nil, e.drops, nil}
+	opener := &opener{g.responder, e, nil, new(answers), e.drops, nil}
 	ended := make(chan struct{})
 	go func() { opener.run(); close(ended) }()
 	select {
@@ -53,9 +53,9 @@ func TestCookieRepliesGoOutWhileAdmittedCallsWait(t *testing.T) {
 	for range maxAdmitted {
 		e.calls.admitted <- call{}
 	}
-	e.calls.unproved <- call{message: caller.message(t, g.party, time.Now()), from: caller.at}
+	e.calls.unproved <- call{message: caller.message(t, g.party, time.Now()), origin: origin{from: caller.at}}
 	replies := &firstReply{events: e}
-	(&opener{g.responder, e, replies, e.drops, nil}).run()
+	(&opener{g.responder, e, replies, new(answers), e.drops, nil}).run()
 	if replies.sent != 1 || len(e.calls.admitted) == 0 {
 		t.Errorf("%d replies, %d admitted calls wait", replies.sent, len(e.calls.admitted))
 	}

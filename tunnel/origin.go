@@ -11,23 +11,28 @@ import (
 
 // This file tells package paths what has arrived, and by which pair.
 
-// origin says how an authentic packet has come.
+// origin says how a packet has come.
 type origin struct {
 	from   netip.AddrPort
 	local  netip.Addr // of ours
+	index  int        // of the interface that it came in by; 0: not told
 	bytes  int        // of the outer IP packet
 	newest bool       // its sequence number was the highest so far
 }
 
 // pair returns that by which a packet has come. An address of ours that an uplink has
-// tells the interface.
+// tells the interface. What came by an uplink that the host has lost since is of that one
+// still: its address would lead by another.
 func (p *peer) pair(by origin) paths.Pair {
 	pair := paths.Pair{Local: by.local, Remote: by.from}
 	for i := range p.ways {
 		if w := &p.ways[i]; w.Local == by.local {
 			pair.Interface = w.By()
-			break
+			return pair
 		}
+	}
+	if _, uplink := p.uplinkNames[by.index]; uplink && !p.offers(by.index) {
+		pair.Interface = by.index
 	}
 	return pair
 }

@@ -54,7 +54,7 @@ func openSecondPort(v *virtual, at netip.AddrPort) (opened, answered *atomic.Boo
 		return &trial{
 			plain: func(datagram []byte, to *udp.Destination) error {
 				v.wire.later(at, to.Remote(), func(far *virtual) {
-					far.events.handshake(datagram[esp.MarkerSize:], at, far.at.Addr())
+					far.events.handshake(datagram[esp.MarkerSize:], origin{from: at, local: far.at.Addr()})
 				})
 				return nil
 			},

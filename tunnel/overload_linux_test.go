@@ -45,7 +45,7 @@ func TestALateInitiationIsNotAnswered(t *testing.T) {
 				t.Fatal(err)
 			}
 			v := newWire().newVirtual(t, "192.0.2.1:4500", crypto.PrivateKey{1}, conf.Tunnel{}, conf.Peer{PublicKey: conf.Key(public)})
-			v.events.handshake(initiationTo(t, v, caller), netip.MustParseAddrPort("192.0.2.2:4500"), netip.Addr{})
+			v.events.handshake(initiationTo(t, v, caller), origin{from: netip.MustParseAddrPort("192.0.2.2:4500")})
 			time.Sleep(test.before)
 			go v.opener.run()
 			synctest.Wait()
@@ -121,7 +121,7 @@ func TestOurOwnCallsComeFirst(t *testing.T) {
 	m := initiationTo(t, v, crypto.PrivateKey{2})
 	from := netip.MustParseAddrPort("192.0.2.2:4500")
 	for n := range maxAnswersBefore + 2 {
-		if got, want := v.events.handshake(m, from, netip.Addr{}), n <= maxAnswersBefore; got != want {
+		if got, want := v.events.handshake(m, origin{from: from}), n <= maxAnswersBefore; got != want {
 			t.Errorf("with %d answers before it an initiation is let in: %v", n, got)
 		}
 		v.events.post(ofAnswer, func(*controller, time.Time) {})

@@ -40,6 +40,9 @@ type path struct {
 	// heldMTU is the most that hostMTU says for a while after a switch, in bytes: what
 	// hosts had been told until then; 0: no switch was lately.
 	heldMTU int
+	// allowance bounds what is sent there while the peer has not proved that it is
+	// there; nil: nothing does.
+	allowance *allowance
 	// egress is the MTU of the host's own interface or route towards the
 	// endpoint, in bytes of the outer IP packet.
 	egress int
@@ -77,6 +80,16 @@ func (p *path) with(plpmtu, settled, egress int) *path {
 		next.hostMTU = min(next.hostMTU, p.heldMTU)
 	}
 	return &next
+}
+
+// proved returns the same path without the bound of an allowance.
+func (p *path) proved() *path {
+	if p.allowance == nil {
+		return p
+	}
+	free := *p
+	free.allowance = nil
+	return &free
 }
 
 // linkMTU is the MTU of the tunnel as a link, in bytes of an inner packet of

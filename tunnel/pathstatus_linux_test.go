@@ -128,7 +128,7 @@ func TestNobodyDecidesWithAnOldPeer(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		v.install(outcome{peer: v.peer, pair: pair}, netip.MustParseAddrPort("192.0.2.2:4500"), v.at.Addr(), now)
+		v.install(outcome{peer: v.peer, pair: pair}, origin{from: netip.MustParseAddrPort("192.0.2.2:4500"), local: v.at.Addr()}, now)
 		if got := v.peer.status(now).Decider; got != want {
 			t.Errorf("features %b: the decider is %q, want %q", features, got, want)
 		}

@@ -63,7 +63,8 @@ type peer struct {
 	moves          limit          // logged
 	wayTold        limit          // likewise, of noWay
 	noWay          error          // why the host cannot send there, nil: it can
-	lastWay        knownWay       // the last one; zero: the host has changed since
+	admitted       knownWays      // empty: the host has changed since
+	asked          limit          // the host, for such pairs
 	refused        refusals
 	egressStale    bool           // the host has changed since it was asked for the way there
 	discovery      *pathDiscovery // of the path
@@ -132,6 +133,7 @@ func newPeer(c conf.Peer) *peer {
 	p.quotedPTBs.interval, p.strangePTBs.interval, p.warnings.interval = quotedPTBEvery, strangePTBEvery, warnEvery
 	p.strays.interval, p.moves.interval, p.moves.burst = elsewhereEvery, warnEvery, movesBurst
 	p.wayTold.interval, p.wayTold.burst = warnEvery, 2*movesBurst
+	p.asked.interval, p.asked.burst = askedEvery, askedAtOnce
 	p.forgetPaths()
 	p.clocks.init()
 	for _, l := range []*limit{&p.answers, &p.cookieReplies} {

@@ -102,7 +102,7 @@ func (b *prober) sendProbe(a pmtud.Action, send probeWay, now time.Time) {
 
 // saysNothing reports whether a packet of any size would have had the error.
 func saysNothing(err error) bool {
-	return errors.Is(err, errNoSA) || errors.Is(err, esp.ErrExhausted) || errors.Is(err, udp.ErrNoSocket) ||
+	return errors.Is(err, errNoSA) || errors.Is(err, esp.ErrExhausted) || errors.Is(err, udp.ErrNoSocket) || errors.Is(err, errUnproved) ||
 		errors.Is(err, udp.ErrFull) && !errors.Is(err, udp.ErrNoBuffers)
 }
 

@@ -56,14 +56,14 @@ func newReceiver(in *udp.Inbox, d *tun.Device, clampMSS bool, routes *routes, c 
 // messages alias the receiver's buffer: the sink copies what it keeps.
 type eventSink interface {
 	// handshake passes on a datagram behind the non-ESP marker.
-	handshake(message []byte, from netip.AddrPort, local netip.Addr) bool
+	handshake(message []byte, by origin) bool
 	// message passes on the payload of an authentic dummy packet, whether that
 	// arrived in fragments, and how it came.
 	message(sa *inboundSA, payload []byte, fragmented bool, by origin) bool
 	// firstUse tells that the first authentic packet came on an SA.
 	firstUse(sa *inboundSA)
 	// elsewhere tells that the newest authentic packet, one of data, came otherwise
-	// than by the path.
+	// than by the path, or by one where the peer has not proved to be.
 	elsewhere(p *peer, by origin)
 	// ptb passes on an ICMP message from the socket's error queue, whose quote it
 	// does not keep.
@@ -178,7 +178,7 @@ func (r *receiver) datagram(b []byte, a *udp.Arrival) {
 	case esp.KindESP:
 		r.esp(b, a)
 	case esp.KindHandshake:
-		if !r.events.handshake(b[esp.MarkerSize:], a.From, a.Local) {
+		if !r.events.handshake(b[esp.MarkerSize:], origin{from: a.From, local: a.Local, index: a.Interface}) {
 			r.drops.count(dropBusy)
 		}
 	case esp.KindKeepalive:
@@ -209,8 +209,8 @@ func (r *receiver) esp(packet []byte, a *udp.Arrival) {
 	r.authentic++
 	// Only the newest packet tells where the peer is: one that was overtaken
 	// may have been sent from where it was before.
-	by := origin{from: a.From, local: a.Local, bytes: esp.OuterOverhead(a.From.Addr().Is6()) + len(packet), newest: newest}
-	if to := p.session.Load(); newest && nextHeader != esp.NextHeaderDummy && (to == nil || !to.path.Matches(a.From, a.Local)) {
+	by := origin{from: a.From, local: a.Local, index: a.Interface, bytes: esp.OuterOverhead(a.From.Addr().Is6()) + len(packet), newest: newest}
+	if to := p.session.Load(); newest && nextHeader != esp.NextHeaderDummy && (to == nil || to.path.allowance != nil || !to.path.Matches(a.From, a.Local)) {
 		r.events.elsewhere(p, by)
 	}
 	if !sa.used.Load() && sa.used.CompareAndSwap(false, true) {

@@ -40,6 +40,7 @@ func (c *controller) lookAtPaths(p *peer, now time.Time) {
 	p.lookedAt = now
 	p.actions = p.paths.Look(p.actions[:0], p.flow(), now)
 	c.followPaths(p, now)
+	p.allow()
 	for _, a := range p.actions {
 		if err := c.messenger.path(p, p.pathBy(a.Pair), a); errors.Is(err, udp.ErrNoSource) {
 			p.paths.Withdraw(func(q paths.Pair) bool { return q == a.Pair }, now)
@@ -99,7 +100,10 @@ func (c *controller) followPaths(p *peer, now time.Time) {
 func (c *controller) move(p *peer, path *path, e host.Egress, now time.Time) {
 	old, to := p.path, path.Remote()
 	c.noteWay(p, to, nil)
-	path.deviceMTU, path.by = c.host.fixed, e.Interface
+	path.deviceMTU, path.by, path.allowance = c.host.fixed, e.Interface, nil
+	if p.paths.Limited() {
+		path.allowance = new(allowance) // filled by lookAtPaths, when a challenge has left
+	}
 	if old != nil && old.Remote() == to && old.by == path.by {
 		// The same way back; only our own address on it is another.
 		path.number, path.heldMTU = old.number, old.heldMTU

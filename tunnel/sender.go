@@ -161,13 +161,17 @@ func (s *sender) sealNext(to *session, numbers *esp.Numbers, payload []byte, nex
 	room := s.room(esp.PacketSize(len(payload)))
 	to.sa.sizes.Queued(s.index, numbers.Next()) // room may have flushed
 	packet, seq := to.sa.SealNext(&s.scratch, numbers, room, payload, nextHeader)
+	size := esp.OuterOverhead(to.path.IPv6()) + len(packet)
+	if !to.path.allowance.take(size) {
+		to.peer.drops.count(dropUnproved) // its number is lost with it
+		return
+	}
 	s.outbox.Put(len(packet), to.path.Destination, tos, to)
 	q := s.queue(to)
 	if nextHeader != esp.NextHeaderAggFrag {
 		q.packets++
 		q.bytes += len(payload)
 	}
-	size := esp.OuterOverhead(to.path.IPv6()) + len(packet)
 	to.peer.classes.note(tos, size, to.path.plpmtu)
 	if to.sa.sizes.Record(seq, size, to.path.number, true) {
 		s.events.dataFlows(to.peer)

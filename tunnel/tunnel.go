@@ -319,7 +319,7 @@ func (t *Tunnel) newController(s shared, network hostNetwork, port uint16, keys 
 			p.choose()
 		}
 	}
-	own := new(atomic.Uint32)
+	own, known := new(atomic.Uint32), new(answers)
 	own.Store(uint32(port))
 	return &controller{
 		log:        t.log,
@@ -328,7 +328,7 @@ func (t *Tunnel) newController(s shared, network hostNetwork, port uint16, keys 
 		peers:      t.peers,
 		events:     s.events,
 		handshaker: s.handshaker,
-		opener:     &opener{s.handshaker.responder, s.events, replies, s.drops, t.log},
+		opener:     &opener{s.handshaker.responder, s.events, replies, known, s.drops, t.log},
 		messenger:  messenger{sender},
 		forwarder:  forwarder,
 		lookups:    newLookups(host.Resolver(network.Mark())),
@@ -344,5 +344,6 @@ func (t *Tunnel) newController(s shared, network hostNetwork, port uint16, keys 
 		strangers:  limit{interval: warnEvery},
 		listen:     t.config.ListenHost,
 		uplinks:    t.config.Uplinks,
+		answers:    known,
 	}
 }

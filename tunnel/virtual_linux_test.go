@@ -245,7 +245,9 @@ func (v *virtual) plain(datagram []byte, to *udp.Destination) error {
 		return nil
 	}
 	from, at := v.from(to.Local()), to.Remote()
-	v.wire.later(from, at, func(far *virtual) { far.events.handshake(datagram[esp.MarkerSize:], from, at.Addr()) })
+	v.wire.later(from, at, func(far *virtual) {
+		far.events.handshake(datagram[esp.MarkerSize:], origin{from: from, local: at.Addr()})
+	})
 	return nil
 }
 

@@ -18,6 +18,26 @@ type knownWay struct {
 	egress host.Egress
 }
 
+// knownWays are the pairs that the peer was heard by last, beside those that the host
+// offers. The zero value is empty; owned by the control goroutine.
+type knownWays struct {
+	ways [8]knownWay
+	next int
+}
+
+func (k *knownWays) add(way knownWay) {
+	k.ways[k.next] = way
+	k.next = (k.next + 1) % len(k.ways)
+}
+
+const (
+	// askedEvery, and askedAtOnce at once, bounds how often the host is asked for the way
+	// by which one peer was heard: whoever forwards its packets can name any number of
+	// places. Of no more than that are challenged (package paths).
+	askedEvery  = 100 * time.Millisecond
+	askedAtOnce = 16
+)
+
 // remotes returns where the peer may be: its endpoints, in order.
 func (p *peer) remotes() (list []netip.AddrPort) {
 	for _, at := range p.candidates {
@@ -133,8 +153,10 @@ func (p *peer) pathBy(pair paths.Pair) *path {
 // egressOf returns the way out of the host by a pair, if the host has just been asked or
 // offers it.
 func (p *peer) egressOf(pair paths.Pair) (e host.Egress, known bool) {
-	if p.lastWay.pair == pair {
-		return p.lastWay.egress, true
+	for i := range p.admitted.ways {
+		if known := &p.admitted.ways[i]; known.pair == pair && known.pair.Remote.IsValid() {
+			return known.egress, true
+		}
 	}
 	for i := range p.ways {
 		if w := &p.ways[i]; pairOf(w) == pair {
@@ -144,17 +166,29 @@ func (p *peer) egressOf(pair paths.Pair) (e host.Egress, known bool) {
 	return host.Egress{}, false
 }
 
+// offers reports whether the host has a way to the peer by an interface that is told to
+// the kernel.
+func (p *peer) offers(index int) bool {
+	return slices.ContainsFunc(p.ways, func(w host.Way) bool { return w.By() == index })
+}
+
 // admits reports whether the host can send by a pair that a packet has come by.
 func (c *controller) admits(p *peer, pair paths.Pair, now time.Time) bool {
 	if p.path != nil && p.path.pair == pair {
 		return true
 	}
-	if p.refused.has(pair.Remote, now) {
+	if pair.Interface != 0 && !p.offers(pair.Interface) {
+		return false // of an uplink that the host has lost
+	}
+	if _, known := p.egressOf(pair); known {
+		return true
+	}
+	if p.refused.has(pair.Remote, now) || !p.asked.allow(now) {
 		return false
 	}
 	e, err := c.egress(p.pathBy(pair).Destination)
 	if err == nil {
-		p.lastWay = knownWay{pair, e}
+		p.admitted.add(knownWay{pair, e})
 		return true
 	}
 	p.refused.add(pair.Remote, now) // every packet from there leads here

@@ -21,6 +21,18 @@ func (a *allowance) allows(bytes int) bool {
 	return a.went+uint64(bytes) <= amplification*a.came
 }
 
+// grant takes all that may go there but a challenge, which proves it if the first is
+// lost.
+func (a *allowance) grant() int {
+	all := amplification*a.came - messageSize
+	if amplification*a.came < messageSize || all <= a.went {
+		return 0
+	}
+	granted := all - a.went
+	a.went = all
+	return int(granted)
+}
+
 // provedPlaces remembers the remotes at which the peer was. The place stays the
 // peer's when the way there changes: a host that gets another address need not
 // prove its peer's anew before it sends data.

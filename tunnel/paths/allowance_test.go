@@ -17,6 +17,33 @@ func TestThreeTimesWhatCame(t *testing.T) {
 	}
 }
 
+func TestDataLeavesRoomForAChallenge(t *testing.T) {
+	for _, test := range []struct {
+		came, went uint64
+		want       int
+	}{
+		{0, 0, 0},
+		{10, 0, 0},                  // 30 are less than a challenge
+		{100, 0, 300 - messageSize}, //
+		{100, messageSize, 300 - 2*messageSize},
+		{100, 300 - messageSize, 0},
+		{100, 300, 0},
+		{100, 900, 0}, // the host offers it, and challenges are not counted
+		{1000, 900, 2100 - messageSize},
+	} {
+		a := allowance{test.came, test.went}
+		if got := a.grant(); got != test.want {
+			t.Errorf("%d came, %d went: %d are granted, want %d", test.came, test.went, got, test.want)
+		}
+		if test.want > 0 && (!a.allows(messageSize) || a.allows(messageSize+1)) {
+			t.Errorf("%d came, %d went: there is no room for one challenge", test.came, test.went)
+		}
+		if again := a.grant(); again != 0 {
+			t.Errorf("%d are granted twice", again)
+		}
+	}
+}
+
 func TestPlacesAreRemembered(t *testing.T) {
 	var p provedPlaces
 	for i := range uint16(rememberedPlaces) {

@@ -11,6 +11,9 @@ type contest struct {
 	began time.Time // zero: none is under way
 	kind  contestKind
 	cause Cause // of the move that it leads to
+	// excused is when this end went on after it had stood still: the answers of the pair
+	// in use may wait behind those of others.
+	excused time.Time
 	// alarms bound how often one begins, for each kind.
 	alarms [2]alarm
 }
@@ -105,6 +108,13 @@ func (c *contest) begin(k contestKind, cause Cause, now time.Time) bool {
 	return true
 }
 
+// excuse gives the pair in use its time once more.
+func (c *contest) excuse(now time.Time) {
+	if c.open() && c.excused.Before(c.began) {
+		c.excused = now
+	}
+}
+
 // giveUp ends a contest in which nobody has answered. What is heard next may begin
 // another.
 func (c *contest) giveUp() { c.began = time.Time{} }
@@ -122,14 +132,18 @@ func (c *contest) forget() { *c = contest{} }
 // round trip is r.
 func (c *contest) decidesAt(winner *path, r rtt, role Role) time.Time {
 	r = r.orInitial()
+	began := c.began
+	if c.excused.After(began) {
+		began = c.excused
+	}
 	if c.kind == elsewhere {
-		return c.began.Add(2 * r.smoothed)
+		return began.Add(2 * r.smoothed)
 	}
 	patience := r.smoothed + max(2*r.variance, leastPatience)
 	if role == Follower && winner.newest.Before(c.began) { // the decider, who is not there, has the first word
 		patience += 2 * r.smoothed
 	}
-	return c.began.Add(patience)
+	return began.Add(patience)
 }
 
 // endsAt returns when a contest ends that nobody has won, zero for never.

@@ -6,7 +6,7 @@
 //	what the host offers, what is gone ────┐           ┌─▶ Current: the pair to send by
 //	packets, by which pair they came ──────┼─▶  Set  ──┼─▶ challenges, responses, each by a pair
 //	challenges, responses, handshakes ─────┤           ├─▶ Deadline, Moves, History, Status
-//	counters, unanswered report requests ──┘           └─▶ Spend: what an unproved place may get
+//	counters, unanswered report requests ──┘           └─▶ Grant: what an unproved place may get
 //
 // A Pair is an interface, a local address, and a remote address and port. Nothing
 // is told about addresses: an end learns those of its peer from where packets
@@ -68,6 +68,9 @@
 // old place comes back. A contest that the pair in use wins is followed by a pause,
 // which doubles up to 8 s.
 //
+// An end that stood still, as Look coming late shows, begins to wait anew, once: what has
+// come meanwhile waits to be read.
+//
 // A pair that is gone (Withdraw) is left at once, for a proved one if there is any.
 // The peer is told: by a decision, or by the flag stalled.
 //
@@ -104,7 +107,7 @@
 //     such places of a peer together ten times a second, and ten at once.
 //   - Unless the host offers it, it gets at most three times the bytes that came
 //     from it, challenges and responses included. Data goes there only if it
-//     is all there is (Spend).
+//     is all there is (Grant).
 //   - There are at most 16 pairs. Those that the host offers, at most 12, never
 //     make room for those that were heard.
 //   - A peer that says that it has stalled costs a challenge by each pair, no more

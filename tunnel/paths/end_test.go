@@ -37,6 +37,7 @@ type end struct {
 
 	// what the tests look at
 	using    Pair
+	granted  int // bytes of data that may still go by it while it is unproved
 	moves    []Move
 	arrivals time.Time // of the last data
 	gap      time.Duration
@@ -95,6 +96,20 @@ func (e *end) uplinkOf(p Pair) *uplink {
 	return nil
 }
 
+// spend reports whether so many bytes that prove nothing may go by the pair in use.
+func (e *end) spend(bytes int) bool {
+	if by, ok := e.set.Current(); !ok || by != e.using || !e.set.Limited() {
+		e.granted = 0
+		return ok && !e.set.Limited()
+	}
+	e.granted += e.set.Grant()
+	if e.granted < bytes {
+		return false
+	}
+	e.granted -= bytes
+	return true
+}
+
 // flow begins to send data, or ends it.
 func (e *end) flow(every time.Duration) {
 	e.every = every
@@ -113,7 +128,7 @@ func (e *end) beat(pulse int) {
 	w.after(e.every, func() { e.beat(pulse) })
 	by, ok := e.set.Current()
 	const bytes = 300
-	if ok && e.set.Spend(bytes) {
+	if ok && e.spend(bytes) {
 		e.traffic.Sent++
 		e.send(by, packet{kind: data, bytes: bytes})
 		// One report request about every half round trip.
@@ -121,7 +136,7 @@ func (e *end) beat(pulse int) {
 			e.asked = w.now
 			e.request++
 			e.requests = append(e.requests, simRequest{e.request, w.now})
-			if e.set.Spend(80) {
+			if e.spend(80) {
 				e.send(by, packet{kind: request, id: e.request, left: w.now, bytes: 80})
 			}
 			e.attend()
@@ -216,7 +231,7 @@ func (e *end) receive(by Pair, m packet) {
 		}
 	}
 	e.set.Arrived(by, m.bytes, newest && m.kind != pathMessage, w.now)
-	if by, ok := e.set.Current(); ok && m.kind == request && e.set.Spend(80) {
+	if by, ok := e.set.Current(); ok && m.kind == request && e.spend(80) {
 		e.send(by, packet{kind: report, id: m.id, left: m.left, bytes: 80})
 	}
 	switch m.kind {

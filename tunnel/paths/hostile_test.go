@@ -33,6 +33,7 @@ func TestCopiesMoveNobody(t *testing.T) {
 		for _, relays := range []bool{false, true} {
 			name := fmt.Sprintf("%s/relays=%v", h.name, relays)
 			t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
+				toward, tempted := 0, 0 // ends whose packets were copied, that challenged a forged source
 				simulate(t, 40, 300, func(w *world) {
 					e := w.ends[w.rng.IntN(2)]
 					u := h.build(w, e)
@@ -52,13 +53,19 @@ func TestCopiesMoveNobody(t *testing.T) {
 					w.run(5*time.Second, nil)
 					w.quiet()
 					for _, e := range w.ends {
-						// It was tempted.
-						tempted := slices.ContainsFunc(f.sources, func(z netip.AddrPort) bool { return !e.strange[z].IsZero() })
-						if f.toward[e.id] && !tempted {
-							w.fail("end %d never challenged a forged source", e.id)
+						if f.toward[e.id] {
+							toward++
+							if slices.ContainsFunc(f.sources, func(z netip.AddrPort) bool { return !e.strange[z].IsZero() }) {
+								tempted++
+							}
 						}
 					}
 				})
+				// An end need not be where all copies come while a contest may not
+				// begin, but hardly ever for so long.
+				if 10*tempted < 9*toward {
+					t.Errorf("%d of %d ends have challenged a forged source", tempted, toward)
+				}
 			})
 		}
 	}
@@ -153,14 +160,19 @@ func TestStrangersGetLittle(t *testing.T) {
 	if went != messageSize {
 		t.Errorf("%d bytes of challenges", went)
 	}
-	for went < 3000 && s.Spend(100) {
-		went += 100
+	went += s.Grant()
+	if again := s.Grant(); again > 0 {
+		t.Errorf("%d bytes are granted twice", again)
 	}
-	if went > 1500 || went < 1400 {
+	if went += messageSize; went != 1500 { // the next challenge
 		t.Errorf("%d bytes for 500", went)
 	}
+	s.Arrived(place, 100, false, epoch)
+	if more := s.Grant(); more != 300 {
+		t.Errorf("%d bytes for 100 more", more)
+	}
 	s.Response(7, 0, epoch.Add(roundTrip))
-	if s.Limited() || !s.Spend(1<<30) {
+	if s.Limited() || s.Grant() != 0 {
 		t.Error("a proved place is limited")
 	}
 }

@@ -13,6 +13,9 @@ const (
 	// returnEvery is the same for a pair that would be preferred to the one in use,
 	// until it is reliable.
 	returnEvery = 6 * time.Second
+	// stoodStill is how late Look is called where this end has stood still: more than
+	// a scheduler needs that has work for others.
+	stoodStill = 10 * time.Millisecond
 )
 
 // An ActionKind says what to send.
@@ -46,6 +49,10 @@ func (a Action) String() string {
 // Look does the work that is due, and appends to dst what is to be sent now. It
 // allocates nothing if nothing is due, or if dst has room.
 func (s *Set) Look(dst []Action, t Traffic, now time.Time) []Action {
+	if !s.promised.IsZero() && now.Sub(s.promised) > stoodStill {
+		s.excuse(now)
+	}
+	s.promised = time.Time{}
 	if s.silence.look(t, now) {
 		s.active = now.Add(activeFor)
 	}
@@ -53,9 +60,6 @@ func (s *Set) Look(dst []Action, t Traffic, now time.Time) []Action {
 		return dst
 	}
 	s.resume(now)
-	if due(s.doubtAt(), now) {
-		s.doubt(now)
-	}
 	if due(s.signAt(), now) {
 		s.begin(stalled, CauseSilent, now)
 		s.silence.judged = now
@@ -69,12 +73,16 @@ func (s *Set) Look(dst []Action, t Traffic, now time.Time) []Action {
 	if p, cause := s.better(now); p != nil {
 		s.move(p, cause, now)
 	}
+	if due(s.doubtAt(), now) { // perhaps since a contest has just ended
+		s.doubt(now)
+	}
 	for _, p := range s.paths {
 		dst = s.respond(dst, p)
 		if due(s.challengeAt(p), now) {
 			dst = s.challenge(dst, p, now)
 		}
 	}
+	s.promised = s.Deadline()
 	return dst
 }
 
@@ -100,6 +108,14 @@ func (s *Set) Deadline() (at time.Time) {
 		at = earliest(at, s.challengeAt(p))
 	}
 	return at
+}
+
+// excuse takes in that this end has stood still: a virtual machine that was moved, or a
+// host with more to do than it can. What has come meanwhile waits to be read, so that
+// nothing was heard and answered is no sign yet.
+func (s *Set) excuse(now time.Time) {
+	s.silence.excuse(now)
+	s.contest.excuse(now)
 }
 
 // due reports whether a deadline has come. Zero stands for no deadline.

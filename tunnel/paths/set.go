@@ -41,6 +41,8 @@ type Set struct {
 	decided  Pair // what a follower was last told to use
 	history  history
 	moved    time.Time // the last move
+	// promised is the Deadline that the last Look left.
+	promised time.Time
 	// active is until when the other pairs are kept proved.
 	active time.Time
 }
@@ -105,6 +107,8 @@ func (s *Set) Arrived(by Pair, bytes int, moves bool, now time.Time) {
 		s.move(p, CausePeer, now)
 	case moves && p != s.current:
 		s.roam(p, now)
+	case p == s.current && s.limited(p):
+		p.hurry(s.timeout(p), now) // it is alive, and gets little until it is proved
 	}
 }
 
@@ -241,21 +245,16 @@ func (s *Set) limited(p *path) bool {
 	return p.state != Proved && p.state != Stale && !s.places.has(p.Remote)
 }
 
-// Spend asks whether a data packet of so many bytes of outer IP packet may be sent
-// by the pair in use, and takes it as sent. The answer is always yes once the
-// place is proved.
-func (s *Set) Spend(bytes int) bool {
-	switch {
-	case s.current == nil:
-		return false
-	case !s.limited(s.current):
-		return true
-	case !s.current.allowance.allows(bytes):
-		return false
+// Grant returns how many bytes of outer IP packets may now be sent by the pair in use,
+// beside what it has granted before and challenges and responses. It takes them as
+// sent: what is granted is for that pair alone. Call it after Look, whose challenge
+// comes first, and while Limited says so: a proved place gets what it likes.
+func (s *Set) Grant() int {
+	if !s.Limited() || s.current == nil {
+		return 0
 	}
-	s.current.allowance.went += uint64(bytes)
-	return true
+	return s.current.allowance.grant()
 }
 
-// Limited reports whether Spend must be asked for each packet.
+// Limited reports whether no more may be sent, by the pair in use, than Grant says.
 func (s *Set) Limited() bool { return s.current == nil || s.limited(s.current) }

@@ -49,7 +49,7 @@ func TestWhatGoesIsLeftAtOnce(t *testing.T) {
 		t.Errorf("the peer is not told: %v", actions)
 	}
 	s.Withdraw(func(Pair) bool { return true }, ms(200))
-	if _, ok := s.Current(); ok || s.Spend(1) || !s.Deadline().IsZero() || len(s.Look(nil, Traffic{}, ms(200))) > 0 {
+	if _, ok := s.Current(); ok || !s.Limited() || s.Grant() > 0 || !s.Deadline().IsZero() || len(s.Look(nil, Traffic{}, ms(200))) > 0 {
 		t.Error("something is left where nothing is")
 	}
 	s.Candidates(c[:1], ms(300))

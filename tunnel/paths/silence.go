@@ -34,6 +34,7 @@ type silence struct {
 	since       time.Time // since when data was sent and nothing heard; zero: it is heard
 	heard       time.Time // the last look that found something heard
 	judged      time.Time // requests that had left by then are no sign any more
+	excused     bool      // since something was heard
 	falseAlarms int       // since something was heard that was not asked for
 	doubted     time.Time // when the pair in use was last challenged for it
 	doubts      int       // since something was heard that was not asked for
@@ -44,7 +45,7 @@ type silence struct {
 func (s *silence) look(t Traffic, now time.Time) (flows bool) {
 	sent, received, heard := t.Sent != s.traffic.Sent, t.Received != s.traffic.Received, t.Heard != s.traffic.Heard
 	if heard {
-		s.since, s.heard = time.Time{}, now
+		s.since, s.heard, s.excused = time.Time{}, now, false
 	}
 	if received {
 		s.falseAlarms, s.doubts = 0, 0
@@ -91,6 +92,15 @@ func (s *silence) signAt(r rtt) (at time.Time) {
 		}
 	}
 	return at
+}
+
+// excuse begins anew to wait for answers, since this end could not hear any. It does so
+// once until something is heard: an end that always stands still must go on all the same.
+func (s *silence) excuse(now time.Time) {
+	if s.since.IsZero() || s.excused {
+		return
+	}
+	s.since, s.judged, s.excused = now, now, true
 }
 
 // falseAlarm says that the pair in use has answered after all.

@@ -30,5 +30,8 @@ func (s *Set) SRTT(of Pair) time.Duration {
 	return 0
 }
 
-// InDoubt reports whether the pair in use may have failed: a contest is under way.
-func (s *Set) InDoubt() bool { return s.contest.open() }
+// InDoubt reports whether the pair in use may have failed: a contest is under way, or put
+// off because others have changed nothing lately.
+func (s *Set) InDoubt(now time.Time) bool {
+	return s.contest.open() || !s.contest.alarms[stalled].later.IsZero() || s.Several() && due(s.silence.signAt(s.rttInUse()), now)
+}
