@@ -16,6 +16,8 @@ const (
 	// longestGap is how long nothing may be sent, for want of acknowledgments, not of
 	// data.
 	longestGap = 10 * time.Second
+	// leastQueue is how long a wait in a queue is more than a host's hesitation.
+	leastQueue = 2 * time.Millisecond
 )
 
 // A class is how the packets of a class of sizes fared of late: a sum that decays.
@@ -23,20 +25,26 @@ type class struct {
 	sent   float64
 	events float64   // loss events (RFC 5348, 5.2): losses within a round trip are one
 	losses float64   // packets lost
+	calm   float64   // loss events while no queue stood on the path
 	last   time.Time // when the last event began
 
 	now, lost int // packets of the report that is read, and how many of them were lost
 }
 
 // fade lets the past count for less.
-func (c *class) fade(by float64) { c.sent, c.events, c.losses = c.sent*by, c.events*by, c.losses*by }
+func (c *class) fade(by float64) {
+	c.sent, c.events, c.losses, c.calm = c.sent*by, c.events*by, c.losses*by, c.calm*by
+}
 
-// add takes in the packets of one report.
-func (c *class) add(srtt time.Duration, at time.Time) {
+// add takes in the packets of one report; queued says that they have waited.
+func (c *class) add(srtt time.Duration, at time.Time, queued bool) {
 	c.sent += float64(c.now)
 	c.losses += float64(c.lost)
 	if c.lost > 0 && at.Sub(c.last) >= srtt {
 		c.events++
+		if !queued {
+			c.calm++
+		}
 		c.last = at
 	}
 	c.now, c.lost = 0, 0
@@ -55,14 +63,15 @@ type deliveries struct {
 	payload  float64
 	time     float64 // seconds in which that payload has arrived, and all was sent
 	asked    time.Time
-	recorded bool // the record began anew, for a trial
+	base     time.Duration // round trip without a queue
+	recorded bool          // the record began anew, for a trial
 }
 
 // begin starts anew with packets of a PLPMTU: those above a size count.
 func (d *deliveries) begin(plpmtu, above int) {
 	small := d.small
-	*d = deliveries{above: max(above, plpmtu*3/4), upTo: plpmtu / 2, asked: d.asked}
-	d.small = class{sent: small.sent, events: small.events, losses: small.losses, last: small.last}
+	*d = deliveries{above: max(above, plpmtu*3/4), upTo: plpmtu / 2, asked: d.asked, base: d.base}
+	d.small = class{sent: small.sent, events: small.events, losses: small.losses, calm: small.calm, last: small.last}
 }
 
 // count takes in a packet of a report. Large control messages are probes: they tell
@@ -92,8 +101,22 @@ func (d *deliveries) count(size int, control, arrived bool) {
 	}
 }
 
-// report ends a report whose request left at the given time.
-func (d *deliveries) report(asked time.Time, srtt time.Duration) {
+// queued takes in a round trip. It reports whether packets waited in a queue
+// meanwhile: one that is full loses large packets rather than small ones, by any size
+// of the large ones. The shortest round trip counts as the one without a queue, and
+// is forgotten slowly, since the path may have become another one.
+func (d *deliveries) queued(sample time.Duration) bool {
+	if d.base == 0 || sample < d.base {
+		d.base = sample
+	}
+	d.base += (sample - d.base) / 4096
+	return sample > d.base+max(d.base/8, leastQueue)
+}
+
+// report ends a report whose request left at the given time, and was answered after
+// the time sample.
+func (d *deliveries) report(asked time.Time, srtt, sample time.Duration) {
+	queued := d.queued(sample)
 	past := asked.Sub(d.asked)
 	if past <= 0 || d.asked.IsZero() {
 		past = max(srtt, requestInterval)
@@ -106,8 +129,8 @@ func (d *deliveries) report(asked time.Time, srtt time.Duration) {
 	d.large.fade(by)
 	d.small.fade(by)
 	large, small := d.large.lost, d.small.lost
-	d.large.add(srtt, asked)
-	d.small.add(srtt, asked)
+	d.large.add(srtt, asked, queued)
+	d.small.add(srtt, asked, queued)
 	even := d.mixed()
 	d.score += float64(large)*math.Log(suspectedRisk/even) - float64(small)*math.Log(even)
 	d.score = min(max(d.score, 0), 2*strong)
@@ -146,7 +169,7 @@ func (d *deliveries) suspicious(row int, srtt time.Duration, told bool) bool {
 		return false // they are lost alike
 	}
 	strongly := n >= minEvents && (d.score >= strong || told && d.score >= strong/2)
-	weakly := n >= weakEvents && n >= leastLoss*d.large.sent && d.limits(srtt)
+	weakly := n >= weakEvents && n >= leastLoss*d.large.sent && d.limits(srtt) && d.large.calm >= n/2
 	switch {
 	case n >= minEvents && d.run >= row:
 		return true // all are lost

@@ -65,7 +65,7 @@ func TestLossOfAllSizesIsNoSign(t *testing.T) {
 					d.count(size, false, !lost)
 				}
 				now = now.Add(20 * time.Millisecond)
-				d.report(now, 20*time.Millisecond)
+				d.report(now, 20*time.Millisecond, 20*time.Millisecond)
 				if d.score >= strong && !above {
 					crossings++
 				}
@@ -98,7 +98,7 @@ func TestLossBySizeIsASign(t *testing.T) {
 				}
 			}
 			now = now.Add(20 * time.Millisecond)
-			d.report(now, 20*time.Millisecond)
+			d.report(now, 20*time.Millisecond, 20*time.Millisecond)
 		}
 		t.Logf("%2.0f %% small: after %d losses", 100*small, losses)
 		if losses > 160 {
@@ -116,8 +116,44 @@ func TestProbesAreNoDelivery(t *testing.T) {
 		d.count(1500, true, true)
 	}
 	d.count(100, true, true)
-	d.report(epochStart, time.Millisecond)
+	d.report(epochStart, time.Millisecond, time.Millisecond)
 	if d.run != 5 || d.large.sent != 5 || d.small.sent != 1 || d.payload != 0 {
 		t.Errorf("%+v", d)
+	}
+}
+
+// TestAFullQueueIsNoSign: large packets are lost as often, in the one case while the
+// round trip is longer than it was.
+func TestAFullQueueIsNoSign(t *testing.T) {
+	const srtt = 30 * time.Millisecond
+	for _, tc := range []struct {
+		name string
+		wait time.Duration // in a queue, where packets are lost
+		want bool
+	}{
+		{"no queue", 0, true},
+		{"a host that hesitates", time.Millisecond, true},
+		{"a queue", 8 * time.Millisecond, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var d deliveries
+			d.begin(1500, 0)
+			got := false
+			for i := range 2000 {
+				lost := i%10 == 9
+				for k := range 20 {
+					d.count(1500, false, !lost || k > 0)
+				}
+				sample := srtt
+				if lost {
+					sample += tc.wait
+				}
+				d.report(epochStart.Add(time.Duration(i)*srtt), srtt, sample)
+				got = got || d.suspicious(10, srtt, false)
+			}
+			if got != tc.want {
+				t.Errorf("suspicious: %v", got)
+			}
+		})
 	}
 }

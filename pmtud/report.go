@@ -24,7 +24,7 @@ func (d *Discovery) Report(id uint64, highest uint32, bits []uint64, now time.Ti
 	if v.learn(q, bitmap{highest, bits}, d.search.grid.min, d.plpmtu) {
 		d.requests.unsettled = true
 	}
-	v.sizes.report(q.sent, d.rtt.smoothed)
+	v.sizes.report(q.sent, d.rtt.smoothed, now.Sub(q.sent))
 	d.hearOfQuote(q, bitmap{highest, bits}, now)
 	if v.suspicious() {
 		v.alarm(now)

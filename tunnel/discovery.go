@@ -160,6 +160,7 @@ func (p *peer) discoveryStatus(now time.Time) status.PMTUD {
 		State:       p.discovery.State().String(),
 		Source:      "discovery",
 		LossPercent: 100 * p.discovery.Loss(),
+		FalseAlarms: p.discovery.FalseAlarms(),
 		ClearsDF:    p.discovery.ClearsDF(),
 		History:     []status.PLPMTUChange{},
 	}
