@@ -14,6 +14,8 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/*.trace anew")
 
+var told = flag.Bool("told", false, "log what discovery does on paths that carry a size only sometimes")
+
 // TestTraces keeps some runs whole, one line a fan or change, so that a change of
 // behaviour is a readable difference.
 func TestTraces(t *testing.T) {

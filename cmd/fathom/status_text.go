@@ -133,7 +133,11 @@ func discoveryText(s status.PMTUD) string {
 	if s.Source == "configuration" {
 		return "off, fixed by the configuration"
 	}
-	return strings.ReplaceAll(s.State, "_", " ")
+	text := strings.ReplaceAll(s.State, "_", " ")
+	if s.FalseAlarms > 0 {
+		text += ", " + plural(s.FalseAlarms, "false alarm")
+	}
+	return text
 }
 
 // surgeryText lists how many inner packets were changed, by kind of change.

@@ -43,7 +43,7 @@ func testStatus() *status.Status {
 				Endpoint:   "192.0.2.2:4500",
 				AllowedIPs: []netip.Prefix{netip.MustParsePrefix("10.77.0.2/32"), netip.MustParsePrefix("10.9.0.0/16")},
 				State:      status.PeerEstablished,
-				PMTUD: status.PMTUD{State: "search_complete", PLPMTU: 1480, InnerMTU: 1418, EgressMTU: 1500, Source: "discovery", LossPercent: 0.25,
+				PMTUD: status.PMTUD{State: "search_complete", PLPMTU: 1480, InnerMTU: 1418, EgressMTU: 1500, Source: "discovery", LossPercent: 0.25, FalseAlarms: 3,
 					ClearsDF: true, History: []status.PLPMTUChange{
 						{At: testNow.Add(-time.Hour), From: 0, To: 1228, Cause: "start"},
 						{At: testNow.Add(-time.Minute), From: 1228, To: 1480, Cause: "probe"},
@@ -140,7 +140,7 @@ peer: storage
   latest handshake: 1 minute 23 seconds ago (781 so far)
   cipher: aes-256-gcm, spi 0x1a2b3c4d out, 0x000000ff in
   plpmtu: 1480 bytes, inner mtu 1418, egress mtu 1500
-  plpmtu discovery: search complete
+  plpmtu discovery: search complete, 3 false alarms
   warning: something on the path clears DF: probes arrive in fragments and are not counted
   plpmtu change: 1 hour ago from 0 to 1228: start
   plpmtu change: 1 minute ago from 1228 to 1480: probe
