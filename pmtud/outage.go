@@ -5,6 +5,11 @@ import "time"
 // This file tells an outage from a size that does not pass: in an outage nothing at
 // all is answered, not even packets of MIN_PLPMTU.
 
+// leastOutage is how long nothing at all is answered before that is an outage. Where a
+// round trip takes a millisecond, MAX_PROBES of them are no longer than a busy machine
+// needs to answer.
+const leastOutage = time.Second
+
 // silence takes in that reports are missing. A fan asks whether anything is
 // answered; the PLPMTU stays in use meanwhile.
 func (d *Discovery) silence(now time.Time) {
@@ -17,19 +22,22 @@ func (d *Discovery) silence(now time.Time) {
 }
 
 // unanswered takes in that a fan had no answer at all. It says nothing about
-// sizes, and several in a row are an outage.
+// sizes, and several in a row, for a while, are an outage.
 func (d *Discovery) unanswered(now time.Time) {
 	if d.cfg.Mode == Sequential {
 		d.round.silent = 0
 		d.decide(now)
 		return
 	}
+	if d.round.silent == 0 {
+		d.round.unheard = d.round.started
+	}
 	d.round.silent++
 	switch {
 	case d.standby.on:
 		d.unansweredStandingBy(now)
 	case d.round.verify > 0 && d.verifyAgain():
-	case d.round.silent >= d.cfg.MaxProbes && !d.standby.doubted:
+	case d.round.silent >= d.cfg.MaxProbes && !d.standby.doubted && now.Sub(d.round.unheard) >= leastOutage:
 		d.transition(outage, now)
 	case d.resting():
 		d.verify = d.plpmtu // ask again: nothing else would

@@ -21,6 +21,7 @@ type round struct {
 	alone   bool      // one probe is all of it
 	verify  int       // the size to be confirmed, 0 if none
 	silent  int       // fans in a row, before this, without any answer
+	unheard time.Time // when the first of them left
 	nextAt  time.Time // once it is closed: when the next may leave
 }
 
@@ -37,7 +38,7 @@ type result struct {
 func (r *round) begin(first uint32, count, verify int, timeout time.Duration, now time.Time) {
 	*r = round{
 		open: true, number: r.number + 1, first: first, count: count, verify: verify,
-		started: now, closeAt: now.Add(timeout), silent: r.silent,
+		started: now, closeAt: now.Add(timeout), silent: r.silent, unheard: r.unheard,
 	}
 }
 

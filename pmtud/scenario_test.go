@@ -227,7 +227,7 @@ func TestAnHourOfCongestionIsNoBlackHole(t *testing.T) {
 }
 
 func TestAnOutageIsNotAboutSize(t *testing.T) {
-	for _, outage := range []time.Duration{100 * time.Millisecond, time.Second, 20 * time.Second} {
+	for _, outage := range []time.Duration{100 * time.Millisecond, leastOutage, 3 * leastOutage, 20 * time.Second} {
 		m := complete(t, 1500, 1500)
 		m.flowing(time.Millisecond, time.Second)
 		before, changes := m.probes, len(m.d.History())
@@ -235,7 +235,7 @@ func TestAnOutageIsNotAboutSize(t *testing.T) {
 		if m.run(outage, func() bool { return m.d.PLPMTU() != 1500 }) {
 			t.Errorf("in an outage of %v: PLPMTU is %d", outage, m.d.PLPMTU())
 		}
-		if outage >= time.Second && m.d.State() != Unreachable {
+		if outage > leastOutage && m.d.State() != Unreachable {
 			t.Errorf("in an outage of %v: %v", outage, m.d.State())
 		}
 		probes := m.probes - before
@@ -246,7 +246,7 @@ func TestAnOutageIsNotAboutSize(t *testing.T) {
 		}
 		t.Logf("after an outage of %v: back after %v, %d probes during it", outage, m.now.Sub(at), probes)
 		events := m.d.History()[changes:]
-		if outage < time.Second {
+		if outage <= leastOutage {
 			if len(events) > 0 {
 				t.Errorf("after %v: %+v", outage, events)
 			}

@@ -34,7 +34,7 @@ const (
 	raiseExpired              // PMTU_RAISE_TIMER
 	blackHole                 // large packets vanish, or reports do
 	validPTB                  // a validated PTB below PLPMTU
-	outage                    // MAX_PROBES fans in a row had no answer at all
+	outage                    // MAX_PROBES fans in a row, and for a second, had no answer at all
 	answered                  // a fan of an outage had answers, none of BASE_PLPMTU
 )
 

@@ -47,9 +47,9 @@ func TestTraces(t *testing.T) {
 			m.data, m.nextData = time.Millisecond, m.now
 			m.run(100*time.Millisecond, nil)
 			m.down = true
-			m.run(time.Second, nil)
+			m.run(2*leastOutage, nil)
 			m.down = false
-			m.run(time.Second, nil)
+			m.run(2*time.Second, nil)
 		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
