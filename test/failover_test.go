@@ -48,7 +48,7 @@ func failoverRuns() int {
 	if tier.Full() {
 		return 20
 	}
-	return 3
+	return 1
 }
 
 // failovers runs cases, and logs how long the data was interrupted.
