@@ -4,7 +4,6 @@ package test
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -130,8 +129,12 @@ func TestAPeerWithoutChallengesIsSentTheSame(t *testing.T) {
 			sizes[peer] = sizesOf(during(all, idle, end), 0, "echo", "report request", kindData)
 		})
 	}
-	if a, b := sizes["this version"], sizes["an older version"]; !maps.EqualFunc(a, b, slices.Equal[[]int]) {
-		t.Errorf("sizes of packets to %v, want as to an older version: %v", a, b)
+	a, b := sizes["this version"], sizes["an older version"]
+	for _, kind := range []string{"echo", "report request", kindData} {
+		// Which end asks the other at rest is chance.
+		if asked := len(a[kind]) > 0 && len(b[kind]) > 0; (asked || kind != "echo") && !slices.Equal(a[kind], b[kind]) {
+			t.Errorf("%s: packets of %v bytes, want as to an older version: %v", kind, a[kind], b[kind])
+		}
 	}
 }
 
