@@ -34,7 +34,7 @@ func (in *Inbound) Window() *Window { return &in.window }
 // padding and trailer, to dst. With dst = packet[HeaderSize:HeaderSize] it
 // works in place. The order is that of RFC 4303 section 3.4: Open checks the
 // window first, and moves it only once the ICV is verified. After ErrAuth the
-// bytes that dst's room shares with packet are undefined.
+// bytes that dst's room shares with packet are undefined; no plaintext is among them.
 func (in *Inbound) Open(s *Scratch, dst, packet []byte) (payload []byte, nextHeader uint8, seq uint32, err error) {
 	if len(packet) < minPacket {
 		return dst, 0, 0, ErrShort

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"golang.org/x/crypto/chacha20poly1305"
+
+	"fathom/esp/gcm"
 )
 
 // Suite is an AEAD for ESP, by its IKEv2 transform ID (IANA registry
@@ -63,7 +65,7 @@ func newAEAD(s Suite, keymat []byte) (cipher.AEAD, [saltSize]byte, error) {
 	var err error
 	switch s {
 	case AES256GCM:
-		aead, err = newGCM(keymat[:KeySize])
+		aead, err = gcm.New(keymat[:KeySize])
 	case ChaCha20Poly1305:
 		aead, err = chacha20poly1305.New(keymat[:KeySize])
 	default:

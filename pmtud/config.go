@@ -76,7 +76,8 @@ const (
 	reorderPackets    = 3                     // RFC 9002, 6.1.1
 	minEvidence       = 3                     // lost large packets that raise suspicion
 	maxEvidence       = 24
-	minUnanswered     = 3 // report requests in a row
+	minUnanswered     = 3                      // report requests in a row
+	refusedPause      = 500 * time.Millisecond // between fans of which the kernel refuses probes, at least
 	historyEvents     = 32
 	rememberedProbes  = 64
 	rememberedFails   = 64

@@ -9,6 +9,7 @@ type detector struct {
 	judged  uint32 // sequence numbers up to this are in loss and tally
 	settled uint32 // sequence numbers up to this have had an interval to arrive
 	tally   tally
+	sizes   deliveries
 	loss    float64   // share of packets lost for reasons other than size
 	factor  int       // multiplies the evidence asked for, after false alarms
 	calm    time.Time // when factor may halve
@@ -20,7 +21,7 @@ func newDetector() detector {
 }
 
 // forget drops all knowledge of the path.
-func (v *detector) forget() { v.loss, v.factor, v.tally = 0, 1, tally{} }
+func (v *detector) forget() { v.loss, v.factor, v.tally, v.sizes = 0, 1, tally{}, deliveries{} }
 
 // newSA begins a new sequence of numbers.
 func (v *detector) newSA() { v.epoch, v.judged, v.settled, v.tally = 0, 0, 0, tally{} }
@@ -67,11 +68,12 @@ func (b bitmap) has(seq uint32) (arrived, told bool) {
 // the last of them may still be on their way, so that another report is needed.
 func (v *detector) learn(q *request, received bitmap, minPLPMTU, plpmtu int) (unsettled bool) {
 	for seq := max(v.judged, v.epoch, q.top-uint32(q.count)) + 1; seq <= q.top; seq++ {
-		size := int(q.sizes[q.top-seq])
+		size, control := int(q.sizes[q.top-seq]), q.control[q.top-seq]
 		switch arrived, told := received.has(seq); {
 		case !told || size == 0 || size > plpmtu:
 			// The report ends before it, its size is forgotten, or it is a probe.
 		case arrived:
+			v.sizes.count(size, control, true)
 			v.loss -= v.loss / 64
 			for range v.tally.passed(size) {
 				v.loss += (1 - v.loss) / 64
@@ -80,8 +82,10 @@ func (v *detector) learn(q *request, received bitmap, minPLPMTU, plpmtu int) (un
 			v.settled = q.top
 			return true
 		case size < minPLPMTU:
+			v.sizes.count(size, control, false)
 			v.tally.unrelated++
 		default:
+			v.sizes.count(size, control, false)
 			v.tally.lost(size)
 		}
 		v.judged = seq
@@ -93,5 +97,10 @@ func (v *detector) learn(q *request, received bitmap, minPLPMTU, plpmtu int) (un
 // suspicious reports whether the larger packets vanish. The evidence asked for
 // grows with random loss, which would else raise many suspicions.
 func (v *detector) suspicious() bool {
-	return v.tally.suspicious(min(inARow(v.loss, 1e-5, minEvidence)*v.factor, maxEvidence/2))
+	return v.tally.suspicious(v.evidence())
+}
+
+// evidence is how many packets lost in a row are no chance.
+func (v *detector) evidence() int {
+	return min(inARow(v.loss, 1e-5, minEvidence)*v.factor, maxEvidence/2)
 }

@@ -13,16 +13,21 @@ type Discovery struct {
 	endpoint Endpoint
 	local    int // the kernel refused larger packets (EMSGSIZE); 0: none
 
-	state     State
-	settled   bool // Error: the search below BASE_PLPMTU has ended
-	plpmtu    int
-	history   history // of the PLPMTU in use, whichever path that was of
-	suspended suspension
-	raiser    raiser
+	state        State
+	settled      bool // Error: the search below BASE_PLPMTU has ended
+	plpmtu       int
+	history      history // of the PLPMTU in use, whichever path that was of
+	suspended    suspension
+	trial        trial
+	contradicted time.Time // when probes contradicted the last suspicion
+	falseAlarms  int       // suspicions that probes have contradicted
+	raiser       raiser
 
 	// The search, and the fans that it sends.
 	search search
-	verify int // a size that the next fan must confirm while it stays in use; 0: none
+	verify int  // a size that the next fan must confirm while it stays in use; 0: none
+	alone  bool // by one probe
+	copies int  // packets that each probe leaves as
 	budget budget
 	round  round
 	probes probes
@@ -46,6 +51,7 @@ func New(cfg Config) *Discovery {
 	g := cfg.bounds(false, maxPacket)
 	d := &Discovery{
 		cfg:      cfg,
+		copies:   1,
 		plpmtu:   g.base,
 		search:   search{mode: cfg.Mode, maxProbes: cfg.MaxProbes, grid: g},
 		raiser:   raiser{limit: cfg.RaiseTimer},
@@ -86,6 +92,7 @@ func (d *Discovery) SeedRTT(sample time.Duration) { d.rtt.sample(sample) }
 func (d *Discovery) NewSA(log *SentLog) {
 	d.requests.newSA(log)
 	d.detector.newSA()
+	d.ptbs.open = false
 }
 
 // EgressMTU says that the MTU of the interface or route towards the peer is
@@ -152,7 +159,7 @@ func (d *Discovery) Settled() bool {
 	if d.cfg.Mode == Off {
 		return true
 	}
-	return d.suspended.plpmtu == 0 && d.resting()
+	return d.suspended.plpmtu == 0 && d.trial.phase != smaller && d.resting()
 }
 
 // ClearsDF reports whether probes have arrived in fragments, which they forbid:
@@ -168,16 +175,47 @@ func (d *Discovery) RTT() (smoothed, variance time.Duration) {
 // according to recent reports.
 func (d *Discovery) Loss() float64 { return d.detector.loss }
 
+// FalseAlarms returns how many suspicions of a smaller MTU probes have
+// contradicted.
+func (d *Discovery) FalseAlarms() int { return d.falseAlarms }
+
 // setPLPMTU makes size the PLPMTU from now on.
 func (d *Discovery) setPLPMTU(size int, cause Cause, now time.Time) {
 	if size == d.plpmtu {
 		return
 	}
+	d.record(Event{At: now, From: d.plpmtu, To: size, Cause: cause})
+	d.use(size)
+}
+
+// record adds an event to the history, which is of the path in use.
+func (d *Discovery) record(e Event) {
 	if !d.standby.on {
-		d.history.add(Event{At: now, From: d.plpmtu, To: size, Cause: cause})
+		d.history.add(e)
 	}
+}
+
+// takeBack makes a former size the PLPMTU again, as if the changes since a time had
+// not been.
+func (d *Discovery) takeBack(since time.Time, size int, now time.Time) {
+	if !d.standby.on {
+		d.history.withdraw(since)
+		if n := len(d.history); n > 0 && d.history[n-1].To != size {
+			d.record(Event{At: now, From: d.history[n-1].To, To: size, Cause: CausePath})
+		}
+	}
+	d.use(size)
+}
+
+// use makes size the PLPMTU without an entry in the history.
+func (d *Discovery) use(size int) {
 	d.plpmtu = size
 	d.detector.newPLPMTU(d.requests.highestSent())
+	above := 0
+	if d.trial.phase == larger {
+		above = d.trial.good
+	}
+	d.detector.sizes.begin(size, above)
 }
 
 // restart voids the probes in flight and lets a fan leave at once.
@@ -193,7 +231,8 @@ func (d *Discovery) forget() {
 	d.restart(time.Time{})
 	d.raiser.shorten() // a new path's first search is checked soon, too
 	d.search.forget()
-	d.verify, d.reorders, d.suspended, d.ptbs = 0, false, suspension{}, newPTBTrust()
+	d.verify, d.alone, d.reorders, d.suspended, d.ptbs = 0, false, false, suspension{}, newPTBTrust()
+	d.trial, d.contradicted = trial{}, time.Time{}
 	d.requests.forget()
 	d.detector.forget()
 }

@@ -19,6 +19,8 @@
 //	probes      the last probes, by id
 //	requests    when to ask the peer for a report
 //	detector    which large packets vanish, according to reports (tally.go)
+//	deliveries  how large and small packets fare, according to reports (delivery.go)
+//	trial       the size with which most arrives, where sizes pass only sometimes
 //	suspension  the PLPMTU in question while a suspicion lasts
 //	raiser      PMTU_RAISE_TIMER
 //	ptbTrust    whether validated PTBs count
@@ -46,8 +48,72 @@
 // (suspension.go). Where only a few large packets are missing, and nothing of
 // their size has come since, a fan confirms the PLPMTU in use before anything
 // changes (verification.go): a flow that has stalled sends one packet a timeout,
-// and must not wait for a second loss. A fan without any answer means an outage,
-// and the first answers after it decide.
+// and must not wait for a second loss.
+//
+// In the minute after a suspicion that probes have contradicted, the next one changes
+// nothing before a fan has agreed (alarm.go), so that the PLPMTU does not go to and
+// fro. A PTB is then judged by the fate of the packet that it quotes: one that has
+// arrived belies it, and one that was lost confirms it, whatever other packets of the
+// size do.
+//
+// # Outages
+//
+// Several fans without any answer, not even to probes of MIN_PLPMTU, are an outage
+// (outage.go), and that is not about size. The state is Unreachable and the PLPMTU
+// stays as it was; the first fan that is answered has probes of that size. An outage
+// has one entry in the history, and a suspicion that proves false has none.
+//
+// # Sizes that pass only sometimes
+//
+// Links of different MTUs that are bonded packet by packet, a filter that treats data
+// otherwise than probes, or a tunnel below that fragments: there an acknowledged probe
+// says that a size can pass, and only data says whether it does. Reports give the
+// losses of large packets, those of about the PLPMTU, and of small ones
+// (delivery.go), with a weight that halves each 30 s. Probes do not count.
+//
+// A trial of a smaller size begins when large packets seem lost for their size:
+//
+//   - strongly, by Page's CUSUM over the partial likelihood of losses: given that a
+//     packet was lost, was it a large one? With a relative risk of 8 against 1 and
+//     the threshold ln 10,000, loss of all sizes alike gives a false sign in 10,000
+//     losses or more, on average (Lorden's bound), whatever it is and however it
+//     changes. This test needs no loss rate, which a path does not keep;
+//   - or in a row, where all is lost that is large and is data;
+//   - or weakly, if so few small packets are sent that the test would take minutes. Then
+//     8 loss events do, if no more small packets were lost than half of the evidence
+//     allows, and if TCP sends about as much as such losses let it.
+//
+// The first sign starts a record, so that no trial is compared with a moment that was
+// chosen for its losses. Then the PLPMTU goes to the size that a true PTB has told, or
+// Ethernet's, BASE_PLPMTU, or at last MIN_PLPMTU, and a sequential likelihood ratio test
+// compares loss events (RFC 5348, 5.2) with the record: at odds of 1000 there are
+// fewer, at odds of 20 there are not half as few, and after a minute there are not.
+//
+// The test is not of payload × delivered. For TCP, one packet lost in a hundred costs
+// far more than a hundredth: it carries about size/(RTT·√loss) (RFC 5348, 3.1; CUBIC
+// does so in its TCP-friendly region), up to what the path has. So losses are compared
+// as loss/size². A connection that fills the path makes its own losses, which by that
+// measure are the same by any size: a smaller one is no better, and a full queue no
+// reason. Fewer losses are not enough either. A smaller size settles only if
+// payload × delivered is more by each packet, as where half is lost, or if a tenth more
+// payload arrives in all, as where TCP was held back by one percent. If neither shows in
+// ten seconds, the larger size was as good, and comes back. The next trial may begin
+// after 1, 4, 16 … 60 minutes.
+//
+// From the size that has settled, larger ones are tried once a minute, in halves of
+// what is unknown, and once it is known to a 64th, the size that lost every
+// PMTU_RAISE_TIMER. They stay if they lose fewer than that one did and carry what the
+// smaller one did: the same kind of evidence, and the same odds, as on the way down
+// (RFC 8899, 5.3.3). So there are no more than three changes in a minute. A whole fan
+// that passes beyond the size that lost ends it all: the path is another one.
+//
+// # What the kernel and the engine tell
+//
+// A probe that the kernel refuses for now (ENOBUFS, EPERM, ENETDOWN) goes to
+// ProbeRefused and counts as lost, with half a second at least before the next fan. Data
+// that is refused so stays in the SentLog, and reports tell of it as of other losses.
+// EchoLost tells of an idle path. Probes should leave with the DSCP and ECN field of
+// large data; where they pass and the data does not, trials end as above.
 //
 // # Traffic
 //
@@ -93,7 +159,7 @@
 //	4.6.2     use of PTBs                     Discovery.PTB, case by case
 //	5.1.1     PROBE_TIMER                     round.timeout, Config.ProbeTimer
 //	          PMTU_RAISE_TIMER                raiser.go, Config.RaiseTimer
-//	          CONFIRMATION_TIMER              none: MUST NOT be used where the peer acknowledges
+//	          CONFIRMATION_TIMER              the caller's, of an idle path: Confirm. Data is acknowledged by reports
 //	5.1.2     MAX_PROBES, MIN_, MAX_, BASE_   Config, grid
 //	5.1.3     PROBED_SIZE                     ProbeRecord.Size
 //	          PROBE_COUNT                     failure.count, for each size
@@ -101,7 +167,7 @@
 //	5.2       state machine, one for a path   state.go, the table; standby.go
 //	5.3.1     probing for a larger PLPMTU     round.go
 //	5.3.2     selection of sizes              fan.go, spread.go, prior.go: commonMTUs
-//	5.3.3     inconsistent paths              late acks reopen; evidence doubles after false alarms
+//	5.3.3     inconsistent paths              late acks reopen; evidence doubles after false alarms; trial.go
 //	5.4       below BASE_PLPMTU               Error searches from MIN_PLPMTU up
 //	6.1       application data and acks       the caller's control messages in ESP
 //	8         load, forged PTBs               budget.go, ptbtrust.go: contradicted PTBs are ignored for a while
@@ -114,14 +180,15 @@
 //     an unanswered fan is waited for; where round trips are short, so is the wait.
 //   - 5.1.1: after a reduction and after the first search, raises begin at 5 s.
 //   - 5.2: PROBE_COUNT is kept for each size, so that failures of different
-//     sizes do not end a search. Nothing passing at all, not even MIN_PLPMTU, keeps
-//     ERROR and its probes; a caller that knows that the peer is gone calls Stop.
+//     sizes do not end a search. If nothing at all is answered, the state is
+//     Unreachable, with the probes of ERROR; a caller that knows that the peer is gone
+//     calls Stop.
 //   - 5.2: a validated PTB below BASE_PLPMTU in BASE does not enter ERROR before
 //     probes have agreed, and one of the PLPMTU itself does not end a search.
 //   - 4.3: while a black hole is suspected, for about a round trip, the PLPMTU is
 //     MIN_PLPMTU. BASE_PLPMTU may not pass either, and a packet that TCP sends
 //     again must not be lost again.
-//   - 4.6.1: a PTB that is not validated causes at most a rate-limited
+//   - 4.6.1, 4.6.2: a PTB that is not validated, or below MIN_PLPMTU, causes at most a rate-limited
 //     verification of the PLPMTU; in Sequential nothing.
 //
 // # Limits

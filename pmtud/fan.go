@@ -8,6 +8,7 @@ type task struct {
 	verify    int     // the PLPMTU, to be confirmed while it stays in use; 0: not
 	suspended int     // the suspended PLPMTU; 0: none
 	loss      float64 // share of packets lost for reasons other than size
+	doubted   bool    // answers have contradicted each other: one says little
 	budget    budget
 }
 
@@ -41,8 +42,11 @@ func (f *fan) add(size, copies int) {
 // confirm adds a size in question, in as many copies as make it improbable that
 // all are lost by chance, and in minCopies even beyond the room (RFC 9002, 7.2:
 // two packets of any size).
-func (f *fan) confirm(size int, loss float64) {
-	copies := min(inARow(loss, 1e-3, minCopies), maxCopies)
+func (f *fan) confirm(size int, t task) {
+	copies := min(inARow(t.loss, 1e-3, minCopies), maxCopies)
+	if t.doubted {
+		copies = 2 * maxCopies
+	}
 	for copies > minCopies && copies*size > f.room.bytes {
 		copies--
 	}
@@ -61,14 +65,14 @@ func (s *search) plan(buffer []int, t task) []int {
 	s.addSentinels(&f, t)
 	switch {
 	case t.verify > 0:
-		f.confirm(t.verify, t.loss)
+		f.confirm(t.verify, t)
 		if s.hint > 0 {
 			f.add(s.grid.floor(s.hint), 1)
 		}
 		high = low
 	case low < s.grid.base:
 		s.addBase(&f)
-		f.confirm(t.suspended, t.loss)
+		f.confirm(t.suspended, t)
 		if t.suspended > 0 && t.state != Error {
 			high = t.suspended - s.grid.step
 		}
@@ -95,6 +99,9 @@ func (s *search) plan(buffer []int, t task) []int {
 // if any does. As the smallest of the fan it is sent last.
 func (s *search) addSentinels(f *fan, t task) {
 	size := min(s.grid.base, max(s.lo, s.grid.min))
+	if t.verify > 0 { // which is in question, and smaller ones with it
+		size = s.grid.min
+	}
 	f.take(size)
 	if s.lossy || t.verify > 0 {
 		f.take(size)

@@ -10,18 +10,21 @@ const (
 	CauseProbe                  // a larger probe was acknowledged
 	CauseBlackHole              // large packets vanished: MIN_PLPMTU until probes have answered
 	CausePTB                    // a validated PTB: BASE_PLPMTU until probes have answered
-	CauseResumed                // the suspicion was false: back to the former size
 	CauseError                  // BASE_PLPMTU does not pass
 	CauseEgress                 // the egress MTU shrank
 	CauseLocal                  // the kernel refused a packet (EMSGSIZE)
+	CauseLoss                   // large packets pass only sometimes: a size with which more arrives
+	CauseTrial                  // a larger size is tried again
+	CauseOutage                 // nothing was answered any more: an entry that changes nothing
 	CausePath                   // another path is in use, of which this is known
 )
 
-var causeNames = [...]string{"start", "probe", "black hole", "PTB", "false alarm", "base does not pass", "egress MTU", "EMSGSIZE", "another path"}
+var causeNames = [...]string{"start", "probe", "black hole", "PTB", "base does not pass", "egress MTU", "EMSGSIZE", "loss by size", "trial", "unreachable", "another path"}
 
 func (c Cause) String() string { return causeNames[c] }
 
-// An Event is one change of the PLPMTU, in bytes of the outer IP packet.
+// An Event is one change of the PLPMTU, in bytes of the outer IP packet, or an
+// outage, which changes nothing.
 type Event struct {
 	At       time.Time
 	From, To int
@@ -39,6 +42,16 @@ func (h *history) add(e Event) {
 	*h = append(*h, e)
 }
 
-// History returns the last changes of the PLPMTU, oldest first. The slice is
-// the caller's.
+// withdraw removes the events since a time: a suspicion that was false.
+func (h *history) withdraw(since time.Time) {
+	n := len(*h)
+	for n > 0 && !(*h)[n-1].At.Before(since) {
+		n--
+	}
+	*h = (*h)[:n]
+}
+
+// History returns the last changes of the PLPMTU, oldest first. A suspicion stands
+// there while it lasts; one that proves false is taken out again, and counted by
+// FalseAlarms. The slice is the caller's.
 func (d *Discovery) History() []Event { return append([]Event(nil), d.history...) }

@@ -25,6 +25,7 @@ type model struct {
 	clearsDF  bool
 	silent    bool // the peer answers nothing
 	down      bool // nothing passes
+	odd       oddities
 
 	// the traffic
 	data     time.Duration // between data packets, 0: none
@@ -41,6 +42,7 @@ type model struct {
 
 	// counters
 	fans, probes, probeBytes, requests, polls int
+	refused, changes                          int
 	lastFan                                   time.Time
 	lastGen                                   uint32
 	trace                                     func(format string, args ...any)
@@ -115,16 +117,24 @@ func (m *model) send(size int, data bool) (at time.Time, arrives, fragmented, wa
 	wake = m.log.Record(m.seq, size, m.d.cfg.Path, data)
 	slot := &m.arrival[m.seq%uint32(len(m.arrival))]
 	slot.seq, slot.at = m.seq, time.Time{}
-	if size > m.mtu {
+	if m.odd.refuses(size) {
+		m.refused++
+		return at, false, false, wake
+	}
+	mtu := m.odd.link(m.mtu, m.rng)
+	if m.odd.drops(size, data, m.rng) {
+		return at, false, false, wake
+	}
+	if size > mtu {
 		if !m.clearsDF {
 			if data {
 				m.tooLong++
 			}
 			if m.ptb && !m.lostByChance() {
-				mtu, seq := m.mtu+m.ptbOffset, m.seq
+				mtu, seq := mtu+m.ptbOffset, m.seq
 				if m.ptbDelay > 0 || !data || m.rng.IntN(8) == 0 {
 					m.after(m.rtt()/2+m.ptbDelay, func() {
-						m.d.PTB(PTB{MTU: mtu, Validated: m.log.Size(seq) > 0, Size: m.log.Size(seq)}, m.now)
+						m.d.PTB(PTB{MTU: mtu, Validated: m.log.Size(seq) > 0, Size: m.log.Size(seq), Sequence: seq}, m.now)
 					})
 				}
 			}
@@ -135,7 +145,11 @@ func (m *model) send(size int, data bool) (at time.Time, arrives, fragmented, wa
 	if m.lostByChance() {
 		return at, false, false, wake
 	}
-	slot.at = m.now.Add(m.oneWay())
+	queued, ok := m.odd.queue(size, m.now)
+	if !ok {
+		return at, false, false, wake
+	}
+	slot.at = m.now.Add(queued + m.oneWay())
 	return slot.at, true, fragmented, wake
 }
 
@@ -170,6 +184,9 @@ func (m *model) poll() {
 			bytes += a.Size
 			if a.Size > m.d.search.grid.max || a.Size < m.d.search.grid.min || a.Size%4 != 0 {
 				m.fail("a probe of a size that may not be")
+			}
+			if m.odd.refuses(a.Size) {
+				m.d.ProbeRefused(a.ID)
 			}
 			if at, ok, frag, _ := m.send(a.Size, false); ok && !m.silent {
 				id := a.ID
@@ -282,6 +299,7 @@ func (m *model) run(limit time.Duration, until func() bool) bool {
 			}
 		}
 		if after := m.d.PLPMTU(); after != before {
+			m.changes++
 			if after < m.d.search.grid.min || after > m.d.search.grid.max || after%4 != 0 {
 				m.fail("a PLPMTU that may not be")
 			}

@@ -56,8 +56,7 @@ func (d *Discovery) Poll(dst []Action, now time.Time) []Action {
 		d.raise(now)
 	}
 	if due(d.silenceAt(), now) {
-		d.requests.forget()
-		d.blackHole(now)
+		d.silence(now)
 	}
 	if !d.round.open && d.wantsFan() && !now.Before(d.round.nextAt) {
 		dst = d.openRound(dst, now)
@@ -74,7 +73,7 @@ func due(at, now time.Time) bool { return !at.IsZero() && !now.Before(at) }
 // wantsFan reports whether there is something to probe.
 func (d *Discovery) wantsFan() bool {
 	switch d.state {
-	case Base, Searching:
+	case Base, Searching, Unreachable:
 		return true
 	case Error:
 		return !d.settled || d.verify > 0

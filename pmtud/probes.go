@@ -9,11 +9,12 @@ const (
 	Waiting    Outcome = iota // no answer yet
 	Passed                    // acknowledged whole
 	Fragmented                // acknowledged, but it came in fragments
-	Unsent                    // it never left this host
+	Unsent                    // it never left this host, which says nothing of its size
 	Lost                      // its fan has closed without an answer
+	Refused                   // the kernel refused it for now
 )
 
-var outcomeNames = [...]string{"waiting", "passed", "fragmented", "unsent", "lost"}
+var outcomeNames = [...]string{"waiting", "passed", "fragmented", "unsent", "lost", "refused"}
 
 func (o Outcome) String() string { return outcomeNames[o] }
 

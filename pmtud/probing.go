@@ -6,9 +6,14 @@ import "time"
 
 // openRound sends a fan.
 func (d *Discovery) openRound(dst []Action, now time.Time) []Action {
-	d.sizes = d.search.plan(d.sizes[:0], task{d.state, d.verify, d.suspended.plpmtu, d.detector.loss, d.budget})
+	if d.alone && d.verify > 0 {
+		d.sizes = append(d.sizes[:0], d.verify)
+	} else {
+		d.sizes = d.search.plan(d.sizes[:0], task{d.state, d.verify, d.suspended.plpmtu, anyLost(d.detector.loss, d.copies), recent(d.contradicted, now), d.budget.each(d.copies)})
+	}
 	d.round.begin(d.probes.counter, len(d.sizes), d.verify, d.round.timeout(d.cfg, d.rtt), now)
-	d.verify, d.search.hint = 0, 0
+	d.round.alone = d.alone && d.verify > 0
+	d.verify, d.alone, d.search.hint = 0, false, 0
 	for _, size := range d.sizes {
 		dst = append(dst, Action{Kind: SendProbe, ID: d.probes.add(d.round.number, size, now), Size: size})
 	}
@@ -54,6 +59,18 @@ func (d *Discovery) ProbeFailed(id uint64, tooBig bool, now time.Time) {
 	}
 }
 
+// ProbeRefused says that the kernel refused a probe of Poll for a reason that may
+// pass (ENOBUFS, EPERM, ENETDOWN). It counts as a lost one: it is sent again with
+// the next fan, and if only the larger probes are refused, their sizes fail.
+//
+// Of data that is refused so, the caller leaves the sizes in the SentLog (no
+// NotSent): reports then tell of it as of data that was lost on the path.
+func (d *Discovery) ProbeRefused(id uint64) {
+	if p := d.probes.find(id); p != nil && p.Outcome == Waiting {
+		p.Outcome = Refused
+	}
+}
+
 // acked takes in that packets of size bytes pass.
 func (d *Discovery) acked(size int, now time.Time) {
 	s := &d.search
@@ -64,16 +81,14 @@ func (d *Discovery) acked(size int, now time.Time) {
 	if size >= d.plpmtu {
 		d.standby.proved = now
 	}
-	if size >= s.grid.base && (d.state == Base || d.state == Error) {
+	if size >= s.grid.base && (d.state == Base || d.state == Error || d.state == Unreachable) {
 		d.transition(baseAcked, now)
 	}
-	cause := CauseProbe
 	if d.suspended.plpmtu > 0 && s.lo >= d.suspended.plpmtu {
-		cause = CauseResumed
-		d.resume()
+		d.resume(now)
 	}
-	if s.lo > d.plpmtu && d.state != Base {
-		d.setPLPMTU(s.lo, cause, now)
+	if size := d.usable(); size > d.plpmtu && d.state != Base {
+		d.setPLPMTU(size, CauseProbe, now)
 		if d.state == SearchComplete {
 			d.transition(baseAcked, now)
 		}
@@ -85,24 +100,35 @@ func (d *Discovery) acked(size int, now time.Time) {
 
 // closeRound draws the conclusions of the fan.
 func (d *Discovery) closeRound(now time.Time) {
+	if d.round.alone {
+		d.closeAlone(now)
+		return
+	}
 	told := d.round.close(&d.probes, &d.search, d.rtt.smoothed, now)
 	d.budget.adapt(told, d.search.grid.max)
 	if !told.heard {
 		d.unanswered(now)
 		return
 	}
-	suspected := d.suspended.plpmtu > 0
+	suspected, ended := d.suspended.plpmtu > 0, d.suspended.outage
 	if d.round.verify > 0 {
 		d.verified(told.confirmed, now) // which may begin a suspicion, for the next fan to decide
 	}
 	if suspected {
 		d.giveUp()
 	}
+	if d.state == Unreachable {
+		d.transition(answered, now)
+	}
+	if ended && d.search.lo < d.plpmtu {
+		d.setPLPMTU(max(d.search.lo, d.search.grid.min), CauseBlackHole, now)
+	}
 	if lo := d.search.lo; d.state == Error && lo > 0 && lo < d.plpmtu {
 		d.setPLPMTU(lo, CauseError, now)
 		d.raiser.shorten()
 	}
 	d.decide(now)
+	d.outgrow(told, now)
 }
 
 // decide ends the search if its end is reached.
@@ -127,34 +153,6 @@ func (d *Discovery) decide(now time.Time) {
 			d.settled = true
 		}
 	}
-}
-
-// unanswered takes in that a fan had no answer at all: an outage. It says nothing
-// about sizes unless it lasts.
-func (d *Discovery) unanswered(now time.Time) {
-	if d.cfg.Mode == Sequential {
-		d.round.silent = 0
-		d.decide(now)
-		return
-	}
-	d.round.silent++
-	silent := d.round.silent
-	if d.standby.on {
-		d.unansweredStandingBy(now)
-		return
-	}
-	if d.round.verify > 0 && d.verifyAgain() {
-		return
-	}
-	if silent%d.cfg.MaxProbes != 0 || d.standby.doubted {
-		return
-	}
-	if d.state == Base {
-		d.transition(baseFailed, now)
-	} else {
-		d.blackHole(now)
-	}
-	d.round.silent = silent
 }
 
 // complete starts PMTU_RAISE_TIMER, unless nothing is left to be raised.

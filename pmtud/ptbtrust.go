@@ -9,6 +9,11 @@ type ptbTrust struct {
 	contradictedAt time.Time // when the last of them came
 	ignoredUntil   time.Time
 	verify         backoff // between fans for PTBs that are not validated
+
+	belied   time.Time // when probes last contradicted the reduction by a PTB
+	quote    PTB       // whose packet's fate is to be heard of
+	quotedAt time.Time
+	open     bool
 }
 
 func newPTBTrust() ptbTrust {
@@ -30,6 +35,16 @@ func (t *ptbTrust) accepts(now time.Time) bool {
 	t.contradicted = 0
 	t.ignoredUntil = now.Add(ptbIgnored)
 	return false
+}
+
+// quotes has the next reports tell of the packet that a PTB quotes, one at a time. It
+// reports whether none has told of the last one for long.
+func (t *ptbTrust) quotes(m PTB, now time.Time) (unheard bool) {
+	unheard = t.open && now.Sub(t.quotedAt) >= verifyInterval
+	if m.Sequence > 0 && (!t.open || unheard) {
+		t.quote, t.quotedAt, t.open = m, now, true
+	}
+	return unheard
 }
 
 // contradict takes in that probes proved the PTB of the given time wrong.

@@ -24,14 +24,17 @@ func (d *Discovery) Report(id uint64, highest uint32, bits []uint64, now time.Ti
 	if v.learn(q, bitmap{highest, bits}, d.search.grid.min, d.plpmtu) {
 		d.requests.unsettled = true
 	}
+	v.sizes.report(q.sent, d.rtt.smoothed, now.Sub(q.sent))
+	d.hearOfQuote(q, bitmap{highest, bits}, now)
 	if v.suspicious() {
 		v.alarm(now)
-		d.blackHole(now)
+		d.suspect(now)
 	} else if v.tally.count > 0 {
 		// Large packets were lost, too few to tell from chance, and nothing of
 		// their size has come after them. A flow that has stalled sends no more.
 		d.verifyPLPMTU(&v.verify, 0, now)
 	}
+	d.tryOut(now)
 }
 
 // asks reports whether the peer is asked for reports. While no size is known to

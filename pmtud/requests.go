@@ -19,6 +19,7 @@ type request struct {
 	top      uint32 // the highest sequence number that had left by then
 	count    int
 	sizes    [snapshotSize]uint16 // of top, top-1, …; 0: unknown, or sent by another path
+	control  [snapshotSize]bool   // whether they are control messages
 }
 
 // requests decides when to ask the peer for a report, and remembers the last
@@ -133,7 +134,7 @@ func (r *requests) ask(dst []Action, generation uint32, minPLPMTU int, now time.
 		if path != r.path {
 			size = 0
 		}
-		q.sizes[i] = uint16(size)
+		q.sizes[i], q.control[i] = uint16(size), r.log.control(q.top-uint32(i))
 	}
 	r.log.armed.Store(true)
 	return append(dst, Action{Kind: SendReportRequest, ID: q.id})

@@ -18,8 +18,10 @@ type round struct {
 	started time.Time // when they left
 	closeAt time.Time // when it closes at the latest
 	answers int       // probes that were answered, whole or in fragments
+	alone   bool      // one probe is all of it
 	verify  int       // the size to be confirmed, 0 if none
 	silent  int       // fans in a row, before this, without any answer
+	unheard time.Time // when the first of them left
 	nextAt  time.Time // once it is closed: when the next may leave
 }
 
@@ -36,7 +38,7 @@ type result struct {
 func (r *round) begin(first uint32, count, verify int, timeout time.Duration, now time.Time) {
 	*r = round{
 		open: true, number: r.number + 1, first: first, count: count, verify: verify,
-		started: now, closeAt: now.Add(timeout), silent: r.silent,
+		started: now, closeAt: now.Add(timeout), silent: r.silent, unheard: r.unheard,
 	}
 }
 
@@ -94,9 +96,11 @@ func (r *round) close(sent *probes, s *search, srtt time.Duration, now time.Time
 	told := result{heard: r.answers > 0}
 	for i := range r.count {
 		p := sent.number(r.first + uint32(i))
-		lost := p.Outcome == Waiting
-		if lost {
+		lost := p.Outcome == Waiting || p.Outcome == Refused
+		if p.Outcome == Waiting {
 			p.Outcome = Lost
+		} else if lost {
+			r.nextAt = latest(r.nextAt, r.started.Add(refusedPause))
 		}
 		told.confirmed = told.confirmed || p.Outcome == Passed && p.Size >= r.verify
 		if p.Size <= s.lo && p.Outcome != Unsent {
@@ -111,6 +115,13 @@ func (r *round) close(sent *probes, s *search, srtt time.Duration, now time.Time
 	}
 	s.lossy = s.lossy || told.fittingLost > 0
 	return told
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 func earliest(a, b time.Time) time.Time {

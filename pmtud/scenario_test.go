@@ -136,9 +136,6 @@ func TestForgedPTBs(t *testing.T) {
 		name string
 		ptb  PTB
 	}{
-		{"below MIN_PLPMTU", PTB{MTU: 575, Size: 1400, Validated: true}},
-		{"of zero", PTB{MTU: 0, Size: 1400, Validated: true}},
-		{"negative", PTB{MTU: -5, Size: 1400, Validated: true}},
 		{"not below the quoted packet", PTB{MTU: 1300, Size: 1300, Validated: true}},
 		{"quoting nothing", PTB{MTU: 1300, Validated: true}},
 		{"of the PLPMTU", PTB{MTU: 1400, Size: 1500, Validated: true}},
@@ -230,21 +227,34 @@ func TestAnHourOfCongestionIsNoBlackHole(t *testing.T) {
 }
 
 func TestAnOutageIsNotAboutSize(t *testing.T) {
-	for _, outage := range []time.Duration{100 * time.Millisecond, time.Second, 20 * time.Second} {
+	for _, outage := range []time.Duration{100 * time.Millisecond, leastOutage, 3 * leastOutage, 20 * time.Second} {
 		m := complete(t, 1500, 1500)
 		m.flowing(time.Millisecond, time.Second)
-		before := m.probes
+		before, changes := m.probes, len(m.d.History())
 		m.down = true
-		m.run(outage, nil)
+		if m.run(outage, func() bool { return m.d.PLPMTU() != 1500 }) {
+			t.Errorf("in an outage of %v: PLPMTU is %d", outage, m.d.PLPMTU())
+		}
+		if outage > leastOutage && m.d.State() != Unreachable {
+			t.Errorf("in an outage of %v: %v", outage, m.d.State())
+		}
 		probes := m.probes - before
 		m.down = false
 		at := m.now
-		if !m.run(20*time.Second, func() bool { return m.d.PLPMTU() == 1500 }) {
+		if !m.run(20*time.Second, func() bool { return m.d.PLPMTU() == 1500 && m.d.Settled() }) {
 			t.Fatalf("after %v: PLPMTU is %d in %v", outage, m.d.PLPMTU(), m.d.State())
 		}
 		t.Logf("after an outage of %v: back after %v, %d probes during it", outage, m.now.Sub(at), probes)
-		if last := m.d.History()[len(m.d.History())-1]; last.To != 1500 || last.Cause != CauseResumed {
-			t.Errorf("after %v: %+v", outage, last)
+		events := m.d.History()[changes:]
+		if outage <= leastOutage {
+			if len(events) > 0 {
+				t.Errorf("after %v: %+v", outage, events)
+			}
+		} else if len(events) != 1 || events[0].From != 1500 || events[0].To != 1500 || events[0].Cause != CauseOutage {
+			t.Errorf("after %v: %+v", outage, events)
+		}
+		if m.d.State() != SearchComplete || m.d.FalseAlarms() != 0 {
+			t.Errorf("after %v: %v, %d false alarms", outage, m.d.State(), m.d.FalseAlarms())
 		}
 	}
 }
@@ -278,7 +288,7 @@ func TestAnOutageBehindTheSmallestInterface(t *testing.T) {
 	m.run(m.rtt()+time.Millisecond, nil)
 	m.down = true
 	m.d.EgressMTU(576, m.now)
-	if !m.run(time.Minute, func() bool { return m.d.State() == Error }) {
+	if !m.run(time.Minute, func() bool { return m.d.State() == Unreachable }) {
 		t.Fatalf("%v, %d has passed", m.d.State(), m.d.search.lo)
 	}
 	m.d.EgressMTU(576, m.now) // told again
@@ -526,12 +536,12 @@ func TestTheHistoryIsBounded(t *testing.T) {
 // chance: nothing is settled before a fan for the purpose has decided.
 func TestAFailedVerificationIsASuspicion(t *testing.T) {
 	for _, tc := range []struct {
-		name  string
-		mtu   int // when the suspicion is decided
-		cause Cause
+		name        string
+		mtu         int // when the suspicion is decided
+		falseAlarms int
 	}{
-		{"that is taken back", 1500, CauseResumed},
-		{"that is confirmed", 1400, CauseProbe},
+		{"that is taken back", 1500, 1},
+		{"that is confirmed", 1400, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			m := complete(t, 1500, 1500)
@@ -549,8 +559,8 @@ func TestAFailedVerificationIsASuspicion(t *testing.T) {
 				t.Fatalf("PLPMTU %d, settled %v", m.d.PLPMTU(), m.d.Settled())
 			}
 			history := m.d.History()
-			if last := history[len(history)-1]; last.Cause != tc.cause || last.To != tc.mtu {
-				t.Errorf("the last event is %+v", last)
+			if last := history[len(history)-1]; last.Cause != CauseProbe || last.To != tc.mtu || m.d.FalseAlarms() != tc.falseAlarms {
+				t.Errorf("the last event is %+v, %d false alarms", last, m.d.FalseAlarms())
 			}
 		})
 	}

@@ -24,7 +24,8 @@ type SentLog struct {
 	// 0 if all have left.
 	queued [MaxSenders]atomic.Uint32
 	_      [64]byte // every packet writes to the cache lines that follow
-	// entries hold sequence number ‖ path ‖ size; a reader compares the number.
+	// entries hold sequence number ‖ whether it is a control message (1 bit) ‖ path (15
+	// bits) ‖ size; a reader compares the number.
 	entries [sentLogSize]atomic.Uint64
 }
 
@@ -35,7 +36,11 @@ type SentLog struct {
 // for data to flow: Poll should then be called soon, and Record does not ask
 // again before that. It also returns true for the first data packet after Watch.
 func (l *SentLog) Record(seq uint32, size int, path uint16, data bool) (wake bool) {
-	l.entries[seq%sentLogSize].Store(uint64(seq)<<32 | uint64(path)<<16 | uint64(uint16(size)))
+	entry := uint64(seq)<<32 | uint64(path&pathBits)<<16 | uint64(uint16(size))
+	if !data {
+		entry |= controlEntry
+	}
+	l.entries[seq%sentLogSize].Store(entry)
 	if h := l.highest.Load(); seq > h {
 		l.highest.CompareAndSwap(h, seq)
 	}
@@ -49,6 +54,20 @@ func (l *SentLog) Record(seq uint32, size int, path uint16, data bool) (wake boo
 		wake = true
 	}
 	return wake
+}
+
+const (
+	// controlEntry marks the entry of a control message.
+	controlEntry = 1 << 31
+	// pathBits are those of a path's number.
+	pathBits = 1<<15 - 1
+)
+
+// control reports whether the packet numbered seq was a control message, as far as
+// it is remembered.
+func (l *SentLog) control(seq uint32) bool {
+	e := l.entries[seq%sentLogSize].Load()
+	return uint32(e>>32) == seq && e&controlEntry != 0
 }
 
 // Watch makes the next Record of a data packet return true, once. Any goroutine
@@ -119,5 +138,5 @@ func (l *SentLog) Sent(seq uint32) (size int, path uint16) {
 	if uint32(e>>32) != seq {
 		return 0, 0
 	}
-	return int(uint16(e)), uint16(e >> 16)
+	return int(uint16(e)), uint16(e>>16) & pathBits
 }

@@ -82,6 +82,7 @@ func (d *Discovery) takeOver(former *Discovery, now time.Time) {
 	d.detector.newSA()
 	d.detector.newPLPMTU(d.requests.highestSent())
 	d.history, former.history = former.history, nil
+	d.suspended.at, d.trial.began = now, now // what is taken back is this path's alone
 	if d.plpmtu != former.plpmtu {
 		cause := CausePath
 		if d.state == Base && d.suspended.plpmtu == 0 {

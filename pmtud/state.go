@@ -11,9 +11,12 @@ const (
 	Searching
 	SearchComplete
 	Error
+	// Unreachable is an outage, which RFC 8899 leaves to the PL: nothing at all is
+	// answered. It says nothing of sizes, so the PLPMTU stays as it was.
+	Unreachable
 )
 
-var stateNames = [...]string{"disabled", "base", "searching", "search_complete", "error"}
+var stateNames = [...]string{"disabled", "base", "searching", "search_complete", "error", "unreachable"}
 
 func (s State) String() string { return stateNames[s] }
 
@@ -31,6 +34,8 @@ const (
 	raiseExpired              // PMTU_RAISE_TIMER
 	blackHole                 // large packets vanish, or reports do
 	validPTB                  // a validated PTB below PLPMTU
+	outage                    // MAX_PROBES fans in a row, and for a second, had no answer at all
+	answered                  // a fan of an outage had answers, none of BASE_PLPMTU
 )
 
 // The state machine of RFC 8899, 5.2 (figure 5):
@@ -46,6 +51,9 @@ const (
 //	│           │ maxAcked,         │ raiseExpired,
 //	│           ▼ sizeFailed        │ maxRaised
 //	└─── SEARCH_COMPLETE ───────────┘
+//
+//	(any but DISABLED) ── outage ──▶ UNREACHABLE ── baseAcked ──▶ SEARCHING
+//	                                      └──────── answered ───▶ BASE
 //
 // A pair of state and event without a line here changes nothing.
 var transitions = []struct {
@@ -84,6 +92,15 @@ var transitions = []struct {
 	{Error, maxRaised, Error, "5.4: probe BASE_PLPMTU again"},
 	{Error, blackHole, Error, "5.4: search again below BASE_PLPMTU"},
 	{Error, validPTB, Error, "5.4: search again below BASE_PLPMTU"},
+
+	{Base, outage, Unreachable, "5.2 DISABLED: no connectivity, but probed for by ourselves"},
+	{Searching, outage, Unreachable, "5.2: likewise"},
+	{SearchComplete, outage, Unreachable, "5.2: likewise"},
+	{Error, outage, Unreachable, "5.2: likewise"},
+	{Unreachable, baseAcked, Searching, "5.2 BASE: exited when the probe is acknowledged"},
+	{Unreachable, answered, Base, "5.2 BASE: confirms BASE_PLPMTU"},
+	{Unreachable, connected, Base, "5.2: one machine per path, a new one begins in BASE"},
+	{Unreachable, disconnected, Disabled, "5.2 DISABLED: from any other state"},
 }
 
 // resting reports whether the search has ended.
@@ -111,10 +128,11 @@ func (d *Discovery) entered(from State, e event, now time.Time) {
 	case Disabled:
 		d.forget()
 	case Base: // PROBED_SIZE = BASE_PLPMTU, PROBE_COUNT = 0
-		if e == connected {
+		switch e {
+		case connected:
 			d.forget()
 			d.setPLPMTU(s.grid.base, CauseStart, now)
-		} else {
+		case blackHole, validPTB:
 			d.suspend(e, now)
 		}
 	case Searching:
@@ -129,7 +147,7 @@ func (d *Discovery) entered(from State, e event, now time.Time) {
 		case baseFailed:
 			s.fails.clear()
 			if s.lo > 0 { // else nothing passes: an outage, which is not about size
-				d.setPLPMTU(s.lo, CauseError, now)
+				d.setPLPMTU(d.usable(), CauseError, now)
 				d.raiser.shorten()
 				s.giveUp(s.grid.base)
 			}
@@ -139,5 +157,7 @@ func (d *Discovery) entered(from State, e event, now time.Time) {
 			s.fails.clear()
 			d.budget = initialBudget
 		}
+	case Unreachable:
+		d.beginOutage(now)
 	}
 }

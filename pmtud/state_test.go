@@ -27,19 +27,21 @@ func in(t *testing.T, s State) *model {
 	switch s {
 	case Disabled:
 		return m
+	case Unreachable:
+		m.down = true
 	case Error:
 		m.mtu = 1000
 		reached = func() bool { return m.d.State() == Error && m.d.settled }
 	}
 	m.begin(1500)
-	if !m.run(time.Second, reached) {
+	if !m.run(10*time.Second, reached) {
 		t.Fatalf("state %v is not reached: %v", s, m.d.State())
 	}
 	return m
 }
 
 func TestEveryTransition(t *testing.T) {
-	states := []State{Disabled, Base, Searching, SearchComplete, Error}
+	states := []State{Disabled, Base, Searching, SearchComplete, Error, Unreachable}
 	for _, tc := range []struct {
 		name string
 		do   func(m *model)
@@ -47,9 +49,9 @@ func TestEveryTransition(t *testing.T) {
 		to map[State]State
 	}{
 		{"the peer's address is validated", func(m *model) { m.begin(1500) },
-			map[State]State{Disabled: Base, Base: Base, Searching: Base, SearchComplete: Base, Error: Base}},
+			map[State]State{Disabled: Base, Base: Base, Searching: Base, SearchComplete: Base, Error: Base, Unreachable: Base}},
 		{"connectivity is lost", func(m *model) { m.d.Stop(m.now) },
-			map[State]State{Disabled: Disabled, Base: Disabled, Searching: Disabled, SearchComplete: Disabled, Error: Disabled}},
+			map[State]State{Disabled: Disabled, Base: Disabled, Searching: Disabled, SearchComplete: Disabled, Error: Disabled, Unreachable: Disabled}},
 		{"a probe of the base size is acknowledged", func(m *model) {
 			m.mtu = 1400
 			if m.d.state == SearchComplete || m.d.state == Disabled {
@@ -86,6 +88,19 @@ func TestEveryTransition(t *testing.T) {
 		{"a PTB that is not validated offers less than the PLPMTU", func(m *model) {
 			m.d.PTB(PTB{MTU: 800, Size: m.d.PLPMTU()}, m.now)
 		}, map[State]State{Disabled: Disabled, Base: Base, Searching: Searching, SearchComplete: SearchComplete, Error: Error}},
+		{"nothing is answered any more", func(m *model) {
+			m.down = true
+			m.d.EchoLost(m.d.PLPMTU()) // or nothing would be asked at rest
+			m.run(20*time.Second, func() bool { return m.d.State() == Unreachable })
+		}, map[State]State{Disabled: Disabled, Base: Unreachable, Searching: Unreachable, SearchComplete: Unreachable, Error: Unreachable, Unreachable: Unreachable}},
+		{"a fan is answered, the smallest probes alone", func(m *model) {
+			m.down, m.mtu = false, 1000
+			m.run(20*time.Second, func() bool { return m.d.State() != Unreachable })
+		}, map[State]State{Unreachable: Base}},
+		{"a fan is answered", func(m *model) {
+			m.down = false
+			m.run(20*time.Second, func() bool { return m.d.State() != Unreachable })
+		}, map[State]State{Unreachable: Searching}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			for _, from := range states {
@@ -118,8 +133,8 @@ func TestAPairWithoutALineChangesNothing(t *testing.T) {
 		}
 		lines[key] = l.to
 	}
-	for s := Disabled; s <= Error; s++ {
-		for e := connected; e <= validPTB; e++ {
+	for s := Disabled; s <= Unreachable; s++ {
+		for e := connected; e <= answered; e++ {
 			m := in(t, s)
 			plpmtu := m.d.PLPMTU()
 			to, listed := lines[[2]int{int(s), int(e)}]
@@ -140,7 +155,7 @@ func TestAPairWithoutALineChangesNothing(t *testing.T) {
 }
 
 func TestStatesHaveTheNamesOfTheRFC(t *testing.T) {
-	want := []string{"disabled", "base", "searching", "search_complete", "error"}
+	want := []string{"disabled", "base", "searching", "search_complete", "error", "unreachable"}
 	for i, w := range want {
 		if got := State(i).String(); got != w {
 			t.Errorf("state %d is %q, want %q", i, got, w)

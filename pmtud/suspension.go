@@ -8,8 +8,10 @@ type suspension struct {
 	plpmtu int
 	at     time.Time
 	ptb    bool // a PTB is the cause
+	outage bool // nothing is answered; the PLPMTU stays in use
 	fails  failures
 	raiser raiser
+	sizes  deliveries // to go on with
 }
 
 // suspend goes back to a safe size until probes have answered (RFC 8899, 4.3).
@@ -18,7 +20,7 @@ type suspension struct {
 // again must not be lost again, or TCP waits twice as long.
 func (d *Discovery) suspend(e event, now time.Time) {
 	s := &d.search
-	d.suspended = suspension{d.plpmtu, now, e == validPTB, append(failures(nil), s.fails...), d.raiser}
+	d.suspended = suspension{plpmtu: d.plpmtu, at: now, ptb: e == validPTB, fails: append(failures(nil), s.fails...), raiser: d.raiser, sizes: d.detector.sizes}
 	s.restart()
 	safe, cause := s.grid.base, CausePTB
 	if e == blackHole {
@@ -41,7 +43,7 @@ func (d *Discovery) blackHole(now time.Time) bool {
 }
 
 // resume ends a suspension whose PLPMTU was acknowledged: a false alarm.
-func (d *Discovery) resume() {
+func (d *Discovery) resume(now time.Time) {
 	before := d.suspended
 	d.suspended = suspension{}
 	for _, f := range before.fails {
@@ -50,9 +52,19 @@ func (d *Discovery) resume() {
 		}
 	}
 	d.raiser.resume(before.raiser)
+	if before.outage {
+		return
+	}
+	d.takeBack(before.at, before.plpmtu, now)
+	d.detector.sizes = before.sizes
+	d.falseAlarms++
 	if before.ptb {
-		d.ptbs.contradict(before.at)
+		d.ptbs.belied = now
+		if !d.ptbs.open { // else its packet's fate decides
+			d.ptbs.contradict(before.at)
+		}
 	} else {
+		d.contradicted = now
 		d.detector.widen()
 	}
 }
@@ -65,4 +77,6 @@ func (d *Discovery) giveUp() {
 	d.suspended = suspension{}
 	d.detector.factor = 1
 	d.raiser.shorten()
+	d.contradicted, d.trial.toldUntil, d.ptbs.open = time.Time{}, time.Time{}, false
+	d.abandonTrial()
 }

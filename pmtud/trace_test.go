@@ -14,6 +14,8 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/*.trace anew")
 
+var told = flag.Bool("told", false, "log what discovery does on paths that carry a size only sometimes")
+
 // TestTraces keeps some runs whole, one line a fan or change, so that a change of
 // behaviour is a readable difference.
 func TestTraces(t *testing.T) {
@@ -45,9 +47,9 @@ func TestTraces(t *testing.T) {
 			m.data, m.nextData = time.Millisecond, m.now
 			m.run(100*time.Millisecond, nil)
 			m.down = true
-			m.run(time.Second, nil)
+			m.run(2*leastOutage, nil)
 			m.down = false
-			m.run(time.Second, nil)
+			m.run(2*time.Second, nil)
 		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

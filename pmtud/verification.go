@@ -10,6 +10,16 @@ func (d *Discovery) verifyPLPMTU(limit *backoff, hint int, now time.Time) {
 	}
 }
 
+// EchoLost says that a packet of size bytes has had no answer while a small one has,
+// such as a padded echo on an idle tunnel, and its small twin. The next fan
+// confirms the PLPMTU, if packets of that size may still be sent. The caller limits
+// how often.
+func (d *Discovery) EchoLost(size int) {
+	if d.cfg.Mode == Fan && d.resting() && !d.round.open && size <= d.plpmtu && d.plpmtu > d.search.grid.min {
+		d.verify = d.plpmtu
+	}
+}
+
 // verified ends a verification.
 func (d *Discovery) verified(confirmed bool, now time.Time) {
 	if confirmed {
@@ -17,6 +27,7 @@ func (d *Discovery) verified(confirmed bool, now time.Time) {
 		if d.standby.on {
 			d.lift(now)
 		}
+		d.tryOut(now) // what data has lost, probes have not
 		return
 	}
 	if d.verifyAgain() {

@@ -22,15 +22,19 @@ import (
 const traceFor = time.Minute
 
 // rest waits for a minute, or in short until the tunnel has asked whether its peer lives.
-func (tr *trace) rest(t *testing.T, sender int) {
+func (tr *trace) rest(t *testing.T) {
 	t.Helper()
 	began := time.Now()
 	if tier.Full() {
 		time.Sleep(traceFor)
 	}
-	for deadline := began.Add(within); len(of(during(tr.read(t), began, time.Now()), sender, "echo")) == 0; time.Sleep(100 * time.Millisecond) {
-		if len(of(during(tr.read(t), began, time.Now()), 1-sender, "echo")) > 0 {
-			return // that is a sign of life, too
+	// A probe of the PLPMTU asks in place of an echo, and either end's is a sign of life.
+	for deadline := began.Add(within); ; time.Sleep(100 * time.Millisecond) {
+		seen := during(tr.read(t), began, time.Now())
+		for end := range 2 {
+			if len(of(seen, end, "echo"))+len(of(seen, end, "probe")) > 0 {
+				return
+			}
 		}
 		if time.Now().After(deadline) {
 			t.Fatal("no echo")
@@ -38,8 +42,8 @@ func (tr *trace) rest(t *testing.T, sender int) {
 	}
 }
 
-// TestOnePathSendsWhatItSentBefore, between two gateways of this version: at rest echoes
-// and their replies; with a transfer in one direction report requests and reports.
+// TestOnePathSendsWhatItSentBefore, between two gateways of this version: at rest probes of
+// the PLPMTU, which ask in place of echoes, and their acks; with a transfer in one direction report requests and reports.
 func TestOnePathSendsWhatItSentBefore(t *testing.T) {
 	tier.Select(t, tier.Long)
 	const delay, rate = 30 * time.Millisecond, 1 << 20
@@ -50,7 +54,7 @@ func TestOnePathSendsWhatItSentBefore(t *testing.T) {
 	exact(t, l.b, netlab.EthernetMTU)
 
 	idle := time.Now()
-	tr.rest(t, 0)
+	tr.rest(t)
 
 	busy := time.Now()
 	client, server := connectWithin(t, l.A, l.B, innerB4, 64<<10)
@@ -64,12 +68,12 @@ func TestOnePathSendsWhatItSentBefore(t *testing.T) {
 	all := tr.answered(t)
 
 	for sender := range 2 {
-		judgeTrace(t, "idle", all, during(all, idle, busy), sender, 2*delay, "echo", "echo reply")
-		judgeTrace(t, "busy", all, during(all, busy, end), sender, 2*delay, "echo", "echo reply", "probe ack", kindData, "report request", "report")
+		judgeTrace(t, "idle", all, during(all, idle, busy), sender, 2*delay, "echo", "echo reply", "probe", "probe ack")
+		judgeTrace(t, "busy", all, during(all, busy, end), sender, 2*delay, "echo", "echo reply", "probe", "probe ack", kindData, "report request", "report")
 	}
 	atRest, requests := during(all, idle, busy), of(during(all, busy, end), 0, "report request")
-	tier.Figure(t, "one path, RTT %v: %d echoes in %v of rest, %d report requests in %v with a transfer at %d KiB/s",
-		2*delay, len(of(atRest, 0, "echo"))+len(of(atRest, 1, "echo")), busy.Sub(idle).Round(time.Second),
+	tier.Figure(t, "one path, RTT %v: %d questions in %v of rest, %d report requests in %v with a transfer at %d KiB/s",
+		2*delay, len(of(atRest, 0, "echo"))+len(of(atRest, 1, "echo"))+len(of(atRest, 0, "probe"))+len(of(atRest, 1, "probe")), busy.Sub(idle).Round(time.Second),
 		len(requests), end.Sub(busy).Round(time.Second), rate>>10)
 	if len(requests) == 0 {
 		t.Error("no report was requested: this shows nothing")
@@ -114,14 +118,14 @@ func TestAPeerWithoutChallengesIsSentTheSame(t *testing.T) {
 			exact(t, hub, netlab.EthernetMTU)
 
 			idle := time.Now()
-			tr.rest(t, 0)
+			tr.rest(t)
 			busy := time.Now()
 			sendPaced(t, tr, at, inner, busy)
 			end := time.Now()
 			all := tr.answered(t)
 
-			judgeTrace(t, "idle", all, during(all, idle, busy), 0, 0, "echo", "echo reply", "probe ack")
-			judgeTrace(t, "busy", all, during(all, busy, end), 0, 0, "echo", "echo reply", "probe ack", kindData, "report request")
+			judgeTrace(t, "idle", all, during(all, idle, busy), 0, 0, "echo", "echo reply", "probe", "probe ack")
+			judgeTrace(t, "busy", all, during(all, busy, end), 0, 0, "echo", "echo reply", "probe", "probe ack", kindData, "report request")
 			sizes[peer] = sizesOf(during(all, idle, end), 0, "echo", "report request", kindData)
 		})
 	}

@@ -31,6 +31,12 @@ type userPair struct {
 // tables. Each direction has the delay.
 func newUserPair(t testing.TB, extra string, delay time.Duration) *userPair {
 	t.Helper()
+	return newUserPairWith(t, extra, "", delay)
+}
+
+// newUserPairWith is newUserPair with more lines of both [[peer]] tables.
+func newUserPairWith(t testing.TB, extra, peerExtra string, delay time.Duration) *userPair {
+	t.Helper()
 	lab := labtest.New(t)
 	l := &userPair{lab: lab, A: lab.Host("a"), B: lab.Host("b")}
 	way := netlab.Conditions{Delay: delay}
@@ -40,8 +46,8 @@ func newUserPair(t testing.TB, extra string, delay time.Duration) *userPair {
 	})
 	l.a = newGateway(t, l.A, "10.77.0.1/24", "fd77::1/64")
 	l.b = newGateway(t, l.B, "10.77.0.2/24", "fd77::2/64")
-	check(t, l.a.Configure(extra, gateway.Peer{Gateway: l.b, Endpoint: fmt.Sprintf("%s:%d", l.link.B.Addr4(), gateway.Port)}))
-	check(t, l.b.Configure(extra, gateway.Peer{Gateway: l.a, Endpoint: fmt.Sprintf("%s:%d", l.link.A.Addr4(), gateway.Port)}))
+	check(t, l.a.Configure(extra, gateway.Peer{Gateway: l.b, Endpoint: fmt.Sprintf("%s:%d", l.link.B.Addr4(), gateway.Port), Extra: peerExtra}))
+	check(t, l.b.Configure(extra, gateway.Peer{Gateway: l.a, Endpoint: fmt.Sprintf("%s:%d", l.link.A.Addr4(), gateway.Port), Extra: peerExtra}))
 	return l
 }
 

@@ -145,6 +145,7 @@ func (c *controller) attend(p *peer, now time.Time) {
 	c.lookAtPaths(p, now)
 	c.tellPort(p, now)
 	c.renewSAs(p, now)
+	c.watchData(p, now)
 	c.checkLiveness(p, now)
 	if p.initiations.due(now) {
 		c.initiate(p, now)

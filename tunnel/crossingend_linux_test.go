@@ -123,6 +123,10 @@ func (e *crossingEnd) control(to *session, payload []byte, _ int) error {
 	return nil
 }
 
+func (e *crossingEnd) probe(to *session, payload []byte, size int, _ variant) error {
+	return e.control(to, payload, size)
+}
+
 func (e *crossingEnd) plain(datagram []byte, to *udp.Destination) error {
 	w := e.w
 	w.spoke = w.now

@@ -146,7 +146,7 @@ func (p *peer) handlePTB(mtu int, spi, seq uint32, now time.Time) {
 	if pair.outbound.SPI() == spi {
 		var number uint16
 		if ptb.Size, number = pair.outbound.sizes.Sent(seq); ptb.Size > 0 {
-			ptb.Validated, about = true, p.discoveryNumbered(number)
+			ptb.Validated, ptb.Sequence, about = true, seq, p.discoveryNumbered(number)
 		}
 	}
 	if about != nil {
@@ -160,6 +160,7 @@ func (p *peer) discoveryStatus(now time.Time) status.PMTUD {
 		State:       p.discovery.State().String(),
 		Source:      "discovery",
 		LossPercent: 100 * p.discovery.Loss(),
+		FalseAlarms: p.discovery.FalseAlarms(),
 		ClearsDF:    p.discovery.ClearsDF(),
 		History:     []status.PLPMTUChange{},
 	}

@@ -80,6 +80,8 @@ func dropReasonOf(err error) dropReason {
 		return dropSendTooLarge
 	case errors.Is(err, udp.ErrFull):
 		return dropSendFull
+	case errors.Is(err, errUnproved):
+		return dropUnproved
 	default:
 		return dropSend
 	}

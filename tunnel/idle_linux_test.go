@@ -50,7 +50,9 @@ type hub struct {
 	now time.Time
 	// wakes counts the times that the alarm has rung, looks the peers that were
 	// attended to then, and echoes the messages that called for an answer.
+	// Probes of the PLPMTU stand for echoes.
 	wakes, looks, echoes int
+	probes               []uint64 // tokens of those that are not answered yet
 }
 
 func newHub(t testing.TB, peers int) *hub {
@@ -60,10 +62,16 @@ func newHub(t testing.TB, peers int) *hub {
 	}
 	h := &hub{now: time.Now()}
 	h.virtual = newWire().newVirtual(t, "192.0.2.1:4500", crypto.PrivateKey{1}, conf.Tunnel{RekeyAfter: 24 * time.Hour}, list...)
+	h.probed = func(payload []byte, _ int, _ variant) {
+		if elements, err := control.Parse(nil, payload); err == nil && len(elements) == 1 {
+			h.probes = append(h.probes, elements[0].Token())
+		}
+	}
 	h.begin(h.now)
 	for i, p := range h.peers {
 		establish(t, h.controller, p, h.now.Add(time.Duration(i)*10*time.Millisecond))
 	}
+	h.probes = nil
 	h.pass(20 * time.Second) // the echoes find their rhythm
 	return h
 }
@@ -84,13 +92,23 @@ func (h *hub) pass(d time.Duration) {
 		for _, p := range due {
 			h.attend(p, h.now)
 			if p.echo.token != 0 {
-				h.echoes++
-				p.authentic.Add(1)
-				h.handleControl(p.sas.current.inbound, control.AppendToken(nil, control.EchoReply, p.echo.token), false, origin{from: p.path.Remote(), local: p.path.pair.Local}, h.now)
-				h.attend(p, h.now)
+				h.hear(p, control.AppendToken(nil, control.EchoReply, p.echo.token))
+			}
+			for len(h.probes) > 0 {
+				token := h.probes[0]
+				h.probes = h.probes[1:]
+				h.hear(p, control.AppendProbeAck(nil, token, false))
 			}
 		}
 	}
+}
+
+// hear is the answer of a peer to a message that has just been sent to it.
+func (h *hub) hear(p *peer, answer []byte) {
+	h.echoes++
+	p.authentic.Add(1)
+	h.handleControl(p.sas.current.inbound, answer, false, origin{from: p.path.Remote(), local: p.path.pair.Local}, h.now)
+	h.attend(p, h.now)
 }
 
 // TestAnIdleHubRests: peers are woken for one echo every idleEcho, and a look or

@@ -37,6 +37,9 @@ func (l *liveness) hears(now time.Time, tx uint64) {
 	l.heard, l.unanswered, l.tx = now, time.Time{}, tx
 }
 
+// asks notes that a message leaves now that is answered at once, as an echo is: a probe.
+func (l *liveness) asks(now time.Time) { l.asked = now }
+
 // silent reports whether the last look took the peer for dead.
 func (l *liveness) silent() bool { return l.dead }
 

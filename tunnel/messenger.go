@@ -21,6 +21,7 @@ type messenger struct {
 // messageSender is the part of a sender that a messenger uses.
 type messageSender interface {
 	control(to *session, payload []byte, size int) error
+	probe(to *session, payload []byte, size int, as variant) error
 	plain(datagram []byte, to *udp.Destination) error
 	keepalive(to *udp.Destination) error
 	flush() error
@@ -44,10 +45,14 @@ func (m messenger) send(p *peer, to *session, message []byte, size int) error {
 		return errNoSA
 	}
 	if !to.path.allowance.take(messageSize(to.path, message, size)) {
-		p.drops.count(dropUnproved)
-		return errUnproved
+		return m.sent(p, errUnproved)
 	}
-	if err := m.sender.control(to, message, size); err != nil {
+	return m.sent(p, m.sender.control(to, message, size))
+}
+
+// sent sends what the outbox has taken, unless there is an error.
+func (m messenger) sent(p *peer, err error) error {
+	if err != nil {
 		p.drops.count(dropReasonOf(err))
 		return err
 	}
@@ -55,9 +60,22 @@ func (m messenger) send(p *peer, to *session, message []byte, size int) error {
 	return m.sender.flush()
 }
 
-// to returns the way to send control messages to a peer.
-func (m messenger) to(p *peer) func(message []byte, size int) error {
-	return func(message []byte, size int) error { return m.control(p, message, size) }
+// to returns the way to send probes and requests to a peer.
+func (m messenger) to(p *peer) probeWay {
+	return m.by(p, p.session.Load())
+}
+
+// by is to by a session of the peer's.
+func (m messenger) by(p *peer, to *session) probeWay {
+	return func(message []byte, size int, as variant) error {
+		if size == 0 || !to.ready() {
+			return m.send(p, to, message, size)
+		}
+		if !to.path.allowance.take(size) {
+			return m.sent(p, errUnproved)
+		}
+		return m.sent(p, m.sender.probe(to, message, size, as))
+	}
 }
 
 // echo asks the peer for an answer.

@@ -43,6 +43,7 @@ type peer struct {
 	surgery   surgery
 	waiting   waitingRoom
 	outlet    outletQueue
+	classes   dataClasses
 	// PTBs that quote a packet recently sent to the peer, and all others.
 	quotedPTBs, strangePTBs limit
 	answers, cookieReplies  limit   // to our initiations
@@ -70,11 +71,16 @@ type peer struct {
 	egressStale    bool           // the host has changed since it was asked for the way there
 	discovery      *pathDiscovery // of the path
 	standbys       standbys       // those of the others
-	heldUntil      time.Time      // see path.heldMTU; zero: nothing is held
-	probeRun       *probeRun      // nil: none is under way
-	probeRuns      uint64         // begun so far
-	validated      bool           // the peer has proved that it receives at its endpoint
-	appliedHostMTU int            // hostMTU of the path that the host was told
+	recent         recentClasses
+	variants       []variant // in which probes leave
+	confirmation   confirmationTimer
+	unconfirmed    bool      // the PLPMTU is to be confirmed
+	probed         int       // how often variants were chosen
+	heldUntil      time.Time // see path.heldMTU; zero: nothing is held
+	probeRun       *probeRun // nil: none is under way
+	probeRuns      uint64    // begun so far
+	validated      bool      // the peer has proved that it receives at its endpoint
+	appliedHostMTU int       // hostMTU of the path that the host was told
 	initiations    initiations
 	appointment    appointment // when the peer is due in the agenda
 	liveness       liveness

@@ -19,7 +19,7 @@ import (
 const (
 	probeRunToken = 1 << 63
 	// tokenMask covers what tells the probers of a peer apart.
-	tokenMask = ^uint64(1<<pmtud.IDBits - 1)
+	tokenMask = ^uint64(1<<pmtud.IDBits-1) &^ copyMask
 )
 
 // probeRun is a `fathom probe` under way: a second discovery on the path, which
@@ -81,7 +81,7 @@ func (p *peer) beginProbeRun(done chan *status.ProbeReport, now time.Time) error
 	config.Mode = pmtud.Fan
 	p.probeRuns++
 	s := &probeRun{began: now, done: done}
-	s.prober = prober{Discovery: pmtud.New(config), token: probeRunToken | p.probeRuns<<pmtud.IDBits, mask: tokenMask}
+	s.prober = prober{Discovery: pmtud.New(config), token: probeRunToken | p.probeRuns%maxPathNumber<<pmtud.IDBits, mask: tokenMask, variants: p.variants}
 	s.NewEndpoint(pmtud.Endpoint{IPv6: path.IPv6(), EgressMTU: path.egress}, now)
 	if rtt, _ := p.discovery.RTT(); rtt > 0 {
 		s.SeedRTT(rtt)

@@ -52,7 +52,7 @@ func TestProbersShareAPath(t *testing.T) {
 					acks = acks[1:]
 				}
 				for _, b := range probers {
-					b.poll(now, func(message []byte, size int) error {
+					b.poll(now, func(message []byte, size int, _ variant) error {
 						elements, err := control.Parse(nil, message)
 						if err != nil || len(elements) != 1 {
 							t.Fatalf("%v, %v", elements, err)

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"fathom/esp/gcm"
 	"fathom/tunnel/status"
 	"fathom/tunnel/tun"
 	"fathom/tunnel/udp"
@@ -32,6 +33,7 @@ func (r *reporter) Status(ctx context.Context) (*status.Status, error) {
 		FwMark:    r.controller.host.network.Mark(),
 		Table:     r.controller.host.network.DefaultTable(),
 		Offload:   r.offload(),
+		AESGCM:    gcm.Implementation(),
 		Dropped:   r.controller.drops.snapshot(),
 		Peers:     make([]status.Peer, 0, len(r.tunnel.peers)),
 	}

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"fathom/esp"
+	"fathom/tunnel/control"
 	"fathom/tunnel/udp"
 )
 
@@ -79,11 +80,11 @@ func (s *sender) refused(owner any, datagrams, size int, why error) {
 	}
 	reason := dropReasonOf(why)
 	to.peer.drops.add(reason, datagrams)
-	if reason == dropSendFull || s.index == controllerPlace.index {
+	if saysNothing(why) || s.index == controllerPlace.index {
 		// Their absence says nothing of the path. That of a transmitter's data which
-		// were refused for another reason may: a firewall of the host may let pass only
-		// what is smaller, and a report shows that. The controller learns it from the
-		// probe that was refused.
+		// were refused for another reason may: a firewall of the host, or the far end of
+		// its link, may let pass only what is smaller, and a report shows that. The
+		// controller learns it from the probe that was refused.
 		to.sa.sizes.NotSent(s.index)
 	}
 	if reason == dropSendTooLarge {
@@ -97,6 +98,9 @@ func (s *sender) flush() error {
 	for _, q := range s.queued {
 		// Before any of them can be seen to arrive.
 		q.to.peer.tx.add(q.packets, q.bytes)
+		if q.packets > 1 && s.outbox.Segments(q.to.path.Destination) {
+			q.to.peer.classes.noteTrain()
+		}
 	}
 	err := s.outbox.Flush()
 	for _, q := range s.queued {
@@ -168,6 +172,7 @@ func (s *sender) sealNext(to *session, numbers *esp.Numbers, payload []byte, nex
 		q.packets++
 		q.bytes += len(payload)
 	}
+	to.peer.classes.note(tos, size, to.path.plpmtu)
 	if to.sa.sizes.Record(seq, size, to.path.number, true) {
 		s.events.dataFlows(to.peer)
 	}
@@ -186,6 +191,21 @@ func (s *sender) queue(to *session) *queued {
 // With size, in bytes of the outer IP packet, the packet is padded to exactly
 // that.
 func (s *sender) control(to *session, payload []byte, size int) error {
+	return s.sealControl(to, payload, size, nil)
+}
+
+// probe is control for a probe, which leaves as data does: by the same socket, in the
+// class of the variant and, if that says so, as the first of a train.
+func (s *sender) probe(to *session, payload []byte, size int, as variant) error {
+	err := s.sealControl(to, payload, size, &as)
+	if err == nil && as.train {
+		err = s.sealControl(to, control.AppendEmpty(nil), 0, &as)
+	}
+	return err
+}
+
+// sealControl is control, or with a variant one packet of probe.
+func (s *sender) sealControl(to *session, payload []byte, size int, as *variant) error {
 	overhead := esp.OuterOverhead(to.path.IPv6())
 	length := esp.PacketSize(len(payload))
 	if size > 0 {
@@ -205,7 +225,11 @@ func (s *sender) control(to *session, payload []byte, size int) error {
 	if err != nil {
 		return err
 	}
-	s.outbox.Put(len(packet), to.path.Destination, 0, to)
+	if as == nil {
+		s.outbox.Put(len(packet), to.path.Destination, 0, to)
+	} else {
+		s.outbox.PutAsData(len(packet), to.path.Destination, as.tos, to)
+	}
 	to.sa.sizes.Record(seq, overhead+len(packet), to.path.number, false)
 	return nil
 }

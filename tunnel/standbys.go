@@ -60,8 +60,8 @@ type standbys struct {
 	pairs []paths.Standby // scratch
 }
 
-// maxPathNumber bounds the numbers: a token has room for 15 bits.
-const maxPathNumber = 1<<15 - 1
+// maxPathNumber bounds the numbers: a token has room for 13 bits.
+const maxPathNumber = 1<<(copyShift-pmtud.IDBits) - 1
 
 // begin returns a new discovery beside the one in use.
 func (s *standbys) begin(c pmtud.Config, inUse *pathDiscovery) *pathDiscovery {
@@ -146,9 +146,8 @@ func (c *controller) pollStandbys(p *peer, now time.Time) {
 		if d == nil {
 			continue
 		}
-		d.poll(now, func(message []byte, size int) error {
-			return c.messenger.send(p, &session{peer: p, sa: p.sas.current.outbound, path: d.last}, message, size)
-		})
+		d.variants = p.variants
+		d.poll(now, c.messenger.by(p, &session{peer: p, sa: p.sas.current.outbound, path: d.last}))
 		s.at = earliest(s.at, d.Deadline())
 	}
 }

@@ -53,6 +53,10 @@ func newWanderer(t *testing.T) *wanderer {
 	return w
 }
 
+func (w *wanderer) probe(to *session, payload []byte, size int, _ variant) error {
+	return w.control(to, payload, size)
+}
+
 func (w *wanderer) control(to *session, payload []byte, size int) error {
 	numbers, err := to.sa.Reserve(1)
 	if err != nil {

@@ -33,6 +33,9 @@ type virtual struct {
 	stop   context.CancelFunc
 	config conf.Config
 	mute   atomic.Bool // it has crashed, and sends nothing
+	// probed is told of the packets of probes that are sent; nil: nobody is. It is set
+	// before the end is started.
+	probed func(payload []byte, size int, as variant)
 	// others are the addresses by which it is reached beside at.
 	others []netip.Addr
 }
@@ -167,6 +170,13 @@ func (v *virtual) control(to *session, payload []byte, size int) error {
 	}
 	v.passOn(to, payload)
 	return nil
+}
+
+func (v *virtual) probe(to *session, payload []byte, size int, as variant) error {
+	if v.probed != nil {
+		v.probed(payload, size, as)
+	}
+	return v.control(to, payload, size)
 }
 
 // passOn takes an ESP packet to the other end.

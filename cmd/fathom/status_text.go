@@ -31,6 +31,9 @@ func statusText(s *status.Status, now time.Time) string {
 		line("  ", "fwmark", "%#x", s.FwMark)
 	}
 	line("  ", "offload", "%s", offloadText(s.Offload))
+	if s.AESGCM != "" {
+		line("  ", "aes-gcm", "%s", s.AESGCM)
+	}
 	line("  ", "running for", "%s", age(now, s.Started))
 	if len(s.Dropped) > 0 {
 		line("  ", "dropped", "%s", counters(s.Dropped))
@@ -130,7 +133,11 @@ func discoveryText(s status.PMTUD) string {
 	if s.Source == "configuration" {
 		return "off, fixed by the configuration"
 	}
-	return strings.ReplaceAll(s.State, "_", " ")
+	text := strings.ReplaceAll(s.State, "_", " ")
+	if s.FalseAlarms > 0 {
+		text += ", " + plural(s.FalseAlarms, "false alarm")
+	}
+	return text
 }
 
 // surgeryText lists how many inner packets were changed, by kind of change.

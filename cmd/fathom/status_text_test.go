@@ -29,6 +29,7 @@ func testStatus() *status.Status {
 		FwMark:    4500,
 		Table:     4501,
 		Offload:   status.Offload{Queues: 2, DeviceTCP: true, UDPSegment: true, UDPGRO: true, ReceiveBuffer: 4 << 20, SendBuffer: 256 << 10},
+		AESGCM:    "vaes-512",
 		Host: status.Host{
 			Repaired:  map[string]uint64{"route": 12, "address": 1},
 			Contested: []string{"route 10.9.0.0/16"},
@@ -42,7 +43,7 @@ func testStatus() *status.Status {
 				Endpoint:   "192.0.2.2:4500",
 				AllowedIPs: []netip.Prefix{netip.MustParsePrefix("10.77.0.2/32"), netip.MustParsePrefix("10.9.0.0/16")},
 				State:      status.PeerEstablished,
-				PMTUD: status.PMTUD{State: "search_complete", PLPMTU: 1480, InnerMTU: 1418, EgressMTU: 1500, Source: "discovery", LossPercent: 0.25,
+				PMTUD: status.PMTUD{State: "search_complete", PLPMTU: 1480, InnerMTU: 1418, EgressMTU: 1500, Source: "discovery", LossPercent: 0.25, FalseAlarms: 3,
 					ClearsDF: true, History: []status.PLPMTUChange{
 						{At: testNow.Add(-time.Hour), From: 0, To: 1228, Cause: "start"},
 						{At: testNow.Add(-time.Minute), From: 1228, To: 1480, Cause: "probe"},
@@ -124,6 +125,7 @@ func TestStatusText(t *testing.T) {
   mtu: 1438
   default route: table 4501, all packets but those with mark 0x1194
   offload: without udp superpackets; 2 queues, socket buffers of 4 MiB to receive and 256 KiB to send
+  aes-gcm: vaes-512
   running for: 1 day 2 hours
   dropped: auth 1, no_route 3
   put right: address 1, route 12
@@ -138,7 +140,7 @@ peer: storage
   latest handshake: 1 minute 23 seconds ago (781 so far)
   cipher: aes-256-gcm, spi 0x1a2b3c4d out, 0x000000ff in
   plpmtu: 1480 bytes, inner mtu 1418, egress mtu 1500
-  plpmtu discovery: search complete
+  plpmtu discovery: search complete, 3 false alarms
   warning: something on the path clears DF: probes arrive in fragments and are not counted
   plpmtu change: 1 hour ago from 0 to 1228: start
   plpmtu change: 1 minute ago from 1228 to 1480: probe

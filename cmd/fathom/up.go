@@ -7,11 +7,13 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
 	"fathom/conf"
+	"fathom/esp/gcm"
 	"fathom/tunnel"
 )
 
@@ -40,6 +42,9 @@ Exit code: 0 after one signal, 1 for an error, 2 for a mistake on the command li
 		if *levelName == "" {
 			level = cfg.Tunnel.LogLevel
 		}
+		if err := useAESGCM(os.Getenv(aesGCMVariable)); err != nil {
+			return err
+		}
 		t, err := tunnel.New(cfg, tunnel.Options{Logger: newLogger(cmd.ErrOrStderr(), level), Version: version()})
 		if err != nil {
 			return err
@@ -51,6 +56,21 @@ Exit code: 0 after one signal, 1 for an error, 2 for a mistake on the command li
 		return t.Run(ctx)
 	}
 	return cmd
+}
+
+// aesGCMVariable of the environment names an implementation of AES-GCM instead of the
+// fastest one: "standard" excludes Fathom's own.
+const aesGCMVariable = "FATHOM_AES_GCM"
+
+// useAESGCM chooses an implementation of AES-GCM by its name, the fastest one by none.
+func useAESGCM(name string) error {
+	if name == "" {
+		return nil
+	}
+	if err := gcm.Use(name); err != nil {
+		return withHint(fmt.Errorf("%s: %w", aesGCMVariable, err), "one of %s", strings.Join(gcm.Implementations(), ", "))
+	}
+	return nil
 }
 
 // newLogger returns a logger of text lines. Lines for the systemd journal, which

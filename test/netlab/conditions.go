@@ -49,7 +49,24 @@ type Conditions struct {
 
 	Rate  int64 // bits of IP packets per second; 0 is unlimited
 	Queue int   // bytes of IP packets that may wait for Rate (tail drop); 0 means defaultQueue, and one packet always fits
-	MTU   int   // bytes; longer IP packets vanish without a word; 0 is unlimited
+	MTU   int   // bytes; longer IP packets vanish; 0 is unlimited
+
+	// Lines are those of a bundle that carries packets in turn, each by the next
+	// line: first as many as the share of the first line, and so on. MTU counts for
+	// all of them. Empty: the direction is one line.
+	Lines []Line
+	// TellMTU has the direction answer what is longer than an MTU with a PTB, as a
+	// router does that is one hop away, and in the name of where it goes.
+	TellMTU bool
+
+	LongLoss float64 // probability that a packet longer than Long is lost, beside Loss
+	Long     int     // bytes of an IP packet
+}
+
+// Line is one of a bundle.
+type Line struct {
+	MTU   int // as in Conditions
+	Share int // packets that it takes in its turn; 0 means 1
 }
 
 const (
@@ -72,6 +89,44 @@ func (c *Conditions) reorderBy() time.Duration {
 	return defaultReorderBy
 }
 
+// loss is the probability that a packet of length bytes is lost by itself.
+func (c *Conditions) loss(length int) float64 {
+	if length > c.Long && c.LongLoss > 0 {
+		return 1 - (1-c.Loss)*(1-c.LongLoss)
+	}
+	return c.Loss
+}
+
+// turn counts the packets that the lines of a bundle have taken.
+type turn int
+
+// mtu is that of the line that takes the next packet, 0 if it is unlimited.
+func (n *turn) mtu(c *Conditions) int {
+	all := 0
+	for _, line := range c.Lines {
+		all += max(line.Share, 1)
+	}
+	if all == 0 {
+		return c.MTU
+	}
+	at := int(*n) % all
+	*n = turn(at + 1)
+	for _, line := range c.Lines {
+		if at -= max(line.Share, 1); at < 0 {
+			return smaller(c.MTU, line.MTU)
+		}
+	}
+	return c.MTU
+}
+
+// smaller of two MTUs, either of which may be unlimited.
+func smaller(a, b int) int {
+	if a == 0 || b > 0 && b < a {
+		return b
+	}
+	return a
+}
+
 // fate is the outcome of chance for one packet.
 type fate struct {
 	lost, duplicated, heldBack bool
@@ -90,7 +145,7 @@ func newDice(seed uint64, dir Dir) dice {
 	return dice{random: rand.New(rand.NewPCG(seed, uint64(dir)))}
 }
 
-func (d *dice) next(c *Conditions) (f fate) {
+func (d *dice) next(c *Conditions, length int) (f fate) {
 	loss, burst := d.random.Float64(), d.random.Float64()
 	duplicate, reorder, jitter := d.random.Float64(), d.random.Float64(), d.random.Float64()
 	if d.burst {
@@ -98,7 +153,7 @@ func (d *dice) next(c *Conditions) (f fate) {
 	} else {
 		d.burst = burst < c.BurstStart
 	}
-	f.lost = d.burst || loss < c.Loss
+	f.lost = d.burst || loss < c.loss(length)
 	f.duplicated = duplicate < c.Duplicate
 	f.heldBack = reorder < c.Reorder
 	f.jitter = time.Duration((2*jitter - 1) * float64(c.Jitter))

@@ -122,7 +122,16 @@ func (d *Direction) readBatch(buf []byte) {
 			d.pipe.count.filtered.Add(1)
 			continue
 		}
-		d.pipe.accept(d.now(), conditions, packet)
+		if mtu := d.pipe.accept(d.now(), conditions, packet); mtu > 0 && conditions.TellMTU {
+			d.tellMTU(packet, mtu)
+		}
+	}
+}
+
+// tellMTU answers a packet with a PTB, if it may be answered.
+func (d *Direction) tellMTU(packet []byte, mtu int) {
+	if ptb := appendPTB(nil, packet, mtu); ptb != nil {
+		_, _ = unix.Write(d.from, ptb) // a full device loses it, as a router's queue does
 	}
 }
 

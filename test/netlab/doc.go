@@ -40,6 +40,9 @@
 //	[tun] -> read -> filter -> MTU, loss, rate, delay -> write -> [tun]   (AtoB)
 //	[tun] <- write <- delay, rate, loss, MTU <- filter <- read <- [tun]   (BtoA)
 //
+// It is also a bundle of lines of different MTUs, each of which carries the next
+// packet, and it tells senders of its MTU or not.
+//
 // # Errors
 //
 // A laboratory is a script: when one step fails, those after it mean nothing.

@@ -32,6 +32,7 @@ const maxUnderWay = 256 << 20
 // packets with the times of their arrival.
 type pipe struct {
 	dice     dice
+	turn     turn     // of the lines of a bundle
 	wireFree int64    // when the last bit of the last accepted packet has left
 	line     ring     // in order of arrival
 	held     arrivals // packets held back
@@ -42,16 +43,17 @@ type pipe struct {
 	}
 }
 
-// accept takes a packet that came in now; it copies it.
-func (p *pipe) accept(now int64, c *Conditions, packet []byte) {
-	f := p.dice.next(c)
-	switch {
-	case c.MTU > 0 && len(packet) > c.MTU:
+// accept takes a packet that came in now; it copies it. It returns the MTU that the
+// packet is too long for, 0 if it is not.
+func (p *pipe) accept(now int64, c *Conditions, packet []byte) (mtu int) {
+	f := p.dice.next(c, len(packet))
+	if mtu := p.turn.mtu(c); mtu > 0 && len(packet) > mtu {
 		p.count.tooLong.Add(1)
-		return
-	case f.lost:
+		return mtu
+	}
+	if f.lost {
 		p.count.lost.Add(1)
-		return
+		return 0
 	}
 	sent := now
 	if c.Rate > 0 {
@@ -59,7 +61,7 @@ func (p *pipe) accept(now int64, c *Conditions, packet []byte) {
 		waiting := float64(start-now) * float64(c.Rate) / 8e9
 		if waiting > 0 && waiting+float64(len(packet)) > float64(c.queueBytes()) {
 			p.count.queueDrops.Add(1)
-			return
+			return 0
 		}
 		sent = start + int64(len(packet))*8e9/c.Rate
 		p.wireFree = sent
@@ -75,7 +77,7 @@ func (p *pipe) accept(now int64, c *Conditions, packet []byte) {
 			if n == 0 {
 				p.count.queueDrops.Add(1)
 			}
-			return
+			return 0
 		}
 		if f.heldBack {
 			p.held.push(underWay{at: arrival + int64(c.reorderBy()), data: data})
@@ -89,6 +91,7 @@ func (p *pipe) accept(now int64, c *Conditions, packet []byte) {
 	if f.duplicated {
 		p.count.duplicated.Add(1)
 	}
+	return 0
 }
 
 // next says when the next packet arrives; ok is false when none is under way.

@@ -300,3 +300,18 @@ func BenchmarkPipe(b *testing.B) {
 		}
 	}
 }
+
+// TestLossBySize concerns the packets above a length alone.
+func TestLossBySize(t *testing.T) {
+	const count, long = 20_000, 1400
+	c := Conditions{LongLoss: 0.05, Long: long}
+	for _, test := range []struct {
+		size     int
+		from, to int
+	}{{long, 0, 0}, {long + 1, count * 4 / 100, count * 6 / 100}} {
+		lost := count - len(runPipe(newPipe(1), c, count, test.size, time.Microsecond))
+		if lost < test.from || lost > test.to {
+			t.Errorf("%d of %d packets of %d bytes are lost, want %d to %d", lost, count, test.size, test.from, test.to)
+		}
+	}
+}

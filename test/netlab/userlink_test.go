@@ -314,3 +314,53 @@ func BenchmarkUserLinkTCP(b *testing.B) {
 		})
 	}
 }
+
+// TestABundleTakesTurns: packet by packet, each line has its own MTU, and tells it or
+// does not.
+func TestABundleTakesTurns(t *testing.T) {
+	a, b, link := wan(t, netlab.UserLinkConfig{})
+	echo(t, b)
+	const mtu, share = 1400, 3
+	for _, tells := range []bool{false, true} {
+		for _, to := range link.B.Addrs() {
+			conn := dialUDP(t, a, to)
+			link.AtoB.Set(netlab.Conditions{Lines: []netlab.Line{{MTU: 1500, Share: share}, {MTU: mtu}}, TellMTU: tells})
+			passed, told := 0, 0
+			before := link.AtoB.Counters()
+			const rounds = 3
+			for range rounds * (share + 1) {
+				long := link.AtoB.Counters().TooLong
+				if _, err := conn.Write(make([]byte, mtu)); err != nil { // more with its headers
+					t.Fatal(err)
+				}
+				for end := time.Now().Add(soon); ; time.Sleep(time.Millisecond) {
+					n := link.AtoB.Counters()
+					if n.TooLong > long {
+						if tells && nextPTB(t, conn, soon) == mtu {
+							told++
+						} else if !tells && nextPTB(t, conn, quiet/3) != 0 {
+							t.Errorf("%v: it was told, silent as it was to be", to)
+						}
+						break
+					}
+					if int(n.Out-before.Out) > passed {
+						passed++
+						break
+					}
+					if time.Now().After(end) {
+						t.Fatalf("%v: a packet has neither passed nor been too long", to)
+					}
+				}
+			}
+			if want := rounds * share; passed != want {
+				t.Errorf("%v: %d of %d packets have passed, want %d", to, passed, rounds*(share+1), want)
+			}
+			if tells && told != rounds {
+				t.Errorf("%v: %d PTBs, want %d", to, told, rounds)
+			}
+			if !ask(t, conn, mtu, soon) {
+				t.Errorf("%v: %d bytes did not pass", to, mtu)
+			}
+		}
+	}
+}

@@ -127,6 +127,9 @@ func AppendReport(dst []byte, token uint64, spi, highest uint32, bits []uint64) 
 	return appendElement(appendHeader(dst), Report, value)
 }
 
+// AppendEmpty appends a message without elements, to which nothing is answered.
+func AppendEmpty(dst []byte) []byte { return appendHeader(dst) }
+
 // AppendClose appends a whole Close message.
 func AppendClose(dst []byte) []byte {
 	return appendElement(appendHeader(dst), Close, nil)

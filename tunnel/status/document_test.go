@@ -27,7 +27,7 @@ func sampleStatus() *Status {
 		Name: "fathom0", Version: "v1.2.3", PublicKey: "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=",
 		Listen: []string{"0.0.0.0:4500", "[::]:4500"}, Absent: true, Addresses: prefixes("10.77.0.1/24", "fd77::1/64"),
 		MTU: 1438, Started: started, FwMark: 4500, Table: 4501,
-		Offload: Offload{Queues: 2, DeviceTCP: true, DeviceUDP: true, UDPSegment: true, UDPGRO: true, ReceiveBuffer: 4 << 20, SendBuffer: 256 << 10},
+		Offload: Offload{Queues: 2, DeviceTCP: true, DeviceUDP: true, UDPSegment: true, UDPGRO: true, ReceiveBuffer: 4 << 20, SendBuffer: 256 << 10}, AESGCM: "vaes-512",
 		Host:    Host{Repaired: map[string]uint64{"route": 2, "device": 1}, Contested: []string{"route 10.9.0.0/16"}, Displaced: []string{"10.8.0.0/16 dev eth0"}},
 		Dropped: map[string]uint64{"no_route": 3, "busy": 1},
 		Peers: []Peer{
@@ -35,7 +35,7 @@ func sampleStatus() *Status {
 				Name: "storage", PublicKey: "3p7bfXt9wbTTW2HC7OQ1Nz+DQ8hbeGdNrfx+FG+IK08=", Endpoint: "192.0.2.2:4500",
 				AllowedIPs: prefixes("10.77.0.2/32", "fd77::2/128"),
 				State:      PeerEstablished, Problem: "route to 192.0.2.2: network is unreachable",
-				PMTUD: PMTUD{State: "search_complete", PLPMTU: 1480, InnerMTU: 1418, HostMTU: 1438, EgressMTU: 1500, Source: "discovery", LossPercent: 0.25, ClearsDF: true,
+				PMTUD: PMTUD{State: "search_complete", PLPMTU: 1480, InnerMTU: 1418, HostMTU: 1438, EgressMTU: 1500, Source: "discovery", LossPercent: 0.25, FalseAlarms: 3, ClearsDF: true,
 					History: []PLPMTUChange{
 						{At: time.Date(2026, 1, 2, 3, 4, 6, 0, time.UTC), To: 1228, Cause: "start"},
 						{At: time.Date(2026, 1, 2, 3, 4, 7, 500000000, time.UTC), From: 1228, To: 1480, Cause: "probe"},

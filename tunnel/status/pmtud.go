@@ -5,7 +5,8 @@ import "time"
 // PMTUD tells how large a packet the path to a peer carries.
 type PMTUD struct {
 	// State is the state of RFC 8899 section 5.2: "disabled", "base",
-	// "searching", "search_complete" or "error".
+	// "searching", "search_complete" or "error"; or "unreachable" while nothing at all
+	// is answered, and the PLPMTU stays as it was.
 	State string `json:"state"`
 	// PLPMTU is in bytes of the outer IP packet, 0 while no endpoint is known.
 	PLPMTU int `json:"plpmtu"`
@@ -24,6 +25,9 @@ type PMTUD struct {
 	// LossPercent is the loss of data packets for reasons other than their
 	// size, according to the peer's receive reports.
 	LossPercent float64 `json:"loss_percent"`
+	// FalseAlarms counts the suspicions of a smaller MTU that probes or data have
+	// contradicted. They are not in History.
+	FalseAlarms int `json:"false_alarms"`
 	// ClearsDF says that probes have arrived in fragments: something on the
 	// path clears DF.
 	ClearsDF bool `json:"clears_df"`
@@ -33,8 +37,10 @@ type PMTUD struct {
 
 // PLPMTUChange is one change of a PLPMTU, in bytes of the outer IP packet.
 type PLPMTUChange struct {
-	At    time.Time `json:"at"`
-	From  int       `json:"from"`
-	To    int       `json:"to"`
-	Cause string    `json:"cause"`
+	At   time.Time `json:"at"`
+	From int       `json:"from"`
+	To   int       `json:"to"`
+	// Cause is "start", "probe", "black hole", "PTB", "base does not pass",
+	// "egress MTU", "EMSGSIZE", "loss by size", "trial", "unreachable" or "another path".
+	Cause string `json:"cause"`
 }

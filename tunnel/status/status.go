@@ -22,7 +22,9 @@ type Status struct {
 	FwMark  uint32  `json:"fwmark,omitempty"`
 	Table   int     `json:"table,omitempty"`
 	Offload Offload `json:"offload"`
-	Host    Host    `json:"host"`
+	// AESGCM names the implementation of the cipher aes-256-gcm.
+	AESGCM string `json:"aes_gcm"`
+	Host   Host   `json:"host"`
 	// Dropped counts, by reason, the dropped packets that belong to no known
 	// peer.
 	Dropped map[string]uint64 `json:"dropped"`

@@ -2,6 +2,7 @@ package udp
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 )
 
@@ -133,6 +134,9 @@ var (
 	ErrNoSource = errors.New("the host does not have the source address")
 	// ErrFull: the socket, or a queue of the host behind it, has no room.
 	ErrFull = errors.New("a queue of the host is full")
+	// ErrNoBuffers is an ErrFull: a queue behind the socket has no room, or an
+	// interface refuses what its far end does not take.
+	ErrNoBuffers = fmt.Errorf("%w, or an interface refuses the datagram", ErrFull)
 	// ErrNoSocket: no socket has the address family of the destination.
 	ErrNoSocket = errors.New("no socket for the address family")
 )

@@ -73,6 +73,12 @@ func (*Outbox) Room(int) []byte { return nil }
 // Put does nothing.
 func (*Outbox) Put(int, *Destination, uint8, any) {}
 
+// PutAsData does nothing.
+func (*Outbox) PutAsData(int, *Destination, uint8, any) {}
+
+// Segments returns false.
+func (*Outbox) Segments(*Destination) bool { return false }
+
 // Waited returns false.
 func (*Outbox) Waited() bool { return false }
 

@@ -27,8 +27,9 @@ type run struct {
 	to         *Destination
 	owner      any
 	tos        uint8
-	start, end int // in the outbox's buffer
-	segment    int // size of each datagram, in bytes
+	asData     bool // it leaves by the socket of the destination's data
+	start, end int  // in the outbox's buffer
+	segment    int  // size of each datagram, in bytes
 	closed     bool
 }
 
@@ -101,22 +102,41 @@ func (o *Outbox) Room(size int) []byte {
 // tos is the TOS octet or traffic class of its packet. The owner, which is compared
 // by ==, is given to Refused; datagrams of different owners are never in one run.
 func (o *Outbox) Put(n int, to *Destination, tos uint8, owner any) {
+	o.put(n, run{to: to, owner: owner, tos: tos, asData: o.config.Wait})
+}
+
+// PutAsData is Put for a datagram that is to fare as the destination's data does: it
+// leaves by the same socket. While that is full it leaves by the outbox's own.
+func (o *Outbox) PutAsData(n int, to *Destination, tos uint8, owner any) {
+	o.put(n, run{to: to, owner: owner, tos: tos, asData: true})
+}
+
+// Segments reports whether the kernel cuts runs of the destination's data.
+func (o *Outbox) Segments(to *Destination) bool {
+	s := o.conn.socketFor(to, true)
+	return s != nil && s.gso.Load()
+}
+
+// put takes a datagram of n bytes as the first of a run, or into the last one.
+func (o *Outbox) put(n int, next run) {
 	start := len(o.buffer)
 	o.buffer = o.buffer[:start+n]
 	o.count++
 	if len(o.runs) > 0 {
-		if r := &o.runs[len(o.runs)-1]; r.takes(n, to, tos, owner) {
+		if r := &o.runs[len(o.runs)-1]; r.takes(n, &next) {
 			r.end = start + n
 			r.closed = n < r.segment
 			return
 		}
 	}
-	o.runs = append(o.runs, run{to: to, owner: owner, tos: tos, start: start, end: start + n, segment: n})
+	next.start, next.end, next.segment = start, start+n, n
+	o.runs = append(o.runs, next)
 }
 
-// takes reports whether a datagram of n bytes may go on with the run.
-func (r *run) takes(n int, to *Destination, tos uint8, owner any) bool {
-	return !r.closed && r.to == to && r.tos == tos && r.owner == owner &&
+// takes reports whether a datagram of n bytes that begins the next run may go on with
+// this one.
+func (r *run) takes(n int, next *run) bool {
+	return !r.closed && r.to == next.to && r.tos == next.tos && r.owner == next.owner && r.asData == next.asData &&
 		n <= r.segment && r.end+n-r.start <= maxRun && r.segments() < maxSegments
 }
 
@@ -164,7 +184,7 @@ func (o *Outbox) Flush() (refused error) {
 			if errno == 0 {
 				break
 			}
-			if m := o.messages[o.first]; errno == unix.EAGAIN && o.turnAway(s, o.runs[m.run].to) {
+			if m := o.messages[o.first]; errno == unix.EAGAIN && o.turnAway(s, &o.runs[m.run]) {
 				i, start, taken = m.run, m.start, o.first // and those behind it
 				break
 			}
@@ -183,7 +203,7 @@ func (o *Outbox) Flush() (refused error) {
 
 // socketOf returns the socket by which a run leaves.
 func (o *Outbox) socketOf(i int) *socket {
-	return o.conn.socketFor(o.runs[i].to, o.config.Wait)
+	return o.conn.socketFor(o.runs[i].to, o.runs[i].asData)
 }
 
 // prepare fills in element n of the batch, for a socket. With source it leaves from

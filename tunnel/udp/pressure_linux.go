@@ -19,11 +19,16 @@ func (o *Outbox) remedy(s *socket) remedy {
 	}.remedy()
 }
 
-// turnAway reports whether data for a destination is to be sent once more, by
-// another socket than the full one.
-func (o *Outbox) turnAway(s *socket, to *Destination) bool {
-	if o.conn.socketFor(to, o.config.Wait) != s {
+// turnAway reports whether a run is to be sent once more, by another socket than the
+// full one.
+func (o *Outbox) turnAway(s *socket, r *run) bool {
+	to := r.to
+	if o.conn.socketFor(to, r.asData) != s {
 		return true // another outbox has changed that
+	}
+	if r.asData && !o.config.Wait {
+		r.asData = false
+		return o.conn.socketFor(to, false) != s
 	}
 	list := s.list
 	switch o.remedy(s) {

@@ -135,7 +135,9 @@ func reason(errno unix.Errno, doubtful bool) error {
 		return errDoubtful
 	case errno == unix.EMSGSIZE:
 		return ErrTooBig
-	case errno == unix.ENOBUFS || errno == unix.EAGAIN:
+	case errno == unix.ENOBUFS:
+		return ErrNoBuffers
+	case errno == unix.EAGAIN:
 		return ErrFull
 	}
 	return errno

@@ -1,0 +1,57 @@
+package pmtud
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// oddities are what makes a path carry a size only sometimes. The zero value makes
+// none.
+type oddities struct {
+	// Bonded links, packet by packet: the path's own MTU or other, which one packet
+	// in otherShare takes.
+	other, otherShare int
+
+	lossAbove int     // packets above this size are lost
+	sizeLoss  float64 // this often
+	dataAbove int     // data above this size is dropped; probes look otherwise
+	refuse    int     // the kernel refuses packets above this size; 0: none
+
+	rate  float64 // of the bottleneck, bit/s; 0: none
+	limit int     // bytes that its queue holds; a policer's burst if it has none
+	// police drops what exceeds the rate and delays nothing.
+	police  bool
+	backlog float64 // bytes, at the time
+	at      time.Time
+}
+
+func (o *oddities) link(mtu int, rng *rand.Rand) int {
+	if o.otherShare > 0 && rng.IntN(o.otherShare) == 0 {
+		return o.other
+	}
+	return mtu
+}
+
+func (o *oddities) refuses(size int) bool { return o.refuse > 0 && size > o.refuse }
+
+func (o *oddities) drops(size int, data bool, rng *rand.Rand) bool {
+	return data && o.dataAbove > 0 && size > o.dataAbove ||
+		o.sizeLoss > 0 && size > o.lossAbove && rng.Float64() < o.sizeLoss
+}
+
+// queue puts a packet into the bottleneck's queue, if it has room.
+func (o *oddities) queue(size int, now time.Time) (wait time.Duration, ok bool) {
+	if o.rate == 0 {
+		return 0, true
+	}
+	o.backlog = max(0, o.backlog-now.Sub(o.at).Seconds()*o.rate/8)
+	o.at = now
+	if o.backlog+float64(size) > float64(o.limit) {
+		return 0, false
+	}
+	o.backlog += float64(size)
+	if o.police {
+		return 0, true
+	}
+	return time.Duration(o.backlog * 8 / o.rate * float64(time.Second)), true
+}

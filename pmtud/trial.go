@@ -1,0 +1,216 @@
+package pmtud
+
+import "time"
+
+// A trial finds the size that arrives where a larger one passes only sometimes.
+// Probes tell what can pass; the PLPMTU is also no more than what data is seen to
+// pass with.
+//
+//	     loss by size                 better
+//	idle ────────────▶ smaller on trial ────▶ settled ◀─────────────┐ no better
+//	 ▲ ▲                    │ no better         │ later              │
+//	 │ └────────────────────┘                   └─▶ larger on trial ─┤ better
+//	 └──────────────────────── better, and it is the former size ────┘
+type trial struct {
+	phase phase
+	size  int // the PLPMTU is no more than that, unless idle
+	good  int // the size that is settled
+	bad   int // the smallest size that is known to lose
+	// The record of the size that lost, with which all others are compared.
+	record record
+	passes record // of the size that is settled, before a larger one is tried
+
+	began     time.Time
+	next      time.Time     // when another trial may begin
+	wait      time.Duration // after the next trial that finds nothing
+	told      int           // the MTU of a PTB about a packet that was lost
+	toldUntil time.Time
+	byPTB     bool   // the trial is of that size
+	before    *trial // what is resumed when a smaller size is no better
+}
+
+type phase uint8
+
+const (
+	idle phase = iota
+	smaller
+	settled
+	larger
+)
+
+const (
+	firstTrialWait = time.Minute // four times as long after each trial that finds nothing
+	maxTrialWait   = time.Hour
+	trialLimit     = time.Minute // a trial that has shown nothing by then has failed
+	// Sizes nearer to each other than one in fineness are not worth a trial.
+	fineness = 64
+)
+
+// usable returns the largest size that probes and data allow.
+func (d *Discovery) usable() int {
+	if d.trial.phase == idle {
+		return d.search.lo
+	}
+	return min(d.search.lo, d.trial.size)
+}
+
+// tryOut takes in a report: it begins and ends trials.
+func (d *Discovery) tryOut(now time.Time) {
+	t, v := &d.trial, &d.detector
+	// If the last large packets are missing, probes must tell first whether any pass.
+	if !d.resting() || d.suspended.plpmtu > 0 || d.verify > 0 || d.round.open && d.round.verify > 0 || v.tally.count > 0 && t.phase != larger {
+		return
+	}
+	switch t.phase {
+	case smaller, larger:
+		if d.plpmtu != t.size {
+			d.abandonTrial()
+			return
+		}
+		is := v.sizes.record(t.size)
+		var told verdict
+		switch {
+		case t.phase == smaller:
+			told = judge(t.record, is, now.Sub(t.began))
+		case v.sizes.score >= strong && is.lost() >= severe:
+			told = noBetter
+		default:
+			told = judgeLarger(t.record, t.passes, is, now.Sub(t.began))
+		}
+		if told == undecided && now.Sub(t.began) >= trialLimit {
+			told = noBetter
+		}
+		switch told {
+		case better:
+			d.settle(now)
+		case noBetter:
+			d.reject(now)
+		}
+	case idle, settled:
+		if !now.Before(t.next) && v.sizes.suspicious(v.evidence(), d.rtt.smoothed, now.Before(t.toldUntil)) {
+			d.trySmaller(now)
+		} else if t.phase == settled && !now.Before(t.next) && d.search.lo > t.good {
+			d.tryLarger(now)
+		}
+	}
+}
+
+// candidate returns the next size to be tried below the PLPMTU, 0 if there is none.
+func (d *Discovery) candidate(plpmtu int) (size int, byPTB bool) {
+	g := d.search.grid
+	if told := g.floor(d.trial.told); told >= g.min && told < plpmtu && !d.trial.toldUntil.IsZero() {
+		return told, true
+	}
+	for _, size := range [...]int{g.floor(ethernetMTU), g.base, g.min} {
+		if size >= g.min && size < plpmtu && (size <= g.base || size < plpmtu/2) {
+			return size, false
+		}
+	}
+	return 0, false
+}
+
+// trySmaller begins a trial below the PLPMTU, which loses large packets.
+func (d *Discovery) trySmaller(now time.Time) {
+	size, byPTB := d.candidate(d.plpmtu)
+	if size == 0 {
+		return
+	}
+	was := d.trial
+	was.toldUntil = time.Time{}
+	d.trial = trial{
+		phase: smaller, size: size, bad: d.plpmtu, byPTB: byPTB,
+		record: d.detector.sizes.record(d.plpmtu),
+		began:  now, wait: was.wait, before: &was,
+	}
+	d.setPLPMTU(size, CauseLoss, now)
+}
+
+// tryLarger begins a trial above the size that is settled: in the middle of what
+// is unknown, and of the size that lost where nothing is.
+func (d *Discovery) tryLarger(now time.Time) {
+	t, g := &d.trial, d.search.grid
+	size := min(t.record.size, d.search.lo)
+	if d.search.lo > t.record.size { // the path is another one, it seems
+		size = d.search.lo
+	} else if most := min(t.bad-g.step, d.search.lo); most-t.good > t.good/fineness {
+		size = g.cut(t.good+g.step, most, 0.5)
+	}
+	t.passes = d.detector.sizes.record(t.good)
+	t.phase, t.size, t.began = larger, size, now
+	d.setPLPMTU(size, CauseTrial, now)
+}
+
+// settle ends a trial of a size with which more arrives.
+func (d *Discovery) settle(now time.Time) {
+	t := &d.trial
+	t.before = nil
+	switch {
+	case t.phase == larger && t.size >= t.record.size: // it passes again
+		*t = trial{}
+		return
+	case t.byPTB:
+		t.bad = t.size + d.search.grid.step
+		d.ptbs.confirm()
+	}
+	t.phase, t.good, t.wait = settled, t.size, 0
+	t.bad = max(t.bad, t.size+d.search.grid.step)
+	t.rest(d, now)
+}
+
+// reject ends a trial of a size with which no more arrives.
+func (d *Discovery) reject(now time.Time) {
+	t := &d.trial
+	if t.phase == larger {
+		t.bad = min(t.bad, t.size)
+		t.phase, t.size = settled, t.good
+		t.rest(d, now)
+		d.takeBack(t.began, d.usable(), now)
+		return
+	}
+	if t.byPTB {
+		d.ptbs.contradict(t.began)
+	}
+	from, v := t.record.size, &d.detector.sizes
+	if size, _ := d.candidate(t.size); size > 0 && v.score >= strong && v.record(t.size).lost() >= severe {
+		// Not small enough: the loss is by size here, too.
+		t.size, t.byPTB = size, false
+		d.takeBack(t.began, from, now)
+		d.setPLPMTU(size, CauseLoss, now)
+		return
+	}
+	d.falseAlarms++
+	wait := min(max(4*t.wait, firstTrialWait), maxTrialWait)
+	began := t.began
+	*t = *t.before
+	t.wait, t.next = wait, now.Add(wait)
+	d.takeBack(began, min(from, d.usable()), now)
+}
+
+// rest waits before the next trial: longer where only the size that lost is left to
+// be tried.
+func (t *trial) rest(d *Discovery, now time.Time) {
+	wait := firstTrialWait
+	if min(t.bad-d.search.grid.step, d.search.lo)-t.good <= t.good/fineness {
+		wait = d.cfg.RaiseTimer
+	}
+	t.next = now.Add(wait)
+}
+
+// abandonTrial ends a trial without a result: the path has changed.
+func (d *Discovery) abandonTrial() {
+	switch t := &d.trial; t.phase {
+	case smaller:
+		*t = *t.before
+	case larger:
+		t.phase, t.size = settled, t.good
+	}
+}
+
+// outgrow forgets what data has shown where a whole fan has passed up to a size
+// beyond all that was tried: the path is another one.
+func (d *Discovery) outgrow(r result, now time.Time) {
+	if t := &d.trial; t.phase != idle && d.search.lo > t.record.size && r.fitting >= minFan && r.fittingLost == 0 {
+		*t = trial{}
+		d.setPLPMTU(d.search.lo, CauseProbe, now)
+	}
+}
