@@ -143,6 +143,7 @@ func (c *controller) attend(p *peer, now time.Time) {
 	c.tellPort(p, now)
 	c.renewSAs(p, now)
 	c.checkLiveness(p, now)
+	c.inquire(p, now)
 	if p.initiations.due(now) {
 		c.initiate(p, now)
 	}

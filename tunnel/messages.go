@@ -30,6 +30,7 @@ func (c *controller) handleControl(sa *inboundSA, payload []byte, fragmented boo
 		case control.EchoReply:
 			if rtt, ok := p.echo.reply(e.Token(), now); ok {
 				p.validate(rtt)
+				p.inquiries.answered(now.Add(-rtt), rtt)
 			} else {
 				c.responded(p, e.Token(), 0, now) // of a peer that knows no challenges
 			}

@@ -118,6 +118,11 @@ func (a answer) Probe(context.Context, string) (*status.ProbeReport, error) {
 	return r, a.read(r)
 }
 
+func (a answer) Echo(context.Context, string) (*status.EchoReport, error) {
+	r := new(status.EchoReport)
+	return r, a.read(r)
+}
+
 func (a answer) read(document any) error {
 	var refusal struct{ Error string }
 	if err := errors.Join(json.Unmarshal([]byte(a), document), json.Unmarshal([]byte(a), &refusal)); err != nil || refusal.Error == "" {

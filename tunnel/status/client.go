@@ -36,6 +36,17 @@ func Probe(ctx context.Context, path, peer string) (*ProbeReport, error) {
 	return &answer.ProbeReport, nil
 }
 
+// Echo has the tunnel behind the status socket at path ask a peer for an answer, for
+// up to EchoTimeout. Errors are as for Fetch; besides they match ErrNoPeer and
+// ErrNoAnswer.
+func Echo(ctx context.Context, path, peer string) (*EchoReport, error) {
+	var answer echoReply
+	if err := ask(ctx, path, echoRequest+" "+peer, EchoTimeout+timeout, &answer); err != nil {
+		return nil, err
+	}
+	return &answer.EchoReport, nil
+}
+
 // A reply is a document or the reason for its absence, decoded in one pass.
 type reply interface{ refused() error }
 
@@ -46,6 +57,11 @@ type statusReply struct {
 
 type probeReply struct {
 	ProbeReport
+	refusal
+}
+
+type echoReply struct {
+	EchoReport
 	refusal
 }
 
