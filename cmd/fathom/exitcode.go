@@ -72,6 +72,8 @@ func exitCodeOf(err error) int {
 		return exitNotRunning
 	case errors.Is(err, status.ErrNoPeer):
 		return exitNoPeer
+	case errors.Is(err, status.ErrNoAnswer):
+		return exitPeerDown
 	case errors.Is(err, fs.ErrPermission):
 		return exitPermission
 	}

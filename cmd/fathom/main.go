@@ -29,7 +29,10 @@ func newRootCommand() *cobra.Command {
 See it work:  fathom demo
 Set it up:    fathom init, then fathom check, then fathom up
 
-Exit code: 0 for success, 1 for an error, 2 for a mistake on the command line.`,
+Exit codes, the same for all commands:
+
+` + exitCodeTable(),
+		Version: version(),
 		// report prints all errors and hints.
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -39,12 +42,13 @@ Exit code: 0 for success, 1 for an error, 2 for a mistake on the command line.`,
 		DisableSuggestions:         true,
 		SuggestionsMinimumDistance: 2,
 	}
+	root.SetVersionTemplate("fathom {{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError(err, "`%s --help` lists the flags", cmd.CommandPath())
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
-		newUpCommand(), newCheckCommand(), newStatusCommand(), newProbeCommand(),
+		newUpCommand(), newCheckCommand(), newStatusCommand(), newProbeCommand(), newWaitCommand(),
 		newInitCommand(), newGenkeyCommand(), newGenpskCommand(), newPubkeyCommand(),
 		newDemoCommand(), newVersionCommand(),
 	)
@@ -74,5 +78,7 @@ func noArguments(cmd *cobra.Command, args []string) error {
 
 // configFlag adds the -c flag.
 func configFlag(cmd *cobra.Command) *string {
-	return cmd.Flags().StringP("config", "c", defaultConfig, "configuration `file`")
+	path := cmd.Flags().StringP("config", "c", defaultConfig, "configuration `file`")
+	cmd.MarkFlagFilename("config", "toml")
+	return path
 }

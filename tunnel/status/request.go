@@ -38,12 +38,15 @@ var errBadRequest = errors.New("unknown request")
 var (
 	// ErrNoPeer reports that the tunnel has no peer of the name asked for.
 	ErrNoPeer = errors.New("no such peer")
-	// ErrNoAnswer reports that the peer has not answered within EchoTimeout.
+	// ErrNoAnswer reports that the peer has not answered within EchoTimeout, or the
+	// tunnel not within a few seconds.
 	ErrNoAnswer = errors.New("no answer")
+	// ErrShutdown answers requests that the end of the tunnel has cut short.
+	ErrShutdown = errors.New("the tunnel is shutting down")
 )
 
 // codes are the codes of these errors in a refusal.
-var codes = map[string]error{"no_peer": ErrNoPeer, "no_answer": ErrNoAnswer}
+var codes = map[string]error{"no_peer": ErrNoPeer, "no_answer": ErrNoAnswer, "shutdown": ErrShutdown}
 
 // refusal is the answer to a request that has failed. Code is for programs; empty:
 // the error is of no particular kind.

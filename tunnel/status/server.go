@@ -19,9 +19,6 @@ const (
 	acceptPause = 100 * time.Millisecond
 )
 
-// errShutdown answers requests that the end of the tunnel has cut short.
-var errShutdown = errors.New("the tunnel is shutting down")
-
 // Source is the tunnel that a server shows. Several goroutines may call it at
 // once. All methods return early, with any error, when ctx ends.
 type Source interface {
@@ -117,7 +114,7 @@ func answer(ctx context.Context, source Source, request string, err error) any {
 	case err == nil:
 		return document
 	case ctx.Err() != nil:
-		err = errShutdown // or the client has left, and does not read this
+		err = ErrShutdown // or the client has left, and does not read this
 	}
 	return newRefusal(err)
 }

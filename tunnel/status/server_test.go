@@ -245,7 +245,7 @@ func TestTheEndOfTheServerEndsRequests(t *testing.T) {
 		go func() { _, err := Probe(context.Background(), path, "far"); failed <- err }()
 		await(t, "the probe", h.began)
 		stop()
-		if err := <-failed; err == nil || !strings.HasSuffix(err.Error(), ": "+errShutdown.Error()) {
+		if err := <-failed; err == nil || !strings.HasSuffix(err.Error(), ": "+ErrShutdown.Error()) {
 			t.Errorf("error %v", err)
 		}
 	})
