@@ -17,6 +17,9 @@ func run(args []string) int {
 	return report(root.ErrOrStderr(), err)
 }
 
+// moreCommands are those that a build tag adds.
+var moreCommands []func() *cobra.Command
+
 // defaultConfig is where every command looks for the configuration.
 const defaultConfig = "/etc/fathom/fathom.toml"
 
@@ -26,8 +29,10 @@ func newRootCommand() *cobra.Command {
 		Short: "A tunnel between Linux hosts: ESP in UDP, one TOML file on each end",
 		Long: `A tunnel between Linux hosts: ESP in UDP, one TOML file on each end.
 
-See it work:  fathom demo
-Set it up:    fathom init, then fathom check, then fathom up
+See it work, and set it up:
+
+  fathom demo
+  fathom init, then fathom check, then fathom up
 
 Exit codes, the same for all commands:
 
@@ -52,6 +57,9 @@ Exit codes, the same for all commands:
 		newInitCommand(), newGenkeyCommand(), newGenpskCommand(), newPubkeyCommand(),
 		newDemoCommand(), newVersionCommand(),
 	)
+	for _, more := range moreCommands {
+		root.AddCommand(more())
+	}
 	return root
 }
 
