@@ -41,7 +41,10 @@ func writeDocuments(root *cobra.Command, dir string) error {
 	}
 	root.DisableAutoGenTag = true
 	asMarkdown(root)
-	example := conf.Template(conf.DefaultName, filepath.Join(filepath.Dir(defaultConfig), privateKeyFile), "as `fathom init` prints it")
+	example := conf.Template(conf.DefaultName, filepath.Join(filepath.Dir(defaultConfig), privateKeyFile), "that `fathom init` prints")
+	if err := os.WriteFile(filepath.Join(dir, "fathom.toml"), example, 0o644); err != nil {
+		return err
+	}
 	page := md2man.Render(configurationPage(string(example)))
 	if err := os.WriteFile(filepath.Join(dir, "man5", "fathom.toml.5"), page, 0o644); err != nil {
 		return err
