@@ -21,8 +21,8 @@ func configFiles(_ *cobra.Command, args []string, _ string) ([]string, cobra.She
 // logLevels are the values of --log-level.
 var logLevels = []string{"debug", "info", "warn", "error"}
 
-// completionWithin is how long completion may ask the running tunnels.
-const completionWithin = time.Second
+// askWithin is how long a question that is not the matter itself may take.
+const askWithin = time.Second
 
 // peerNames completes the name of a peer of the running tunnels that where locates.
 func peerNames(where func() ([]place, error)) cobra.CompletionFunc {
@@ -34,7 +34,7 @@ func peerNames(where func() ([]place, error)) cobra.CompletionFunc {
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), completionWithin)
+		ctx, cancel := context.WithTimeout(context.Background(), askWithin)
 		defer cancel()
 		found, _, _ := running(ctx, places) // those that can be asked will do
 		for _, s := range found {

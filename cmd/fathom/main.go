@@ -54,7 +54,7 @@ Exit codes, the same for all commands:
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		newUpCommand(), newCheckCommand(), newStatusCommand(), newProbeCommand(), newWaitCommand(),
-		newInitCommand(), newGenkeyCommand(), newGenpskCommand(), newPubkeyCommand(),
+		newInitCommand(), newImportCommand(), newGenkeyCommand(), newGenpskCommand(), newPubkeyCommand(),
 		newDemoCommand(), newVersionCommand(),
 	)
 	for _, more := range moreCommands {

@@ -63,7 +63,7 @@ func awaitPeer(ctx context.Context, where func() ([]place, error), peer string) 
 			return answer, nil
 		case errors.Is(err, status.ErrNotRunning), errors.Is(err, status.ErrShutdown), errors.Is(err, status.ErrNoAnswer):
 		case ctx.Err() != nil, errors.Is(err, context.DeadlineExceeded):
-			err = fmt.Errorf("%w of peer %s", status.ErrNoAnswer, peer) // it was being asked
+			return nil, whyNot(context.WithoutCancel(ctx), where, peer)
 		default:
 			return nil, err
 		}
@@ -73,6 +73,20 @@ func awaitPeer(ctx context.Context, where func() ([]place, error), peer string) 
 			return nil, err
 		}
 	}
+}
+
+// whyNot returns why there was no answer until the time was up: whether the tunnel runs.
+func whyNot(ctx context.Context, where func() ([]place, error), peer string) error {
+	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	defer cancel()
+	places, err := where()
+	if err != nil {
+		return err
+	}
+	if found, _, err := running(ctx, places); len(found) == 0 && err == nil {
+		return notRunning(places)
+	}
+	return fmt.Errorf("%w of peer %s", status.ErrNoAnswer, peer)
 }
 
 // askPeer has the tunnel ask the peer, for as long as one request takes.
