@@ -46,7 +46,7 @@ func statusSocketFlags(cmd *cobra.Command) func() ([]place, error) {
 			}
 			return []place{{cfg.Tunnel.StatusSocket, cfg}}, nil
 		}
-		return findPlaces(conf.SocketDir, filepath.Dir(defaultConfig))
+		return findPlaces(filepath.Dir(defaultConfig), conf.SocketDir)
 	}
 }
 
