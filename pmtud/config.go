@@ -19,6 +19,10 @@ const (
 type Config struct {
 	Mode Mode
 
+	// Path is the number by which SentLog.Record names the path. Those of one peer
+	// have different ones.
+	Path uint16
+
 	// A packet can have the sizes that are Residue modulo Step. The zero values
 	// stand for ESP's alignment, which leaves multiples of four.
 	Step, Residue int

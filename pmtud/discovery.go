@@ -2,7 +2,7 @@ package pmtud
 
 import "time"
 
-// A Discovery finds and keeps the PLPMTU of the path to one peer, in one
+// A Discovery finds and keeps the PLPMTU of one path to a peer, in one
 // direction. Its state depends on its inputs alone: it does no I/O and reads no
 // clock. All its methods belong to one goroutine.
 //
@@ -16,7 +16,7 @@ type Discovery struct {
 	state     State
 	settled   bool // Error: the search below BASE_PLPMTU has ended
 	plpmtu    int
-	history   history
+	history   history // of the PLPMTU in use, whichever path that was of
 	suspended suspension
 	raiser    raiser
 
@@ -30,6 +30,7 @@ type Discovery struct {
 
 	// The path, beside its MTU.
 	rtt      rtt
+	standby  standby
 	reorders bool // answers were seen out of order
 	clearsDF bool
 
@@ -49,6 +50,7 @@ func New(cfg Config) *Discovery {
 		search:   search{mode: cfg.Mode, maxProbes: cfg.MaxProbes, grid: g},
 		raiser:   raiser{limit: cfg.RaiseTimer},
 		detector: newDetector(),
+		requests: requests{path: cfg.Path},
 	}
 	d.forget()
 	return d
@@ -103,7 +105,7 @@ func (d *Discovery) LocalTooBig(size int, now time.Time) {
 	}
 	d.local = size - 1
 	d.rebound(CauseLocal, now)
-	if d.raiser.at.IsZero() && (d.state == SearchComplete || d.settled) {
+	if d.raiser.at.IsZero() && d.resting() {
 		d.raiser.runOnce(now)
 	}
 }
@@ -150,7 +152,7 @@ func (d *Discovery) Settled() bool {
 	if d.cfg.Mode == Off {
 		return true
 	}
-	return d.suspended.plpmtu == 0 && (d.state == SearchComplete || d.state == Error && d.settled)
+	return d.suspended.plpmtu == 0 && d.resting()
 }
 
 // ClearsDF reports whether probes have arrived in fragments, which they forbid:
@@ -171,14 +173,16 @@ func (d *Discovery) setPLPMTU(size int, cause Cause, now time.Time) {
 	if size == d.plpmtu {
 		return
 	}
-	d.history.add(Event{At: now, From: d.plpmtu, To: size, Cause: cause})
+	if !d.standby.on {
+		d.history.add(Event{At: now, From: d.plpmtu, To: size, Cause: cause})
+	}
 	d.plpmtu = size
 	d.detector.newPLPMTU(d.requests.highestSent())
 }
 
 // restart voids the probes in flight and lets a fan leave at once.
 func (d *Discovery) restart(now time.Time) {
-	d.probes.generation++
+	d.probes.renew()
 	d.round = round{nextAt: now}
 	d.raiser.stop()
 	d.budget = initialBudget

@@ -5,7 +5,7 @@
 //	acks, receive reports, PTBs, time ──┼─▶ Discovery ───┼─▶ probes and report requests to send
 //	sizes of the packets sent (SentLog) ┘                └─▶ Deadline, History
 //
-// A Discovery is one peer's, for the direction to it. All sizes are bytes of
+// A Discovery is that of one path to a peer, for the direction to it. All sizes are bytes of
 // the outer IP packet, among the sizes that a packet can have (grid.go): for ESP
 // those are four apart. The PLPMTU is exact when the next of them does not fit.
 //
@@ -23,6 +23,7 @@
 //	raiser      PMTU_RAISE_TIMER
 //	ptbTrust    whether validated PTBs count
 //	rtt         the round-trip estimate
+//	standby     what is kept while another path to the peer is in use
 //
 // # The search
 //
@@ -64,6 +65,16 @@
 // At 64 kbit/s, even in a voice call, requests and reports take less than five
 // percent each; at 10 Gbit/s they take less than 50 kbit/s.
 //
+// # Several paths
+//
+// Where a peer can be reached by several paths, each has a Discovery of its own, so
+// that nothing has to be found again at a switch (standby.go). One is in use. The
+// others search once and confirm what they know at PMTU_RAISE_TIMER. Replace puts one
+// of them in use: its PLPMTU applies to the first packet, and a fan confirms it. All
+// send on one SA, so SentLog tells by which path a packet went: its loss accuses no
+// other. Where no answer comes at all, the paths are tried before the size is
+// suspected (Doubt).
+//
 // # RFC 8899, section by section
 //
 //	3 (1)     no larger packet but probes     the caller obeys PLPMTU
@@ -87,7 +98,7 @@
 //	5.1.3     PROBED_SIZE                     ProbeRecord.Size
 //	          PROBE_COUNT                     failure.count, for each size
 //	5.1.4     phases                          state.go
-//	5.2       state machine                   state.go, the table
+//	5.2       state machine, one for a path   state.go, the table; standby.go
 //	5.3.1     probing for a larger PLPMTU     round.go
 //	5.3.2     selection of sizes              fan.go, spread.go, prior.go: commonMTUs
 //	5.3.3     inconsistent paths              late acks reopen; evidence doubles after false alarms

@@ -14,9 +14,10 @@ const (
 	CauseError                  // BASE_PLPMTU does not pass
 	CauseEgress                 // the egress MTU shrank
 	CauseLocal                  // the kernel refused a packet (EMSGSIZE)
+	CausePath                   // another path is in use, of which this is known
 )
 
-var causeNames = [...]string{"start", "probe", "black hole", "PTB", "false alarm", "base does not pass", "egress MTU", "EMSGSIZE"}
+var causeNames = [...]string{"start", "probe", "black hole", "PTB", "false alarm", "base does not pass", "egress MTU", "EMSGSIZE", "another path"}
 
 func (c Cause) String() string { return causeNames[c] }
 

@@ -60,7 +60,7 @@ func FuzzInputs(f *testing.F) {
 			case 9:
 				for range v % 100 {
 					seq++
-					log.Record(seq, d.PLPMTU(), true)
+					log.Record(seq, d.PLPMTU(), 0, true)
 				}
 			case 10:
 				log, seq = new(SentLog), 0

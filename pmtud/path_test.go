@@ -32,12 +32,8 @@ type model struct {
 	burst    int // data packets simulated between two requests, at most
 	small    float64
 
-	log     *SentLog
-	seq     uint32
-	arrival [1 << 10]struct {
-		seq uint32
-		at  time.Time
-	}
+	*simSA
+	tooLong int // data packets that were lost for their size
 
 	events  events
 	order   int
@@ -49,6 +45,16 @@ type model struct {
 	lastGen                                   uint32
 	trace                                     func(format string, args ...any)
 	actions                                   []Action
+}
+
+// A simSA is what is sent on one SA, by whatever path.
+type simSA struct {
+	log     *SentLog
+	seq     uint32
+	arrival [1 << 10]struct {
+		seq uint32
+		at  time.Time
+	}
 }
 
 type simEvent struct {
@@ -81,8 +87,7 @@ func newModel(cfg Config, rng *rand.Rand) *model {
 }
 
 func (m *model) newSA() {
-	m.log, m.seq = new(SentLog), 0
-	clear(m.arrival[:])
+	m.simSA = &simSA{log: new(SentLog)}
 	m.d.NewSA(m.log)
 }
 
@@ -107,11 +112,14 @@ func (m *model) oneWay() time.Duration {
 // it does, and whether in fragments.
 func (m *model) send(size int, data bool) (at time.Time, arrives, fragmented, wake bool) {
 	m.seq++
-	wake = m.log.Record(m.seq, size, data)
+	wake = m.log.Record(m.seq, size, m.d.cfg.Path, data)
 	slot := &m.arrival[m.seq%uint32(len(m.arrival))]
 	slot.seq, slot.at = m.seq, time.Time{}
 	if size > m.mtu {
 		if !m.clearsDF {
+			if data {
+				m.tooLong++
+			}
 			if m.ptb && !m.lostByChance() {
 				mtu, seq := m.mtu+m.ptbOffset, m.seq
 				if m.ptbDelay > 0 || !data || m.rng.IntN(8) == 0 {

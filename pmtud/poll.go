@@ -38,7 +38,7 @@ const (
 // An Action is something to send now.
 type Action struct {
 	Kind ActionKind
-	ID   uint64 // to come back in the ack or report: generation ‖ counter
+	ID   uint64 // to come back in the ack or report: generation ‖ counter, IDBits in all
 	Size int    // of a probe
 }
 

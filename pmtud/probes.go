@@ -44,13 +44,19 @@ func (p *probe) answer(inFragments bool, now time.Time) bool {
 	return true
 }
 
+// IDBits is how many bits an Action.ID has. The others are the caller's.
+const IDBits = 48
+
 // probes remembers the last probes that were sent. Answers to those of an
 // earlier generation are void.
 type probes struct {
-	generation uint32
+	generation uint32 // of IDBits-32 bits
 	counter    uint32 // of the next
 	last       [rememberedProbes]probe
 }
+
+// renew begins another generation.
+func (p *probes) renew() { p.generation = (p.generation + 1) % (1 << (IDBits - 32)) }
 
 // add takes down a probe that is sent now, and returns its id.
 func (p *probes) add(fan, size int, now time.Time) (id uint64) {

@@ -61,6 +61,9 @@ func (d *Discovery) acked(size int, now time.Time) {
 		return // proves nothing of any size that may be used
 	}
 	s.passed(size)
+	if size >= d.plpmtu {
+		d.standby.proved = now
+	}
 	if size >= s.grid.base && (d.state == Base || d.state == Error) {
 		d.transition(baseAcked, now)
 	}
@@ -136,7 +139,14 @@ func (d *Discovery) unanswered(now time.Time) {
 	}
 	d.round.silent++
 	silent := d.round.silent
-	if silent%d.cfg.MaxProbes != 0 {
+	if d.standby.on {
+		d.unansweredStandingBy(now)
+		return
+	}
+	if d.round.verify > 0 && d.verifyAgain() {
+		return
+	}
+	if silent%d.cfg.MaxProbes != 0 || d.standby.doubted {
 		return
 	}
 	if d.state == Base {
@@ -151,7 +161,10 @@ func (d *Discovery) unanswered(now time.Time) {
 func (d *Discovery) complete(now time.Time) {
 	d.search.complete()
 	d.raiser.stop()
-	if !d.search.atMax() || d.local > 0 {
+	switch {
+	case d.standby.on:
+		d.raiser.rest(now)
+	case !d.search.atMax() || d.local > 0:
 		d.raiser.start(now)
 	}
 }
@@ -163,7 +176,18 @@ func (d *Discovery) raise(now time.Time) {
 		d.local = 0
 		d.rebound(CauseEgress, now)
 	}
+	if d.standby.on && d.cfg.Mode == Fan && d.resting() { // no data tells whether it passes still
+		d.verify = d.plpmtu
+		return
+	}
+	d.lift(now)
+}
+
+// lift searches for a larger PLPMTU, unless it is the largest.
+func (d *Discovery) lift(now time.Time) {
 	if d.state == Error || !d.search.atMax() {
 		d.transition(raiseExpired, now)
+	} else if d.standby.on {
+		d.raiser.rest(now)
 	}
 }

@@ -29,7 +29,7 @@ func (d *Discovery) PTB(m PTB, now time.Time) {
 	case d.ptbs.ignores(now): // section 8: probes have contradicted several
 	case offered < s.grid.min: // PL_PTB_SIZE < MIN_PLPMTU
 	case !m.Validated:
-		if offered < d.plpmtu {
+		if offered < d.plpmtu && !d.standby.on {
 			d.verifyPLPMTU(&d.ptbs.verify, m.MTU, now)
 		}
 	case m.MTU >= m.Size: // PL_PTB_SIZE >= PROBED_SIZE

@@ -30,5 +30,11 @@ func (r *raiser) start(now time.Time) {
 // runOnce runs the timer and leaves the next wait as it is.
 func (r *raiser) runOnce(now time.Time) { r.at = now.Add(r.wait) }
 
+// rest runs the timer in full: the path is not in use.
+func (r *raiser) rest(now time.Time) {
+	r.wait, r.kept = r.limit, time.Time{}
+	r.runOnce(now)
+}
+
 // resume has the next start go on where the timer was before a false alarm.
 func (r *raiser) resume(before raiser) { r.wait, r.kept = before.wait, before.at }

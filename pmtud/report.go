@@ -37,13 +37,13 @@ func (d *Discovery) Report(id uint64, highest uint32, bits []uint64, now time.Ti
 // asks reports whether the peer is asked for reports. While no size is known to
 // pass, the acks of the fans tell enough.
 func (d *Discovery) asks() bool {
-	return d.state != Disabled && d.state != Base && d.search.lo > 0
+	return d.state != Disabled && d.state != Base && d.search.lo > 0 && !d.standby.on
 }
 
 // silenceAt returns when the absence of reports becomes a suspicion, zero if it
 // does not.
 func (d *Discovery) silenceAt() time.Time {
-	if !d.asks() || d.plpmtu <= d.search.grid.min {
+	if !d.asks() || d.standby.doubted || d.plpmtu <= d.search.grid.min {
 		return time.Time{}
 	}
 	return d.requests.silentAt(d.detector.loss, d.rtt.timeout())

@@ -15,7 +15,7 @@ func reported(d *Discovery, log *SentLog, drawn string, now time.Time) {
 	n := uint32(0)
 	for _, c := range drawn {
 		size := map[string]int{"L": 1400, "M": 1300, "S": 100, "P": 1500}[strings.ToUpper(string(c))]
-		log.Record(first+n, size, true)
+		log.Record(first+n, size, 0, true)
 		n++
 	}
 	var id uint64
@@ -25,7 +25,7 @@ func reported(d *Discovery, log *SentLog, drawn string, now time.Time) {
 		}
 	}
 	request := first + n
-	log.Record(request, 100, false)
+	log.Record(request, 100, 0, false)
 	bits[0] = 1
 	for i, c := range drawn {
 		back := request - first - uint32(i)
@@ -87,16 +87,16 @@ func TestAReportOfAFormerSAIsForgotten(t *testing.T) {
 	m := complete(t, 1400, 1500)
 	m.newSA()
 	for seq := range uint32(20) {
-		m.log.Record(seq+1, 1400, true)
+		m.log.Record(seq+1, 1400, 0, true)
 	}
 	m.now = m.now.Add(time.Millisecond)
 	actions := m.d.Poll(nil, m.now)
 	if len(actions) != 1 || actions[0].Kind != SendReportRequest {
 		t.Fatalf("actions %v", actions)
 	}
-	m.log.Record(21, 100, false)
-	m.log.Record(22, 1400, true)
-	m.log.Record(23, 1400, true)
+	m.log.Record(21, 100, 0, false)
+	m.log.Record(22, 1400, 0, true)
+	m.log.Record(23, 1400, 0, true)
 	m.now = m.now.Add(time.Second)
 	if again := m.d.Poll(nil, m.now.Add(time.Second)); len(again) != 1 {
 		t.Fatalf("actions %v", again)

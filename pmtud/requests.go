@@ -18,14 +18,17 @@ type request struct {
 	answered bool
 	top      uint32 // the highest sequence number that had left by then
 	count    int
-	sizes    [snapshotSize]uint16 // of top, top-1, …; 0: unknown
+	sizes    [snapshotSize]uint16 // of top, top-1, …; 0: unknown, or sent by another path
 }
 
 // requests decides when to ask the peer for a report, and remembers the last
 // requests.
 type requests struct {
-	log      *SentLog // of the outbound SA; nil: none yet
-	sent     [rememberedRequests]request
+	path uint16   // whose packets are asked about
+	log  *SentLog // of the outbound SA; nil: none yet, or the path stands by
+	// sent has rememberedRequests entries once there was a log. A path in use
+	// leaves them to its successor, as they are large.
+	sent     []request
 	counter  uint32 // requests sent
 	pending  int    // the last ones in a row that have no answer
 	last     time.Time
@@ -37,10 +40,25 @@ type requests struct {
 
 // newSA begins to ask about the packets of another SA.
 func (r *requests) newSA(log *SentLog) {
+	if r.sent == nil {
+		r.sent = make([]request, rememberedRequests)
+	}
 	r.forget()
 	r.latest().top = 0
 	r.log, r.unsettled = log, false
 	log.armed.Store(true)
+}
+
+// takeOver goes on in the place of another path's requests. It asks about what is
+// sent from now on.
+func (r *requests) takeOver(other *requests) {
+	path := r.path
+	*r, *other = *other, requests{path: other.path}
+	r.path = path
+	if r.log != nil {
+		r.newSA(r.log)
+		r.deferred, r.latest().top = 0, r.highestSent()
+	}
 }
 
 // forget gives up all requests that are still unanswered.
@@ -77,12 +95,14 @@ func (r *requests) dueAt(srtt time.Duration) time.Time {
 func (r *requests) unasked(minPLPMTU int) (bytes int, large bool) {
 	last := r.latest().top
 	for seq := r.log.highest.Load(); seq > last && bytes < dataPerRequest; seq-- {
-		size := r.log.Size(seq)
+		size, path := r.log.Sent(seq)
 		if size == 0 {
 			break
 		}
-		bytes += size
-		large = large || size > minPLPMTU
+		if path == r.path {
+			bytes += size
+			large = large || size > minPLPMTU
+		}
 	}
 	return bytes, large
 }
@@ -109,7 +129,11 @@ func (r *requests) ask(dst []Action, generation uint32, minPLPMTU int, now time.
 	q.top = r.log.top()
 	q.count = int(min(uint32(snapshotSize), q.top))
 	for i := range q.count {
-		q.sizes[i] = uint16(r.log.Size(q.top - uint32(i)))
+		size, path := r.log.Sent(q.top - uint32(i))
+		if path != r.path {
+			size = 0
+		}
+		q.sizes[i] = uint16(size)
 	}
 	r.log.armed.Store(true)
 	return append(dst, Action{Kind: SendReportRequest, ID: q.id})
@@ -118,6 +142,9 @@ func (r *requests) ask(dst []Action, generation uint32, minPLPMTU int, now time.
 // answer returns the request that a report answers, nil if it is unknown or
 // answered already.
 func (r *requests) answer(id uint64) *request {
+	if r.sent == nil {
+		return nil
+	}
 	q := &r.sent[uint32(id)%rememberedRequests]
 	if q.id != id || q.answered {
 		return nil

@@ -25,7 +25,7 @@ func TestARequestIsWorthItsData(t *testing.T) {
 			log := new(SentLog)
 			r.newSA(log)
 			for i, size := range tc.sizes {
-				log.Record(uint32(i+1), size, true)
+				log.Record(uint32(i+1), size, 0, true)
 			}
 			r.deferred = tc.deferred
 			actions := r.ask(nil, 7, 576, epochStart)

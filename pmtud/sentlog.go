@@ -6,7 +6,8 @@ import "sync/atomic"
 const sentLogSize = 4096
 
 // A SentLog remembers the outer sizes of the packets last sent on one outbound
-// SA. A receive report speaks of sequence numbers; the log gives their sizes.
+// SA, and by which path each was sent. A receive report speaks of sequence numbers;
+// the log gives the rest.
 // Each SA has its own, given to Discovery.NewSA. The zero value is empty and
 // ready to use.
 //
@@ -23,17 +24,18 @@ type SentLog struct {
 	// 0 if all have left.
 	queued [MaxSenders]atomic.Uint32
 	_      [64]byte // every packet writes to the cache lines that follow
-	// entries hold sequence number ‖ size; a reader compares the number.
+	// entries hold sequence number ‖ path ‖ size; a reader compares the number.
 	entries [sentLogSize]atomic.Uint64
 }
 
 // Record notes that the packet with sequence number seq has size bytes of outer
-// IP packet. data is true for packets of the tunnel's user, false for probes,
+// IP packet and is sent by a path, which is Config.Path of the Discovery that judges
+// it; one of another number is judged by none. data is true for packets of the tunnel's user, false for probes,
 // reports and other control messages. It returns true if the Discovery waits
 // for data to flow: Poll should then be called soon, and Record does not ask
 // again before that. It also returns true for the first data packet after Watch.
-func (l *SentLog) Record(seq uint32, size int, data bool) (wake bool) {
-	l.entries[seq%sentLogSize].Store(uint64(seq)<<32 | uint64(uint16(size)))
+func (l *SentLog) Record(seq uint32, size int, path uint16, data bool) (wake bool) {
+	l.entries[seq%sentLogSize].Store(uint64(seq)<<32 | uint64(path)<<16 | uint64(uint16(size)))
 	if h := l.highest.Load(); seq > h {
 		l.highest.CompareAndSwap(h, seq)
 	}
@@ -107,9 +109,15 @@ func (l *SentLog) top() uint32 {
 // sent, 0 if it is forgotten or was never sent. The caller gives it to
 // Discovery.PTB as PTB.Size.
 func (l *SentLog) Size(seq uint32) int {
+	size, _ := l.Sent(seq)
+	return size
+}
+
+// Sent returns the same, and by which path the packet was sent.
+func (l *SentLog) Sent(seq uint32) (size int, path uint16) {
 	e := l.entries[seq%sentLogSize].Load()
 	if uint32(e>>32) != seq {
-		return 0
+		return 0, 0
 	}
-	return int(uint16(e))
+	return int(uint16(e)), uint16(e >> 16)
 }

@@ -10,7 +10,7 @@ import (
 func TestASentLogRemembersTheLastPackets(t *testing.T) {
 	l := new(SentLog)
 	for seq := uint32(1); seq <= 3*sentLogSize; seq++ {
-		l.Record(seq, int(seq%1400)+100, true)
+		l.Record(seq, int(seq%1400)+100, 0, true)
 	}
 	for seq := uint32(1); seq <= 3*sentLogSize; seq++ {
 		want := 0
@@ -33,12 +33,12 @@ func TestPacketsThatTheHostHasLostAreForgotten(t *testing.T) {
 		if seq == 11 {
 			l.Queued(1, seq)
 		}
-		l.Record(seq, 1000, true)
+		l.Record(seq, 1000, 0, true)
 	}
 	l.NotSent(0) // holds none
 	l.NotSent(1)
 	l.Flushed(1)
-	l.Record(21, 1000, true)
+	l.Record(21, 1000, 0, true)
 	for seq := uint32(1); seq <= 21; seq++ {
 		if got, held := l.Size(seq), 11 <= seq && seq <= 20; (got == 0) != held {
 			t.Errorf("the size of %d is %d", seq, got)
@@ -46,7 +46,7 @@ func TestPacketsThatTheHostHasLostAreForgotten(t *testing.T) {
 	}
 	l.Queued(1, 1) // much longer ago than is remembered
 	for seq := uint32(22); seq <= 3*sentLogSize; seq++ {
-		l.Record(seq, 1000, true)
+		l.Record(seq, 1000, 0, true)
 	}
 	l.NotSent(1)
 	for seq := uint32(3*sentLogSize) - sentLogSize + 1; seq <= 3*sentLogSize; seq++ {
@@ -58,14 +58,14 @@ func TestPacketsThatTheHostHasLostAreForgotten(t *testing.T) {
 
 func TestASentLogWakesOnceForData(t *testing.T) {
 	l := new(SentLog)
-	if l.Record(1, 100, true) {
+	if l.Record(1, 100, 0, true) {
 		t.Error("asks before it is armed")
 	}
 	l.armed.Store(true)
-	if l.Record(2, 100, false) {
+	if l.Record(2, 100, 0, false) {
 		t.Error("a control message counts as data")
 	}
-	if !l.Record(3, 100, true) || l.Record(4, 100, true) {
+	if !l.Record(3, 100, 0, true) || l.Record(4, 100, 0, true) {
 		t.Error("does not ask exactly once")
 	}
 }
@@ -81,7 +81,7 @@ func TestASentLogIsWrittenByManyAtOnce(t *testing.T) {
 			for range each {
 				runtime.Gosched() // where a runtime does not preempt, as under an emulator
 				seq := next.Add(1)
-				if l.Record(seq, 500+int(seq%1000), true) {
+				if l.Record(seq, 500+int(seq%1000), 0, true) {
 					wakes.Add(1)
 				}
 			}
@@ -114,7 +114,7 @@ func TestASentLogIsWrittenByManyAtOnce(t *testing.T) {
 func TestRecordAllocatesNothing(t *testing.T) {
 	l := new(SentLog)
 	seq := uint32(0)
-	if n := testing.AllocsPerRun(1000, func() { seq++; l.Record(seq, 1400, true) }); n != 0 {
+	if n := testing.AllocsPerRun(1000, func() { seq++; l.Record(seq, 1400, 0, true) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
@@ -125,7 +125,7 @@ func BenchmarkRecord(b *testing.B) {
 	seq := uint32(0)
 	for b.Loop() {
 		seq++
-		l.Record(seq, 1400, true)
+		l.Record(seq, 1400, 0, true)
 	}
 }
 
@@ -135,7 +135,7 @@ func BenchmarkRecordParallel(b *testing.B) {
 	var next atomic.Uint32
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			l.Record(next.Add(1), 1400, true)
+			l.Record(next.Add(1), 1400, 0, true)
 		}
 	})
 }
@@ -144,7 +144,7 @@ func TestTopIsBelowEveryQueuedPacket(t *testing.T) {
 	l := new(SentLog)
 	record := func(sender int, seq uint32) {
 		l.Queued(sender, seq)
-		l.Record(seq, 1000, true)
+		l.Record(seq, 1000, 0, true)
 	}
 	for _, step := range []struct {
 		name string
@@ -170,7 +170,7 @@ func TestWatchIsForOnePacket(t *testing.T) {
 	var l SentLog
 	record := func(data, wake bool) {
 		t.Helper()
-		if l.Record(1, 100, data) != wake {
+		if l.Record(1, 100, 0, data) != wake {
 			t.Errorf("Record returns %v", !wake)
 		}
 	}

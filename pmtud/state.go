@@ -86,6 +86,9 @@ var transitions = []struct {
 	{Error, validPTB, Error, "5.4: search again below BASE_PLPMTU"},
 }
 
+// resting reports whether the search has ended.
+func (d *Discovery) resting() bool { return d.state == SearchComplete || d.state == Error && d.settled }
+
 // transition moves the machine as the table says. It reports whether the event
 // has a line there.
 func (d *Discovery) transition(e event, now time.Time) bool {

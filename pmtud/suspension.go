@@ -34,11 +34,10 @@ func (d *Discovery) suspend(e event, now time.Time) {
 	d.restart(now)
 }
 
-// blackHole is a suspicion that packets of the PLPMTU no longer pass.
-func (d *Discovery) blackHole(now time.Time) {
-	if d.plpmtu > d.search.grid.min && d.search.lo > 0 && d.suspended.plpmtu == 0 {
-		d.transition(blackHole, now)
-	}
+// blackHole is a suspicion that packets of the PLPMTU no longer pass. It reports
+// whether that is possible.
+func (d *Discovery) blackHole(now time.Time) bool {
+	return d.plpmtu > d.search.grid.min && d.search.lo > 0 && d.suspended.plpmtu == 0 && d.transition(blackHole, now)
 }
 
 // resume ends a suspension whose PLPMTU was acknowledged: a false alarm.

@@ -4,7 +4,6 @@ package test
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -12,44 +11,38 @@ import (
 
 	"fathom/test/gateway"
 	"fathom/test/netlab"
-	"fathom/test/netlab/labtest"
 	"fathom/test/tier"
 	"fathom/tunnel/status"
 )
 
+// These tests are about a peer that is reached by two ways, of which the one in use
+// fails while data flows in both directions. How long that interrupts the data is
+// exact in virtual time, and asserted there (package tunnel); here are figures, and the
+// kernel.
+
 // failoverTrip is the delay of each direction of the links in this file.
 const failoverTrip = 10 * time.Millisecond
 
-// pauseOf returns the longest time without an arrival until the flow has gone on for
-// a while after a fault.
-func pauseOf(f *flow, fault func()) (longest time.Duration) {
-	f.reach(f.arrived.Load() + 100)
-	fault()
-	seen, since := f.arrived.Load(), time.Now()
-	// Some are under way when the fault begins: it is over when more have arrived.
-	for end := seen + 200; seen < end && time.Since(since) < within; time.Sleep(time.Millisecond) {
-		if now := f.arrived.Load(); now != seen {
-			longest = max(longest, time.Since(since))
-			seen, since = now, time.Now()
-		}
-	}
-	return longest
+// interruption is what a fault did to the data of one run.
+type interruption struct {
+	forth, back time.Duration // the longest time without an arrival
+	stall       time.Duration // the same of packets beside the tunnel, by the way that lives
 }
 
-// reportGaps logs the gaps of a case, in round trips. The tunnel notices within SRTT + 4
-// RTTVAR and needs one more round trip; before there were challenges it took more than
-// five seconds to call the peer elsewhere. How busy this machine is is unknown, so that
-// is all that is asked for.
-func reportGaps(t *testing.T, what string, gaps []time.Duration) {
-	t.Helper()
-	slices.Sort(gaps)
-	median, worst := gaps[len(gaps)/2], gaps[len(gaps)-1]
-	tier.Figure(t, "%s, RTT %v, %d runs: gap median %v, worst %v, %.1f and %.1f round trips", what, 2*failoverTrip, len(gaps),
-		median.Round(time.Millisecond), worst.Round(time.Millisecond), float64(median)/float64(2*failoverTrip), float64(worst)/float64(2*failoverTrip))
-	if median > 2500*time.Millisecond {
-		t.Errorf("%s: the gap is %v, as if nobody had noticed", what, median)
-	}
+func (i interruption) gap() time.Duration { return max(i.forth, i.back) }
+
+// failure is a case of the matrix: one run of it in a laboratory of its own.
+type failure struct {
+	name string
+	run  func(t *testing.T, called bool) interruption
 }
+
+// callers are who has an endpoint configured: the end with several ways, or the other,
+// which then calls it.
+var callers = []struct {
+	name   string
+	called bool
+}{{"it has an endpoint", false}, {"it is called", true}}
 
 func failoverRuns() int {
 	if tier.Full() {
@@ -58,131 +51,173 @@ func failoverRuns() int {
 	return 3
 }
 
-// TestIPv6DiesAndIPv4Lives, while data flows both ways. The end with both addresses
-// configured decides.
-func TestIPv6DiesAndIPv4Lives(t *testing.T) {
-	tier.Select(t, tier.Long, tier.EitherWay)
-	for _, dead := range []byte{6, 4} {
-		t.Run(fmt.Sprintf("IPv%d dies", dead), func(t *testing.T) {
-			t.Parallel()
-			var gaps []time.Duration
-			for range failoverRuns() {
-				gaps = append(gaps, familyDies(t, dead))
-			}
-			reportGaps(t, "one family dies", gaps)
-		})
+// failovers runs cases, and logs how long the data was interrupted.
+func failovers(t *testing.T, cases []failure) {
+	for _, c := range cases {
+		for _, by := range callers {
+			t.Run(c.name+", "+by.name, func(t *testing.T) {
+				t.Parallel()
+				var runs []interruption
+				for range failoverRuns() {
+					runs = append(runs, c.run(t, by.called))
+				}
+				judge(t, c.name+", "+by.name, runs)
+			})
+		}
 	}
 }
 
-func familyDies(t *testing.T, dead byte) time.Duration {
-	l := newUserPair(t, "", failoverTrip)
-	v4 := fmt.Sprintf("%s:%d", l.link.B.Addr4(), gateway.Port)
-	v6 := fmt.Sprintf("[%s]:%d", l.link.B.Addr6(), gateway.Port)
-	first, other := v6, v4
-	if dead == 4 {
-		first, other = v4, v6
+// judge logs the gaps of a case, in milliseconds and in round trips. A daemon that has
+// to wait for a CPU is no fault of the tunnel's, so all that is asked for is what was
+// never near before there were challenges, when it took five seconds and more to call
+// the peer elsewhere.
+func judge(t *testing.T, what string, runs []interruption) {
+	t.Helper()
+	of := func(length func(interruption) time.Duration) (median, worst time.Duration) {
+		var all []time.Duration
+		for _, r := range runs {
+			all = append(all, length(r))
+		}
+		slices.Sort(all)
+		return all[len(all)/2], all[len(all)-1]
 	}
-	check(t, l.a.Configure("", gateway.Peer{Gateway: l.b, Endpoint: first, Endpoints: []string{other}}))
-	check(t, l.b.Configure("", gateway.Peer{Gateway: l.a}))
-	up(t, l.b, l.a)
-	await(t, l.a, func(s *status.Status) bool { return s.Peers[0].Endpoint == first })
-	forth := startStream(t, l.A, l.B, innerB4, 1000, 5*time.Millisecond)
-	back := startStream(t, l.B, l.A, innerA4, 1000, 5*time.Millisecond)
-	gap := pauseOf(forth, func() {
+	const rtt = 2 * failoverTrip
+	median, worst := of(interruption.gap)
+	forth, _ := of(func(i interruption) time.Duration { return i.forth })
+	back, _ := of(func(i interruption) time.Duration { return i.back })
+	stall, worstStall := of(func(i interruption) time.Duration { return i.stall })
+	tier.Figure(t, "%s, RTT %v, %d runs: gap median %d ms, worst %d ms (%.1f and %.1f round trips); forth %d, back %d; beside the tunnel %d, worst %d",
+		what, rtt, len(runs), median.Milliseconds(), worst.Milliseconds(), float64(median)/float64(rtt), float64(worst)/float64(rtt),
+		forth.Milliseconds(), back.Milliseconds(), stall.Milliseconds(), worstStall.Milliseconds())
+	if median > time.Second+20*stall {
+		t.Errorf("%s: the gap is %v, as if nobody had noticed", what, median)
+	}
+}
+
+// TestFailover by two uplinks of one end: the first falls silent, in one direction or
+// both, or goes down, or loses its address.
+func TestFailover(t *testing.T) {
+	tier.Select(t, tier.Long, tier.EitherWay)
+	failovers(t, []failure{
+		{"uplink silent", uplinkFails(func(w *dualWAN) { w.silence(0, netlab.AtoB, netlab.BtoA) })},
+		{"uplink loses what it sends", uplinkFails(func(w *dualWAN) { w.silence(0, netlab.AtoB) })},
+		{"uplink loses what it receives", uplinkFails(func(w *dualWAN) { w.silence(0, netlab.BtoA) })},
+		{"link down", uplinkFails(func(w *dualWAN) { w.wans[0].A.Down() })},
+		{"address gone", uplinkFails(func(w *dualWAN) { w.removeAddress(0) })},
+	})
+}
+
+func uplinkFails(fault func(*dualWAN)) func(*testing.T, bool) interruption {
+	return func(t *testing.T, called bool) interruption {
+		w := newDualWAN(t, failoverTrip)
+		uplinks := w.uplinks(t)
+		if called {
+			check(t, w.a.Configure(uplinks, gateway.Peer{Gateway: w.b}))
+			check(t, w.b.Configure("", gateway.Peer{Gateway: w.a, Endpoint: w.at(0), Endpoints: []string{w.at(1)}}))
+		} else {
+			check(t, w.a.Configure(uplinks, gateway.Peer{Gateway: w.b, Endpoint: w.there()}))
+			check(t, w.b.Configure("", gateway.Peer{Gateway: w.a}))
+		}
+		return w.interrupt(t, fault)
+	}
+}
+
+// TestTheDefaultRouteMoves to the other uplink, without tunnel.uplinks. The first lives:
+// it is only that packets from its address do not leave by the second. Or it is dead.
+func TestTheDefaultRouteMoves(t *testing.T) {
+	tier.Select(t, tier.Long, tier.EitherWay)
+	moves := func(fault func(*dualWAN)) func(*testing.T, bool) interruption {
+		return func(t *testing.T, called bool) interruption {
+			w := newDualWAN(t, failoverTrip)
+			a, b := gateway.Peer{Gateway: w.b}, gateway.Peer{Gateway: w.a}
+			if called {
+				b.Endpoint = w.at(0)
+			} else {
+				a.Endpoint = w.there()
+			}
+			check(t, w.a.Configure("", a))
+			check(t, w.b.Configure("", b))
+			return w.interrupt(t, fault)
+		}
+	}
+	failovers(t, []failure{
+		{"default route moves", moves(func(w *dualWAN) { w.A.DefaultVia(w.wans[1].B.Addr4()) })},
+		{"uplink silent, default route moves", moves(func(w *dualWAN) {
+			w.silence(0, netlab.AtoB, netlab.BtoA)
+			w.A.DefaultVia(w.wans[1].B.Addr4())
+		})},
+	})
+}
+
+// interrupt starts both gateways, lets data flow, and has the fault take the first uplink
+// from them.
+func (w *dualWAN) interrupt(t *testing.T, fault func(*dualWAN)) interruption {
+	t.Helper()
+	up(t, w.b, w.a)
+	await(t, w.b, func(s *status.Status) bool { return s.Peers[0].Endpoint == w.at(0) })
+	forth := startStream(t, w.A, w.B, innerB4, 1000, 5*time.Millisecond)
+	back := startStream(t, w.B, w.A, innerA4, 1000, 5*time.Millisecond)
+	beside := startStream(t, w.B, w.A, w.wans[1].A.Addr4().String(), 1000, 5*time.Millisecond)
+	p := watch(t, forth, back, beside)
+	fault(w)
+	await(t, w.b, func(s *status.Status) bool { return s.Peers[0].Endpoint == w.at(1) })
+	longest := p.end()
+	for _, f := range []*flow{forth, back, beside} {
+		f.stop()
+	}
+	check(t, w.a.Stop())
+	check(t, w.b.Stop())
+	return interruption{longest[0], longest[1], longest[2]}
+}
+
+// TestOneFamilyDies: of IPv6 and IPv4, the one that is in use. The end that knows both
+// addresses of the other decides.
+func TestOneFamilyDies(t *testing.T) {
+	tier.Select(t, tier.Long, tier.EitherWay)
+	failovers(t, []failure{
+		{"IPv6 dies", familyDies(6)},
+		{"IPv4 dies", familyDies(4)},
+	})
+}
+
+func familyDies(dead byte) func(*testing.T, bool) interruption {
+	return func(t *testing.T, called bool) interruption {
+		l := newUserPair(t, "", failoverTrip)
+		// caller knows both addresses of the other.
+		caller, other, far := l.a, l.b, l.link.B
+		if called {
+			caller, other, far = l.b, l.a, l.link.A
+		}
+		first, second := fmt.Sprintf("[%s]:%d", far.Addr6(), gateway.Port), fmt.Sprintf("%s:%d", far.Addr4(), gateway.Port)
+		lives := l.link.A.Addr4()
+		if dead == 4 {
+			first, second, lives = second, first, l.link.A.Addr6()
+		}
+		check(t, caller.Configure("", gateway.Peer{Gateway: other, Endpoint: first, Endpoints: []string{second}}))
+		check(t, other.Configure("", gateway.Peer{Gateway: caller}))
+		up(t, other, caller)
+		await(t, caller, func(s *status.Status) bool { return s.Peers[0].Endpoint == first })
+		forth := startStream(t, l.A, l.B, innerB4, 1000, 5*time.Millisecond)
+		back := startStream(t, l.B, l.A, innerA4, 1000, 5*time.Millisecond)
+		beside := startStream(t, l.B, l.A, lives.String(), 1000, 5*time.Millisecond)
+		p := watch(t, forth, back, beside)
 		l.link.SetFilter(func(_ netlab.Dir, packet []byte) netlab.Verdict {
 			if packet[0]>>4 == dead {
 				return netlab.Drop
 			}
 			return netlab.Pass
 		})
-	})
-	await(t, l.a, func(s *status.Status) bool { return s.Peers[0].Endpoint == other })
-	forth.stop()
-	back.stop()
-	for _, g := range []*gateway.Gateway{l.a, l.b} {
-		if n := strings.Count(g.Log(), "msg=endpoint"); n > 3 { // the first, and one of each family
-			t.Errorf("%s has moved its peer %d times", g.Name, n)
+		await(t, caller, func(s *status.Status) bool { return s.Peers[0].Endpoint == second })
+		longest := p.end()
+		for _, f := range []*flow{forth, back, beside} {
+			f.stop()
 		}
-		check(t, g.Stop())
-	}
-	return gap
-}
-
-// dualWAN is two gateways, the left one with two uplinks to the same address of the
-// other.
-//
-//	  ┌─ wan 1 ─┐
-//	a ┤         ├ r ── b 10.3.0.2
-//	  └─ wan 2 ─┘
-type dualWAN struct {
-	A, R, B *netlab.Host
-	wans    [2]*netlab.UserLink
-	a, b    *gateway.Gateway
-}
-
-func newDualWAN(t *testing.T, uplinks bool) *dualWAN {
-	lab := labtest.New(t)
-	w := &dualWAN{A: lab.Host("a"), R: lab.Host("r"), B: lab.Host("b")}
-	way := netlab.Conditions{Delay: failoverTrip}
-	for i := range w.wans {
-		w.wans[i] = lab.UserLink(w.A, w.R, netlab.UserLinkConfig{
-			AddrA: netlab.Prefixes(fmt.Sprintf("10.%d.0.2/24", i+1)), AddrB: netlab.Prefixes(fmt.Sprintf("10.%d.0.1/24", i+1)),
-			AtoB: way, BtoA: way, Seed: 1,
-		})
-	}
-	right := lab.Connect(w.R, w.B, linkConfig(netlab.Prefixes("10.3.0.1/24"), netlab.Prefixes("10.3.0.2/24")))
-	w.R.Forward()
-	w.B.DefaultVia(right.A.Addr4())
-	w.A.DefaultVia(w.wans[0].B.Addr4())
-	extra := ""
-	if uplinks {
-		// The second has a worse route, which the kernel would not choose.
-		run(t, w.A, "ip", "route", "add", "default", "via", w.wans[1].B.Addr4().String(), "metric", "500")
-		extra = fmt.Sprintf("uplinks = [%q, %q]", w.wans[0].A.Name(), w.wans[1].A.Name())
-	}
-	w.a = newGateway(t, w.A, "10.77.0.1/24", "fd77::1/64")
-	w.b = newGateway(t, w.B, "10.77.0.2/24", "fd77::2/64")
-	check(t, w.a.Configure(extra, gateway.Peer{Gateway: w.b, Endpoint: fmt.Sprintf("%s:%d", right.B.Addr4(), gateway.Port)}))
-	check(t, w.b.Configure("", gateway.Peer{Gateway: w.a}))
-	return w
-}
-
-// TestTwoUplinks: the first falls silent, or goes down, or loses its address. Without
-// tunnel.uplinks the default route moves to the second.
-func TestTwoUplinks(t *testing.T) {
-	tier.Select(t, tier.Long, tier.EitherWay)
-	for _, test := range []struct {
-		name    string
-		uplinks bool
-		fault   func(*dualWAN)
-	}{
-		{"silent", true, func(w *dualWAN) {
-			w.wans[0].SetFilter(func(netlab.Dir, []byte) netlab.Verdict { return netlab.Drop })
-		}},
-		{"down", true, func(w *dualWAN) { w.wans[0].A.Down() }},
-		{"address gone", true, func(w *dualWAN) { w.wans[0].A.RemoveAddress(netip.PrefixFrom(w.wans[0].A.Addr4(), 24)) }},
-		{"silent, and the default route moves", false, func(w *dualWAN) {
-			w.wans[0].SetFilter(func(netlab.Dir, []byte) netlab.Verdict { return netlab.Drop })
-			w.A.DefaultVia(w.wans[1].B.Addr4())
-		}},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			var gaps []time.Duration
-			for range failoverRuns() {
-				w := newDualWAN(t, test.uplinks)
-				up(t, w.b, w.a)
-				from := fmt.Sprintf("%s:%d", w.wans[1].A.Addr4(), gateway.Port)
-				forth := startStream(t, w.A, w.B, innerB4, 1000, 5*time.Millisecond)
-				back := startStream(t, w.B, w.A, innerA4, 1000, 5*time.Millisecond)
-				gaps = append(gaps, pauseOf(back, func() { test.fault(w) }))
-				await(t, w.b, func(s *status.Status) bool { return s.Peers[0].Endpoint == from })
-				forth.stop()
-				back.stop()
-				check(t, w.a.Stop())
-				check(t, w.b.Stop())
+		for _, g := range []*gateway.Gateway{l.a, l.b} {
+			if n := strings.Count(g.Log(), "msg=endpoint"); n > 3 { // the first, and one of each family
+				t.Errorf("%s has moved its peer %d times", g.Name, n)
 			}
-			reportGaps(t, test.name, gaps)
-		})
+			check(t, g.Stop())
+		}
+		return interruption{longest[0], longest[1], longest[2]}
 	}
 }

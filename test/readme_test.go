@@ -248,3 +248,35 @@ func blocksOfREADME(t *testing.T, heading string) (blocks []string) {
 	}
 	return blocks
 }
+
+// TestTwoUplinksByTheREADME adds the line that the README shows to a host with two
+// uplinks, and looks as it says.
+func TestTwoUplinksByTheREADME(t *testing.T) {
+	tier.Select(t, tier.EitherWay)
+	blocks := blocksOfREADME(t, "## Two uplinks")
+	if len(blocks) != 2 {
+		t.Fatalf("%d blocks: %q", len(blocks), blocks)
+	}
+	w := newDualWAN(t, failoverTrip)
+	check(t, w.a.Configure(w.uplinks(t), gateway.Peer{Gateway: w.b, Endpoint: w.there()}))
+	check(t, w.b.Configure("", gateway.Peer{Gateway: w.a}))
+	config, err := os.ReadFile(w.a.Config())
+	check(t, err)
+	line := strings.NewReplacer("eth0", w.wans[0].A.Name(), "wwan0", w.wans[1].A.Name()).Replace(blocks[0])
+	config = regexp.MustCompile(`(?m)^uplinks = .*\n`).ReplaceAll(config, []byte(line))
+	check(t, os.WriteFile(w.a.Config(), config, 0o600))
+	up(t, w.b, w.a)
+	look := strings.Fields(strings.TrimPrefix(strings.TrimSpace(blocks[1]), "sudo fathom "))
+	for _, wan := range w.wans {
+		pair := fmt.Sprintf(" %s %s > ", wan.A.Name(), wan.A.Addr4())
+		for deadline := time.Now().Add(within); ; time.Sleep(20 * time.Millisecond) {
+			text := run(t, w.A, fathom, append(look, "-c", w.a.Config())...)
+			if strings.Contains(text, pair) && strings.Contains(text, "decider: this end") {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("no pair %q in\n%s", pair, text)
+			}
+		}
+	}
+}

@@ -193,5 +193,5 @@ type sizesTold struct {
 	noSegmentations int
 }
 
-func (s *sizesTold) tooBig(_ *peer, size int)             { s.sizes = append(s.sizes, size) }
+func (s *sizesTold) tooBig(_ *session, size int)          { s.sizes = append(s.sizes, size) }
 func (s *sizesTold) noSegmentation(netip.AddrPort, error) { s.noSegmentations++ }

@@ -2,9 +2,12 @@ package tunnel
 
 import (
 	"io"
+	"net/netip"
+	"slices"
 	"time"
 
 	"fathom/crypto"
+	"fathom/tunnel/paths"
 )
 
 // candidateGap is how long one of several candidates has to answer before the next is
@@ -12,8 +15,38 @@ import (
 // that RFC 8305 section 5 recommends.
 const candidateGap = 250 * time.Millisecond
 
-// places returns how many places nextEndpoint goes round.
+// maxCalls bounds the paths of a round, so that it ends within a few seconds.
+const maxCalls = 16
+
+// planCalls finds out by which paths the peer is called in the round that begins, where
+// the configuration names uplinks: first those by which it was reached, the one in use
+// before the others, then by each uplink to each of its places. If no uplink leads
+// there, the kernel chooses.
+func (c *controller) planCalls(p *peer, now time.Time) {
+	p.calls = p.calls[:0]
+	if len(c.uplinks) == 0 {
+		return
+	}
+	c.lookForWays(p, p.remembered)
+	add := func(pair paths.Pair) {
+		known := slices.ContainsFunc(p.calls, func(q *path) bool { return q.pair == pair })
+		if !known && len(p.calls) < maxCalls {
+			p.calls = append(p.calls, p.pathBy(pair))
+		}
+	}
+	for _, pair := range p.paths.Order(nil, now) {
+		add(pair)
+	}
+	for i := range p.ways {
+		add(pairOf(&p.ways[i]))
+	}
+}
+
+// places returns how many places nextEndpoint goes round, by each uplink.
 func (p *peer) places() int {
+	if n := len(p.calls); n > 0 {
+		return n
+	}
 	if p.path != nil {
 		return len(p.candidates) + 1
 	}
@@ -22,10 +55,37 @@ func (p *peer) places() int {
 
 // elsewhere reports whether one of them is another than the first.
 func (p *peer) elsewhere() bool {
-	if len(p.candidates) == 1 && p.path != nil {
+	if len(p.calls) == 0 && len(p.candidates) == 1 && p.path != nil {
 		return p.candidates[0] != p.path.Remote()
 	}
 	return p.places() > 1
+}
+
+// nextEndpoint returns where the next initiation goes: to the peer's last place,
+// in turn with the addresses of its configured endpoints. Where there are uplinks it
+// goes by each of them.
+func (p *peer) nextEndpoint() *path {
+	if n := len(p.calls); n > 0 {
+		return p.calls[p.initiations.attempts%n]
+	}
+	known := p.path
+	endpoints := p.places()
+	if endpoints == 0 {
+		return nil
+	}
+	i := p.initiations.attempts % endpoints
+	if known != nil {
+		if i == 0 {
+			if p.initiations.attempts/endpoints%2 == 1 {
+				// The address that it knows us by may belong to an uplink that
+				// is not in use any more: the kernel chooses another.
+				return newPath(known.Remote(), netip.Addr{})
+			}
+			return known
+		}
+		i--
+	}
+	return newPath(p.candidates[i], netip.Addr{})
 }
 
 // initiationWait is how long the next initiation waits for an answer before the one

@@ -43,6 +43,7 @@ type controller struct {
 	turns      turns         // of initiations
 	listening  listening
 	uplinks    []string   // see conf.Tunnel
+	filtered   []string   // uplinks whose rp_filter drops what comes, as far as told
 	listen     netip.Addr // of our sockets; invalid: all addresses
 	port       otherPort
 	ownPort    *atomic.Uint32 // of our sockets, for the packet loops
@@ -149,6 +150,7 @@ func (c *controller) attend(p *peer, now time.Time) {
 	}
 	c.forwarder.releaseWaiting(p, now)
 	c.pollDiscovery(p, now)
+	c.pollStandbys(p, now)
 	c.continueProbeRun(p, now)
 	if p.path != nil && !p.looped() && p.keepalive.look(now, p.numbered()) {
 		c.messenger.keepalive(p)

@@ -164,7 +164,7 @@ func (e *crossingEnd) data() {
 		return
 	}
 	n := numbers.Next()
-	if to.sa.sizes.Record(n, 200, true) {
+	if to.sa.sizes.Record(n, 200, 0, true) {
 		e.attend(e.peer, e.w.now)
 	}
 	e.esp(to, uint64(n), nil)

@@ -17,7 +17,7 @@ import (
 func (p *peer) deadline() time.Time {
 	var initiation, discovery, probe, challenge, inquiry time.Time
 	if p.sas.current != nil {
-		challenge = p.paths.Deadline()
+		challenge = p.nextLook()
 	}
 	if p.initiations.wanted {
 		initiation = p.initiations.next
@@ -31,7 +31,7 @@ func (p *peer) deadline() time.Time {
 	if p.inquiries.waiting() {
 		inquiry = p.inquiries.next
 	}
-	return earliest(initiation, discovery, probe, challenge, inquiry, p.confirmAt())
+	return earliest(initiation, discovery, p.standbys.at, probe, challenge, inquiry, p.confirmAt())
 }
 
 // coarseDeadline is when the first of the concerns that may be up to a tick late
@@ -50,7 +50,7 @@ func (p *peer) coarseDeadline(l crypto.Lifetime, now time.Time) time.Time {
 	if p.path != nil && !p.looped() {
 		keepalive = p.keepalive.deadline()
 	}
-	return earliest(p.sas.expiry(l.HardAge()), rekey, validation, liveness, keepalive, p.pulse.deadline(now))
+	return earliest(p.sas.expiry(l.HardAge()), p.heldUntil, rekey, validation, liveness, keepalive, p.pulse.deadline(now))
 }
 
 // numbered counts the packets that have a sequence number of the current SA, sent

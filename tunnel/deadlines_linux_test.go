@@ -168,11 +168,11 @@ func TestAnEventThatIsLostComesAgain(t *testing.T) {
 	v := newWire().newVirtual(t, "192.0.2.1:4500", crypto.PrivateKey{1}, conf.Tunnel{}, conf.Peer{PublicKey: conf.Key{9}})
 	establish(t, v.controller, v.peer, time.Now())
 	sizes := &v.peer.sas.current.outbound.sizes
-	sizes.Record(1, 200, true)
+	sizes.Record(1, 200, 0, true)
 	for v.events.notify(v.peer, func(*controller, time.Time) {}) {
 	}
 	v.events.dataFlows(v.peer)
-	if !sizes.Record(2, 200, true) {
+	if !sizes.Record(2, 200, 0, true) {
 		t.Error("no event any more")
 	}
 }

@@ -28,12 +28,64 @@ func discoveryConfig(c conf.Peer) pmtud.Config {
 	return d
 }
 
+// changePath makes another path the one in use, without sizes as yet. What is known of
+// it applies at once, and to the first packet: it is published together with the path.
+func (p *peer) changePath(path *path, egress int, now time.Time) {
+	old, key := p.path, pathKey{path.by, path.Remote()}
+	if old == nil || !p.up { // there is nothing to go back to
+		p.discovery.key, path.number = key, p.discovery.number
+		p.path = path.with(0, egress, egress)
+		p.beginDiscovery(now)
+		return
+	}
+	next := p.standbys.take(key)
+	switch {
+	case next == nil:
+		next = p.standbys.begin(discoveryConfig(p.config), p.discovery)
+		next.key = key
+		next.StandBy()
+		next.NewEndpoint(pmtud.Endpoint{IPv6: path.IPv6(), EgressMTU: egress}, now)
+	case next.last.egress != egress:
+		next.EgressMTU(egress, now)
+	}
+	next.Replace(p.discovery.Discovery, p.paths.SRTT(path.pair), now)
+	p.discovery.last = old
+	p.standbys.put(p.discovery)
+	p.discovery = next
+	path.number, path.heldMTU, p.heldUntil = next.number, old.hostMTU, now.Add(holdHostMTU)
+	p.setPath(path.with(next.PLPMTU(), next.settledOr(egress), egress))
+}
+
+// holdHostMTU is how long after a switch hosts hear of no larger size. Of a smaller one
+// they hear at once: what they send must be cut or carried in pieces until they do. The
+// larger one has no hurry, since a pair that fails within a minute will do so again
+// (package paths): if each switch moved the size, every failure of a flapping uplink
+// would send PTBs to the hosts, which keep what they say for ten minutes.
+const holdHostMTU = time.Minute
+
+// releaseHostMTU ends that.
+func (p *peer) releaseHostMTU(now time.Time) {
+	if p.heldUntil.IsZero() || now.Before(p.heldUntil) {
+		return
+	}
+	p.heldUntil = time.Time{}
+	if path := p.path; path != nil && path.heldMTU > 0 {
+		free := *path
+		free.heldMTU = 0
+		p.setPath(free.with(path.plpmtu, path.settled, path.egress))
+	}
+}
+
+// measures reports whether the sizes of paths are found out by probes.
+func (p *peer) measures() bool { return discoveryConfig(p.config).Mode != pmtud.Off }
+
 // beginDiscovery starts anew on a path: its first SA, or a new endpoint.
 func (p *peer) beginDiscovery(now time.Time) {
 	path := p.path
 	if path == nil {
 		return
 	}
+	p.standbys.clear()
 	p.discovery.NewEndpoint(pmtud.Endpoint{IPv6: path.IPv6(), EgressMTU: path.egress}, now)
 	if pair := p.sas.current; pair != nil {
 		p.discovery.NewSA(&pair.outbound.sizes)
@@ -46,7 +98,9 @@ func (p *peer) probes() bool { return p.validated && p.sas.current != nil }
 
 // pollDiscovery sends the discovery's due messages and applies its result.
 func (c *controller) pollDiscovery(p *peer, now time.Time) {
+	p.releaseHostMTU(now)
 	if p.probes() {
+		p.discovery.Doubt(p.paths.InDoubt())
 		p.discovery.poll(now, c.messenger.to(p))
 	}
 	c.applyPLPMTU(p)
@@ -73,26 +127,31 @@ func (c *controller) applyPLPMTU(p *peer) {
 }
 
 // handleReport takes in a receive report of the peer. A report about a replaced SA
-// is ignored: it speaks of other numbers.
+// is ignored: it speaks of other numbers. So is one that was asked for by another path.
 func (p *peer) handleReport(e control.Element, now time.Time) {
 	var words [control.MaxReportWords]uint64
 	spi, highest, bits := e.Report(words[:0])
 	if pair := p.sas.current; pair != nil && pair.outbound.SPI() == spi {
-		p.discovery.Report(e.Token(), highest, bits, now)
+		p.discovery.report(e.Token(), highest, bits, now)
 	}
 }
 
+// handlePTB takes in a PTB. It concerns the path by which the quoted packet was sent.
 func (p *peer) handlePTB(mtu int, spi, seq uint32, now time.Time) {
 	pair := p.sas.current
 	if pair == nil {
 		return
 	}
-	ptb := pmtud.PTB{MTU: mtu}
+	ptb, about := pmtud.PTB{MTU: mtu}, p.discovery
 	if pair.outbound.SPI() == spi {
-		ptb.Size = pair.outbound.sizes.Size(seq)
-		ptb.Validated = ptb.Size > 0
+		var number uint16
+		if ptb.Size, number = pair.outbound.sizes.Sent(seq); ptb.Size > 0 {
+			ptb.Validated, about = true, p.discoveryNumbered(number)
+		}
 	}
-	p.discovery.PTB(ptb, now)
+	if about != nil {
+		about.PTB(ptb, now)
+	}
 }
 
 // discoveryStatus fills in what `fathom status` shows.

@@ -75,7 +75,8 @@
 //
 // A PLPMTU counts bytes of the outer IP packet; an inner MTU counts bytes of
 // the inner packet. Package esp alone converts between them. Package pmtud
-// decides the PLPMTU of each peer; discovery.go feeds it and applies its result,
+// decides the PLPMTU of each path to a peer; discovery.go feeds it and applies the result
+// for the path in use, standbys.go keeps the others,
 // and path.go is where the packet loops read the result. forward.go is the one
 // place that decides the fate of a packet above the inner MTU.
 package tunnel

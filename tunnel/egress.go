@@ -20,14 +20,16 @@ func (c *controller) egress(to *udp.Destination) (host.Egress, error) {
 }
 
 // noteWay takes note of why the host cannot send to the peer; nil: it can. A
-// change is told once. While the reason is a loop the peer has no session.
+// change is told once, but a way that comes and goes not each time. While the reason is a loop the peer has no session.
 func (c *controller) noteWay(p *peer, to netip.AddrPort, err error) {
 	was, looped := p.noWay, p.looped()
 	p.noWay = err
 	switch {
-	case err == nil && was != nil:
+	case !(err == nil && was != nil || err != nil && was == nil || p.looped() != looped):
+	case !p.wayTold.allow(time.Now()): // the status shows it
+	case err == nil:
 		c.log.Info("there is a way to the peer again", "peer", p.name, "endpoint", to)
-	case err != nil && was == nil, err != nil && p.looped() != looped:
+	default:
 		c.log.Warn("no way to peer", "peer", p.name, "endpoint", to, "error", err)
 	}
 	if p.looped() != looped {
@@ -69,26 +71,25 @@ func (c *controller) hasWay(endpoints []netip.AddrPort) bool {
 }
 
 // hostChanged makes the peers look for their ways out again that a change may
-// concern. Each does so when it is its turn.
+// concern. Each does so when it is its turn; the first ones do so now.
 func (c *controller) hostChanged(change host.Change, now time.Time) {
 	c.host.network.Forget()
 	c.lookForAddress(now)
-	if change.Wide() {
-		c.host.lookAround()
-	}
 	peers := 0
 	for _, p := range c.peers {
 		if p.concerned(change) {
 			p.egressStale, p.lastWay = true, knownWay{}
-			if path := p.path; path != nil && change.Lost(path.Interface(), path.Local()) {
-				p.lostSource = path.Local()
-			}
 			p.paths.Withdraw(func(q paths.Pair) bool { return change.Lost(q.Interface, q.Local) }, now)
+			p.paths.Returned(func(q paths.Pair) bool { return change.Returned(q.Interface, q.Local) }, now)
 			c.agenda.set(&p.appointment, now)
 			peers++
 		}
 	}
 	c.lookout.looked(now, peers)
+	c.attendDue(now)
+	if change.Wide() {
+		c.host.lookAround()
+	}
 }
 
 // concerned reports whether a change of the host may concern the way to the peer, or,
@@ -112,10 +113,16 @@ func (c *controller) lookForEgress(p *peer, now time.Time) {
 		p.initiations.hurry(now)
 		return
 	}
+	// What the host has lost is left before the host is asked what there is: while an
+	// interface goes down the kernel may take its time to answer.
+	if c.followPaths(p, now); p.path != path {
+		c.lookAtPaths(p, now)
+		path = p.path
+	}
 	c.offerWays(p, now)
 	c.followPaths(p, now)
+	c.lookForStandbys(p, now)
 	if p.path != path {
-		p.lostSource = netip.Addr{}
 		return // the host was asked for the way there
 	}
 	e, err := c.egress(path.Destination)
@@ -123,8 +130,7 @@ func (c *controller) lookForEgress(p *peer, now time.Time) {
 	if err != nil {
 		return // there will be another change
 	}
-	c.leaveSource(p, now)
-	if path = p.path; e.MTU == path.egress {
+	if e.MTU == path.egress {
 		return
 	}
 	c.log.Info("egress MTU", "peer", p.name, "from", path.egress, "to", e.MTU)
@@ -132,28 +138,15 @@ func (c *controller) lookForEgress(p *peer, now time.Time) {
 	p.discovery.EgressMTU(e.MTU, now)
 }
 
-// leaveSource lets the kernel choose where our packets to a peer leave from, if the host
-// has lost the address that they did. The peer hears of the new one at once: it would
-// otherwise send to the old one until this end has something to say.
-func (c *controller) leaveSource(p *peer, now time.Time) {
-	path, lost := p.path, p.lostSource
-	p.lostSource = netip.Addr{}
-	if !lost.IsValid() || path.Local() != lost {
-		return
-	}
-	c.log.Info("our address is gone, the kernel chooses another", "peer", p.name, "address", lost)
-	next := *path
-	next.Destination = udp.NewDestinationBy(path.Remote(), netip.Addr{}, path.Interface())
-	next.pair.Local = netip.Addr{}
-	p.setPath(&next)
-	if p.up {
-		c.messenger.echo(p, now)
-	}
-}
-
 const (
-	// gatherChanges is how long changes of the host are gathered after an answer.
+	// gatherChanges is how long changes of the host are gathered for an answer, in the
+	// long run.
 	gatherChanges = 100 * time.Millisecond
+	// gatherBurst is the same for the first ones after a rest, as many as fit
+	// burstOfChanges: a way that is lost comes as several, of an address, a route and
+	// an interface, and the last of them may be the one that matters.
+	gatherBurst    = 5 * time.Millisecond
+	burstOfChanges = 4 * gatherChanges
 	// restPerLook is the rest that follows on each peer that looks for its way, so
 	// that a host that keeps changing, by a default route that flaps, say, costs a
 	// few hundredths of a core however many peers there are.
@@ -163,8 +156,9 @@ const (
 // lookout decides when changes of the host are answered: the first at once, those
 // after it together. The zero value is ready; owned by the control goroutine.
 type lookout struct {
-	at    time.Time // when to look; zero: there is nothing to look for
-	ready time.Time // not before
+	at     time.Time // when to look; zero: there is nothing to look for
+	last   time.Time // when it last did
+	rested time.Time // when the rest is over that all looks so far have cost
 }
 
 // told takes note of a change.
@@ -173,13 +167,18 @@ func (l *lookout) told(now time.Time) {
 		return
 	}
 	l.at = now
-	if l.ready.After(now) {
-		l.at = l.ready
+	for _, notBefore := range []time.Time{l.last.Add(gatherBurst), l.rested.Add(-burstOfChanges)} {
+		if notBefore.After(l.at) {
+			l.at = notBefore
+		}
 	}
 }
 
 // looked takes note that a number of peers have answered the changes until now.
 func (l *lookout) looked(now time.Time, peers int) {
-	l.at = time.Time{}
-	l.ready = now.Add(gatherChanges + time.Duration(peers)*restPerLook)
+	l.at, l.last = time.Time{}, now
+	if l.rested.Before(now) {
+		l.rested = now
+	}
+	l.rested = l.rested.Add(gatherChanges + time.Duration(peers)*restPerLook)
 }

@@ -99,9 +99,12 @@ func (e *events) dataFlows(p *peer) {
 	}
 }
 
-func (e *events) tooBig(p *peer, size int) {
+func (e *events) tooBig(to *session, size int) {
+	p, number := to.peer, to.path.number
 	e.notify(p, func(c *controller, now time.Time) {
-		p.discovery.LocalTooBig(size, now)
+		if d := p.discoveryNumbered(number); d != nil {
+			d.LocalTooBig(size, now)
+		}
 		c.attend(p, now)
 	})
 }

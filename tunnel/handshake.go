@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"fathom/crypto"
-	"fathom/tunnel/udp"
 )
 
 // This file acts on the handshaker's outcomes.
@@ -24,6 +23,9 @@ func (c *controller) initiate(p *peer, now time.Time) {
 	if p.initiations.attempts%max(resolveEvery, p.places()) == 0 && !p.initiations.turn {
 		c.resolve(p)
 	}
+	if p.initiations.attempts%max(1, p.places()) == 0 && !p.initiations.turn {
+		c.planCalls(p, now)
+	}
 	path := p.nextEndpoint()
 	if path == nil {
 		c.handshaker.initiate(p, netip.AddrPort{}, now)
@@ -36,7 +38,7 @@ func (c *controller) initiate(p *peer, now time.Time) {
 		c.handshaker.initiate(p, netip.AddrPort{}, now)
 		return
 	}
-	c.countWays(p)
+	c.countWays(p, path.Remote())
 	o := c.handshaker.initiate(p, path.Remote(), now)
 	if o.datagram != nil {
 		if err := c.call(p, p.initiations.latest(), o.datagram, path.Destination); err != nil {
@@ -44,29 +46,6 @@ func (c *controller) initiate(p *peer, now time.Time) {
 		}
 	}
 	c.warn(p, o.err, now)
-}
-
-// nextEndpoint returns where the next initiation goes: to the peer's last place,
-// in turn with the addresses of its configured endpoints.
-func (p *peer) nextEndpoint() *path {
-	known := p.path
-	endpoints := p.places()
-	if endpoints == 0 {
-		return nil
-	}
-	i := p.initiations.attempts % endpoints
-	if known != nil {
-		if i == 0 {
-			if p.initiations.attempts/endpoints%2 == 1 {
-				// The address that it knows us by may belong to an uplink that
-				// is not in use any more: the kernel chooses another.
-				return newPath(known.Remote(), netip.Addr{})
-			}
-			return known
-		}
-		i--
-	}
-	return newPath(p.candidates[i], netip.Addr{})
 }
 
 // handleAnswer acts on an answer to an initiation of ours.
@@ -84,6 +63,9 @@ func (c *controller) handleAnswer(message []byte, from netip.AddrPort, local net
 
 // handleInitiation acts on an initiation that has been opened.
 func (c *controller) handleInitiation(pending *crypto.Pending, from netip.AddrPort, local netip.Addr, now time.Time) {
+	if p := c.handshaker.peers[pending.Remote()]; p != nil && len(c.uplinks) > 1 {
+		c.countWays(p, from)
+	}
 	c.carryOut(c.handshaker.handleInitiation(pending, from, now), from, local, now)
 }
 
@@ -94,12 +76,17 @@ func (c *controller) carryOut(o outcome, from netip.AddrPort, local netip.Addr, 
 	}
 	err := o.err
 	// What strangers may cause costs no look-up.
-	if o.datagram != nil && !(o.peer != nil && c.wouldLoop(o.peer, newPath(o.to, local))) {
+	to, loops := newPath(o.to, local), false
+	if o.datagram != nil && o.peer != nil {
+		to = c.by(o.peer, origin{from: o.to, local: local})
+		loops = c.wouldLoop(o.peer, to)
+	}
+	if o.datagram != nil && !loops {
 		send := c.messenger.plain
 		if o.by != nil {
 			send = o.by.plain
 		}
-		err = errors.Join(err, send(o.datagram, udp.NewDestination(o.to, local)))
+		err = errors.Join(err, send(o.datagram, to.Destination))
 	}
 	if err != nil {
 		c.drops.count(handshakeDropReason(err))

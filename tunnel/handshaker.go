@@ -241,7 +241,8 @@ func (h *handshaker) pair(p *peer, keys crypto.Keys, initiator bool, now time.Ti
 	if err != nil {
 		return nil, err
 	}
-	pair.features, pair.decides = keys.PeerFeatures, p.decides
+	pair.features = keys.PeerFeatures
+	pair.decides = p.decides && pair.features&featurePaths != 0
 	pair.rank.greater = initiator == (h.public.Compare(p.public) > 0)
 	return pair, nil
 }

@@ -15,7 +15,8 @@ import (
 type hostNetwork interface {
 	Egress(flow host.Flow) (host.Egress, error)
 	Ways(listen netip.AddrPort, uplinks []string, remotes []netip.AddrPort) []host.Way
-	Forget() // what both have learnt of the host: it may have changed
+	ReversePathDrops(ways []host.Way) (uplinks []string)
+	Forget() // what all have learnt of the host: it may have changed
 	LargestMTU() (int, error)
 	SetMTU(mtu int) error
 	Route(host.Route) error

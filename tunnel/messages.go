@@ -102,9 +102,17 @@ func (c *controller) proved(pair *saPair, now time.Time) {
 	}
 }
 
-// ack takes in the ack of a probe, the tunnel's own or a probe run's.
+// ack takes in the ack of a probe: of the path in use, of another, or of a probe run.
 func (p *peer) ack(e control.Element, now time.Time) {
-	if !p.discovery.ack(e.Token(), e.Fragmented(), now) && p.probeRun != nil {
+	if p.discovery.ack(e.Token(), e.Fragmented(), now) {
+		return
+	}
+	for _, d := range p.standbys.all {
+		if d.ack(e.Token(), e.Fragmented(), now) {
+			return
+		}
+	}
+	if p.probeRun != nil {
 		p.probeRun.ack(e.Token(), e.Fragmented(), now)
 	}
 }

@@ -74,12 +74,15 @@ func (m messenger) echoBy(p *peer, to *session, now time.Time) {
 	_ = m.send(p, to, control.AppendToken(nil, control.Echo, p.echo.token), 0)
 }
 
-// path sends a challenge of a path, or a response, by that path.
-func (m messenger) path(p *peer, by *path, a paths.Action) {
+// path sends a challenge of a path, or a response, by that path and no other: it would
+// prove that one. The error is udp.ErrNoSource if the path is gone.
+func (m messenger) path(p *peer, by *path, a paths.Action) error {
 	pair := p.sas.current
 	if pair == nil {
-		return
+		return errNoSA
 	}
+	exactly := *by
+	exactly.Destination = by.Exactly()
 	var message []byte
 	switch {
 	case a.Kind == paths.SendResponse:
@@ -89,7 +92,7 @@ func (m messenger) path(p *peer, by *path, a paths.Action) {
 	default:
 		message = control.AppendPathChallenge(nil, a.Token, a.Generation, a.Use, a.Stalled)
 	}
-	_ = m.send(p, &session{peer: p, sa: pair.outbound, path: by}, message, 0)
+	return m.send(p, &session{peer: p, sa: pair.outbound, path: &exactly}, message, 0)
 }
 
 // report tells the peer which of its packets have arrived on an SA.

@@ -46,6 +46,29 @@ func TestAPeerThatMovesIsFollowed(t *testing.T) {
 	})
 }
 
+// TestAPeerWithoutChallengesIsFollowed: one of an older version is asked by an echo.
+func TestAPeerWithoutChallengesIsFollowed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		left, right := virtualPair(t, conf.Tunnel{}, 0)
+		challenges := 0
+		left.do(func(time.Time) { left.peer.sas.current.features = 0 })
+		right.do(func(time.Time) {
+			right.peer.sas.current.features = 0
+			right.messenger.sender = countChallenges{right.messenger.sender, &challenges}
+		})
+		there := netip.MustParseAddrPort("192.0.2.3:1024")
+		left.appear(there)
+		left.send(1)
+		took := until(t, time.Minute, func() bool { return right.place() == there })
+		if rtt := 2 * left.wire.trip; took > 6*rtt {
+			t.Errorf("followed after %v, want 6 round trips of %v", took, rtt)
+		}
+		if challenges > 0 {
+			t.Errorf("%d challenges that it does not know", challenges)
+		}
+	})
+}
+
 // TestCopiesThatOvertakeMoveNothing: somebody forwards each packet of the peer's from
 // another place, so fast that the original is a replay.
 func TestCopiesThatOvertakeMoveNothing(t *testing.T) {

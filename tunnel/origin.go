@@ -53,7 +53,7 @@ func probing(elements []control.Element) bool {
 
 // handshook takes in that a handshake has gone both ways by a pair.
 func (c *controller) handshook(p *peer, by origin, roundTrip time.Duration, now time.Time) {
-	pair := p.pair(by)
+	pair := c.by(p, by).pair
 	if !c.admits(p, pair, now) {
 		return
 	}

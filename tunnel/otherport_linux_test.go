@@ -53,7 +53,7 @@ func openSecondPort(v *virtual, at netip.AddrPort) (opened, answered *atomic.Boo
 		opened.Store(true)
 		return &trial{
 			plain: func(datagram []byte, to *udp.Destination) error {
-				v.wire.later(to.Remote(), func(far *virtual) {
+				v.wire.later(at, to.Remote(), func(far *virtual) {
 					far.events.handshake(datagram[esp.MarkerSize:], at, far.at.Addr())
 				})
 				return nil

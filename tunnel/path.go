@@ -20,6 +20,8 @@ type path struct {
 	// pair is the same in terms of package paths: its local address is the one that
 	// packets leave from, also where the kernel is not told.
 	pair paths.Pair
+	// number is that of the discovery that packets by this path belong to, 0: none.
+	number uint16
 	// plpmtu is the largest outer IP packet in bytes.
 	plpmtu int
 	// innerMTU is the largest inner packet in bytes, derived from plpmtu.
@@ -35,6 +37,9 @@ type path struct {
 	// deviceMTU is the most that hostMTU says, in bytes: the device's MTU where
 	// the configuration fixes it, else 0.
 	deviceMTU int
+	// heldMTU is the most that hostMTU says for a while after a switch, in bytes: what
+	// hosts had been told until then; 0: no switch was lately.
+	heldMTU int
 	// egress is the MTU of the host's own interface or route towards the
 	// endpoint, in bytes of the outer IP packet.
 	egress int
@@ -67,6 +72,9 @@ func (p *path) with(plpmtu, settled, egress int) *path {
 	next.hostMTU = max(esp.InnerMTU(p.IPv6(), next.settled), next.innerMTU)
 	if p.deviceMTU > 0 {
 		next.hostMTU = min(next.hostMTU, p.deviceMTU)
+	}
+	if p.heldMTU > 0 {
+		next.hostMTU = min(next.hostMTU, p.heldMTU)
 	}
 	return &next
 }

@@ -7,7 +7,6 @@ import (
 
 	"fathom/conf"
 	"fathom/crypto"
-	"fathom/pmtud"
 	"fathom/tunnel/host"
 	"fathom/tunnel/paths"
 	"fathom/tunnel/status"
@@ -56,19 +55,23 @@ type peer struct {
 	path           *path          // where the peer is, nil while that is not known
 	paths          *paths.Set     // by which of them to send
 	ways           []host.Way     // that the host offered last
+	uplinkNames    uplinkNames    // of those that it ever offered
 	decides        bool           // this end has several
 	actions        []paths.Action // scratch
+	lookedAt       time.Time      // at paths
 	moves          limit          // logged
+	wayTold        limit          // likewise, of noWay
 	noWay          error          // why the host cannot send there, nil: it can
 	lastWay        knownWay       // the last one; zero: the host has changed since
 	refused        refusals
-	egressStale    bool       // the host has changed since it was asked for the way there
-	lostSource     netip.Addr // an address of ours that the host has lost; invalid: none
-	discovery      prober
-	probeRun       *probeRun // nil: none is under way
-	probeRuns      uint64    // begun so far
-	validated      bool      // the peer has proved that it receives at its endpoint
-	appliedHostMTU int       // hostMTU of the path that the host was told
+	egressStale    bool           // the host has changed since it was asked for the way there
+	discovery      *pathDiscovery // of the path
+	standbys       standbys       // those of the others
+	heldUntil      time.Time      // see path.heldMTU; zero: nothing is held
+	probeRun       *probeRun      // nil: none is under way
+	probeRuns      uint64         // begun so far
+	validated      bool           // the peer has proved that it receives at its endpoint
+	appliedHostMTU int            // hostMTU of the path that the host was told
 	initiations    initiations
 	appointment    appointment // when the peer is due in the agenda
 	liveness       liveness
@@ -80,6 +83,7 @@ type peer struct {
 	outage         outage
 	found          []found          // what is known of each of endpoints
 	candidates     []netip.AddrPort // where to call it: see choose
+	calls          []*path          // by uplinks, in this round: see planCalls
 	remembered     netip.AddrPort   // where it was when the tunnel ended; invalid: not known
 	echo           pendingEcho
 	inquiries      inquiries
@@ -122,6 +126,7 @@ func newPeer(c conf.Peer) *peer {
 	p.appointment.peer = p
 	p.quotedPTBs.interval, p.strangePTBs.interval, p.warnings.interval = quotedPTBEvery, strangePTBEvery, warnEvery
 	p.strays.interval, p.moves.interval, p.moves.burst = elsewhereEvery, warnEvery, movesBurst
+	p.wayTold.interval, p.wayTold.burst = warnEvery, 2*movesBurst
 	p.forgetPaths()
 	p.clocks.init()
 	for _, l := range []*limit{&p.answers, &p.cookieReplies} {
@@ -129,7 +134,7 @@ func newPeer(c conf.Peer) *peer {
 	}
 	p.renumbered.interval = renumberedEvery
 	p.called.interval, p.called.burst = calledEvery, calledBurst
-	p.discovery = prober{Discovery: pmtud.New(discoveryConfig(c)), mask: probeRunToken}
+	p.discovery = p.standbys.begin(discoveryConfig(c), nil)
 	return p
 }
 
@@ -155,6 +160,7 @@ func (p *peer) status(now time.Time) status.Peer {
 		s.Problem = p.noWay.Error()
 	}
 	s.PMTUD = p.discoveryStatus(now)
+	s.Paths, s.PathHistory, s.Decider = p.pathsStatus(now), p.pathHistory(now), deciders[p.paths.Role()]
 	if pair := p.sas.current; pair != nil {
 		s.Cipher = pair.outbound.Suite().String()
 		s.SendSPI, s.ReceiveSPI = pair.outbound.SPI(), pair.inbound.spi

@@ -12,13 +12,13 @@ import (
 )
 
 // The token of a probe run's probe is its ID, marked twice. The highest bit is
-// set, so that its ack is not taken for one of the tunnel's own discovery. The
+// set, so that its ack is not taken for one of the tunnel's own discoveries. The
 // bits below it hold the number of the run, so that a late ack does not enter the
 // next run.
 const (
 	probeRunToken = 1 << 63
-	probeRunShift = 48 // the IDs of a run stay below: their generations are few
-	probeRunMask  = ^uint64(1<<probeRunShift - 1)
+	// tokenMask covers what tells the probers of a peer apart.
+	tokenMask = ^uint64(1<<pmtud.IDBits - 1)
 )
 
 // probeRun is a `fathom probe` under way: a second discovery on the path, which
@@ -79,7 +79,7 @@ func (p *peer) beginProbeRun(done chan *status.ProbeReport, now time.Time) error
 	config.Mode = pmtud.Fan
 	p.probeRuns++
 	s := &probeRun{began: now, done: done}
-	s.prober = prober{Discovery: pmtud.New(config), token: probeRunToken | p.probeRuns<<probeRunShift, mask: probeRunMask}
+	s.prober = prober{Discovery: pmtud.New(config), token: probeRunToken | p.probeRuns<<pmtud.IDBits, mask: tokenMask}
 	s.NewEndpoint(pmtud.Endpoint{IPv6: path.IPv6(), EgressMTU: path.egress}, now)
 	if rtt, _ := p.discovery.RTT(); rtt > 0 {
 		s.SeedRTT(rtt)

@@ -9,12 +9,13 @@ import (
 	"fathom/tunnel/udp"
 )
 
-// prober drives a discovery over a way to send: the discovery that the tunnel
-// obeys, and that of a probeRun. The probes of all that share a path have
-// distinct tokens. Owned by the control goroutine.
+// prober drives a discovery over a way to send: that of a path, and that of a
+// probeRun. The probes and requests of all that belong to one peer have distinct
+// tokens, so that an answer finds its prober by whatever path it comes. Owned by the
+// control goroutine.
 type prober struct {
 	*pmtud.Discovery
-	// A probe's token is its ID, and this prober's token in the bits of mask.
+	// A message's token is its ID, and this prober's token in the bits of mask.
 	token, mask uint64
 	actions     []pmtud.Action // scratch
 }
@@ -29,9 +30,19 @@ func (b *prober) poll(now time.Time, send func(message []byte, size int) error) 
 				b.ProbeFailed(a.ID, errors.Is(err, udp.ErrTooBig), now)
 			}
 		case pmtud.SendReportRequest:
-			_ = send(control.AppendToken(nil, control.ReportRequest, a.ID), 0)
+			_ = send(control.AppendToken(nil, control.ReportRequest, b.token|a.ID), 0)
 		}
 	}
+}
+
+// report takes in a receive report. It reports whether it answers a request of this
+// prober's.
+func (b *prober) report(token uint64, highest uint32, bits []uint64, now time.Time) bool {
+	if token&b.mask != b.token {
+		return false
+	}
+	b.Report(token&^b.mask, highest, bits, now)
+	return true
 }
 
 // ack takes in the ack of a probe. It reports whether the probe was this

@@ -25,9 +25,9 @@ func TestProbersShareAPath(t *testing.T) {
 		{"a kernel that refuses", 1500, 1300, []uint64{1}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			probers := []*prober{{Discovery: pmtud.New(pmtud.Config{}), mask: probeRunToken}}
+			probers := []*prober{{Discovery: pmtud.New(pmtud.Config{}), token: 1 << pmtud.IDBits, mask: tokenMask}}
 			for _, run := range test.runs {
-				probers = append(probers, &prober{Discovery: pmtud.New(pmtud.Config{}), token: probeRunToken | run<<probeRunShift, mask: probeRunMask})
+				probers = append(probers, &prober{Discovery: pmtud.New(pmtud.Config{}), token: probeRunToken | run<<pmtud.IDBits, mask: tokenMask})
 			}
 			for _, b := range probers {
 				b.NewEndpoint(pmtud.Endpoint{EgressMTU: 1500}, start)

@@ -55,6 +55,7 @@ func (c *controller) lost(p *peer, why string, now time.Time) {
 	c.log.Warn("peer lost", "peer", p.name, "why", why)
 	p.liveness.reset(now)
 	p.discovery.Stop(now)
+	p.standbys.clear()
 	p.validated = false
 	p.forgetPaths()
 	if p.path != nil || len(p.endpoints) > 0 {

@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"log/slog"
 	"time"
 
 	"fathom/tunnel/host"
 	"fathom/tunnel/paths"
+	"fathom/tunnel/udp"
 )
 
 // This file does what package paths decides: it sends the challenges and responses, and
@@ -35,11 +37,30 @@ func (c *controller) lookAtPaths(p *peer, now time.Time) {
 	if p.sas.current == nil {
 		return
 	}
+	p.lookedAt = now
 	p.actions = p.paths.Look(p.actions[:0], p.flow(), now)
 	c.followPaths(p, now)
 	for _, a := range p.actions {
-		c.messenger.path(p, p.pathBy(a.Pair), a)
+		if err := c.messenger.path(p, p.pathBy(a.Pair), a); errors.Is(err, udp.ErrNoSource) {
+			p.paths.Withdraw(func(q paths.Pair) bool { return q == a.Pair }, now)
+			c.followPaths(p, now)
+		}
 	}
+}
+
+// lookEvery is the least time between two looks at the paths of a peer because packets
+// flow.
+const lookEvery = 20 * time.Millisecond
+
+// nextLook is when the paths are looked at next, zero for never: while packets flow by one
+// of several, about twice a round trip, or a silence would be noticed too late.
+func (p *peer) nextLook() time.Time {
+	at := p.paths.Deadline()
+	if p.paths.Several() && p.lookedAt.Before(p.pulse.until) {
+		srtt, _ := p.discovery.RTT()
+		at = earliest(at, p.lookedAt.Add(max(srtt/2, lookEvery)))
+	}
+	return at
 }
 
 // flow is what is known of the packets to and from a peer.
@@ -57,18 +78,20 @@ func (c *controller) followPaths(p *peer, now time.Time) {
 		if !ok || p.path != nil && p.path.pair == pair {
 			return
 		}
-		path, e, err := p.pathBy(pair), p.lastWay.egress, error(nil)
-		if p.lastWay.pair != pair {
-			e, err = c.egress(path.Destination)
+		path := p.pathBy(pair)
+		e, known := p.egressOf(pair)
+		if !known {
+			var err error
+			if e, err = c.egress(path.Destination); err != nil {
+				if p.path == nil {
+					c.noteWay(p, pair.Remote, err)
+				}
+				p.paths.Withdraw(func(q paths.Pair) bool { return q == pair }, now)
+				continue
+			}
 		}
-		if err == nil {
-			c.move(p, path, e, now)
-			return
-		}
-		if p.path == nil {
-			c.noteWay(p, pair.Remote, err)
-		}
-		p.paths.Withdraw(func(q paths.Pair) bool { return q == pair }, now)
+		c.move(p, path, e, now)
+		return
 	}
 }
 
@@ -79,6 +102,10 @@ func (c *controller) move(p *peer, path *path, e host.Egress, now time.Time) {
 	path.deviceMTU, path.by = c.host.fixed, e.Interface
 	if old != nil && old.Remote() == to && old.by == path.by {
 		// The same way back; only our own address on it is another.
+		path.number, path.heldMTU = old.number, old.heldMTU
+		if path.pair.Local != old.pair.Local {
+			c.log.Log(context.Background(), c.moveLevel(p, now), "our address", "peer", p.name, "from", old.pair.Local, "to", path.pair.Local)
+		}
 		p.setPath(path.with(old.plpmtu, old.settled, e.MTU))
 		if e.MTU != old.egress {
 			p.discovery.EgressMTU(e.MTU, now)
@@ -87,14 +114,18 @@ func (c *controller) move(p *peer, path *path, e host.Egress, now time.Time) {
 	}
 	p.validated = !p.paths.Limited()
 	c.places.move(p, to)
-	p.setPath(path.with(0, e.MTU, e.MTU))
-	p.beginDiscovery(now)
+	p.changePath(path, e.MTU, now)
 	c.applyPLPMTU(p)
 	path = p.path
-	level := slog.LevelDebug
-	if p.moves.allow(now) {
-		level = slog.LevelInfo
-	}
-	c.log.Log(context.Background(), level, "endpoint", "peer", p.name, "endpoint", to, "local", path.pair.Local, "plpmtu", path.plpmtu, "inner_mtu", path.innerMTU)
+	c.log.Log(context.Background(), c.moveLevel(p, now), "endpoint", "peer", p.name, "endpoint", to, "local", path.pair.Local, "plpmtu", path.plpmtu, "inner_mtu", path.innerMTU)
 	c.endpoints.remember(p.public, to, now)
+}
+
+// moveLevel is the level at which a move is logged: the network decides how many there
+// are.
+func (c *controller) moveLevel(p *peer, now time.Time) slog.Level {
+	if p.moves.allow(now) {
+		return slog.LevelInfo
+	}
+	return slog.LevelDebug
 }

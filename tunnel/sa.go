@@ -54,8 +54,8 @@ type saPair struct {
 	// rtt is how long the response took if this end received it.
 	rtt time.Duration
 
-	// features are those that the peer has named, and decides says whether this end
-	// has named featureDecides.
+	// features are those that the peer has named. decides says that this end has named
+	// featureDecides, and that the peer can be told decisions: it understands challenges.
 	features uint64
 	decides  bool
 

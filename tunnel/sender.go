@@ -29,9 +29,9 @@ type queued struct {
 type sendEvents interface {
 	// dataFlows tells that data goes to a peer whose discovery waits for it.
 	dataFlows(p *peer)
-	// tooBig tells that the kernel has refused a packet to a peer for its
+	// tooBig tells that the kernel has refused a packet of a session for its
 	// size, in bytes of the outer IP packet.
-	tooBig(p *peer, size int)
+	tooBig(to *session, size int)
 	// ptb passes on an ICMP message from a socket's error queue, whose quote it
 	// does not keep.
 	ptb(m udp.PTB)
@@ -87,7 +87,7 @@ func (s *sender) refused(owner any, datagrams, size int, why error) {
 		to.sa.sizes.NotSent(s.index)
 	}
 	if reason == dropSendTooLarge {
-		s.events.tooBig(to.peer, size+esp.OuterOverhead(to.path.IPv6()))
+		s.events.tooBig(to, size+esp.OuterOverhead(to.path.IPv6()))
 	}
 }
 
@@ -163,7 +163,7 @@ func (s *sender) sealNext(to *session, numbers *esp.Numbers, payload []byte, nex
 		q.packets++
 		q.bytes += len(payload)
 	}
-	if to.sa.sizes.Record(seq, esp.OuterOverhead(to.path.IPv6())+len(packet), true) {
+	if to.sa.sizes.Record(seq, esp.OuterOverhead(to.path.IPv6())+len(packet), to.path.number, true) {
 		s.events.dataFlows(to.peer)
 	}
 }
@@ -201,7 +201,7 @@ func (s *sender) control(to *session, payload []byte, size int) error {
 		return err
 	}
 	s.outbox.Put(len(packet), to.path.Destination, 0, to)
-	to.sa.sizes.Record(seq, overhead+len(packet), false)
+	to.sa.sizes.Record(seq, overhead+len(packet), to.path.number, false)
 	return nil
 }
 

@@ -31,6 +31,7 @@ type testHost struct{ mtu int }
 
 func (h testHost) Egress(host.Flow) (host.Egress, error)                    { return host.Egress{MTU: h.mtu}, nil }
 func (testHost) Ways(netip.AddrPort, []string, []netip.AddrPort) []host.Way { return nil }
+func (testHost) ReversePathDrops([]host.Way) []string                       { return nil }
 func (testHost) Forget()                                                    {}
 func (testHost) SetMTU(int) error                                           { return nil }
 func (testHost) Route(host.Route) error                                     { return nil }
@@ -371,7 +372,7 @@ func sealTo(from *udp.Conn, p *peer, sa *outboundSA, to netip.AddrPort, packet [
 type noSendEvents struct{}
 
 func (noSendEvents) dataFlows(*peer)                      {}
-func (noSendEvents) tooBig(*peer, int)                    {}
+func (noSendEvents) tooBig(*session, int)                 {}
 func (noSendEvents) ptb(udp.PTB)                          {}
 func (noSendEvents) noSegmentation(netip.AddrPort, error) {}
 

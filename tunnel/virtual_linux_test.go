@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -32,6 +33,8 @@ type virtual struct {
 	stop   context.CancelFunc
 	config conf.Config
 	mute   atomic.Bool // it has crashed, and sends nothing
+	// others are the addresses by which it is reached beside at.
+	others []netip.Addr
 }
 
 // wire joins controllers.
@@ -48,6 +51,9 @@ type wire struct {
 	ends map[netip.AddrPort]*virtual // guarded by mu
 	// lost says whether a control message is lost; nil: none. Guarded by mu.
 	lost func(from *virtual, on *outboundSA) bool
+	// blocks says whether nothing gets from an end to another by some addresses; nil:
+	// all does. Guarded by mu.
+	blocks func(from, to netip.AddrPort) bool
 	// keepalives counts what the ends have sent.
 	keepalives atomic.Int64
 }
@@ -125,14 +131,30 @@ func (v *virtual) state() (s status.PeerState) {
 }
 
 // later calls f when a packet has made its trip.
-func (w *wire) later(to netip.AddrPort, f func(far *virtual)) {
+func (w *wire) later(from, to netip.AddrPort, f func(far *virtual)) {
 	w.mu.Lock()
 	far := w.ends[to]
+	blocked := w.blocks != nil && w.blocks(from, to)
 	w.mu.Unlock()
-	if far == nil || w.cut.Load() {
+	if far == nil || blocked || w.cut.Load() {
 		return
 	}
 	time.AfterFunc(w.trip, func() { f(far) })
+}
+
+// block has f decide which packets are lost.
+func (w *wire) block(f func(from, to netip.AddrPort) bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.blocks = f
+}
+
+// from returns where a packet comes from that leaves from an address.
+func (v *virtual) from(local netip.Addr) netip.AddrPort {
+	if slices.Contains(v.others, local) {
+		return netip.AddrPortFrom(local, v.at.Port())
+	}
+	return v.at
 }
 
 func (v *virtual) control(to *session, payload []byte, size int) error {
@@ -143,8 +165,14 @@ func (v *virtual) control(to *session, payload []byte, size int) error {
 	if size > v.wire.mtu || v.mute.Load() || v.wire.losesControl(v, to.sa) {
 		return nil
 	}
-	v.wire.later(to.path.Remote(), func(far *virtual) { far.receive(to.sa.SPI(), payload, v.at) })
+	v.passOn(to, payload)
 	return nil
+}
+
+// passOn takes an ESP packet to the other end.
+func (v *virtual) passOn(to *session, payload []byte) {
+	from, at := v.from(to.path.pair.Local), to.path.Remote()
+	v.wire.later(from, at, func(far *virtual) { far.arrive(to.sa.SPI(), payload, from, at.Addr()) })
 }
 
 // loseControl has f decide which control messages are lost.
@@ -162,13 +190,21 @@ func (w *wire) losesControl(from *virtual, on *outboundSA) bool {
 
 // receive does a packet loop's work on an ESP packet. One without payload is data.
 func (v *virtual) receive(spi uint32, payload []byte, from netip.AddrPort) {
+	v.arrive(spi, payload, from, v.at.Addr())
+}
+
+// arrive is receive at one of its addresses.
+func (v *virtual) arrive(spi uint32, payload []byte, from netip.AddrPort, local netip.Addr) {
 	sa := v.spis.get(spi)
 	if sa == nil {
 		return
 	}
 	sa.peer.authentic.Add(1)
-	by := origin{from: from, local: v.at.Addr(), bytes: 200, newest: true}
-	if to := sa.peer.session.Load(); payload == nil && (to == nil || !to.path.Matches(from, v.at.Addr())) {
+	if payload == nil {
+		sa.peer.rx.add(1, 200)
+	}
+	by := origin{from: from, local: local, bytes: 200, newest: true}
+	if to := sa.peer.session.Load(); payload == nil && (to == nil || !to.path.Matches(from, local)) {
 		v.events.elsewhere(sa.peer, by)
 	}
 	if sa.used.CompareAndSwap(false, true) {
@@ -187,20 +223,19 @@ func (v *virtual) send(packets int) {
 		if err != nil {
 			panic(err)
 		}
-		if to.sa.sizes.Record(numbers.Next(), 200, true) {
+		if to.sa.sizes.Record(numbers.Next(), 200, 0, true) {
 			v.events.dataFlows(v.peer)
 		}
 	}
-	v.wire.later(to.path.Remote(), func(far *virtual) { far.receive(to.sa.SPI(), nil, v.at) })
+	v.passOn(to, nil)
 }
 
 func (v *virtual) plain(datagram []byte, to *udp.Destination) error {
 	if n := v.wire.handshakes.Add(1); v.mute.Load() || v.wire.loses != nil && v.wire.loses(n) {
 		return nil
 	}
-	v.wire.later(to.Remote(), func(far *virtual) {
-		far.events.handshake(datagram[esp.MarkerSize:], v.at, far.at.Addr())
-	})
+	from, at := v.from(to.Local()), to.Remote()
+	v.wire.later(from, at, func(far *virtual) { far.events.handshake(datagram[esp.MarkerSize:], from, at.Addr()) })
 	return nil
 }
 

@@ -27,6 +27,12 @@ header. The inner MTU is the size of the largest packet inside the tunnel that
 fits into one such packet. The transfer counts packets inside the tunnel and
 their bytes.
 
+A peer that can be reached by several pairs of addresses has a line for each: the
+interface, the address of this end, and the peer's address and port. The one in
+use has an asterisk. "heard" marks a pair that this host does not offer: the peer
+has sent by it. A pair is unknown, tried, proved (it has answered in the last 30
+seconds), stale (longer ago, which is no fault without data) or failed.
+
 Exit code: 0 when every peer is up, 3 when one is not, 4 when no tunnel is
 running.`,
 		Example: "  fathom status\n  fathom status -c /etc/fathom/office.toml --json",

@@ -76,6 +76,17 @@ func statusText(s *status.Status, now time.Time) string {
 		for _, c := range history[max(0, len(history)-shownChanges):] {
 			line("  ", "plpmtu change", "%s ago from %d to %d: %s", age(now, c.At), c.From, c.To, c.Cause)
 		}
+		if showsPaths(&p) {
+			name := "paths: "
+			for _, path := range pathLines(&p, now) {
+				fmt.Fprintf(&b, "  %s%s\n", name, path)
+				name = "       "
+			}
+			line("  ", "decider", "%s", deciderTexts[p.Decider])
+			for _, m := range p.PathHistory[max(0, len(p.PathHistory)-shownChanges):] {
+				line("  ", "path change", "%s", moveText(m, now))
+			}
+		}
 		if p.RTTMillis != nil {
 			line("  ", "rtt", "%.1f ms, %.1f %% loss", *p.RTTMillis, p.PMTUD.LossPercent)
 		}
@@ -110,7 +121,8 @@ func offloadText(o status.Offload) string {
 		text, plural(o.Queues, "queue"), byteSize(uint64(o.ReceiveBuffer)), byteSize(uint64(o.SendBuffer)))
 }
 
-// shownChanges is the number of PLPMTU changes in the text. JSON has more.
+// shownChanges is how many changes of a PLPMTU, and of the pair in use, the text has.
+// JSON has more.
 const shownChanges = 5
 
 // discoveryText describes the state of path MTU discovery.

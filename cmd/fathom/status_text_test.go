@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -63,8 +64,54 @@ func testStatus() *status.Status {
 				AllowedIPs: []netip.Prefix{netip.MustParsePrefix("10.77.0.3/32")},
 				State:      status.PeerNoRoute,
 				Problem:    "route to 192.0.2.3: network is unreachable",
+				Decider:    status.DeciderNone,
 			},
+			multihomed(),
 		},
+	}
+}
+
+// multihomed can be reached by four pairs.
+func multihomed() status.Peer {
+	wired, slow := 18.24, 61.0
+	since := testNow.Add(-3 * time.Hour)
+	ends := func(name, local, remote string) status.PathEnds {
+		return status.PathEnds{Interface: name, Local: local, Remote: remote}
+	}
+	eth, wwan := ends("eth0", "192.0.2.1", "203.0.113.9:4500"), ends("wwan0", "10.1.2.3", "203.0.113.9:4500")
+	p := status.Peer{
+		Name: "office", PublicKey: "sTZw3hL6RdKxYy3lfjMg6AOGSmRUL+7GqcJVzxnkFQ4=", State: status.PeerEstablished, Decider: status.DeciderThisEnd,
+		AllowedIPs: []netip.Prefix{netip.MustParsePrefix("10.77.0.4/32")},
+		Paths: []status.Path{
+			{PathEnds: eth, State: status.PathProved, RTTMillis: &wired, PLPMTU: 1500, InUse: true, Since: &since, Offered: true},
+			{PathEnds: wwan, State: status.PathStale, RTTMillis: &slow, PLPMTU: 1358, Offered: true},
+			{PathEnds: ends("", "", "[2001:db8::9]:4500"), State: status.PathFailed, Offered: true},
+			{PathEnds: ends("eth0", "192.0.2.1", "198.51.100.7:1024"), State: status.PathTried},
+		},
+		PathHistory: []status.PathMove{
+			{At: testNow.Add(-26 * time.Hour), To: eth, Cause: "start"},
+			{At: testNow.Add(-25 * time.Hour), From: &eth, To: wwan, Cause: "silent"},
+			{At: testNow.Add(-24 * time.Hour), From: &wwan, To: eth, Cause: "preferred"},
+		},
+	}
+	return p
+}
+
+// TestOnePairHasNoLines unless it has failed.
+func TestOnePairHasNoLines(t *testing.T) {
+	for _, test := range []struct {
+		state status.PathState
+		lines bool
+	}{{status.PathProved, false}, {status.PathStale, false}, {status.PathTried, false}, {status.PathFailed, true}} {
+		s := &status.Status{Peers: []status.Peer{multihomed()}}
+		s.Peers[0].Paths = s.Peers[0].Paths[:1]
+		s.Peers[0].Paths[0].State = test.state
+		text := statusText(s, testNow)
+		for _, word := range []string{"paths:", "decider:", "path change:"} {
+			if strings.Contains(text, word) != test.lines {
+				t.Errorf("one pair that is %s: %q is in the text: %v\n%s", test.state, word, !test.lines, text)
+			}
+		}
 	}
 }
 
@@ -105,6 +152,20 @@ peer: laptop
   warning: route to 192.0.2.3: network is unreachable
   public key: sTZw3hL6RdKxYy3lfjMg6AOGSmRUL+7GqcJVzxnkFQ4=
   allowed ips: 10.77.0.3/32
+  transfer: 0 B received (0 packets), 0 B sent (0 packets)
+
+peer: office
+  state: established
+  public key: sTZw3hL6RdKxYy3lfjMg6AOGSmRUL+7GqcJVzxnkFQ4=
+  allowed ips: 10.77.0.4/32
+  paths: * eth0 192.0.2.1 > 203.0.113.9:4500   proved, 18.2 ms, plpmtu 1500, in use for 3 hours
+           wwan0 10.1.2.3 > 203.0.113.9:4500   stale, 61.0 ms, plpmtu 1358
+           - - > [2001:db8::9]:4500            failed
+           eth0 192.0.2.1 > 198.51.100.7:1024  tried, heard
+  decider: this end
+  path change: 1 day 2 hours ago to eth0 192.0.2.1 > 203.0.113.9:4500: start
+  path change: 1 day 1 hour ago from eth0 192.0.2.1 > 203.0.113.9:4500 to wwan0 10.1.2.3 > 203.0.113.9:4500: silent
+  path change: 1 day ago from wwan0 10.1.2.3 > 203.0.113.9:4500 to eth0 192.0.2.1 > 203.0.113.9:4500: preferred
   transfer: 0 B received (0 packets), 0 B sent (0 packets)
 `
 	if diff := cmp.Diff(want, statusText(testStatus(), testNow)); diff != "" {

@@ -19,6 +19,11 @@
 //	|  type 0 ends the list: all that follows is padding            |
 //	+---------------------------------------------------------------+
 //
+// A challenge asks for a response by the pair of addresses that it came by, and so
+// proves that pair; it also carries decisions about which pair to use. Package
+// paths says when one is due. A peer that has not named the feature in the handshake
+// gets an echo in its place.
+//
 // Elements of unknown type are skipped, so that a newer peer may say more
 // than an older one understands. A payload that does not begin with the magic
 // and the version is not ours and is dropped silently.

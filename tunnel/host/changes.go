@@ -55,12 +55,20 @@ func (c *Changes) part(of part, there bool) {
 		if pending.parts == nil {
 			pending.parts = make(map[part]bool)
 		}
-		if _, known := pending.parts[of]; !known && len(pending.parts) == maxParts {
-			pending.parts, pending.unknown = nil, true
+		was, known := pending.parts[of]
+		if !known && len(pending.parts) == maxParts {
+			pending.parts, pending.returned, pending.unknown = nil, nil, true
 		}
-		if !pending.unknown {
-			pending.parts[of] = there
+		if pending.unknown {
+			return
 		}
+		if known && there && !was {
+			if pending.returned == nil {
+				pending.returned = make(map[part]bool)
+			}
+			pending.returned[of] = true
+		}
+		pending.parts[of] = there
 	})
 }
 
@@ -96,6 +104,8 @@ type Change struct {
 	// there now. Some may be missing if that is unknown.
 	parts   map[part]bool
 	unknown bool
+	// returned are those of parts that were gone before they were there again.
+	returned map[part]bool
 }
 
 // part is an interface, or an address of one.
@@ -132,6 +142,21 @@ func (c Change) Lost(index int, local netip.Addr) bool {
 		}
 	}
 	return lost
+}
+
+// Returned reports whether an interface, or an address, was gone for a moment: datagrams
+// that were sent meanwhile may have left by another way. Index and address are as for
+// Lost.
+func (c Change) Returned(index int, local netip.Addr) bool {
+	for of := range c.returned {
+		if !c.parts[of] {
+			continue
+		}
+		if of.index == index && !of.addr.IsValid() || of.addr == local && local.IsValid() && (index == 0 || of.index == index) {
+			return true
+		}
+	}
+	return false
 }
 
 // Came reports whether an interface, or an address of it, may have come: there may be

@@ -24,8 +24,9 @@ type Egress struct {
 	// MTU is the largest IP packet, in bytes, that leaves without being
 	// fragmented.
 	MTU int
-	// Interface is the index of the interface by which it leaves.
+	// Interface is the index of the interface by which it leaves, and Name its name.
 	Interface int
+	Name      string
 }
 
 // ErrLoop: a flow would enter the tunnel that it is to carry.

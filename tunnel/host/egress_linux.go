@@ -56,11 +56,11 @@ func (l *Link) egress(flow Flow) (Egress, error) {
 	if flow.Interface != 0 && out != flow.Interface {
 		return Egress{}, errByAnother
 	}
-	mtu, err := l.learnt.mtu(out, l.mtuOf)
+	device, err := l.learnt.device(out, l.deviceOf)
 	if err != nil {
 		return Egress{}, fmt.Errorf("interface: %w", err)
 	}
-	e := Egress{MTU: min(mtu, maxPacket), Interface: out}
+	e := Egress{MTU: min(device.mtu, maxPacket), Interface: out, Name: device.name}
 	if entry.mtu > 0 {
 		e.MTU = min(e.MTU, entry.mtu)
 	}
@@ -71,13 +71,13 @@ func (l *Link) egress(flow Flow) (Egress, error) {
 // addresses. Call it when they may have changed.
 func (l *Link) Forget() { l.learnt = learnt{} }
 
-// mtuOf returns the MTU of an interface now, in bytes.
-func (l *Link) mtuOf(index int) (int, error) {
+// deviceOf returns what an interface is now.
+func (l *Link) deviceOf(index int) (egressDevice, error) {
 	link, err := l.handle.LinkByIndex(index)
 	if err != nil {
-		return 0, err
+		return egressDevice{}, err
 	}
-	return link.Attrs().MTU, nil
+	return egressDevice{link.Attrs().Name, link.Attrs().MTU}, nil
 }
 
 // isLocal reports whether the host has an address now.

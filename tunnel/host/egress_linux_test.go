@@ -183,7 +183,7 @@ func TestEgressOfMany(t *testing.T) {
 		if got := mtu(); got != 1300 {
 			t.Errorf("MTU %d after Forget", got)
 		}
-		if len(l.learnt.local) != 1 || len(l.learnt.mtus) != 1 {
+		if len(l.learnt.local) != 1 || len(l.learnt.devices) != 1 {
 			t.Errorf("has learnt %v", l.learnt)
 		}
 		return nil

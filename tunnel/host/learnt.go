@@ -11,15 +11,23 @@ type wayKey struct {
 	listen, remote netip.AddrPort
 }
 
+// egressDevice is an interface by which datagrams leave.
+type egressDevice struct {
+	name string
+	mtu  int // in bytes
+}
+
 // learnt holds the answers that the look-ups of many ways have in common: the
 // packets to thousands of peers leave by the same few interfaces, and from the same
 // few addresses. The zero value is empty.
 type learnt struct {
-	local map[netip.Addr]bool // whether the host has an address
-	mtus  map[int]int         // of interfaces, by their index
+	local   map[netip.Addr]bool  // whether the host has an address
+	devices map[int]egressDevice // by the index of the interface
 	// For Ways, by name and by what they depend on.
 	uplinks map[string]*uplinkState
 	ways    map[wayKey][]Way
+	// rpFilters holds the sysctl rp_filter of interfaces, by their names.
+	rpFilters map[string]int
 }
 
 // keep takes note of the ways by an uplink to a place. When there are very many, it
@@ -45,18 +53,18 @@ func (k *learnt) isLocal(addr netip.Addr, ask func(netip.Addr) bool) bool {
 	return local
 }
 
-// mtu returns the MTU of an interface in bytes. It asks the first time.
-func (k *learnt) mtu(index int, ask func(index int) (int, error)) (int, error) {
-	if mtu, known := k.mtus[index]; known {
-		return mtu, nil
+// device returns what an interface is. It asks the first time.
+func (k *learnt) device(index int, ask func(index int) (egressDevice, error)) (egressDevice, error) {
+	if d, known := k.devices[index]; known {
+		return d, nil
 	}
-	mtu, err := ask(index)
+	d, err := ask(index)
 	if err != nil {
-		return 0, err
+		return egressDevice{}, err
 	}
-	if k.mtus == nil {
-		k.mtus = make(map[int]int)
+	if k.devices == nil {
+		k.devices = make(map[int]egressDevice)
 	}
-	k.mtus[index] = mtu
-	return mtu, nil
+	k.devices[index] = d
+	return d, nil
 }

@@ -33,6 +33,9 @@ func (*Link) Egress(Flow) (Egress, error) { return Egress{}, errors.ErrUnsupport
 // Ways returns none.
 func (*Link) Ways(netip.AddrPort, []string, []netip.AddrPort) []Way { return nil }
 
+// ReversePathDrops returns none.
+func (*Link) ReversePathDrops([]Way) []string { return nil }
+
 // Mark returns 0.
 func (*Link) Mark() uint32 { return 0 }
 

@@ -2,6 +2,7 @@ package host
 
 import (
 	"net/netip"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -41,7 +42,15 @@ func (l *Link) chosenWay(key wayKey) []Way {
 		return nil
 	}
 	route, _ := l.lookUp(flow, 0)
+	if l.has(route.source) {
+		return nil // the uplink has lost its own, and the kernel takes what is left
+	}
 	return []Way{{Remote: key.remote, Local: route.source, Egress: e}}
+}
+
+// has reports whether an address is one of the device's.
+func (l *Link) has(address netip.Addr) bool {
+	return slices.ContainsFunc(l.config.Addresses, func(p netip.Prefix) bool { return p.Addr() == address })
 }
 
 // waysBy returns the ways by an uplink to a place.

@@ -59,6 +59,21 @@ func (s *Set) Withdraw(gone func(Pair) bool, now time.Time) {
 	s.replace(now)
 }
 
+// Returned says that pairs were gone for a moment. What was sent meanwhile may have
+// left by others, so that the peer sends there: it is told of the pair in use.
+func (s *Set) Returned(back func(Pair) bool, now time.Time) {
+	if s.current == nil || !back(s.current.Pair) {
+		return
+	}
+	s.active = now.Add(activeFor)
+	if s.role == Decider {
+		s.decision.decide(s.greater, now)
+		return
+	}
+	s.appeals = true
+	s.current.want(now)
+}
+
 // replace names a pair in place of one that is gone, if there is any.
 func (s *Set) replace(now time.Time) {
 	var best *path

@@ -47,6 +47,21 @@ const (
 type alarm struct {
 	next time.Time
 	wait time.Duration
+	// later is when the contest begins that could not begin since; zero: none is put
+	// off. A peer that is quiet gives a sign but once.
+	later, since time.Time
+	cause        Cause // of it
+}
+
+// putOff has a contest begin when it may, not before a time.
+func (a *alarm) putOff(cause Cause, until, now time.Time) {
+	if a.later.IsZero() {
+		a.since = now
+	}
+	a.later, a.cause = until, cause
+	if a.later.Before(a.next) {
+		a.later = a.next
+	}
 }
 
 // falsely notes a contest that the pair in use has won.
@@ -59,14 +74,30 @@ func (a *alarm) falsely(srtt time.Duration, now time.Time) {
 	a.next = now.Add(a.wait)
 }
 
+// callOff takes in that the pair in use has answered what left at a time: contests
+// that were put off before then are decided.
+func (c *contest) callOff(left time.Time) {
+	for k := range c.alarms {
+		if a := &c.alarms[k]; !left.Before(a.since) {
+			a.later = time.Time{}
+		}
+	}
+}
+
 func (c *contest) open() bool { return !c.began.IsZero() }
 
 // begin opens a contest, or widens the one under way, whose challenges count
 // still. It reports whether that changed anything.
 func (c *contest) begin(k contestKind, cause Cause, now time.Time) bool {
-	if c.open() && (c.kind == k || c.kind == stalled) || now.Before(c.alarms[k].next) {
+	if c.open() && (c.kind == k || c.kind == stalled) {
 		return false
 	}
+	a := &c.alarms[k]
+	if now.Before(a.next) {
+		a.putOff(cause, a.next, now)
+		return false
+	}
+	a.later = time.Time{}
 	if !c.open() {
 		c.began = now
 	}
@@ -74,7 +105,11 @@ func (c *contest) begin(k contestKind, cause Cause, now time.Time) bool {
 	return true
 }
 
-// close ends a contest that the pair in use has won, or that nobody can win.
+// giveUp ends a contest in which nobody has answered. What is heard next may begin
+// another.
+func (c *contest) giveUp() { c.began = time.Time{} }
+
+// close ends a contest that the pair in use has won.
 func (c *contest) close(srtt time.Duration, now time.Time) {
 	c.alarms[c.kind].falsely(srtt, now)
 	c.began = time.Time{}

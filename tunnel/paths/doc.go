@@ -55,6 +55,8 @@
 //	  them SRTT + 4 RTTVAR ago                   all pairs              silent
 //	data sent, nothing heard for
 //	  max(4 SRTT, 500 ms)                        all pairs              silent
+//	the same for SRTT + 4 RTTVAR, and a
+//	  challenge unanswered for as long again     all pairs              silent
 //	the peer says that it is so (stalled)        all pairs              peer
 //	the host offers the pair no more             all pairs              link_down
 //	the newest packet came from elsewhere        where the peer sends   peer

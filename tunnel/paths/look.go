@@ -52,6 +52,10 @@ func (s *Set) Look(dst []Action, t Traffic, now time.Time) []Action {
 	if s.current == nil {
 		return dst
 	}
+	s.resume(now)
+	if due(s.doubtAt(), now) {
+		s.doubt(now)
+	}
 	if due(s.signAt(), now) {
 		s.begin(stalled, CauseSilent, now)
 		s.silence.judged = now
@@ -81,7 +85,10 @@ func (s *Set) Deadline() (at time.Time) {
 	if s.current == nil {
 		return at
 	}
-	at = s.signAt()
+	at = earliest(s.signAt(), s.doubtAt())
+	for i := range s.contest.alarms {
+		at = earliest(at, s.contest.alarms[i].later)
+	}
 	if s.contest.open() {
 		at = earliest(at, s.contest.endsAt(s.rttInUse()))
 		if p := s.contest.winner(s.paths, s.current); p != nil {
@@ -101,10 +108,23 @@ func due(at, now time.Time) bool { return !at.IsZero() && !now.Before(at) }
 // flows reports whether data has flowed lately.
 func (s *Set) flows(now time.Time) bool { return now.Before(s.active) }
 
+// Several reports whether there is more than one pair, so that Look is worth calling
+// while data flows.
+func (s *Set) Several() bool { return len(s.paths) > 1 }
+
+// doubtAt returns when the pair in use is to be challenged because nothing is heard,
+// zero if it is not.
+func (s *Set) doubtAt() time.Time {
+	if !s.Several() || s.contest.open() || s.limited(s.current) || s.rttInUse().smoothed == 0 {
+		return time.Time{}
+	}
+	return s.silence.doubtAt(s.rttInUse())
+}
+
 // signAt returns when the absence of answers will lead to a contest, zero if it
 // will not.
 func (s *Set) signAt() time.Time {
-	if len(s.paths) < 2 || s.contest.open() && s.contest.kind == stalled {
+	if !s.Several() || s.contest.open() && s.contest.kind == stalled {
 		return time.Time{}
 	}
 	at := s.silence.signAt(s.rttInUse())
@@ -138,7 +158,7 @@ func (s *Set) judge(now time.Time) {
 	}
 	if due(c.endsAt(r), now) {
 		s.current.rest()
-		c.close(r.smoothed, now)
+		c.giveUp()
 	}
 }
 

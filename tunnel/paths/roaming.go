@@ -28,6 +28,37 @@ func (s *Set) roam(p *path, now time.Time) {
 	}
 }
 
+// resume begins the contests that were put off until now. Where the peer was heard
+// meanwhile takes part as if it were heard now.
+func (s *Set) resume(now time.Time) {
+	for kind := range s.contest.alarms {
+		a := &s.contest.alarms[kind]
+		if !due(a.later, now) {
+			continue
+		}
+		since, cause := a.since, a.cause
+		a.later = time.Time{}
+		s.begin(contestKind(kind), cause, now)
+		if contestKind(kind) != elsewhere {
+			continue
+		}
+		for _, p := range s.paths {
+			if p != s.current && !p.newest.Before(since) {
+				s.roam(p, now)
+			}
+		}
+	}
+}
+
+// doubt challenges the pair in use, unless it is the only one.
+func (s *Set) doubt(now time.Time) {
+	s.paths.bury(s.current, now)
+	if s.Several() {
+		s.silence.doubt(now)
+		s.current.hurry(s.timeout(s.current), now)
+	}
+}
+
 // begin opens a contest and challenges those that take part. Where the peer was
 // long ago counts no more, so that one pair is one pair again some time after a
 // move.

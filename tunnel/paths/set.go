@@ -132,8 +132,13 @@ func (s *Set) Challenge(by Pair, c Challenge, now time.Time) {
 		p.told = g
 		s.obey(p, now)
 	}
-	if c.Stalled && p != s.current && now.Sub(s.moved) >= 2*s.rttInUse().smoothed {
-		s.begin(stalled, CausePeer, now)
+	if c.Stalled && p != s.current {
+		// What the peer sent before it knew of the last move need not be true any more.
+		if known := s.moved.Add(2 * s.rttInUse().timeout()); now.Before(known) {
+			s.contest.alarms[stalled].putOff(CausePeer, known, now)
+		} else {
+			s.begin(stalled, CausePeer, now)
+		}
 	}
 }
 
@@ -152,6 +157,7 @@ func (s *Set) Response(token uint64, carries uint32, now time.Time) {
 		}
 		if p == s.current {
 			s.appeals = false
+			s.contest.callOff(left)
 		} else {
 			p.steady.answer(s.flows(now) && isFaster(p.rtt.smoothed, s.rttInUse().smoothed), now)
 		}

@@ -35,6 +35,8 @@ type silence struct {
 	heard       time.Time // the last look that found something heard
 	judged      time.Time // requests that had left by then are no sign any more
 	falseAlarms int       // since something was heard that was not asked for
+	doubted     time.Time // when the pair in use was last challenged for it
+	doubts      int       // since something was heard that was not asked for
 }
 
 // look takes in the traffic. It reports whether data has flowed since the look
@@ -45,13 +47,30 @@ func (s *silence) look(t Traffic, now time.Time) (flows bool) {
 		s.since, s.heard = time.Time{}, now
 	}
 	if received {
-		s.falseAlarms = 0
+		s.falseAlarms, s.doubts = 0, 0
 	}
 	if sent && !heard && s.since.IsZero() {
 		s.since = now
 	}
 	s.traffic = t
 	return sent || received
+}
+
+// doubtAt returns when nothing has been heard for so long that the pair in use is
+// challenged, zero while that is not about to be. It is the sign of a flow of small
+// packets, for which no reports are requested. Where data flows in one direction only it
+// is soon none.
+func (s *silence) doubtAt(r rtt) time.Time {
+	if s.since.IsZero() || !s.doubted.Before(s.since) || s.judged.After(s.since) {
+		return time.Time{}
+	}
+	return s.since.Add(r.timeout() << min(s.doubts, maxFalseAlarms))
+}
+
+// doubt says that the pair in use is challenged.
+func (s *silence) doubt(now time.Time) {
+	s.doubted = now
+	s.doubts++
 }
 
 // signAt returns when the absence of answers is a sign that the pair in use has
@@ -67,6 +86,9 @@ func (s *silence) signAt(r rtt) (at time.Time) {
 		}
 		quiet := from.Add(max(quietRoundTrips*r.orInitial().smoothed, quietAfter) << s.falseAlarms)
 		at = earliest(at, quiet)
+		if s.doubted.After(from) {
+			at = earliest(at, s.doubted.Add(r.timeout()))
+		}
 	}
 	return at
 }
@@ -79,7 +101,7 @@ func (s *silence) falseAlarm(now time.Time) {
 
 // begin says that another pair is in use from now on.
 func (s *silence) begin(now time.Time) {
-	s.since, s.judged, s.falseAlarms = time.Time{}, now, 0
+	s.since, s.judged, s.falseAlarms, s.doubts = time.Time{}, now, 0, 0
 	s.traffic.Unanswered, s.traffic.SRTT, s.traffic.RTTVAR = 0, 0, 0
 }
 

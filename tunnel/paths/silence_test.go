@@ -63,3 +63,41 @@ func TestFalseAlarmsGrowRare(t *testing.T) {
 		t.Error("requests from before the judgement are a sign again")
 	}
 }
+
+// TestDoubtGrowsRare where data flows in one direction only, and is there again when some
+// has come.
+func TestDoubtGrowsRare(t *testing.T) {
+	r := rtt{20 * time.Millisecond, 2 * time.Millisecond}
+	s := silence{judged: epoch.Add(-time.Second)}
+	var traffic Traffic
+	now := epoch
+	for i := range 10 {
+		traffic.Sent++
+		s.look(traffic, now)
+		at := s.doubtAt(r)
+		if wait, want := at.Sub(now), r.timeout()<<min(i, maxFalseAlarms); wait != want {
+			t.Fatalf("doubt %d comes after %v, want %v", i, wait, want)
+		}
+		now = at
+		s.doubt(now)
+		if again := s.doubtAt(r); !again.IsZero() {
+			t.Fatalf("the same doubt again after %v", again.Sub(now))
+		}
+		if sign, want := s.signAt(r), earliest(now.Add(r.timeout()), s.since.Add(quietAfter)); !sign.Equal(want) {
+			t.Fatalf("the sign comes %v after the doubt, want %v", sign.Sub(now), want.Sub(now))
+		}
+		now = now.Add(time.Millisecond)
+		traffic.Heard++
+		s.look(traffic, now)
+		if !s.signAt(r).IsZero() {
+			t.Fatal("an answer is a sign")
+		}
+	}
+	traffic.Heard, traffic.Received = traffic.Heard+1, 1
+	s.look(traffic, now)
+	traffic.Sent++
+	s.look(traffic, now)
+	if wait := s.doubtAt(r).Sub(now); wait != r.timeout() {
+		t.Errorf("after data has come: %v", wait)
+	}
+}

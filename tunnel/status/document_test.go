@@ -21,6 +21,8 @@ func prefixes(list ...string) (p []netip.Prefix) {
 func sampleStatus() *Status {
 	started := time.Date(2026, 1, 2, 3, 4, 5, 678900000, time.UTC)
 	rtt, last := 12.345, time.Date(2026, 1, 3, 5, 4, 43, 123456789, time.UTC)
+	eth := PathEnds{Interface: "eth0", Local: "192.0.2.1", Remote: "192.0.2.2:4500"}
+	heard := PathEnds{Local: "192.0.2.1", Remote: "[2001:db8::2]:4500"}
 	return &Status{
 		Name: "fathom0", Version: "v1.2.3", PublicKey: "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=",
 		Listen: []string{"0.0.0.0:4500", "[::]:4500"}, Absent: true, Addresses: prefixes("10.77.0.1/24", "fd77::1/64"),
@@ -38,7 +40,16 @@ func sampleStatus() *Status {
 						{At: time.Date(2026, 1, 2, 3, 4, 6, 0, time.UTC), To: 1228, Cause: "start"},
 						{At: time.Date(2026, 1, 2, 3, 4, 7, 500000000, time.UTC), From: 1228, To: 1480, Cause: "probe"},
 					}},
-				Cipher: "aes-256-gcm", SendSPI: 0x1a2b3c4d, ReceiveSPI: 255, RTTMillis: &rtt,
+				Paths: []Path{
+					{PathEnds: eth, State: PathProved, RTTMillis: &rtt, PLPMTU: 1480, InUse: true, Since: &last, Offered: true},
+					{PathEnds: heard, State: PathTried},
+				},
+				PathHistory: []PathMove{
+					{At: started, To: heard, Cause: "start"},
+					{At: last, From: &heard, To: eth, Cause: "silent"},
+				},
+				Decider: DeciderThisEnd,
+				Cipher:  "aes-256-gcm", SendSPI: 0x1a2b3c4d, ReceiveSPI: 255, RTTMillis: &rtt,
 				RxBytes: 5 << 30, TxBytes: 999, RxPackets: 4_000_000, TxPackets: 1, Handshakes: 781, LastHandshake: &last,
 				Dropped: map[string]uint64{"replay": 2, "auth": 1},
 				Surgery: Surgery{TCPCut: 1, Fragmented: 2, TunnelFragments: 3, Reassembled: 4, PTBs: 5, MSSClamped: 6},
@@ -46,6 +57,7 @@ func sampleStatus() *Status {
 			{
 				Name: "laptop", PublicKey: "sTZw3hL6RdKxYy3lfjMg6AOGSmRUL+7GqcJVzxnkFQ4=", AllowedIPs: []netip.Prefix{}, State: PeerIdle,
 				PMTUD: PMTUD{State: "disabled", Source: "egress", History: []PLPMTUChange{}}, Dropped: map[string]uint64{},
+				Paths: []Path{}, PathHistory: []PathMove{}, Decider: DeciderNone,
 			},
 		},
 	}

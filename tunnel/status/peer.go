@@ -18,6 +18,12 @@ type Peer struct {
 	// is known.
 	Advice string `json:"advice,omitempty"`
 	PMTUD  PMTUD  `json:"pmtud"`
+	// Paths are the pairs of addresses by which the peer can be reached, the preferred
+	// ones first; none without an SA pair. PathHistory is the last changes of the pair in
+	// use since the peer was last established, oldest first.
+	Paths       []Path     `json:"paths"`
+	PathHistory []PathMove `json:"path_history"`
+	Decider     Decider    `json:"decider"`
 	// Cipher is the suite of the current SA pair, by its configuration name.
 	Cipher string `json:"cipher,omitempty"`
 	// SendSPI and ReceiveSPI are those of the current SA pair, zero without one.

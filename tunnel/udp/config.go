@@ -129,6 +129,8 @@ const (
 var (
 	// ErrTooBig: the datagram is larger than its link or route carries.
 	ErrTooBig = errors.New("the datagram is too large for its link")
+	// ErrNoSource: the host does not have the address that the datagram is to leave from.
+	ErrNoSource = errors.New("the host does not have the source address")
 	// ErrFull: the socket, or a queue of the host behind it, has no room.
 	ErrFull = errors.New("a queue of the host is full")
 	// ErrNoSocket: no socket has the address family of the destination.

@@ -7,6 +7,7 @@ type Destination struct {
 	remote netip.AddrPort
 	local  netip.Addr
 	index  int // of the interface, 0: the kernel chooses
+	exact  bool
 	native
 	ownOutlet
 }
@@ -27,6 +28,14 @@ func NewDestination(remote netip.AddrPort, local netip.Addr) *Destination {
 // are equal: it may be another that the datagrams leave by. See host.Link.Ways.
 func NewDestinationBy(remote netip.AddrPort, local netip.Addr, index int) *Destination {
 	return &Destination{remote: remote, local: local, index: index, native: nativeOf(remote, local, index)}
+}
+
+// Exactly returns the same place, for datagrams that tell of the way: they leave from
+// the address that is named, or are refused with ErrNoSource.
+func (d *Destination) Exactly() *Destination {
+	exact := NewDestinationBy(d.remote, d.local, d.index)
+	exact.exact = true
+	return exact
 }
 
 // Remote returns the address and port that datagrams go to.

@@ -31,7 +31,10 @@ func (o *Outbox) retry(s *socket, n int, errno unix.Errno) error {
 	if errno == 0 {
 		return nil
 	}
-	if r.to.source != nil && (errno == unix.EINVAL || errno == unix.EADDRNOTAVAIL || errno == unix.ENETUNREACH) {
+	if r.to.exact && r.to.source != nil && (errno == unix.EINVAL || errno == unix.EADDRNOTAVAIL) {
+		return o.refuse(r, all, ErrNoSource)
+	}
+	if !r.to.exact && r.to.source != nil && (errno == unix.EINVAL || errno == unix.EADDRNOTAVAIL || errno == unix.ENETUNREACH) {
 		// The host may have lost the address that the datagram is to leave from.
 		o.prepare(s, n, m, false)
 		if o.send(s, n, n+1) == 0 {

@@ -1,0 +1,50 @@
+package host
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// strictRPFilter is the value of the sysctl rp_filter with which the kernel drops an
+// IPv4 packet if its answer would leave by another interface (RFC 3704 section 2.2).
+const strictRPFilter = 1
+
+// ReversePathDrops returns the uplinks, of those of some ways, on which the host drops
+// what comes from the peer: rp_filter is strict there, and the host's own choice for an
+// answer is another interface. What the host has is as it was at the last Forget.
+func (l *Link) ReversePathDrops(ways []Way) (uplinks []string) {
+	for i := range ways {
+		w := &ways[i]
+		if w.Uplink == "" || !w.Remote.Addr().Is4() || slices.Contains(uplinks, w.Uplink) || l.rpFilter(w.Uplink) != strictRPFilter {
+			continue
+		}
+		answer, err := l.lookUp(Flow{Remote: w.Remote, Local: netip.AddrPortFrom(w.Local, 0)}, 0)
+		if err != nil || answer.interfaceIndex != w.Interface {
+			uplinks = append(uplinks, w.Uplink)
+		}
+	}
+	return uplinks
+}
+
+// rpFilter returns the sysctl rp_filter as it holds on an interface: the larger of its
+// own value and that of all.
+func (l *Link) rpFilter(name string) (value int) {
+	if value, known := l.learnt.rpFilters[name]; known {
+		return value
+	}
+	for _, of := range []string{"all", name} {
+		content, err := os.ReadFile(fmt.Sprintf("/proc/sys/net/ipv4/conf/%s/rp_filter", of))
+		if n, bad := strconv.Atoi(strings.TrimSpace(string(content))); err == nil && bad == nil {
+			value = max(value, n)
+		}
+	}
+	if l.learnt.rpFilters == nil {
+		l.learnt.rpFilters = make(map[string]int)
+	}
+	l.learnt.rpFilters[name] = value
+	return value
+}
