@@ -231,6 +231,23 @@ func TestDemoTidiesUpWhenInterrupted(t *testing.T) {
 	}
 }
 
+// TestDemoLeavesNothingWhenKilled: not even its keys, which no handler could remove.
+func TestDemoLeavesNothingWhenKilled(t *testing.T) {
+	tier.Select(t)
+	temporary := t.TempDir()
+	t.Setenv("TMPDIR", temporary)
+	d := startEndless(t)
+	syscall.Kill(d.Process.Pid, syscall.SIGKILL)
+	d.Wait()
+	left, err := os.ReadDir(temporary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range left {
+		t.Errorf("%s is left", entry.Name())
+	}
+}
+
 func TestDemoExplainsTheDeathOfATunnel(t *testing.T) {
 	tier.Select(t)
 	for _, host := range []string{"a", "b"} {

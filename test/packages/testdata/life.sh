@@ -52,7 +52,8 @@ systemctl restart fathom@fathom
 pid=$(show MainPID)
 kill -STOP "$pid"
 await "[[ \$(show NRestarts) -ge 1 && \$(show MainPID) != $pid ]]"
-say watchdog "$(journalctl -u fathom@fathom -o cat --no-pager | grep -c 'Watchdog timeout')"
+await "journalctl -u fathom@fathom -o cat --no-pager | grep -q '^SIGABRT: abort'"
+say watchdog "$(journalctl -u fathom@fathom -o cat --no-pager | grep -c '^SIGABRT: abort')"
 rm -r /run/systemd/system/fathom@.service.d
 systemctl daemon-reload
 systemctl restart fathom@fathom
@@ -108,6 +109,6 @@ say removed "$(systemctl is-active fathom@fathom || true)"
 say left "$(ls /etc/fathom | tr '\n' ' ')"
 say device "$(ls /sys/class/net | grep -c fathom0 || true)"
 dpkg -P fathom
-say purged "$(find / -xdev \( -path /run/lab -o -path /proc -o -path /tmp -o -path /root -o -path /work -o -path /home \) -prune -o -name '*fathom*' -print | tr '\n' ' ')"
+say purged "$(find / -xdev \( -path /run/lab -o -path /proc -o -path /tmp -o -path /root -o -path /work -o -path /home -o -path /var/cache/man \) -prune -o -name '*fathom*' -print | tr '\n' ' ')"
 say nobody "$(getent passwd fathom || true)"
 kill %1
