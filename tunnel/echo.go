@@ -1,6 +1,9 @@
 package tunnel
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // pendingEcho is the echo that was sent last and waits for its reply, and those
 // before it: where the round trip is longer than the wait before the next echo, a
@@ -23,6 +26,11 @@ func (e *pendingEcho) ask(token uint64, now time.Time) {
 	copy(e.earlier[1:], e.earlier[:])
 	e.earlier[0] = sentEcho{e.token, e.sent}
 	e.token, e.sent = token, now
+}
+
+// awaits reports whether the reply with a token is to one of the echoes.
+func (e *pendingEcho) awaits(token uint64) bool {
+	return token != 0 && (token == e.token || slices.ContainsFunc(e.earlier[:], func(s sentEcho) bool { return s.token == token }))
 }
 
 // reply takes in the reply with a token, and returns the round trip. After that

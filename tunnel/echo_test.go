@@ -29,6 +29,9 @@ func TestPendingEcho(t *testing.T) {
 			for n, ms := range test.asked {
 				e.ask(uint64(n+1), at(ms))
 			}
+			if awaits := e.awaits(test.token); awaits != (test.rtt >= 0) {
+				t.Errorf("awaits: %v", awaits)
+			}
 			rtt, ok := e.reply(test.token, at(test.at))
 			if ok != (test.rtt >= 0) || ok && rtt != time.Duration(test.rtt)*time.Millisecond {
 				t.Errorf("%v, %v", rtt, ok)

@@ -130,7 +130,12 @@ func (c *controller) lookForEgress(p *peer, now time.Time) {
 	if err != nil {
 		return // there will be another change
 	}
-	if e.MTU == path.egress {
+	switch {
+	case e.Interface != path.by: // another way, from the same address
+		next := *path
+		c.move(p, &next, e, now)
+		return
+	case e.MTU == path.egress:
 		return
 	}
 	c.log.Info("egress MTU", "peer", p.name, "from", path.egress, "to", e.MTU)

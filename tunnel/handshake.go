@@ -63,7 +63,7 @@ func (c *controller) handleAnswer(message []byte, from netip.AddrPort, local net
 
 // handleInitiation acts on an initiation that has been opened.
 func (c *controller) handleInitiation(pending *crypto.Pending, from netip.AddrPort, local netip.Addr, now time.Time) {
-	if p := c.handshaker.peers[pending.Remote()]; p != nil && len(c.uplinks) > 1 {
+	if p := c.handshaker.peers[pending.Remote()]; p != nil && (len(c.uplinks) > 1 || len(p.candidates) > 1) {
 		c.countWays(p, from)
 	}
 	c.carryOut(c.handshaker.handleInitiation(pending, from, now), from, local, now)

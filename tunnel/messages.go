@@ -16,7 +16,7 @@ func (c *controller) handleControl(sa *inboundSA, payload []byte, fragmented boo
 		return // the SA ended while the message was on its way here
 	}
 	elements, err := control.Parse(nil, payload)
-	c.arrived(p, by, by.newest && !probing(elements), now)
+	c.arrived(p, by, by.newest && !p.probing(elements), now)
 	c.proved(pair, now)                                    // the event of its first use may have been lost
 	defer func() { p.liveness.hears(now, p.numbered()) }() // our answers included
 	if err != nil {

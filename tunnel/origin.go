@@ -44,10 +44,17 @@ func (c *controller) arrived(p *peer, by origin, moves bool, now time.Time) {
 }
 
 // probing reports whether a message says nothing about where the peer is: all of it is
-// challenges and responses (RFC 9000 section 9.1).
-func probing(elements []control.Element) bool {
+// challenges and responses (RFC 9000 section 9.1). A peer that knows none answers an echo
+// in the place of a challenge.
+func (p *peer) probing(elements []control.Element) bool {
 	return !slices.ContainsFunc(elements, func(e control.Element) bool {
-		return e.Type != control.PathChallenge && e.Type != control.PathResponse
+		switch e.Type {
+		case control.PathChallenge, control.PathResponse:
+			return false
+		case control.EchoReply:
+			return p.echo.awaits(e.Token())
+		}
+		return true
 	})
 }
 

@@ -223,7 +223,7 @@ func (v *virtual) send(packets int) {
 		if err != nil {
 			panic(err)
 		}
-		if to.sa.sizes.Record(numbers.Next(), 200, 0, true) {
+		if to.sa.sizes.Record(numbers.Next(), 200, to.path.number, true) {
 			v.events.dataFlows(v.peer)
 		}
 	}
@@ -246,8 +246,22 @@ func newWire() *wire {
 	return &wire{trip: 10 * time.Millisecond, mtu: 1500, ends: make(map[netip.AddrPort]*virtual)}
 }
 
-// newVirtualPair makes two ends that know each other; the left one calls.
+// newVirtualPair makes two ends that know each other; the left one calls. Their PLPMTU is
+// configured: a discovery would also wait for packets.
 func newVirtualPair(t *testing.T, tunnel conf.Tunnel, keepalive time.Duration) (left, right *virtual) {
+	t.Helper()
+	return newVirtualEnds(t, tunnel, conf.Peer{Keepalive: keepalive, PLPMTU: 1400})
+}
+
+// newDiscoveringPair is newVirtualPair with a discovery at each end.
+func newDiscoveringPair(t *testing.T, tunnel conf.Tunnel) (left, right *virtual) {
+	t.Helper()
+	return newVirtualEnds(t, tunnel, conf.Peer{MinPLPMTU: 576})
+}
+
+// newVirtualEnds makes the two ends; peer is how each knows the other. Keepalives are the
+// left one's.
+func newVirtualEnds(t *testing.T, tunnel conf.Tunnel, peer conf.Peer) (left, right *virtual) {
 	t.Helper()
 	var keys [2]crypto.PrivateKey
 	var peers [2]conf.Peer
@@ -260,13 +274,11 @@ func newVirtualPair(t *testing.T, tunnel conf.Tunnel, keepalive time.Duration) (
 		if err != nil {
 			t.Fatal(err)
 		}
-		peers[i] = conf.Peer{Name: fmt.Sprint(i), PublicKey: conf.Key(public)}
+		peers[i] = peer
+		peers[i].Name, peers[i].PublicKey = fmt.Sprint(i), conf.Key(public)
 	}
 	peers[1].Endpoints = []conf.Endpoint{{Host: "192.0.2.2", Port: 4500}}
-	peers[1].Keepalive = keepalive
-	for i := range peers {
-		peers[i].PLPMTU = 1400 // a discovery would also wait for packets
-	}
+	peers[0].Keepalive = 0
 	w := newWire()
 	left = w.newVirtual(t, "192.0.2.1:4500", keys[0], tunnel, peers[1])
 	right = w.newVirtual(t, "192.0.2.2:4500", keys[1], tunnel, peers[0])

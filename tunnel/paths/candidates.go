@@ -7,7 +7,8 @@ import (
 
 // Candidates says which pairs the host offers now. Of more than maxOurs the
 // cheapest count. A pair that is offered no more may still be in use: the peer was
-// there. If its address, its interface or its route is gone, call Withdraw first.
+// there. If its address, its interface or its route is gone, call Withdraw first. The
+// pair in use may be told in full afterwards: see Current.
 func (s *Set) Candidates(offered []Candidate, now time.Time) {
 	offered = slices.Clone(offered)
 	slices.SortStableFunc(offered, func(a, b Candidate) int { return a.Cost.compare(b.Cost) })
@@ -18,6 +19,9 @@ func (s *Set) Candidates(offered []Candidate, now time.Time) {
 	}
 	for _, c := range offered {
 		p := s.paths.find(c.Pair)
+		if p == nil {
+			p = s.adopt(c.Pair)
+		}
 		if p == nil {
 			p = &path{Pair: c.Pair, steady: s.flapped.back(c.Pair)}
 			s.paths = append(s.paths, p) // within bounds again before we return
@@ -44,6 +48,22 @@ func (s *Set) Candidates(offered []Candidate, now time.Time) {
 	case was && !s.current.ours:
 		s.begin(stalled, CauseLinkDown, now) // the kernel would send otherwise now
 	}
+}
+
+// adopt has the path by which the peer was heard take a pair that says the same and more:
+// what was left to the kernel is known now. All that is known of the path stays, and
+// that it is in use. It returns nil if there is none.
+func (s *Set) adopt(offered Pair) *path {
+	for _, p := range s.paths {
+		if !p.ours && offered.completes(p.Pair) {
+			if s.decided == p.Pair {
+				s.decided = offered
+			}
+			p.Pair = offered
+			return p
+		}
+	}
+	return nil
 }
 
 // Withdraw says that pairs are of no use from now on: an interface is down, an

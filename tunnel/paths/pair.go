@@ -34,6 +34,12 @@ func (p Pair) sameEnds(q Pair) bool {
 	return p.Remote == q.Remote && (p.Local == q.Local || !p.Local.IsValid() || !q.Local.IsValid())
 }
 
+// completes reports whether a pair names what another leaves to the kernel, and differs
+// from it in nothing else.
+func (p Pair) completes(q Pair) bool {
+	return p != q && p.sameEnds(q) && (q.Interface == 0 || q.Interface == p.Interface) && (!q.Local.IsValid() || q.Local == p.Local)
+}
+
 // A Cost is what the configuration thinks of a pair: the lower, the better. The
 // uplink counts first.
 type Cost struct {

@@ -1,6 +1,7 @@
 package paths
 
 import (
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -58,6 +59,50 @@ func TestWhatGoesIsLeftAtOnce(t *testing.T) {
 	h := s.History()
 	if len(h) != 3 || h[0].Cause != CauseStart || h[1].Cause != CauseLinkDown || h[2] != (Move{ms(300), c[1].Pair, c[0].Pair, CauseLinkDown}) {
 		t.Errorf("%v", h)
+	}
+}
+
+// TestWhereThePeerWasHeardBecomesTheOffer: the first packet may come before the host is
+// asked by which interface its answers leave. There is one path then, not two.
+func TestWhereThePeerWasHeardBecomesTheOffer(t *testing.T) {
+	home := Pair{1, addr("10.0.0.1"), addrPort("192.0.2.1", 4500)}
+	second := Pair{2, addr("10.0.1.1"), home.Remote}
+	for _, tc := range []struct {
+		name  string
+		heard Pair
+		paths int // in the end
+	}{
+		{"the interface was left to the kernel", Pair{0, home.Local, home.Remote}, 2},
+		{"the address, too", Pair{0, netip.Addr{}, home.Remote}, 2},
+		{"it came by a third interface", Pair{3, home.Local, home.Remote}, 3},
+		{"it came to another address", Pair{0, addr("10.0.2.1"), home.Remote}, 3},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := New(Config{})
+			s.Decides(false, true, false)
+			s.Established(tc.heard, 20*time.Millisecond, epoch)
+			s.Candidates([]Candidate{{home, Cost{0, 0}}, {second, Cost{1, 0}}}, epoch)
+			if len(s.paths) != tc.paths {
+				t.Fatalf("%v", s.Status(epoch))
+			}
+			if tc.paths > 2 {
+				if current(t, s) != tc.heard {
+					t.Errorf("in use is %v", current(t, s))
+				}
+				return
+			}
+			p := s.paths.find(home)
+			if current(t, s) != home || p.state != Proved || !p.ours || p.cost != (Cost{0, 0}) || p.rtt.smoothed != 20*time.Millisecond || s.decided != home {
+				t.Errorf("%+v", p)
+			}
+			if n := len(s.History()); n != 1 {
+				t.Errorf("%d moves", n)
+			}
+			s.Withdraw(func(q Pair) bool { return q.Interface == 1 }, ms(100))
+			if current(t, s) != second {
+				t.Errorf("after the interface went %v is in use", current(t, s))
+			}
+		})
 	}
 }
 
