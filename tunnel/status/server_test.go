@@ -231,7 +231,7 @@ func TestAClientThatHasSaidAllStaysForTheAnswer(t *testing.T) {
 	case <-time.After(50 * time.Millisecond): // can miss a failure, but invents none
 	}
 	stop()
-	if reply, err := io.ReadAll(conn); err != nil || string(reply) != `{"error":"the tunnel is shutting down"}`+"\n" {
+	if reply, err := io.ReadAll(conn); err != nil || string(reply) != `{"error":"the tunnel is shutting down","code":"shutdown"}`+"\n" {
 		t.Errorf("%q, %v", reply, err)
 	}
 }
