@@ -77,3 +77,7 @@ var counterparts = sync.OnceValue(func() map[string]string {
 	}
 	return answers
 })
+
+// Counterpart says which key has the meaning of a word of wg-quick(8) or swanctl.conf(5)
+// here, or how to do without: "" where that is not known.
+func Counterpart(word string) string { return counterparts()[plainWord(word)] }

@@ -17,6 +17,9 @@ const (
 	DefaultPort = 4500 // RFC 3948 section 2
 )
 
+// SocketDir is the folder of the status sockets, unless a configuration names another.
+const SocketDir = "/run/fathom"
+
 // MaxSocketPath is the length in bytes of the longest path of a Unix socket:
 // sun_path of unix(7) with its zero byte.
 const MaxSocketPath = 107
@@ -76,7 +79,7 @@ func (t *Tunnel) fields() []field {
 
 // defaultStatusSocket is where a tunnel answers `fathom status`.
 func defaultStatusSocket(name string) string {
-	return filepath.Join("/run/fathom", name+".sock")
+	return filepath.Join(SocketDir, name+".sock")
 }
 
 // interfaceName accepts what Linux accepts as the name of a new interface

@@ -147,6 +147,7 @@ func (c *controller) attend(p *peer, now time.Time) {
 	c.renewSAs(p, now)
 	c.watchData(p, now)
 	c.checkLiveness(p, now)
+	c.inquire(p, now)
 	if p.initiations.due(now) {
 		c.initiate(p, now)
 	}

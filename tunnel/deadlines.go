@@ -15,7 +15,7 @@ import (
 // deadline is when the first of the concerns with an exact deadline is due, zero
 // if none is.
 func (p *peer) deadline() time.Time {
-	var initiation, discovery, probe, challenge time.Time
+	var initiation, discovery, probe, challenge, inquiry time.Time
 	if p.sas.current != nil {
 		challenge = p.nextLook()
 	}
@@ -28,7 +28,10 @@ func (p *peer) deadline() time.Time {
 	if p.probeRun != nil {
 		probe = p.probeRun.deadline()
 	}
-	return earliest(initiation, discovery, p.standbys.at, probe, challenge, p.confirmAt())
+	if p.inquiries.waiting() {
+		inquiry = p.inquiries.next
+	}
+	return earliest(initiation, discovery, p.standbys.at, probe, challenge, inquiry, p.confirmAt())
 }
 
 // coarseDeadline is when the first of the concerns that may be up to a tick late

@@ -32,6 +32,7 @@ func (c *controller) handleControl(sa *inboundSA, payload []byte, fragmented boo
 				if p.path != nil && p.path.allowance == nil { // else it was asked where it was before
 					p.validate(rtt)
 				}
+				p.inquiries.answered(now.Add(-rtt), rtt)
 			} else {
 				c.responded(p, e.Token(), 0, now) // of a peer that knows no challenges
 			}

@@ -95,6 +95,7 @@ type peer struct {
 	calls          []*path          // by uplinks, in this round: see planCalls
 	remembered     netip.AddrPort   // where it was when the tunnel ended; invalid: not known
 	echo           pendingEcho
+	inquiries      inquiries
 	handshakes     uint64
 	unanswered     int       // initiations since the peer was last heard of
 	newPort        bool      // is to hear from it: see otherPort

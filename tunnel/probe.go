@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"fathom/esp"
@@ -36,14 +35,13 @@ var errBusyProbing = errors.New("another `fathom probe` of this path is under wa
 
 // probe measures the path to the named peer. The run ends with ctx.
 func (c *controller) probe(ctx context.Context, name string) (*status.ProbeReport, error) {
-	at := slices.IndexFunc(c.peers, func(p *peer) bool { return p.name == name })
-	if at < 0 {
-		return nil, fmt.Errorf("there is no peer %q", name)
+	p, err := c.named(name)
+	if err != nil {
+		return nil, err
 	}
-	p := c.peers[at]
 	done := make(chan *status.ProbeReport, 1)
 	var refused error
-	err := c.events.ask(ctx, func(c *controller, now time.Time) {
+	err = c.events.ask(ctx, func(c *controller, now time.Time) {
 		refused = p.beginProbeRun(done, now)
 		c.attend(p, now)
 	})

@@ -29,6 +29,7 @@ type receiver struct {
 	spis      *spiTable
 	drops     *drops
 	events    eventSink
+	heart     heartbeat
 
 	scratch esp.Scratch
 	parts   [1][]byte
@@ -107,7 +108,11 @@ func (r *receiver) batch() (datagrams int, err error) {
 	defer r.release()
 	used := 0
 	for used < udp.Slots {
+		if used == 0 {
+			r.heart.waits()
+		}
 		n, err := r.inbox.Receive(used, used == 0)
+		r.heart.works()
 		if err != nil || n == 0 {
 			return used, err
 		}

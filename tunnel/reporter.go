@@ -57,6 +57,10 @@ func (r *reporter) Probe(ctx context.Context, peer string) (*status.ProbeReport,
 	return r.controller.probe(ctx, peer)
 }
 
+func (r *reporter) Echo(ctx context.Context, peer string) (*status.EchoReport, error) {
+	return r.controller.echo(ctx, peer)
+}
+
 // offload reports the superpackets and queues in use.
 func (r *reporter) offload() status.Offload {
 	features, sockets := r.device.Features(), r.conn.Offloads()

@@ -23,6 +23,7 @@ type transmitter struct {
 	drops     *drops
 	forwarder *forwarder
 	queue     codel // of the device
+	heart     heartbeat
 }
 
 // run ends when the device is closed.
@@ -41,7 +42,11 @@ func (t *transmitter) run() error {
 // batch waits for a packet, and takes all packets that are ready behind it.
 func (t *transmitter) batch() error {
 	for wait := true; ; wait = false {
+		if wait {
+			t.heart.waits()
+		}
 		packet, o, err := t.reader.Read(wait)
+		t.heart.works()
 		if errors.Is(err, tun.ErrEmpty) {
 			t.queue.empty()
 			return nil

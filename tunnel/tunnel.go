@@ -30,6 +30,9 @@ type Options struct {
 	Logger *slog.Logger
 	// Version is shown in the status.
 	Version string
+	// Started is called once, by Run, when the device and the sockets are open and
+	// the host is set up. It must not block. Nil: nobody is told.
+	Started func(*Vitals)
 }
 
 // Tunnel is one tunnel: a TUN device, a UDP port and the peers behind it. It
@@ -40,6 +43,7 @@ type Tunnel struct {
 	defaults []netip.Prefix
 	log      *slog.Logger
 	version  string
+	started  func(*Vitals)
 	private  crypto.PrivateKey
 	public   crypto.PublicKey
 	suites   []uint16
@@ -54,6 +58,7 @@ func New(cfg *conf.Config, opts Options) (*Tunnel, error) {
 		defaults: cfg.DefaultRoutes(),
 		log:      opts.Logger,
 		version:  opts.Version,
+		started:  opts.Started,
 		private:  crypto.PrivateKey(cfg.Tunnel.PrivateKey),
 		company:  new(udp.Company),
 	}
@@ -172,6 +177,7 @@ func (t *Tunnel) carry(ctx context.Context, c *controller, device *tun.Device, c
 	t.logDevice(device)
 	routes := newRoutes(t.peers)
 	policy := policyOf(t.config)
+	vitals := newVitals(c)
 	var loops sync.WaitGroup
 	readers := device.Readers()
 	for i, reader := range readers {
@@ -180,6 +186,7 @@ func (t *Tunnel) carry(ctx context.Context, c *controller, device *tun.Device, c
 				reader: reader, routes: routes, returns: &returns{c.ownPort, c.places}, drops: c.drops,
 				forwarder: newForwarder(newSender(transmitterPlace(i, len(readers)), conn, c.events), policy, device.NewWriter()),
 			}
+			defer vitals.watch("transmitter", &transmit.heart, conn.Full)()
 			if err := transmit.run(); err != nil {
 				cancel(err)
 			}
@@ -188,7 +195,9 @@ func (t *Tunnel) carry(ctx context.Context, c *controller, device *tun.Device, c
 	ports := &ports{conn: conn, events: c.events, receive: func(conn *udp.Conn) {
 		for _, inbox := range conn.Inboxes() {
 			loops.Go(func() {
-				newReceiver(inbox, device, policy.clampMSS, routes, c).run()
+				r := newReceiver(inbox, device, policy.clampMSS, routes, c)
+				defer vitals.watch("receiver", &r.heart, nil)()
+				r.run()
 			})
 		}
 	}}
@@ -199,6 +208,9 @@ func (t *Tunnel) carry(ctx context.Context, c *controller, device *tun.Device, c
 		status.Serve(ctx, listener, &reporter{t, c, device, conn, started}, t.log)
 	})
 
+	if t.started != nil {
+		t.started(vitals)
+	}
 	c.run(ctx) // says farewell while the sockets are still open
 
 	ports.close()

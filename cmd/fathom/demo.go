@@ -63,6 +63,9 @@ the command line, 130 when interrupted.`,
 	cmd.Flags().BoolVarP(&d.verbose, "verbose", "v", false, "show the logs of both tunnels")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		d.out, d.log = cmd.OutOrStdout(), cmd.ErrOrStderr()
+		if d.duration < 0 {
+			return usageError(fmt.Errorf("--duration is %v", d.duration), "0s or more, such as 12s")
+		}
 		if !netlab.Entered() && netlab.Available(netlab.Namespaces) != nil {
 			// The child parses the same command line.
 			code, err := netlab.EnterUserNamespace()
@@ -114,11 +117,11 @@ func (d *demo) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer lab.Close()
-	dir, err := shortTempDir()
+	dir, remove, err := demoPlace()
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer remove()
 
 	path := buildPath(lab)
 	d.say("two hosts with two routers between them, in network namespaces:\n\n%s", path.picture())

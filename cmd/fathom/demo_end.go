@@ -36,21 +36,6 @@ type end struct {
 	exit     error         // of the process; set before ended is closed
 }
 
-// shortTempDir makes a directory in which the paths of status sockets are short
-// enough, even if TMPDIR is long.
-func shortTempDir() (string, error) {
-	const pattern = "fathom-demo-*"
-	dir, err := os.MkdirTemp("", pattern)
-	if err == nil && len(filepath.Join(dir, "a", statusSocket)) > conf.MaxSocketPath {
-		os.Remove(dir)
-		dir, err = os.MkdirTemp("/tmp", pattern)
-	}
-	if err != nil {
-		return "", withHint(fmt.Errorf("make a directory for the configuration: %w", err), "set TMPDIR to a directory that is writable")
-	}
-	return dir, nil
-}
-
 // statusSocket is the name of each end's status socket.
 const statusSocket = "status.sock"
 

@@ -78,15 +78,17 @@ func (d *demoRun) finish(t *testing.T, code int) {
 	}
 }
 
-// tunnels finds the processes `fathom up` of this demo, by host. No other
-// process has its TMPDIR on the command line.
+// tunnels finds the processes `fathom up` of this demo, by host. No other demo has its
+// TMPDIR in the environment.
 func (d *demoRun) tunnels() map[string]int {
 	found := make(map[string]int)
 	lines, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, file := range lines {
 		line, _ := os.ReadFile(file)
 		args := strings.Split(string(line), "\x00")
-		if i := slices.Index(args, "-c"); i > 0 && strings.HasPrefix(args[i+1], d.tmp+"/") {
+		environment, _ := os.ReadFile(filepath.Join(filepath.Dir(file), "environ"))
+		ours := slices.Contains(strings.Split(string(environment), "\x00"), "TMPDIR="+d.tmp)
+		if i := slices.Index(args, "-c"); i > 0 && ours {
 			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
 			found[filepath.Base(filepath.Dir(args[i+1]))] = pid
 		}
@@ -228,6 +230,21 @@ func TestDemoTidiesUpWhenInterrupted(t *testing.T) {
 				t.Errorf("stderr %q, want %q", got, want)
 			}
 		})
+	}
+}
+
+// TestDemoLeavesNothingWhenKilled: not even its keys, which no handler could remove.
+func TestDemoLeavesNothingWhenKilled(t *testing.T) {
+	tier.Select(t)
+	d := startEndless(t)
+	syscall.Kill(d.Process.Pid, syscall.SIGKILL)
+	d.Wait()
+	left, err := os.ReadDir(d.tmp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range left {
+		t.Errorf("%s is left", entry.Name())
 	}
 }
 

@@ -7,6 +7,8 @@
 //	fathom up        run the tunnel in the foreground
 //	fathom status    show the state of the running tunnel
 //	fathom probe     measure the path MTU to a peer now
+//	fathom wait      wait until a peer answers
+//	fathom import    make a configuration from one of wg-quick or swanctl
 //	fathom genkey    print a private key
 //	fathom pubkey    print the public key of a private key
 //	fathom genpsk    print a preshared key

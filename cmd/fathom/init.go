@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -16,17 +18,36 @@ import (
 
 const privateKeyFile = "private.key"
 
+// serviceUser is the user that the unit fathom@ runs as.
+const serviceUser = "fathom"
+
 func newInitCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init",
-		Short: "Write a private key and a commented configuration",
+		Short: "Write a private key and a commented configuration, or those of two hosts",
 		Long: `Write a private key and a commented configuration, and print the public key.
 
-An existing file is never overwritten.`,
-		Args: noArguments,
+With --pair write those of two hosts that are to have a tunnel, each in a folder
+of its own, and print the commands that bring them there. HOST is where the
+other host reaches it: a name or an address, maybe with a UDP port. With "-" in
+its place the second host has no address, and calls the first.
+
+An existing file is never overwritten. Where there is a user fathom, whom the
+unit fathom@ runs as, root gives it the key of this host.`,
+		Example: "  fathom init\n  fathom init --pair a.example.org:4500 b.example.org:4500",
+		Args:    pairArguments,
 	}
-	dir := cmd.Flags().StringP("dir", "d", filepath.Dir(defaultConfig), "`directory` for both files")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+	dir := cmd.Flags().StringP("dir", "d", filepath.Dir(defaultConfig), "`directory` for the files; with --pair the current one is the default")
+	cmd.Flags().Bool("pair", false, "write the files of two hosts, HOST and HOST")
+	network := cmd.Flags().String("network", "10.77.0.0/24", "with --pair, the `prefix` of the addresses inside the tunnel")
+	cmd.MarkFlagDirname("dir")
+	cmd.RunE = func(cmd *cobra.Command, hosts []string) error {
+		if len(hosts) == 2 {
+			if !cmd.Flags().Changed("dir") {
+				*dir = "."
+			}
+			return initializePair(cmd, *dir, *network, hosts[0], hosts[1])
+		}
 		// The configuration names the key file by its absolute path.
 		dir, err := filepath.Abs(*dir)
 		if err != nil {
@@ -46,40 +67,85 @@ next steps:
   1. do the same on the other host
   2. give each host the public key of the other: fill in [[peer]] in
      %s
-  3. fathom check -c %s
+  3. fathom check %s
   4. fathom up -c %s`, config, config, config)
 		return nil
 	}
 	return cmd
 }
 
+// pairArguments is the Args of init: two hosts with --pair, else none.
+func pairArguments(cmd *cobra.Command, args []string) error {
+	pair, _ := cmd.Flags().GetBool("pair")
+	if !pair {
+		return noArguments(cmd, args)
+	}
+	if len(args) != 2 {
+		return usageError(fmt.Errorf("%s instead of two hosts", plural(len(args), "argument")), "such as `fathom init --pair a.example.org:4500 b.example.org:4500`")
+	}
+	return nil
+}
+
 // initialize writes both files or none.
 func initialize(dir string) (config string, public crypto.PublicKey, err error) {
 	config = filepath.Join(dir, filepath.Base(defaultConfig))
 	keyFile := filepath.Join(dir, privateKeyFile)
-	for _, path := range []string{config, keyFile} {
-		if _, err := os.Lstat(path); err == nil {
-			return "", public, withHint(fmt.Errorf("%s exists already", path), "nothing was written; move it away, or choose another directory with -d")
-		}
-	}
-	key, err := crypto.GeneratePrivateKey(rand.Reader)
-	if err != nil {
+	if err := mustBeNew(config, keyFile); err != nil {
 		return "", public, err
 	}
-	if public, err = key.Public(); err != nil {
+	key, public, err := newKey()
+	if err != nil {
 		return "", public, err
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", public, err
 	}
-	if err := writeNew(keyFile, []byte(key.Encode()+"\n"), 0o600); err != nil {
+	if err := writeNew(keyFile, key, 0o600); err != nil {
 		return "", public, err
 	}
-	if err := writeNew(config, conf.Template(conf.DefaultName, keyFile, public.String()), 0o644); err != nil {
+	err = giveToService(keyFile)
+	if err == nil {
+		err = writeNew(config, conf.Template(conf.DefaultName, keyFile, public.String()), 0o644)
+	}
+	if err != nil {
 		os.Remove(keyFile) // it would stop the next attempt
 		return "", public, err
 	}
 	return config, public, nil
+}
+
+// newKey makes a private key, as a file holds it, and its public key.
+func newKey() (file []byte, public crypto.PublicKey, err error) {
+	key, err := crypto.GeneratePrivateKey(rand.Reader)
+	if err != nil {
+		return nil, public, err
+	}
+	public, err = key.Public()
+	return []byte(key.Encode() + "\n"), public, err
+}
+
+// mustBeNew returns an error if one of the files exists.
+func mustBeNew(paths ...string) error {
+	for _, path := range paths {
+		if _, err := os.Lstat(path); err == nil {
+			return withHint(fmt.Errorf("%s exists already", path), "nothing was written; move it away, or choose another directory with -d")
+		}
+	}
+	return nil
+}
+
+// giveToService makes the user of the service the owner of a key file, if root writes
+// it and there is that user: Fathom takes a key that its own user alone can read.
+func giveToService(path string) error {
+	service, err := user.Lookup(serviceUser)
+	if os.Geteuid() != 0 || err != nil {
+		return nil
+	}
+	uid, err := strconv.Atoi(service.Uid)
+	if err != nil {
+		return nil
+	}
+	return os.Chown(path, uid, -1)
 }
 
 // writeNew writes a file that must not exist yet, whole or not at all.

@@ -17,6 +17,9 @@ func run(args []string) int {
 	return report(root.ErrOrStderr(), err)
 }
 
+// moreCommands are those that a build tag adds.
+var moreCommands []func() *cobra.Command
+
 // defaultConfig is where every command looks for the configuration.
 const defaultConfig = "/etc/fathom/fathom.toml"
 
@@ -26,10 +29,15 @@ func newRootCommand() *cobra.Command {
 		Short: "A tunnel between Linux hosts: ESP in UDP, one TOML file on each end",
 		Long: `A tunnel between Linux hosts: ESP in UDP, one TOML file on each end.
 
-See it work:  fathom demo
-Set it up:    fathom init, then fathom check, then fathom up
+See it work, and set it up:
 
-Exit code: 0 for success, 1 for an error, 2 for a mistake on the command line.`,
+  fathom demo
+  fathom init, then fathom check, then fathom up
+
+Exit codes, the same for all commands:
+
+` + exitCodeTable(),
+		Version: version(),
 		// report prints all errors and hints.
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -39,15 +47,19 @@ Exit code: 0 for success, 1 for an error, 2 for a mistake on the command line.`,
 		DisableSuggestions:         true,
 		SuggestionsMinimumDistance: 2,
 	}
+	root.SetVersionTemplate("fathom {{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError(err, "`%s --help` lists the flags", cmd.CommandPath())
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
-		newUpCommand(), newCheckCommand(), newStatusCommand(), newProbeCommand(),
-		newInitCommand(), newGenkeyCommand(), newGenpskCommand(), newPubkeyCommand(),
+		newUpCommand(), newCheckCommand(), newStatusCommand(), newProbeCommand(), newWaitCommand(),
+		newInitCommand(), newImportCommand(), newGenkeyCommand(), newGenpskCommand(), newPubkeyCommand(),
 		newDemoCommand(), newVersionCommand(),
 	)
+	for _, more := range moreCommands {
+		root.AddCommand(more())
+	}
 	return root
 }
 
@@ -74,5 +86,7 @@ func noArguments(cmd *cobra.Command, args []string) error {
 
 // configFlag adds the -c flag.
 func configFlag(cmd *cobra.Command) *string {
-	return cmd.Flags().StringP("config", "c", defaultConfig, "configuration `file`")
+	path := cmd.Flags().StringP("config", "c", defaultConfig, "configuration `file`")
+	cmd.MarkFlagFilename("config", "toml")
+	return path
 }

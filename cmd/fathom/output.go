@@ -21,33 +21,18 @@ import (
 // them. `fathom up` logs through log/slog. No output is coloured. Only the
 // demo's progress line differs on a terminal.
 
-// Exit codes.
-const (
-	exitOK          = 0
-	exitError       = 1
-	exitUsage       = 2
-	exitPeerDown    = 3   // status: a peer is not up; probe: the exact size was not found
-	exitNotRunning  = 4   // status, probe: no tunnel is running
-	exitInterrupted = 130 // demo: by a signal; shells return 130 for SIGINT
-)
-
-// exitCode is an error that sets the exit code and prints nothing.
-type exitCode int
-
-func (e exitCode) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
-
-// hintedError is an error with a hint for the user and an exit code.
+// hintedError is an error with a hint for the user.
 type hintedError struct {
 	error
 	hint string
-	code int
+	code int // 0: that of error
 }
 
 func (e *hintedError) Unwrap() error { return e.error }
 
 // withHint adds a hint to an error.
 func withHint(err error, format string, args ...any) error {
-	return &hintedError{err, fmt.Sprintf(format, args...), exitError}
+	return &hintedError{err, fmt.Sprintf(format, args...), 0}
 }
 
 // usageError returns the error for a mistake on the command line.
@@ -74,31 +59,21 @@ func report(w io.Writer, err error) int {
 	var code exitCode
 	var mistakes conf.Errors
 	switch {
-	case err == nil:
-		return exitOK
-	case errors.As(err, &code):
-		return int(code)
+	case err == nil || errors.As(err, &code):
 	case errors.As(err, &mistakes):
 		for _, m := range mistakes {
 			fmt.Fprintln(w, m)
 		}
 		fmt.Fprintf(w, "fathom: error: %s in the configuration\n", plural(len(mistakes), "mistake"))
-		return exitError
-	}
-	for _, err := range separate(err) {
-		fmt.Fprintf(w, "fathom: error: %v\n", err)
-		if hint := hintFor(err); hint != "" {
-			fmt.Fprintf(w, "fathom: hint: %s\n", hint)
+	default:
+		for _, err := range separate(err) {
+			fmt.Fprintf(w, "fathom: error: %v\n", err)
+			if hint := hintFor(err); hint != "" {
+				fmt.Fprintf(w, "fathom: hint: %s\n", hint)
+			}
 		}
 	}
-	var hinted *hintedError
-	switch {
-	case errors.As(err, &hinted):
-		return hinted.code
-	case errors.Is(err, status.ErrNotRunning):
-		return exitNotRunning
-	}
-	return exitError
+	return exitCodeOf(err)
 }
 
 // separate returns the errors that errors.Join has joined.
@@ -118,7 +93,9 @@ func hintFor(err error) string {
 	case errors.Is(err, conf.ErrNoConfig):
 		return "`fathom init` writes one; -c names another file"
 	case errors.Is(err, status.ErrNotRunning):
-		return "`fathom up` starts it"
+		return "`fathom up` starts it, or `systemctl start fathom@NAME`"
+	case errors.Is(err, status.ErrNoPeer):
+		return "`fathom status` lists the peers"
 	case errors.Is(err, fs.ErrPermission):
 		return "run as root, or as the owner of the file"
 	}

@@ -21,18 +21,18 @@ Traffic continues meanwhile at the PLPMTU in use. Sizes include the outer IP
 header.
 
 Exit code: 0 when the exact size was found, 3 when it was not, 4 when no tunnel
-is running, 1 for any other error, 2 for a mistake on the command line.`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 1 {
-				return nil
-			}
-			return usageError(fmt.Errorf("%s instead of the name of a peer", plural(len(args), "argument")), "`fathom status` lists the peers")
-		},
+is running, 5 when it has no such peer.`,
+		Args: onePeer,
 	}
 	where := statusSocketFlags(cmd)
+	cmd.ValidArgsFunction = peerNames(where)
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		socket, err := where()
+		places, err := where()
+		if err != nil {
+			return err
+		}
+		socket, err := tunnelOf(cmd.Context(), places, args[0])
 		if err != nil {
 			return err
 		}

@@ -118,10 +118,21 @@ func (a answer) Probe(context.Context, string) (*status.ProbeReport, error) {
 	return r, a.read(r)
 }
 
+func (a answer) Echo(context.Context, string) (*status.EchoReport, error) {
+	r := new(status.EchoReport)
+	return r, a.read(r)
+}
+
 func (a answer) read(document any) error {
-	var refusal struct{ Error string }
+	var refusal struct{ Error, Code string }
 	if err := errors.Join(json.Unmarshal([]byte(a), document), json.Unmarshal([]byte(a), &refusal)); err != nil || refusal.Error == "" {
 		return err
+	}
+	switch refusal.Code {
+	case "no_peer":
+		return fmt.Errorf("%w: %s", status.ErrNoPeer, refusal.Error)
+	case "no_answer":
+		return fmt.Errorf("%w: %s", status.ErrNoAnswer, refusal.Error)
 	}
 	return errors.New(refusal.Error)
 }

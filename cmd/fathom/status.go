@@ -1,7 +1,9 @@
 package main
 
 import (
-	"errors"
+	"cmp"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,8 +15,12 @@ import (
 func newStatusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Show the state of the running tunnel and its peers",
-		Long: `Show the state of the running tunnel and its peers.
+		Short: "Show the state of the running tunnels and their peers",
+		Long: `Show the state of the running tunnels and their peers.
+
+Without -c and --socket all tunnels of this host are shown: those with a socket
+in ` + conf.SocketDir + `, and those of the configurations in
+` + filepath.Dir(defaultConfig) + `.
 
 The PLPMTU is the size of the largest packet sent to the peer, with its outer IP
 header. The inner MTU is the size of the largest packet inside the tunnel that
@@ -28,47 +34,48 @@ has sent by it. A pair is unknown, tried, proved (it has answered in the last 30
 seconds), stale (longer ago, which is no fault without data) or failed.
 
 Exit code: 0 when every peer is up, 3 when one is not, 4 when no tunnel is
-running, 1 for any other error, 2 for a mistake on the command line.`,
-		Args: noArguments,
+running.`,
+		Example: "  fathom status\n  fathom status -c /etc/fathom/office.toml --json",
+		Args:    noArguments,
 	}
 	where := statusSocketFlags(cmd)
-	asJSON := cmd.Flags().Bool("json", false, "print JSON")
+	asJSON := cmd.Flags().Bool("json", false, "print JSON: a list, and one object with -c or --socket")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		socket, err := where()
+		places, err := where()
 		if err != nil {
 			return err
 		}
-		s, err := status.Fetch(cmd.Context(), socket)
+		tunnels, _, err := running(cmd.Context(), places)
+		if len(tunnels) == 0 {
+			return cmp.Or(err, notRunning(places))
+		}
+		one := cmd.Flags().Changed("config") || cmd.Flags().Changed("socket")
+		if err := printTunnels(cmd, tunnels, *asJSON, one); err != nil {
+			return err
+		}
 		if err != nil {
-			return err
+			return err // of another tunnel
 		}
-		if err := printEither(cmd, *asJSON, s, statusText(s, time.Now())); err != nil {
-			return err
-		}
-		if !s.Up() {
-			return exitCode(exitPeerDown)
+		for _, t := range tunnels {
+			if !t.Up() {
+				return exitCode(exitPeerDown)
+			}
 		}
 		return nil
 	}
 	return cmd
 }
 
-// statusSocketFlags adds the flags that locate the status socket of the running
-// tunnel. The returned function returns its path.
-func statusSocketFlags(cmd *cobra.Command) func() (string, error) {
-	path := configFlag(cmd)
-	socket := cmd.Flags().String("socket", "", "`path` of the tunnel's status socket, instead of -c")
-	return func() (string, error) {
-		if *socket != "" && cmd.Flags().Changed("config") {
-			return "", usageError(errors.New("-c and --socket exclude each other"), "omit one of them")
-		}
-		if *socket != "" {
-			return *socket, nil
-		}
-		cfg, err := conf.Load(*path)
-		if err != nil {
-			return "", err
-		}
-		return cfg.Tunnel.StatusSocket, nil
+// printTunnels prints what is known of tunnels, as text or as JSON: a list, or with one
+// the object itself.
+func printTunnels(cmd *cobra.Command, tunnels []tunnelStatus, asJSON, one bool) error {
+	texts, documents := make([]string, len(tunnels)), make([]*status.Status, len(tunnels))
+	for i, t := range tunnels {
+		texts[i], documents[i] = statusText(t.Status, time.Now()), t.Status
 	}
+	var document any = documents
+	if one {
+		document = documents[0]
+	}
+	return printEither(cmd, asJSON, document, strings.Join(texts, "\n"))
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -25,15 +26,20 @@ func newUpCommand() *cobra.Command {
 error. A second signal ends it at once: the peers are not told, and changes to
 the host may remain.
 
-Exit code: 0 after one signal, 1 for an error, 2 for a mistake on the command line.`,
+A service manager that listens (sd_notify) is told when the device and the sockets
+are open, how many peers are up, and that the tunnel is alive.
+
+Exit code: 0 after one signal, 78 for mistakes in the configuration, 77 when this
+user may not run a tunnel.`,
 		Args: noArguments,
 	}
 	path := configFlag(cmd)
 	levelName := cmd.Flags().String("log-level", "", "log `level`: debug, info, warn or error; overrides the configuration")
+	cmd.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions(logLevels, cobra.ShellCompDirectiveNoFileComp))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		var level slog.Level
 		if err := level.UnmarshalText([]byte(*levelName)); err != nil && *levelName != "" {
-			return usageError(fmt.Errorf("unknown log level %q", *levelName), "one of debug, info, warn, error")
+			return usageError(fmt.Errorf("unknown log level %q", *levelName), "one of %s", strings.Join(logLevels, ", "))
 		}
 		cfg, err := conf.Load(*path)
 		if err != nil {
@@ -45,14 +51,21 @@ Exit code: 0 after one signal, 1 for an error, 2 for a mistake on the command li
 		if err := useAESGCM(os.Getenv(aesGCMVariable)); err != nil {
 			return err
 		}
-		t, err := tunnel.New(cfg, tunnel.Options{Logger: newLogger(cmd.ErrOrStderr(), level), Version: version()})
-		if err != nil {
-			return err
-		}
+		log := newLogger(cmd.ErrOrStderr(), level)
 		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, unix.SIGTERM)
 		defer stop()
 		// The first signal restores the default, so that the second one kills.
 		context.AfterFunc(ctx, stop)
+		var service sync.WaitGroup
+		defer service.Wait()
+		ctx, ended := context.WithCancel(ctx)
+		defer ended()
+		t, err := tunnel.New(cfg, tunnel.Options{Logger: log, Version: version(), Started: func(vitals *tunnel.Vitals) {
+			service.Go(func() { newService(log).run(ctx, vitals) })
+		}})
+		if err != nil {
+			return err
+		}
 		return t.Run(ctx)
 	}
 	return cmd
@@ -73,17 +86,10 @@ func useAESGCM(name string) error {
 	return nil
 }
 
-// newLogger returns a logger of text lines. Lines for the systemd journal, which
-// adds the time itself, have none.
+// newLogger returns a logger of text lines.
 func newLogger(w io.Writer, level slog.Level) *slog.Logger {
-	options := &slog.HandlerOptions{Level: level}
-	if os.Getenv("JOURNAL_STREAM") != "" {
-		options.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
-			if len(groups) == 0 && a.Key == slog.TimeKey {
-				return slog.Attr{}
-			}
-			return a
-		}
+	if onJournal(w) {
+		return slog.New(newJournalHandler(w, level))
 	}
-	return slog.New(slog.NewTextHandler(w, options))
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
 }

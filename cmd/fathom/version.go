@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -8,10 +9,15 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// release is the version that a package is built as, such as "1.2.0". The linker
+// sets it: packaging/build. Empty: the version of the module counts.
+var release string
+
 func newVersionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version, its commit and how it was built",
+		Long:  "Print the version, its commit and how it was built. `fathom --version` is the same.",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return printf(cmd, "fathom %s\n", version())
@@ -24,17 +30,17 @@ func version() string {
 	if !ok {
 		info = &debug.BuildInfo{GoVersion: runtime.Version()}
 	}
-	return describeBuild(info)
+	return describeBuild(info, release)
 }
 
-// describeBuild returns the module's version, followed by the commit, the Go
-// version and the platform in parentheses.
-func describeBuild(info *debug.BuildInfo) string {
+// describeBuild returns the release, or else the module's version, followed by the
+// commit, the Go version and the platform in parentheses.
+func describeBuild(info *debug.BuildInfo, release string) string {
 	setting := make(map[string]string)
 	for _, s := range info.Settings {
 		setting[s.Key] = s.Value
 	}
-	version := info.Main.Version
+	version := cmp.Or(release, info.Main.Version)
 	if version == "" || version == "(devel)" {
 		version = "devel"
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"syscall"
 	"time"
 )
 
@@ -36,6 +37,17 @@ func Probe(ctx context.Context, path, peer string) (*ProbeReport, error) {
 	return &answer.ProbeReport, nil
 }
 
+// Echo has the tunnel behind the status socket at path ask a peer for an answer, for
+// up to EchoTimeout. Errors are as for Fetch; besides they match ErrNoPeer and
+// ErrNoAnswer.
+func Echo(ctx context.Context, path, peer string) (*EchoReport, error) {
+	var answer echoReply
+	if err := ask(ctx, path, echoRequest+" "+peer, EchoTimeout+timeout, &answer); err != nil {
+		return nil, err
+	}
+	return &answer.EchoReport, nil
+}
+
 // A reply is a document or the reason for its absence, decoded in one pass.
 type reply interface{ refused() error }
 
@@ -49,15 +61,20 @@ type probeReply struct {
 	refusal
 }
 
+type echoReply struct {
+	EchoReport
+	refusal
+}
+
 // ask sends a request and decodes the answer into a reply.
 func ask(ctx context.Context, path, request string, patience time.Duration, into reply) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("no answer within %v", patience))
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("%w within %v", ErrNoAnswer, patience))
 	defer cancel()
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("status socket: %w", err)
-	case err != nil && ctx.Err() == nil:
+	case err != nil && ctx.Err() == nil && !errors.Is(err, context.DeadlineExceeded): // which may be seen before ctx ends
 		return fmt.Errorf("%w at %s: %v", ErrNotRunning, path, err)
 	case err == nil:
 		defer conn.Close()
@@ -79,6 +96,9 @@ func exchange(conn io.ReadWriter, request string, into reply) error {
 		return err
 	}
 	answer, err := io.ReadAll(io.LimitReader(conn, maxAnswer))
+	if len(answer) == 0 && (err == nil || errors.Is(err, syscall.ECONNRESET)) {
+		return fmt.Errorf("%w any more: it has ended without an answer", ErrNotRunning)
+	}
 	if err != nil {
 		return err
 	}

@@ -38,6 +38,28 @@ func TestAProbeCrossesTheSocket(t *testing.T) {
 	}
 }
 
+func TestAnEchoCrossesTheSocket(t *testing.T) {
+	path := serve(t, testSource{})
+	r, err := Echo(context.Background(), path, "storage")
+	if want := (&EchoReport{Peer: "storage", Endpoint: "192.0.2.2:4500", RTTMillis: 1.5}); err != nil || !cmp.Equal(r, want) {
+		t.Errorf("%+v, %v", r, err)
+	}
+	for peer, want := range map[string]error{"silent": ErrNoAnswer, "nobody": ErrNoPeer} {
+		_, err := Echo(context.Background(), path, peer)
+		if !errors.Is(err, want) || !strings.HasSuffix(err.Error(), peer) {
+			t.Errorf("peer %s: error %v, want %v", peer, err, want)
+		}
+		for _, other := range codes {
+			if other != want && errors.Is(err, other) {
+				t.Errorf("peer %s: the error matches %v, too", peer, other)
+			}
+		}
+	}
+	if _, err := Echo(context.Background(), filepath.Join(t.TempDir(), "none.sock"), "storage"); !errors.Is(err, ErrNotRunning) {
+		t.Errorf("without a tunnel: error %v", err)
+	}
+}
+
 func TestFetchWithoutATunnel(t *testing.T) {
 	_, err := Fetch(context.Background(), filepath.Join(t.TempDir(), "none.sock"))
 	if !errors.Is(err, ErrNotRunning) {
@@ -84,7 +106,7 @@ func FuzzReply(f *testing.F) {
 	f.Add([]byte(`{"name":"fathom0","peers":[{"name":"a","rtt_ms":1.5}]}`))
 	f.Add([]byte(`{"error":"unknown request"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		for _, into := range []reply{new(statusReply), new(probeReply)} {
+		for _, into := range []reply{new(statusReply), new(probeReply), new(echoReply)} {
 			if err := decode(data, into); err == nil && into.refused() != nil {
 				t.Errorf("%T: refused, but no error", into)
 			}

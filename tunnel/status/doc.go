@@ -9,8 +9,10 @@
 //
 //	status        a [Status]
 //	probe PEER    a [ProbeReport]: the path to the peer, measured now
+//	echo PEER     an [EchoReport]: the peer has answered, now
 //
-// An answer that is an object with "error" says why there is no document. The
+// An answer that is an object with "error" says why there is no document, and maybe
+// with "code" for programs: "no_peer", "no_answer" or "shutdown". The
 // names in JSON are stable; new ones may join them.
 //
 // A client that closes the connection ends its request, a probe under way

@@ -12,6 +12,7 @@ import (
 const (
 	statusRequest = "status"
 	probeRequest  = "probe" // followed by a space and the peer's name
+	echoRequest   = "echo"  // likewise
 
 	// maxRequest bounds a request, maxAnswer an answer, both in bytes.
 	maxRequest = 256
@@ -22,15 +23,47 @@ const (
 	timeout = 5 * time.Second
 )
 
-// ProbeTimeout is the longest time that the Probe of a Source may take.
-const ProbeTimeout = 20 * time.Second
+// ProbeTimeout and EchoTimeout are the longest times that the Probe and the Echo of a
+// Source may take.
+const (
+	ProbeTimeout = 20 * time.Second
+	EchoTimeout  = 20 * time.Second
+)
 
 // errBadRequest answers a request that the protocol does not have.
 var errBadRequest = errors.New("unknown request")
 
-// refusal is the answer to a request that has failed.
+// Errors of a Source that a client can tell from others: what Probe and Echo of this
+// package return matches them, too.
+var (
+	// ErrNoPeer reports that the tunnel has no peer of the name asked for.
+	ErrNoPeer = errors.New("no such peer")
+	// ErrNoAnswer reports that the peer has not answered within EchoTimeout, or the
+	// tunnel not within a few seconds.
+	ErrNoAnswer = errors.New("no answer")
+	// ErrShutdown answers requests that the end of the tunnel has cut short.
+	ErrShutdown = errors.New("the tunnel is shutting down")
+)
+
+// codes are the codes of these errors in a refusal.
+var codes = map[string]error{"no_peer": ErrNoPeer, "no_answer": ErrNoAnswer, "shutdown": ErrShutdown}
+
+// refusal is the answer to a request that has failed. Code is for programs; empty:
+// the error is of no particular kind.
 type refusal struct {
 	Error string `json:"error"`
+	Code  string `json:"code,omitempty"`
+}
+
+// newRefusal returns the answer that tells of an error.
+func newRefusal(err error) refusal {
+	r := refusal{Error: err.Error()}
+	for code, kind := range codes {
+		if errors.Is(err, kind) {
+			r.Code = code
+		}
+	}
+	return r
 }
 
 // refused returns the error that the server has sent, nil without one.
@@ -38,8 +71,20 @@ func (r *refusal) refused() error {
 	if r.Error == "" {
 		return nil
 	}
+	if kind := codes[r.Code]; kind != nil {
+		return &remoteError{r.Error, kind}
+	}
 	return errors.New(r.Error)
 }
+
+// remoteError is an error of the server's, in its words, and its kind.
+type remoteError struct {
+	text string
+	kind error
+}
+
+func (e *remoteError) Error() string { return e.text }
+func (e *remoteError) Unwrap() error { return e.kind }
 
 // readRequest reads one line of bounded length and returns it without the white
 // space around it.

@@ -19,17 +19,18 @@ const (
 	acceptPause = 100 * time.Millisecond
 )
 
-// errShutdown answers requests that the end of the tunnel has cut short.
-var errShutdown = errors.New("the tunnel is shutting down")
-
 // Source is the tunnel that a server shows. Several goroutines may call it at
-// once. Both methods return early, with any error, when ctx ends.
+// once. All methods return early, with any error, when ctx ends.
 type Source interface {
 	// Status takes a snapshot. The server only reads it.
 	Status(ctx context.Context) (*Status, error)
 	// Probe measures the path to the named peer, within ProbeTimeout. It sends
 	// no more probes once ctx has ended.
 	Probe(ctx context.Context, peer string) (*ProbeReport, error)
+	// Echo asks the named peer for an answer, and again until one comes: to an echo
+	// that was sent after the call. A peer without an SA is called first. The error
+	// matches ErrNoAnswer after EchoTimeout.
+	Echo(ctx context.Context, peer string) (*EchoReport, error)
 }
 
 // Serve answers clients until ctx ends, which closes l, or until l is closed.
@@ -104,6 +105,8 @@ func answer(ctx context.Context, source Source, request string, err error) any {
 		document, err = source.Status(ctx)
 	case verb == probeRequest && argument != "":
 		document, err = source.Probe(ctx, argument)
+	case verb == echoRequest && argument != "":
+		document, err = source.Echo(ctx, argument)
 	default:
 		err = errBadRequest
 	}
@@ -111,7 +114,7 @@ func answer(ctx context.Context, source Source, request string, err error) any {
 	case err == nil:
 		return document
 	case ctx.Err() != nil:
-		err = errShutdown // or the client has left, and does not read this
+		err = ErrShutdown // or the client has left, and does not read this
 	}
-	return refusal{err.Error()}
+	return newRefusal(err)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -49,6 +50,16 @@ func (s testSource) Probe(ctx context.Context, peer string) (*ProbeReport, error
 		return nil, context.Cause(ctx)
 	}
 	return nil, errors.New("there is no such peer")
+}
+
+func (s testSource) Echo(_ context.Context, peer string) (*EchoReport, error) {
+	switch peer {
+	case "storage":
+		return &EchoReport{Peer: peer, Endpoint: "192.0.2.2:4500", RTTMillis: 1.5}, nil
+	case "silent":
+		return nil, fmt.Errorf("%w of peer silent", ErrNoAnswer)
+	}
+	return nil, fmt.Errorf("%w: %s", ErrNoPeer, peer)
 }
 
 func listen(t *testing.T) (l *net.UnixListener, path string) {
@@ -220,7 +231,7 @@ func TestAClientThatHasSaidAllStaysForTheAnswer(t *testing.T) {
 	case <-time.After(50 * time.Millisecond): // can miss a failure, but invents none
 	}
 	stop()
-	if reply, err := io.ReadAll(conn); err != nil || string(reply) != `{"error":"the tunnel is shutting down"}`+"\n" {
+	if reply, err := io.ReadAll(conn); err != nil || string(reply) != `{"error":"the tunnel is shutting down","code":"shutdown"}`+"\n" {
 		t.Errorf("%q, %v", reply, err)
 	}
 }
@@ -234,7 +245,7 @@ func TestTheEndOfTheServerEndsRequests(t *testing.T) {
 		go func() { _, err := Probe(context.Background(), path, "far"); failed <- err }()
 		await(t, "the probe", h.began)
 		stop()
-		if err := <-failed; err == nil || !strings.HasSuffix(err.Error(), ": "+errShutdown.Error()) {
+		if err := <-failed; err == nil || !strings.HasSuffix(err.Error(), ": "+ErrShutdown.Error()) {
 			t.Errorf("error %v", err)
 		}
 	})

@@ -46,6 +46,9 @@ func (*Conn) Another() (*Conn, error) { return nil, errors.ErrUnsupported }
 // Exchange does nothing.
 func (*Conn) Exchange(*Conn) {}
 
+// Full returns false.
+func (*Conn) Full() bool { return false }
+
 // Close does nothing.
 func (*Conn) Close() {}
 

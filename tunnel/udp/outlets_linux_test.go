@@ -296,3 +296,40 @@ func TestAnOutletOfItsOwnDoesNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations a run", n)
 	}
 }
+
+// TestFullTellsOfAnOutboxThatWaits: for a link that carries next to nothing.
+func TestFullTellsOfAnOutboxThatWaits(t *testing.T) {
+	lab := labtest.New(t)
+	host, far := lab.Host("host"), lab.Host("far")
+	link := lab.Connect(host, far, netlab.LinkConfig{AddrA: netlab.Prefixes("10.1.0.1/24"), AddrB: netlab.Prefixes("10.1.0.2/24"), Offload: true})
+	link.A.LimitRate(10_000, 64<<20)
+	c := listenAt(t, host, netip.IPv4Unspecified(), Config{Offload: true})
+	var events told
+	o := c.NewOutbox(events.config(true))
+	to := NewDestination(netip.AddrPortFrom(link.B.Addr4(), 9), link.A.Addr4())
+	if c.Full() {
+		t.Error("full, although nothing was sent")
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for range 1 << 16 { // many times the buffer
+			put(t, o, to, 1400, 1, 0, to)
+			if o.Free() == 0 || o.Room(1400) == nil {
+				if o.Flush() != nil {
+					return // the socket is closed
+				}
+			}
+		}
+	}()
+	for deadline := time.Now().Add(time.Minute); !c.Full(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("no outbox waits")
+		}
+	}
+	c.Close()
+	<-ended
+	if c.Full() {
+		t.Error("full, although no outbox waits any more")
+	}
+}

@@ -107,3 +107,29 @@ func (o *Outbox) siocoutq(fd uintptr) {
 	o.outQ = 0
 	_, _, _ = unix.RawSyscall(unix.SYS_IOCTL, fd, unix.SIOCOUTQ, uintptr(unsafe.Pointer(&o.outQ)))
 }
+
+// Full reports whether an outbox waits for room in a socket. Any goroutine may call it.
+func (c *Conn) Full() bool {
+	now := c.sockets.Load()
+	if now == nil {
+		return false
+	}
+	for _, o := range []*outlets{now.out4, now.out6} {
+		if o != nil && o.waitedFor() {
+			return true
+		}
+	}
+	return false
+}
+
+// waitedFor reports whether an outbox waits for one of the outlets.
+func (o *outlets) waitedFor() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, s := range o.all {
+		if s.full.Load() > 0 {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,179 @@
+//go:build linux
+
+package packages
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"fathom/test/netlab/labtest"
+	"fathom/test/sdlab"
+)
+
+func TestMain(m *testing.M) {
+	sdlab.Main()
+	// The scripts in the laboratory run this program for their transfers.
+	if len(os.Args) > 1 && transfers[os.Args[1]] != nil {
+		if err := transfers[os.Args[1]](os.Args[2]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	code := m.Run()
+	if built.dir != "" {
+		os.RemoveAll(built.dir)
+	}
+	os.Exit(code)
+}
+
+// built are the packages of two versions, which are built once for all tests.
+var built struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+// Versions of the packages that the tests build.
+const older, newer = "0.1.0", "0.2.0"
+
+// architectures are those that packages are built for.
+var architectures = []string{"amd64", "arm64"}
+
+// build builds the packages of a version in a directory.
+func build(dir, version string, architectures ...string) error {
+	command := exec.Command("../../packaging/build", append([]string{"-o", dir}, architectures...)...)
+	command.Env = append(os.Environ(), "VERSION="+version, "SOURCE_DATE_EPOCH=1700000000")
+	out, err := command.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("build the packages: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// packages returns the directory with the packages of both versions: the newer one for
+// every architecture.
+func packages(t *testing.T) string {
+	t.Helper()
+	if dir := os.Getenv("FATHOM_PACKAGES"); dir != "" {
+		return dir // they were built before
+	}
+	built.once.Do(func() {
+		if built.dir, built.err = os.MkdirTemp("", "fathom-packages"); built.err == nil {
+			built.err = errors.Join(build(built.dir, older, "amd64"), build(built.dir, newer, architectures...))
+		}
+	})
+	check(t, built.err)
+	return built.dir
+}
+
+// deb and rpm return the paths of packages.
+func deb(dir, version, arch string) string {
+	return filepath.Join(dir, fmt.Sprintf("fathom_%s_%s.deb", version, arch))
+}
+
+func rpm(dir, version, arch string) string {
+	name := map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[arch]
+	return filepath.Join(dir, fmt.Sprintf("fathom-%s-1.%s.rpm", version, name))
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// run runs a program that the test needs, and returns what it prints.
+func run(t *testing.T, debianPackage, name string, args ...string) (string, error) {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		labtest.Missing(t, fmt.Errorf("%w (apt-get install %s)", err, debianPackage))
+	}
+	out, err := exec.Command(path, args...).CombinedOutput()
+	return string(out), err
+}
+
+// transfers are what the scripts in the laboratory run this program for. The argument is
+// an address and a port.
+var transfers = map[string]func(string) error{"transfer-receive": receive, "transfer-send": send}
+
+// receive takes one connection, and says how many bytes have come, the hash of all, and
+// the longest time without any.
+func receive(address string) error {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	conn, err := l.Accept()
+	if err != nil {
+		return err
+	}
+	hash, buffer, total := sha256.New(), make([]byte, 64<<10), 0
+	var gap time.Duration
+	for last := time.Now(); ; {
+		n, err := conn.Read(buffer)
+		hash.Write(buffer[:n])
+		total += n
+		now := time.Now()
+		gap, last = max(gap, now.Sub(last)), now
+		if err == io.EOF {
+			fmt.Printf("%d %x\n", total, hash.Sum(nil))
+			fmt.Fprintf(os.Stderr, "longest gap %d ms\n", gap.Milliseconds())
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+}
+
+// send sends pseudo-random bytes at a moderate rate until the file "enough" is in the
+// current directory, and says the same as receive.
+func send(address string) error {
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		return err
+	}
+	hash, buffer, total := sha256.New(), make([]byte, 32<<10), 0
+	random := rand.NewChaCha8([32]byte{1})
+	for {
+		if _, err := os.Stat("enough"); err == nil {
+			break
+		}
+		random.Read(buffer)
+		hash.Write(buffer)
+		n, err := conn.Write(buffer)
+		if total += n; err != nil {
+			return err
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if err := conn.Close(); err != nil {
+		return err
+	}
+	fmt.Printf("%d %x\n", total, hash.Sum(nil))
+	return nil
+}
+
+// fields splits a script's output into the values that it names: lines of NAME=VALUE.
+func fields(output string) map[string]string {
+	values := make(map[string]string)
+	for line := range strings.Lines(output) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok {
+			values[name] = value
+		}
+	}
+	return values
+}

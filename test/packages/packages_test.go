@@ -1,0 +1,80 @@
+//go:build linux
+
+package packages
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"fathom/test/tier"
+)
+
+func TestTheSameBytesTwice(t *testing.T) {
+	tier.Select(t, tier.EitherWay)
+	first, second := packages(t), t.TempDir()
+	check(t, build(second, newer, architectures...))
+	for _, arch := range architectures {
+		for _, path := range []string{deb(first, newer, arch), rpm(first, newer, arch)} {
+			a, err := os.ReadFile(path)
+			check(t, err)
+			b, err := os.ReadFile(filepath.Join(second, filepath.Base(path)))
+			check(t, err)
+			if !bytes.Equal(a, b) {
+				t.Errorf("%s differs from build to build", filepath.Base(path))
+			}
+		}
+	}
+}
+
+func TestLintianFindsNoError(t *testing.T) {
+	tier.Select(t, tier.EitherWay)
+	for _, arch := range architectures {
+		out, err := run(t, "lintian", "lintian", "--allow-root", "--fail-on", "error", deb(packages(t), newer, arch))
+		t.Logf("%s:\n%s", arch, out)
+		if err != nil {
+			t.Errorf("%s: %v", arch, err)
+		}
+	}
+}
+
+func TestTheRPMIsWhole(t *testing.T) {
+	tier.Select(t, tier.EitherWay)
+	for _, arch := range architectures {
+		path := rpm(packages(t), newer, arch)
+		if out, err := run(t, "rpm", "rpm", "--checksig", path); err != nil || !strings.Contains(out, "digests OK") {
+			t.Errorf("%v: %s", err, out)
+		}
+		list, err := run(t, "rpm", "rpm", "-qlp", path)
+		check(t, err)
+		for _, file := range []string{"/usr/bin/fathom", "/usr/lib/systemd/system/fathom@.service", "/usr/lib/sysusers.d/fathom.conf",
+			"/usr/share/man/man8/fathom-wait.8.gz", "/usr/share/man/man5/fathom.toml.5.gz", "/usr/share/bash-completion/completions/fathom",
+			"/usr/share/doc/fathom/examples/fathom.toml", "/usr/share/doc/fathom/CHANGELOG.md"} {
+			if !strings.Contains(list, file+"\n") {
+				t.Errorf("%s: no %s", arch, file)
+			}
+		}
+		if out, err := run(t, "rpm", "rpm", "-qp", "--queryformat", "%{VERSION} %{ARCH} %{LICENSE}", path); err != nil || !strings.HasPrefix(out, newer+" ") || !strings.HasSuffix(out, " Apache-2.0") {
+			t.Errorf("%v: %s", err, out)
+		}
+	}
+}
+
+// TestTheUnitIsHardened by systemd's own measure: 0 is best, 10 worst.
+func TestTheUnitIsHardened(t *testing.T) {
+	tier.Select(t, tier.Quick, tier.EitherWay)
+	const threshold = "19" // tenths: below 2.0
+	out, err := run(t, "systemd", "systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold="+threshold, "../../packaging/systemd/fathom@.service")
+	if err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	for line := range strings.Lines(out) {
+		if strings.Contains(line, "Overall exposure") {
+			tier.Figure(t, "%s", strings.TrimSpace(line))
+			return
+		}
+	}
+	t.Errorf("no rating:\n%s", out)
+}
