@@ -30,6 +30,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Version is shown in the status.
 	Version string
+	// Store keeps the TUN device for the next process. Nil: it ends with this one.
+	Store DeviceStore
 }
 
 // Tunnel is one tunnel: a TUN device, a UDP port and the peers behind it. It
@@ -40,6 +42,7 @@ type Tunnel struct {
 	defaults []netip.Prefix
 	log      *slog.Logger
 	version  string
+	store    DeviceStore
 	private  crypto.PrivateKey
 	public   crypto.PublicKey
 	suites   []uint16
@@ -54,6 +57,7 @@ func New(cfg *conf.Config, opts Options) (*Tunnel, error) {
 		defaults: cfg.DefaultRoutes(),
 		log:      opts.Logger,
 		version:  opts.Version,
+		store:    opts.Store,
 		private:  crypto.PrivateKey(cfg.Tunnel.PrivateKey),
 		company:  new(udp.Company),
 	}
@@ -93,7 +97,7 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 		}
 	}()
 
-	device, err := tun.Open(t.config.Name, t.deviceConfig())
+	device, inherited, err := t.openDevice()
 	if err != nil {
 		return err
 	}
@@ -103,7 +107,7 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	cleanup = append(cleanup, link.Close)
+	cleanup = append(cleanup, func() { t.leave(link) })
 
 	conn, err := udp.Listen(t.config.ListenHost, t.config.ListenPort, t.udpConfig(link.Mark()))
 	if err != nil {
@@ -141,6 +145,11 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 	cleanup = append(cleanup, watcher.Close)
 	if err := c.host.begin(t.peers); err != nil {
 		return err
+	}
+	if inherited {
+		if err := link.Disown(); err != nil {
+			t.log.Warn("left by the process before", "error", err)
+		}
 	}
 	if len(t.defaults) > 0 {
 		c.resolveFirst(ctx)
@@ -280,7 +289,7 @@ const deviceGSOMaxSize = 60000
 func (t *Tunnel) hostConfig(device *tun.Device) host.Config {
 	return host.Config{
 		Addresses: t.config.Addresses, MTU: firstDeviceMTU(t.config), GSOMaxSize: deviceGSOMaxSize,
-		Remake: device.Reopen, KeepGuards: t.config.OnStop == conf.OnStopBlock,
+		Remake: t.remakeDevice(device), KeepGuards: t.config.OnStop == conf.OnStopBlock,
 		Mark: t.config.FwMark, Table: t.config.Table, Defaults: t.defaults,
 		Saved: filepath.Join(filepath.Dir(t.config.StatusSocket), "src_valid_mark"),
 	}
