@@ -33,6 +33,8 @@ type Options struct {
 	// Started is called once, by Run, when the device and the sockets are open and
 	// the host is set up. It must not block. Nil: nobody is told.
 	Started func(*Vitals)
+	// Store keeps the TUN device for the next process. Nil: it ends with this one.
+	Store DeviceStore
 }
 
 // Tunnel is one tunnel: a TUN device, a UDP port and the peers behind it. It
@@ -44,6 +46,7 @@ type Tunnel struct {
 	log      *slog.Logger
 	version  string
 	started  func(*Vitals)
+	store    DeviceStore
 	private  crypto.PrivateKey
 	public   crypto.PublicKey
 	suites   []uint16
@@ -59,6 +62,7 @@ func New(cfg *conf.Config, opts Options) (*Tunnel, error) {
 		log:      opts.Logger,
 		version:  opts.Version,
 		started:  opts.Started,
+		store:    opts.Store,
 		private:  crypto.PrivateKey(cfg.Tunnel.PrivateKey),
 		company:  new(udp.Company),
 	}
@@ -98,7 +102,7 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 		}
 	}()
 
-	device, err := tun.Open(t.config.Name, t.deviceConfig())
+	device, inherited, err := t.openDevice()
 	if err != nil {
 		return err
 	}
@@ -108,7 +112,7 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	cleanup = append(cleanup, link.Close)
+	cleanup = append(cleanup, func() { t.leave(link) })
 
 	conn, err := udp.Listen(t.config.ListenHost, t.config.ListenPort, t.udpConfig(link.Mark()))
 	if err != nil {
@@ -146,6 +150,11 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 	cleanup = append(cleanup, watcher.Close)
 	if err := c.host.begin(t.peers); err != nil {
 		return err
+	}
+	if inherited {
+		if err := link.Disown(); err != nil {
+			t.log.Warn("left by the process before", "error", err)
+		}
 	}
 	if len(t.defaults) > 0 {
 		c.resolveFirst(ctx)
@@ -292,7 +301,7 @@ const deviceGSOMaxSize = 60000
 func (t *Tunnel) hostConfig(device *tun.Device) host.Config {
 	return host.Config{
 		Addresses: t.config.Addresses, MTU: firstDeviceMTU(t.config), GSOMaxSize: deviceGSOMaxSize,
-		Remake: device.Reopen, KeepGuards: t.config.OnStop == conf.OnStopBlock,
+		Remake: t.remakeDevice(device), KeepGuards: t.config.OnStop == conf.OnStopBlock,
 		Mark: t.config.FwMark, Table: t.config.Table, Defaults: t.defaults,
 		Saved: filepath.Join(filepath.Dir(t.config.StatusSocket), "src_valid_mark"),
 	}

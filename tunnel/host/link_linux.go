@@ -117,6 +117,9 @@ func (l *Link) Close() {
 	l.strict.Close()
 }
 
+// KeepGuards makes Close leave the rules and the guards, as Config.KeepGuards does.
+func (l *Link) KeepGuards() { l.config.KeepGuards = true }
+
 // SetMTU changes the MTU of the interface, in bytes of an inner packet. While the
 // interface is gone, it is what Restore will give it.
 func (l *Link) SetMTU(mtu int) error {

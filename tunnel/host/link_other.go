@@ -59,3 +59,9 @@ func (*Link) Restore(time.Time) ([]Repair, time.Time) { return nil, time.Time{} 
 
 // Close does nothing.
 func (*Link) Close() {}
+
+// KeepGuards does nothing.
+func (*Link) KeepGuards() {}
+
+// Disown returns errors.ErrUnsupported.
+func (*Link) Disown() error { return errors.ErrUnsupported }

@@ -20,6 +20,10 @@ const maxPacket = 65536
 // ErrEmpty is the error of a Reader that does not wait: the queue is empty.
 var ErrEmpty = errors.New("the device's queue is empty")
 
+// ErrOther is the error of Adopt where the queues are not those of the device that Open
+// would make.
+var ErrOther = errors.New("the queues handed over are of another device, or of one that was made otherwise")
+
 // Config says what to ask the kernel for. It may grant less: see
 // Device.Features and Device.Queues.
 type Config struct {
@@ -71,7 +75,7 @@ type Device struct {
 type opening struct {
 	library wgtun.Device      // with the first queue
 	others  []*os.File        // the queues but the first
-	queues  []syscall.RawConn // all, where there are superpackets
+	queues  []syscall.RawConn // all; none of a device that was only wrapped
 	ended   chan struct{}     // closed when it is closed, behind its successor
 }
 

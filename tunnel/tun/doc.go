@@ -16,7 +16,8 @@
 // virtio_net_hdr before it (inner.Offload). A device has several queues only
 // where it has superpackets.
 //
-// Somebody may delete the interface: Device.Reopen makes it again, and Readers
+// A device may outlive its process: Device.HandOver gives its queues away, and Adopt
+// takes them over. Somebody may delete the interface: Device.Reopen makes it again, and Readers
 // and Writers go on with it.
 //
 // Open works on Linux. Wrap works everywhere, with a device of the library's.

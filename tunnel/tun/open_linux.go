@@ -38,7 +38,12 @@ func (s shape) device(name string) (*Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := Wrap(o.library)
+	return s.wrap(name, o, features), nil
+}
+
+// wrap makes a Device of an opening in this shape.
+func (s shape) wrap(name string, o *opening, features Features) *Device {
+	d := withoutSuperpackets(o)
 	if features.TCP {
 		d = withSuperpackets(o, features)
 	}
@@ -49,7 +54,7 @@ func (s shape) device(name string) (*Device, error) {
 		}
 		return o, features, nil
 	}
-	return d, nil
+	return d
 }
 
 // shape is a form in which the kernel may make a device.
@@ -78,24 +83,35 @@ func refused(err error) bool {
 }
 
 // open makes the device in this shape or not at all.
-func (s shape) open(name string) (_ *opening, features Features, err error) {
-	var fds []int // those that are ours to close
-	defer func() {
-		if err != nil {
-			for _, fd := range fds {
-				unix.Close(fd)
-			}
-		}
-	}()
+func (s shape) open(name string) (*opening, Features, error) {
+	var fds []int
 	openNext := claimDevice
 	for range s.queues {
 		fd, err := openNext(name, s.flags)
 		if err != nil {
+			closeAll(fds)
 			return nil, Features{}, err
 		}
 		fds = append(fds, fd)
 		openNext = openQueue
 	}
+	return s.use(fds)
+}
+
+func closeAll(fds []int) {
+	for _, fd := range fds {
+		unix.Close(fd)
+	}
+}
+
+// use makes an opening of the queues of a device in this shape. The descriptors
+// belong to it, and are closed after an error.
+func (s shape) use(fds []int) (_ *opening, features Features, err error) {
+	defer func() {
+		if err != nil {
+			closeAll(fds)
+		}
+	}()
 	if s.flags&unix.IFF_VNET_HDR != 0 {
 		// A persistent device may have had headers of another size.
 		if err = unix.IoctlSetPointerInt(fds[0], unix.TUNSETVNETHDRSZ, inner.OffloadSize); err != nil {
@@ -121,11 +137,9 @@ func (s shape) open(name string) (_ *opening, features Features, err error) {
 		o.others = append(o.others, os.NewFile(uintptr(fd), cloneDevice))
 	}
 	fds = nil // all belong to files of the opening
-	if features.TCP {
-		if err = o.findQueues(); err != nil {
-			o.close()
-			return nil, Features{}, err
-		}
+	if err = o.findQueues(); err != nil {
+		o.close()
+		return nil, Features{}, err
 	}
 	return o, features, nil
 }

@@ -14,8 +14,12 @@ import (
 // virtio_net_hdr. It has one queue and reads and writes single packets. Closing
 // it closes the library's.
 func Wrap(library wgtun.Device) *Device {
+	return withoutSuperpackets(&opening{library: library, ended: make(chan struct{})})
+}
+
+func withoutSuperpackets(o *opening) *Device {
 	d := new(Device)
-	d.current.Store(&opening{library: library, ended: make(chan struct{})})
+	d.current.Store(o)
 	d.readers = []Reader{newPortableReader(d)}
 	d.newWriter = func() Writer { return &portableWriter{device: d, opening: d.current.Load()} }
 	return d

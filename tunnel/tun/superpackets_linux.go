@@ -12,8 +12,7 @@ import (
 	"fathom/tunnel/inner"
 )
 
-// findQueues finds the queues of an opening, which have a virtio_net_hdr before
-// each packet.
+// findQueues finds the queues of an opening.
 func (o *opening) findQueues() error {
 	for _, f := range append([]*os.File{o.library.File()}, o.others...) {
 		raw, err := f.SyscallConn()
