@@ -85,6 +85,7 @@ func TestOnePathSendsWhatItSentBefore(t *testing.T) {
 func TestAPeerWithoutChallengesIsSentTheSame(t *testing.T) {
 	tier.Select(t, tier.Long, tier.EitherWay)
 	t.Parallel() // it waits for most of the time
+
 	sizes := make(map[string]map[string][]int) // by peer, then kind
 	for _, peer := range []string{"this version", "an older version"} {
 		t.Run(peer, func(t *testing.T) {
