@@ -258,3 +258,6 @@ func (s *Set) Grant() int {
 
 // Limited reports whether no more may be sent, by the pair in use, than Grant says.
 func (s *Set) Limited() bool { return s.current == nil || s.limited(s.current) }
+
+// Proved reports whether the peer has of late answered by the pair in use.
+func (s *Set) Proved(now time.Time) bool { return s.current != nil && s.current.stateAt(now) == Proved }
