@@ -124,9 +124,8 @@ func (c *controller) move(p *peer, path *path, e host.Egress, now time.Time) {
 		}
 		return
 	}
-	p.validated = !p.paths.Limited()
-	c.places.move(p, to)
 	p.changePath(path, e.MTU, now)
+	c.places.follow(p)
 	c.applyPLPMTU(p)
 	path = p.path
 	c.log.Log(context.Background(), c.moveLevel(p, now), "endpoint", "peer", p.name, "endpoint", to, "local", path.pair.Local, "plpmtu", path.plpmtu, "inner_mtu", path.innerMTU)

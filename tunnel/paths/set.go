@@ -155,7 +155,9 @@ func (s *Set) Response(token uint64, carries uint32, now time.Time) {
 		if !ok {
 			continue
 		}
-		p.rtt.sample(now.Sub(left))
+		if p.tells(left) {
+			p.rtt.sample(now.Sub(left))
+		}
 		if !left.Before(p.wanted) {
 			p.rest()
 		}
