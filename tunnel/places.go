@@ -21,6 +21,13 @@ func (m *places) move(p *peer, to netip.AddrPort) {
 	m.peers.Store(to, p)
 }
 
+// leave notes that a peer is gone.
+func (m *places) leave(p *peer) {
+	if p.path != nil {
+		m.peers.CompareAndDelete(p.path.Remote(), p)
+	}
+}
+
 // at returns the peer at an endpoint, nil if none is.
 func (m *places) at(endpoint netip.AddrPort) *peer {
 	p, _ := m.peers.Load(endpoint)
