@@ -128,6 +128,7 @@ func (c *controller) install(o outcome, by origin, now time.Time) {
 		p.liveness.reset(now)
 	}
 	c.handshook(p, by, pair.rtt, now)
+	c.leavePlaces(p, by.from, now)
 	if switched {
 		c.established(p, now)
 	}

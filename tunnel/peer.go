@@ -54,6 +54,7 @@ type peer struct {
 	endpoints []conf.Endpoint // as configured; none: the peer must call us
 	allowed   []netip.Prefix
 	removed   bool // from the configuration
+	leaves    bool // where it is, as soon as it answers at one of other endpoints
 
 	sas            saSet
 	path           *path          // where the peer is, nil while that is not known

@@ -9,6 +9,7 @@ import (
 	"fathom/conf"
 	"fathom/crypto"
 	"fathom/esp"
+	"fathom/tunnel/paths"
 )
 
 // reload is what changes in a running tunnel: all of it, or nothing. Packet loops read
@@ -191,11 +192,24 @@ func (c *controller) changeEndpoints(p *peer, endpoints []conf.Endpoint, now tim
 	if len(endpoints) == 0 {
 		return
 	}
+	p.leaves = true
 	c.resolve(p)
 	p.initiations.hurry(now)
 	if p.path != nil && len(p.candidates) > 0 {
 		p.initiations.attempts = 1 // the new place comes before the one where it is: nextEndpoint
 	}
+}
+
+// leavePlaces takes note that a peer has answered at a place. If that is one of its new
+// endpoints, none of the places is of use any more that have been configured, or found out,
+// before: otherwise a peer that still answers there would stay there.
+func (c *controller) leavePlaces(p *peer, at netip.AddrPort, now time.Time) {
+	if !p.leaves || !slices.Contains(p.candidates, at) {
+		return
+	}
+	p.leaves = false
+	p.paths.Withdraw(func(q paths.Pair) bool { return !slices.Contains(p.candidates, q.Remote) }, now)
+	c.followPaths(p, now)
 }
 
 // restartDiscovery finds the sizes of a peer's path out anew, by its present settings.

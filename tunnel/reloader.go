@@ -60,6 +60,9 @@ func (r *reloader) reload(ctx context.Context) (report *status.ReloadReport, err
 			report.Mistakes = append(report.Mistakes, m.Error())
 		}
 		return report, nil
+	} else if errors.Is(err, conf.ErrNoConfig) {
+		log.Error("the configuration is not reloaded, and nothing is changed", "error", err)
+		return &status.ReloadReport{Mistakes: []string{err.Error()}}, nil
 	} else if err != nil {
 		return nil, err
 	}

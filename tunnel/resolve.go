@@ -124,7 +124,11 @@ func (c *controller) resolve(p *peer) {
 		}
 		p.found[i].resolving = true
 		c.lookups.start(e.Host, func(ctx context.Context, addrs []netip.Addr, err error) {
-			_ = c.events.deliver(ctx, ofRequest, func(c *controller, now time.Time) { c.resolved(p, i, e, addrs, err, now) })
+			_ = c.events.deliver(ctx, ofRequest, func(c *controller, now time.Time) {
+				if !p.removed && i < len(p.endpoints) && p.endpoints[i] == e { // no reload has put another in its place
+					c.resolved(p, i, addrs, err, now)
+				}
+			})
 		})
 	}
 }
@@ -133,12 +137,9 @@ func (c *controller) resolve(p *peer) {
 // another look-up: where each has another answer, there would be no end.
 const renumberedEvery = 5 * time.Second
 
-// resolved takes the outcome of a look-up of an endpoint, unless a reload has put
-// another in its place. After a failure the known addresses stay.
-func (c *controller) resolved(p *peer, endpoint int, was conf.Endpoint, addrs []netip.Addr, err error, now time.Time) {
-	if p.removed || endpoint >= len(p.endpoints) || p.endpoints[endpoint] != was {
-		return
-	}
+// resolved takes the outcome of a look-up of an endpoint. After a failure the known
+// addresses stay.
+func (c *controller) resolved(p *peer, endpoint int, addrs []netip.Addr, err error, now time.Time) {
 	of := &p.found[endpoint]
 	of.resolving = false
 	if err != nil {
