@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -71,8 +72,11 @@ func (c *Config) DefaultRoutes() (list []netip.Prefix) {
 
 // Peer is one [[peer]] table.
 type Peer struct {
-	Name         string
-	PublicKey    Key
+	Name      string
+	PublicKey Key
+	// ComingKey is the one that will replace PublicKey: until then the peer may have
+	// either. Zero: none.
+	ComingKey    Key
 	PresharedKey SecretKey  // zero: none
 	Endpoints    []Endpoint // the preferred one first; none: the peer must call us
 	AllowedIPs   []netip.Prefix
@@ -87,6 +91,12 @@ type Peer struct {
 	// and MIN_PLPMTU of RFC 8899 section 5.1.2. 0: the egress MTU, and the
 	// discovery's own minimum. Both are 0 where nothing is discovered.
 	MaxPLPMTU, MinPLPMTU int
+}
+
+// Keys returns the public keys that the peer may have, PublicKey first.
+func (p *Peer) Keys() []Key {
+	keys := []Key{p.PublicKey, p.ComingKey}
+	return slices.DeleteFunc(keys, func(k Key) bool { return k == Key{} })
 }
 
 // Values of the settings that are words.

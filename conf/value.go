@@ -42,6 +42,7 @@ type decoder struct {
 	writes   []namedFile // and removes
 	prefixes []ownedPrefix
 	places   []at // of the peers' endpoints
+	keys     []at // of their public keys
 	uplinks  []at // of tunnel.uplinks
 	errs     Errors
 }

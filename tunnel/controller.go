@@ -96,12 +96,16 @@ func (c *controller) begin(now time.Time) {
 	c.agenda.epoch = now
 	c.learnAnswers()
 	for _, p := range c.peers {
-		p.replays.Begin(now)
-		if len(p.endpoints) > 0 || len(p.candidates) > 0 {
-			p.initiations.want(now)
-		}
-		c.agenda.set(&p.appointment, now)
+		c.beginPeer(p, now)
 	}
+}
+
+func (c *controller) beginPeer(p *peer, now time.Time) {
+	p.replays.Begin(now)
+	if len(p.endpoints) > 0 || len(p.candidates) > 0 {
+		p.initiations.want(now)
+	}
+	c.agenda.set(&p.appointment, now)
 }
 
 // dueAtOnce bounds how many peers are attended to before the events that this
@@ -142,6 +146,9 @@ func (c *controller) saveEndpoints() {
 
 // attend does the due work for a peer and notes when it is due next.
 func (c *controller) attend(p *peer, now time.Time) {
+	if p.removed {
+		return
+	}
 	c.lookForEgress(p, now)
 	c.lookAtPaths(p, now)
 	c.tellPort(p, now)

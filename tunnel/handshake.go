@@ -111,6 +111,10 @@ func handshakeDropReason(err error) dropReason {
 // has asked for are in use from now on.
 func (c *controller) install(o outcome, by origin, now time.Time) {
 	p, pair := o.peer, o.pair
+	if pair.remote != p.public {
+		p.public = pair.remote
+		c.log.Info("the peer uses its other public key", "peer", p.name, "public_key", p.public)
+	}
 	switched := p.sas.add(pair, now)
 	pair.local = by.local
 	c.spis.add(pair.inbound)
@@ -124,6 +128,7 @@ func (c *controller) install(o outcome, by origin, now time.Time) {
 		p.liveness.reset(now)
 	}
 	c.handshook(p, by, pair.rtt, now)
+	c.leavePlaces(p, by.from, now)
 	if switched {
 		c.established(p, now)
 	}
@@ -135,7 +140,7 @@ func (c *controller) established(p *peer, now time.Time) {
 	pair, first := p.sas.current, !p.up
 	p.up = true
 	c.heard(p)
-	p.paths.Decides(pair.decides, pair.features&featureDecides != 0, c.handshaker.public.Compare(p.public) > 0)
+	p.paths.Decides(pair.decides, pair.features&featureDecides != 0, pair.superior)
 	p.publish()
 	if !pair.counted {
 		pair.counted = true

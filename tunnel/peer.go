@@ -18,13 +18,8 @@ import (
 type peer struct {
 	// ---- set once, read by all ----
 
-	name      string
-	public    crypto.PublicKey
-	preshared crypto.PresharedKey
-	endpoints []conf.Endpoint // as configured; none: the peer must call us
-	allowed   []netip.Prefix
-	config    conf.Peer
-	company   *udp.Company // of the peers that can be sent data
+	name    string
+	company *udp.Company // of the peers that can be sent data
 
 	// ---- read by the packet loops, replaced by the control goroutine ----
 
@@ -51,6 +46,15 @@ type peer struct {
 	mailbox                 mailbox // of the control goroutine
 
 	// ---- control goroutine only ----
+
+	config    conf.Peer
+	keys      []crypto.PublicKey // as configured: see conf.Peer.ComingKey
+	public    crypto.PublicKey   // the one of them that it used last
+	preshared crypto.PresharedKey
+	endpoints []conf.Endpoint // as configured; none: the peer must call us
+	allowed   []netip.Prefix
+	removed   bool // from the configuration
+	leaves    bool // where it is, as soon as it answers at one of other endpoints
 
 	sas            saSet
 	path           *path          // where the peer is, nil while that is not known
@@ -123,6 +127,7 @@ func newPeer(c conf.Peer) *peer {
 	p := &peer{
 		name:      c.Name,
 		public:    crypto.PublicKey(c.PublicKey),
+		keys:      keysOf(&c),
 		preshared: crypto.PresharedKey(c.PresharedKey),
 		endpoints: c.Endpoints,
 		found:     make([]found, len(c.Endpoints)),

@@ -16,6 +16,7 @@ import (
 type reporter struct {
 	tunnel     *Tunnel
 	controller *controller
+	reloader   *reloader
 	device     *tun.Device
 	conn       *udp.Conn
 	started    time.Time
@@ -26,7 +27,6 @@ func (r *reporter) Status(ctx context.Context) (*status.Status, error) {
 	s := &status.Status{
 		Name:      r.tunnel.config.Name,
 		Version:   r.tunnel.version,
-		PublicKey: r.tunnel.public.String(),
 		Listen:    addrStrings(r.conn.Addrs()),
 		Addresses: r.tunnel.config.Addresses,
 		MTU:       mtu,
@@ -35,13 +35,14 @@ func (r *reporter) Status(ctx context.Context) (*status.Status, error) {
 		Offload:   r.offload(),
 		AESGCM:    gcm.Implementation(),
 		Dropped:   r.controller.drops.snapshot(),
-		Peers:     make([]status.Peer, 0, len(r.tunnel.peers)),
+		Peers:     []status.Peer{},
 	}
 	err := r.controller.events.ask(ctx, func(c *controller, now time.Time) {
 		s.Started = onTheWall(r.started, now)
 		s.Host = c.upkeep.status(now)
 		s.Absent = c.listening.absent
-		for _, p := range r.tunnel.peers {
+		s.PublicKey = c.handshaker.public.String()
+		for _, p := range c.peers {
 			of := p.status(now)
 			of.Advice = p.advice(&c.port)
 			s.Peers = append(s.Peers, of)
@@ -59,6 +60,10 @@ func (r *reporter) Probe(ctx context.Context, peer string) (*status.ProbeReport,
 
 func (r *reporter) Echo(ctx context.Context, peer string) (*status.EchoReport, error) {
 	return r.controller.echo(ctx, peer)
+}
+
+func (r *reporter) Reload(ctx context.Context) (*status.ReloadReport, error) {
+	return r.reloader.reload(ctx)
 }
 
 // offload reports the superpackets and queues in use.

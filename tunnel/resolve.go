@@ -124,7 +124,11 @@ func (c *controller) resolve(p *peer) {
 		}
 		p.found[i].resolving = true
 		c.lookups.start(e.Host, func(ctx context.Context, addrs []netip.Addr, err error) {
-			_ = c.events.deliver(ctx, ofRequest, func(c *controller, now time.Time) { c.resolved(p, i, addrs, err, now) })
+			_ = c.events.deliver(ctx, ofRequest, func(c *controller, now time.Time) {
+				if !p.removed && i < len(p.endpoints) && p.endpoints[i] == e { // no reload has put another in its place
+					c.resolved(p, i, addrs, err, now)
+				}
+			})
 		})
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"runtime"
 	"sync"
@@ -16,7 +17,6 @@ import (
 
 	"fathom/conf"
 	"fathom/crypto"
-	"fathom/esp"
 	"fathom/tunnel/host"
 	"fathom/tunnel/status"
 	"fathom/tunnel/tun"
@@ -35,11 +35,19 @@ type Options struct {
 	Started func(*Vitals)
 	// Store keeps the TUN device for the next process. Nil: it ends with this one.
 	Store DeviceStore
+	// Reload has the configuration file read again for each value. Nil: there are none;
+	// the status socket may ask for it, too.
+	Reload <-chan os.Signal
+	// Reloading is told when a reload begins, and when it has ended. Nil: nobody is.
+	Reloading func(begins bool)
+	// SetLevel is told of the log level by each reload. Nil: the level stays.
+	SetLevel func(slog.Level)
 }
 
 // Tunnel is one tunnel: a TUN device, a UDP port and the peers behind it. It
 // wires the parts together and owns their lifetimes; the work is theirs.
 type Tunnel struct {
+	file   *conf.Config // at the start
 	config conf.Tunnel
 	// defaults are the default routes: see conf.Config.DefaultRoutes.
 	defaults []netip.Prefix
@@ -47,24 +55,30 @@ type Tunnel struct {
 	version  string
 	started  func(*Vitals)
 	store    DeviceStore
-	private  crypto.PrivateKey
-	public   crypto.PublicKey
-	suites   []uint16
-	peers    []*peer
-	company  *udp.Company // the peers that can be sent data
+	reload   <-chan os.Signal
+	// See Options.
+	reloading func(bool)
+	setLevel  func(slog.Level)
+	private   crypto.PrivateKey
+	public    crypto.PublicKey
+	suites    []uint16
+	peers     []*peer
+	company   *udp.Company // the peers that can be sent data
 }
 
 // New prepares a tunnel. It takes nothing from the host before Run.
 func New(cfg *conf.Config, opts Options) (*Tunnel, error) {
 	t := &Tunnel{
+		file:     cfg,
 		config:   cfg.Tunnel,
 		defaults: cfg.DefaultRoutes(),
 		log:      opts.Logger,
 		version:  opts.Version,
 		started:  opts.Started,
 		store:    opts.Store,
-		private:  crypto.PrivateKey(cfg.Tunnel.PrivateKey),
-		company:  new(udp.Company),
+		reload:   opts.Reload, reloading: opts.Reloading, setLevel: opts.SetLevel,
+		private: crypto.PrivateKey(cfg.Tunnel.PrivateKey),
+		company: new(udp.Company),
 	}
 	if t.log == nil {
 		t.log = slog.Default()
@@ -73,22 +87,27 @@ func New(cfg *conf.Config, opts Options) (*Tunnel, error) {
 	if t.public, err = t.private.Public(); err != nil {
 		return nil, fmt.Errorf("private key: %w", err)
 	}
-	for _, name := range cfg.Tunnel.Ciphers {
-		suite, err := esp.ParseSuite(name)
-		if err != nil {
-			return nil, err
-		}
-		t.suites = append(t.suites, uint16(suite))
+	if t.suites, err = suitesOf(&cfg.Tunnel); err != nil {
+		return nil, err
 	}
 	for _, c := range cfg.Peers {
-		if t.config.OuterDF == conf.OuterDFClear {
-			c.Probing = conf.ProbingOff // a probe that arrives in fragments proves nothing
-		}
-		p := newPeer(c)
-		p.company = t.company
-		t.peers = append(t.peers, p)
+		t.peers = append(t.peers, t.newPeer(c))
 	}
 	return t, nil
+}
+
+func (t *Tunnel) newPeer(c conf.Peer) *peer {
+	p := newPeer(peerConfig(&t.config, c))
+	p.company = t.company
+	return p
+}
+
+// peerConfig returns the settings of a peer in a tunnel.
+func peerConfig(t *conf.Tunnel, c conf.Peer) conf.Peer {
+	if t.OuterDF == conf.OuterDFClear {
+		c.Probing = conf.ProbingOff // a probe that arrives in fragments proves nothing
+	}
+	return c
 }
 
 // Run makes the device, opens the port and carries packets until ctx is done
@@ -213,8 +232,10 @@ func (t *Tunnel) carry(ctx context.Context, c *controller, device *tun.Device, c
 	ports.receive(conn)
 	c.port.open = ports.open
 	started := time.Now()
+	reloader := &reloader{tunnel: t, controller: c, routes: routes, running: t.file}
+	loops.Go(func() { reloader.run(ctx) })
 	loops.Go(func() {
-		status.Serve(ctx, listener, &reporter{t, c, device, conn, started}, t.log)
+		status.Serve(ctx, listener, &reporter{t, c, reloader, device, conn, started}, t.log)
 	})
 
 	if t.started != nil {
@@ -249,14 +270,14 @@ const maxOutlets = 32
 
 // udpConfig asks for as many sockets as the device has queues, and for one that
 // the controller has to itself: see udp.OutboxConfig.Wait. A peer that has no
-// others beside it needs no outlet of its own.
+// others beside it needs no outlet of its own, but a reload may bring one.
 func (t *Tunnel) udpConfig(mark uint32) udp.Config {
 	return udp.Config{
 		Mark:         mark,
 		DontFragment: t.config.OuterDF != conf.OuterDFClear,
 		Offload:      t.config.Offload != conf.OffloadOff,
 		Sockets:      max(2, t.queues()),
-		Outlets:      min(2*(len(t.peers)-1), maxOutlets),
+		Outlets:      min(2*max(len(t.peers)-1, 1), maxOutlets),
 		Company:      t.company,
 	}
 }
@@ -335,10 +356,7 @@ func (t *Tunnel) newController(s shared, network hostNetwork, port uint16, keys 
 		t.log.Warn("cannot read the peers' last endpoints", "error", err)
 	}
 	for _, p := range t.peers {
-		if endpoint, ok := endpoints.lookup(p.public); ok && (len(p.endpoints) == 0 || p.named()) {
-			p.remembered = endpoint
-			p.choose()
-		}
+		endpoints.remind(p)
 	}
 	own, known := new(atomic.Uint32), new(answers)
 	own.Store(uint32(port))

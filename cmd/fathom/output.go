@@ -94,6 +94,8 @@ func hintFor(err error) string {
 		return "`fathom init` writes one; -c names another file"
 	case errors.Is(err, status.ErrNotRunning):
 		return "`fathom up` starts it, or `systemctl start fathom@NAME`"
+	case errors.Is(err, status.ErrRestart):
+		return "`systemctl restart fathom@NAME` takes it in; until then all is as before"
 	case errors.Is(err, status.ErrNoPeer):
 		return "`fathom status` lists the peers"
 	case errors.Is(err, fs.ErrPermission):

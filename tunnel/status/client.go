@@ -48,6 +48,16 @@ func Echo(ctx context.Context, path, peer string) (*EchoReport, error) {
 	return &answer.EchoReport, nil
 }
 
+// Reload has the tunnel behind the status socket at path read its configuration again.
+// Errors are as for Fetch; besides they match ErrRestart.
+func Reload(ctx context.Context, path string) (*ReloadReport, error) {
+	var answer reloadReply
+	if err := ask(ctx, path, reloadRequest, reloadTimeout, &answer); err != nil {
+		return nil, err
+	}
+	return &answer.ReloadReport, nil
+}
+
 // A reply is a document or the reason for its absence, decoded in one pass.
 type reply interface{ refused() error }
 
@@ -63,6 +73,11 @@ type probeReply struct {
 
 type echoReply struct {
 	EchoReport
+	refusal
+}
+
+type reloadReply struct {
+	ReloadReport
 	refusal
 }
 

@@ -31,6 +31,9 @@ type Source interface {
 	// that was sent after the call. A peer without an SA is called first. The error
 	// matches ErrNoAnswer after EchoTimeout.
 	Echo(ctx context.Context, peer string) (*EchoReport, error)
+	// Reload reads the configuration file again and changes what is different, all of
+	// it or nothing. It goes on when ctx ends.
+	Reload(ctx context.Context) (*ReloadReport, error)
 }
 
 // Serve answers clients until ctx ends, which closes l, or until l is closed.
@@ -107,6 +110,8 @@ func answer(ctx context.Context, source Source, request string, err error) any {
 		document, err = source.Probe(ctx, argument)
 	case verb == echoRequest && argument != "":
 		document, err = source.Echo(ctx, argument)
+	case verb == reloadRequest && argument == "":
+		document, err = source.Reload(ctx)
 	default:
 		err = errBadRequest
 	}

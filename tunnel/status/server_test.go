@@ -52,6 +52,10 @@ func (s testSource) Probe(ctx context.Context, peer string) (*ProbeReport, error
 	return nil, errors.New("there is no such peer")
 }
 
+func (s testSource) Reload(context.Context) (*ReloadReport, error) {
+	return &ReloadReport{Added: []string{"storage"}}, nil
+}
+
 func (s testSource) Echo(_ context.Context, peer string) (*EchoReport, error) {
 	switch peer {
 	case "storage":
