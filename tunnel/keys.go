@@ -29,7 +29,7 @@ func (p *peer) known() []crypto.PublicKey {
 // of its places the one that it used last, and the other.
 func (p *peer) keyToCall() crypto.PublicKey {
 	known := p.known()
-	return known[p.initiations.attempts/max(p.places(), 1)%len(known)]
+	return known[p.initiations.attempts/max(p.callsInRound(), 1)%len(known)]
 }
 
 // know makes the peers those that are found by their keys.
