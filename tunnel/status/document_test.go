@@ -36,6 +36,7 @@ func sampleStatus() *Status {
 				AllowedIPs: prefixes("10.77.0.2/32", "fd77::2/128"),
 				State:      PeerEstablished, Problem: "route to 192.0.2.2: network is unreachable",
 				PMTUD: PMTUD{State: "search_complete", PLPMTU: 1480, InnerMTU: 1418, HostMTU: 1438, EgressMTU: 1500, Source: "discovery", LossPercent: 0.25, FalseAlarms: 3, ClearsDF: true,
+					Counts: PMTUDCounts{Probes: 40, Acked: 31, BlackHoles: 2, PTBsBelieved: 1, PTBsRefused: 7},
 					History: []PLPMTUChange{
 						{At: time.Date(2026, 1, 2, 3, 4, 6, 0, time.UTC), To: 1228, Cause: "start"},
 						{At: time.Date(2026, 1, 2, 3, 4, 7, 500000000, time.UTC), From: 1228, To: 1480, Cause: "probe"},
