@@ -236,6 +236,18 @@ max_plpmtu = 65535
 			p.Keepalive, p.MinPLPMTU, p.MaxPLPMTU = time.Hour, 65535, 65535
 			c.Peers = []Peer{p}
 		}},
+		{"metrics at an address", smallest + "metrics = \"127.0.0.1:9586\"\n", func(c *Config) {
+			c.Tunnel.MetricsAddr = netip.MustParseAddrPort("127.0.0.1:9586")
+		}},
+		{"metrics at another address of the loopback", smallest + "metrics = \"[::1]:1\"\n", func(c *Config) {
+			c.Tunnel.MetricsAddr = netip.MustParseAddrPort("[::1]:1")
+		}},
+		{"metrics at a socket", smallest + "metrics = \"/run/fathom/metrics.sock\"\n", func(c *Config) {
+			c.Tunnel.MetricsSocket = "/run/fathom/metrics.sock"
+		}},
+		{"metrics at a socket beside the file", smallest + "metrics = \"metrics.sock\"\n", func(c *Config) {
+			c.Tunnel.MetricsSocket = "etc/metrics.sock"
+		}},
 		{"defaults can be written out", smallest + `
 status_socket = "/run/fathom/fathom0.sock"
 debug_esp_sa_file = ""
@@ -336,7 +348,7 @@ peer = [{ name = 'storage', "public\u005fkey" = """` + otherPublicKey + `""", al
 				if err != nil {
 					t.Fatalf("with %s: %v", form, err)
 				}
-				if diff := cmp.Diff(want, *got, cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}), cmp.Comparer(sameSecret)); diff != "" {
+				if diff := cmp.Diff(want, *got, cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}, netip.Prefix{}), cmp.Comparer(sameSecret)); diff != "" {
 					t.Errorf("with %s: -want +got:\n%s", form, diff)
 				}
 			}
@@ -398,7 +410,7 @@ func checkDefault(t *testing.T, toml, key, value string) {
 	check(t, err)
 	with, err := Parse("f", fmt.Appendf(nil, "%s%s = %s\n", toml, key, value), keysByName)
 	check(t, err)
-	if diff := cmp.Diff(without, with, cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}), cmp.Comparer(sameSecret)); diff != "" {
+	if diff := cmp.Diff(without, with, cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}, netip.Prefix{}), cmp.Comparer(sameSecret)); diff != "" {
 		t.Errorf("%s = %s is not the default: -without +with:\n%s", key, value, diff)
 	}
 }
@@ -413,7 +425,7 @@ func TestParseKeepsNothingOfItsInput(t *testing.T) {
 	p := smallestPeerConfig(t)
 	p.Endpoints = []Endpoint{{"example.org", 1}}
 	want.Peers = []Peer{p}
-	if diff := cmp.Diff(want, *c, cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}), cmp.Comparer(sameSecret)); diff != "" {
+	if diff := cmp.Diff(want, *c, cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}, netip.Prefix{}), cmp.Comparer(sameSecret)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }

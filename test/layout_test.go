@@ -50,7 +50,7 @@ func TestDependenciesPointOneWay(t *testing.T) {
 	may := map[string][]string{
 		"esp": {"esp/gcm"}, "esp/gcm": {}, "crypto": {}, "conf": {}, "pmtud": {},
 		"tunnel": {"esp", "esp/gcm", "crypto", "conf", "pmtud",
-			"tunnel/udp", "tunnel/tun", "tunnel/host", "tunnel/status", "tunnel/inner", "tunnel/control", "tunnel/paths"},
+			"tunnel/udp", "tunnel/tun", "tunnel/host", "tunnel/status", "tunnel/inner", "tunnel/control", "tunnel/paths", "tunnel/web"},
 		"tunnel/control":      {},
 		"tunnel/inner":        {},
 		"tunnel/paths":        {},
@@ -58,6 +58,8 @@ func TestDependenciesPointOneWay(t *testing.T) {
 		"tunnel/tun":          {"tunnel/inner"},
 		"tunnel/host":         {},
 		"tunnel/status":       {},
+		"tunnel/metrics":      {"tunnel/status"},
+		"tunnel/web":          {"tunnel/metrics", "tunnel/status"},
 		"cmd/fathom":          {"tunnel", "tunnel/status", "conf", "crypto", "esp/gcm", "test/netlab"},
 		"test/netlab":         {},
 		"test/netlab/labtest": {"test/netlab", "test/tier"},

@@ -61,6 +61,9 @@ const (
 	PeerNoRoute PeerState = "no_route"
 )
 
+// PeerStates are all of them.
+var PeerStates = []PeerState{PeerIdle, PeerConnecting, PeerEstablished, PeerUnresponsive, PeerNoRoute}
+
 // Surgery counts what the tunnel did to a peer's inner packets to make them fit
 // the path.
 type Surgery struct {

@@ -2,6 +2,9 @@ package status
 
 import "time"
 
+// PMTUDStates are all that PMTUD.State can be.
+var PMTUDStates = []string{"disabled", "base", "searching", "search_complete", "error", "unreachable"}
+
 // PMTUD tells how large a packet the path to a peer carries.
 type PMTUD struct {
 	// State is the state of RFC 8899 section 5.2: "disabled", "base",
