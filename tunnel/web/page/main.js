@@ -32,7 +32,8 @@ function show() {
   showChart();
 }
 
-function showChart() {
+// showChart draws. A screen reader at the chart is told only of what its user does.
+function showChart(asked = false) {
   const k = known();
   if (!k) return;
   const now = time();
@@ -45,13 +46,13 @@ function showChart() {
   slider.setAttribute('aria-valuemin', String(-span() / 1000));
   slider.setAttribute('aria-valuemax', '0');
   slider.setAttribute('aria-valuenow', String(Math.round((at - now) / 1000)));
-  if (document.activeElement !== slider || chosen.cursor !== null) slider.setAttribute('aria-valuetext', text);
+  if (document.activeElement !== slider || asked) slider.setAttribute('aria-valuetext', text);
 }
 
 function moveCursor(to) {
   const now = time();
   chosen.cursor = to === null || to >= now ? null : Math.max(to, now - span() + 1);
-  showChart();
+  showChart(true);
 }
 
 function cursorKeys(e) {
@@ -126,7 +127,7 @@ function begin() {
   byId('chart').addEventListener('pointermove', cursorPointer);
   byId('chart').addEventListener('pointerdown', cursorPointer);
   byId('chart').addEventListener('pointerleave', () => moveCursor(null));
-  new ResizeObserver(showChart).observe(byId('chart'));
+  new ResizeObserver(() => showChart()).observe(byId('chart'));
   addEventListener('hashchange', () => { readAddress(); show(); });
   connect();
 }

@@ -15,11 +15,14 @@ function learn(event) {
   model.trouble = event.trouble || '';
   const status = event.status;
   if (!status) return;
-  if (model.tunnel && model.tunnel.started !== status.started) model.peers.clear(); // the tunnel was started anew
+  const former = isAnotherRun(model.tunnel, status) ? new Map() : model.peers;
   model.tunnel = status;
-  const former = model.peers;
   model.peers = new Map(status.peers.map((p) => [p.name, follow(former.get(p.name), p, model.now)]));
 }
+
+// isAnotherRun reports whether the tunnel was started anew. The time of its start differs a
+// little from status to status, as its clock is kept right.
+const isAnotherRun = (before, now) => before !== null && Math.abs(Date.parse(now.started) - Date.parse(before.started)) > 2000;
 
 // follow adds a sample of a peer's throughput, in bytes per second.
 function follow(before, peer, now) {
@@ -37,13 +40,23 @@ function follow(before, peer, now) {
 // round trips, by way of sizes that nobody wants to know.
 const joined = 2000;
 
+// reductions are the causes that begin another search, even in the middle of one that has
+// got somewhere.
+const reductions = ['black hole', 'PTB', 'EMSGSIZE', 'egress MTU', 'loss by size'];
+
+// follows reports whether a change belongs to the search of a step.
+function follows(step, change, gap) {
+  const last = step.parts[step.parts.length - 1], again = reductions.includes(change.cause) && change.to < change.from && last.to > last.from;
+  return !again && Date.parse(change.at) - step.until < gap && ![last.cause, change.cause].includes('unreachable') && change.cause !== 'start';
+}
+
 // steps joins changes of the PLPMTU that come within gap of each other. Each step has
 // the size before and after, and the cause that sent it there.
 function steps(history, gap) {
   const list = [];
   for (const change of history) {
     const at = Date.parse(change.at), last = list[list.length - 1];
-    if (last && at - last.until < gap && last.cause !== 'unreachable' && change.cause !== 'unreachable' && change.cause !== 'start') {
+    if (last && follows(last, change, gap)) {
       last.until = at;
       last.to = change.to;
       last.parts.push(change);
