@@ -85,6 +85,7 @@ func TestThePageInABrowser(t *testing.T) {
 	}
 	b.Await("why", `[...document.querySelectorAll('#events li.fell span')].every((e) => e.textContent.startsWith('larger packets vanished, and no router said so'))`)
 	if pictures != "" {
+		b.Eval("document.activeElement.blur() ?? true", nil)
 		for name, screen := range map[string]browser.Screen{"page.png": desk, "page-dark.png": deskDark, "page-phone.png": phoneDark} {
 			b.Show(screen)
 			b.Await("the screen", fmt.Sprintf("innerWidth === %d && document.querySelector('#chart svg').clientWidth < %d", screen.Width, screen.Width))

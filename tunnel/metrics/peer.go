@@ -70,7 +70,7 @@ var peerFamilies = describe([]family[status.Peer]{
 				add(seconds(*p.LastHandshake))
 			}
 		}},
-})
+}, "peer")
 
 // surgery has a sample for each kind of change, by its name in the status.
 func surgery(p *status.Peer, add add) {

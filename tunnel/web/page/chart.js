@@ -21,7 +21,7 @@ const timeSteps = [5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 1440
 // frame is the geometry: two panels over one axis of time.
 function frame(width, from, to) {
   const narrow = width < 520;
-  const left = narrow ? 58 : 74, right = 14, labels = 40, high = narrow ? 110 : 140, gap = 26;
+  const left = narrow ? 68 : 74, right = 14, labels = 40, high = narrow ? 110 : 140, gap = 26;
   const top = { y: labels, bottom: labels + high }, low = { y: labels + high + gap, bottom: labels + 2 * high + gap };
   return {
     width, left, right: width - right, from, to, top, low, narrow, height: low.bottom + 26,
@@ -92,7 +92,7 @@ function sizes(svg, f, known) {
   const high = Math.max(egress, ...values), low = Math.min(...values), room = Math.max(high - low, 0.15 * high);
   const max = high + 0.1 * room, min = Math.max(0, low - 0.35 * room), y = (v) => f.y(f.top, v, min, max);
   const step = niceStep(max - min, f.narrow ? 3 : 4);
-  for (let v = Math.ceil(min / step) * step; v <= max; v += step) level(svg, f, y(v), count(v));
+  for (let v = Math.ceil(min / step) * step; v <= max; v += step) level(svg, f, y(v), String(v));
   if (egress > 0) shape(svg, 'line', { class: 'egress-line', x1: f.left, x2: f.right, y1: y(egress), y2: y(egress) });
   const line = points.map(([t, v]) => `${f.x(t).toFixed(1)} ${y(v).toFixed(1)}`).join('L');
   shape(svg, 'path', { class: 'step-fill', d: `M${line}L${f.x(f.to)} ${f.top.bottom}L${f.x(points[0][0])} ${f.top.bottom}Z` });
@@ -131,7 +131,7 @@ function rates(svg, f, known) {
 // marks draws a line for each event, and says what it was where there is room: two rows
 // of labels, downward steps first.
 function marks(svg, f, known) {
-  const shown = known.changes.filter((s) => s.at > f.from && s.at <= f.to && s.from > 0);
+  const shown = known.changes.filter((s) => s.at > f.from && s.at <= f.to && s.cause !== 'start');
   const taken = [[], []];
   for (const step of shown.toSorted((a, b) => (b.to < b.from) - (a.to < a.from) || b.at - a.at)) {
     const x = f.x(step.at), fell = step.to < step.from || step.cause === 'unreachable' ? 'fell' : 'rose';

@@ -40,6 +40,9 @@ function follow(before, peer, now) {
 // round trips, by way of sizes that nobody wants to know.
 const joined = 2000;
 
+// keptChanges is how many changes a status has at most: historyEvents of package pmtud.
+const keptChanges = 32;
+
 // reductions are the causes that begin another search, even in the middle of one that has
 // got somewhere.
 const reductions = ['black hole', 'PTB', 'EMSGSIZE', 'egress MTU', 'loss by size'];
@@ -65,6 +68,7 @@ function steps(history, gap) {
     }
   }
   for (const step of list) step.cause = causeOf(step);
+  if (list.length > 0 && history.length < keptChanges && list[0].to > list[0].from) list[0].cause = 'start'; // all that there ever was
   return list.filter((step) => step.from !== step.to || step.cause === 'unreachable');
 }
 
@@ -100,7 +104,7 @@ function happenings(known) {
 
 function headline(step) {
   if (step.cause === 'unreachable') return { kind: 'fell', title: 'No answer' };
-  if (step.from === 0) return { kind: 'rose', title: `PLPMTU found: ${step.to}` };
+  if (step.cause === 'start') return { kind: 'rose', title: `PLPMTU found: ${step.to}` };
   const fell = step.to < step.from;
   return { kind: fell ? 'fell' : 'rose', title: `PLPMTU ${fell ? 'fell' : 'rose'} from ${step.from} to ${step.to}: ${step.cause}` };
 }

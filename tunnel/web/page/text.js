@@ -38,7 +38,7 @@ function when(t, now) {
 
 // causes explains what package pmtud gives as the cause of a change.
 const causes = {
-  'start': 'the search began',
+  'start': 'the first search',
   'probe': 'probes of that size got through',
   'black hole': 'larger packets vanished, and no router said so',
   'PTB': 'a router on the path asked for smaller packets, and probes agreed',
