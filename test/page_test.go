@@ -50,6 +50,7 @@ func TestThePageInABrowser(t *testing.T) {
 	l.S.CutPTB(true)
 	up(t, l.a, l.b)
 	exact(t, l.a, 1500)
+	exports(t, l.a)
 	b := browser.Start(t, l.A)
 	b.Show(desk)
 	b.Open("http://" + metricsAt + "/")
@@ -162,4 +163,3 @@ func withoutAMouse(t *testing.T, b *browser.Browser) {
 	b.Press("Escape")
 	b.Await("the present", `document.querySelector('#chart').getAttribute('aria-valuetext').startsWith('now: ') && !document.querySelector('#chart .cursor')`)
 }
-
