@@ -7,6 +7,7 @@ import (
 
 	"fathom/conf"
 	"fathom/crypto"
+	"fathom/tunnel/history"
 	"fathom/tunnel/host"
 	"fathom/tunnel/paths"
 	"fathom/tunnel/status"
@@ -102,9 +103,12 @@ type peer struct {
 	advised        bool      // the operator has been told of the port since it was last heard of
 	last           time.Time // of the last completed handshake
 	up             bool      // has an SA pair
-	warnings       limit     // about handshakes with this peer
-	called         limit     // authentic initiations of this peer
-	renumbered     limit     // new addresses of its name
+	lostWhy        string    // why it has none any more; empty: it never had one
+	observer       history.Observer
+	sizesTold      limit // changes of the PLPMTU that were logged
+	warnings       limit // about handshakes with this peer
+	called         limit // authentic initiations of this peer
+	renumbered     limit // new addresses of its name
 }
 
 // traffic counts inner packets as they are put on the way, including those that
@@ -129,6 +133,7 @@ func newPeer(c conf.Peer) *peer {
 		allowed:   c.AllowedIPs,
 		keepalive: keepalive{interval: c.Keepalive},
 		config:    c,
+		observer:  history.Observer{Peer: c.Name},
 		company:   new(udp.Company),
 	}
 	p.waiting.drops = &p.drops
@@ -143,6 +148,7 @@ func newPeer(c conf.Peer) *peer {
 		l.interval, l.burst = answerEvery, answerBurst
 	}
 	p.renumbered.interval = renumberedEvery
+	p.sizesTold.interval, p.sizesTold.burst = warnEvery, sizesBurst
 	p.called.interval, p.called.burst = calledEvery, calledBurst
 	p.discovery = p.standbys.begin(discoveryConfig(c), nil)
 	return p

@@ -51,7 +51,7 @@ func (c *controller) follow(p *peer, why string, now time.Time) {
 // lost is the end of a peer's last SA.
 func (c *controller) lost(p *peer, why string, now time.Time) {
 	p.publish()
-	p.up = false
+	p.up, p.lostWhy = false, why
 	c.log.Warn("peer lost", "peer", p.name, "why", why)
 	p.liveness.reset(now)
 	p.discovery.Stop(now)

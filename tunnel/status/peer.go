@@ -14,6 +14,9 @@ type Peer struct {
 	State      PeerState      `json:"state"`
 	// Problem says why the host cannot send to the endpoint; empty: it can.
 	Problem string `json:"problem,omitempty"`
+	// Attempt is the attempt to reach the peer that is under way, null while it is not
+	// needed.
+	Attempt *Attempt `json:"attempt"`
 	// Advice says what may help a peer that does not answer any more; empty: nothing
 	// is known.
 	Advice string `json:"advice,omitempty"`

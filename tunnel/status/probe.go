@@ -4,6 +4,7 @@ package status
 // from the tunnel's own discovery: the document that `fathom probe --json`
 // prints.
 type ProbeReport struct {
+	Schema   string `json:"schema"` // ProbeSchema
 	Peer     string `json:"peer"`
 	Endpoint string `json:"endpoint"` // host:port
 	// EgressMTU is that of the host's own interface or route, and PLPMTU the

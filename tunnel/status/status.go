@@ -8,6 +8,7 @@ import (
 // Status is a snapshot of a running tunnel: the document that `fathom status
 // --json` prints.
 type Status struct {
+	Schema    string   `json:"schema"` // StatusSchema
 	Name      string   `json:"name"`
 	Version   string   `json:"version"`
 	PublicKey string   `json:"public_key"` // base64
