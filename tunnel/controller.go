@@ -41,8 +41,9 @@ type controller struct {
 	upkeep     upkeep
 	changes    *host.Changes // of the host's interfaces, routes and rules
 	lookout    lookout       // for them
-	strangers  limit         // of warnings about strangers' handshakes
-	turns      turns         // of initiations
+	stranger   stranger
+	strangers  limit // of warnings about strangers' handshakes
+	turns      turns // of initiations
 	listening  listening
 	uplinks    []string         // see conf.Tunnel
 	filtered   map[string]*peer // uplinks whose rp_filter drops what comes, and the peer that it was told for

@@ -98,6 +98,7 @@ type peer struct {
 	echo           pendingEcho
 	inquiries      inquiries
 	handshakes     uint64
+	attempts       attempts
 	unanswered     int       // initiations since the peer was last heard of
 	newPort        bool      // is to hear from it: see otherPort
 	advised        bool      // the operator has been told of the port since it was last heard of
@@ -175,6 +176,7 @@ func (p *peer) status(now time.Time) status.Peer {
 	if p.noWay != nil {
 		s.Problem = p.noWay.Error()
 	}
+	s.Attempt = p.attemptStatus(now)
 	s.PMTUD = p.discoveryStatus(now)
 	s.Paths, s.PathHistory, s.Decider = p.pathsStatus(now), p.pathHistory(now), deciders[p.paths.Role()]
 	if pair := p.sas.current; pair != nil {

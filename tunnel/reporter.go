@@ -41,6 +41,7 @@ func (r *reporter) Status(ctx context.Context) (*status.Status, error) {
 	err := r.controller.events.ask(ctx, func(c *controller, now time.Time) {
 		s.Started = onTheWall(r.started, now)
 		s.Host = c.upkeep.status(now)
+		s.Stranger = c.stranger.status(now)
 		s.Absent = c.listening.absent
 		for _, p := range r.tunnel.peers {
 			of := p.status(now)

@@ -113,10 +113,10 @@ type Record struct {
 // Traffic is what was exchanged with a peer in a span of time: inner packets and their
 // bytes.
 type Traffic struct {
-	TxBytes   uint64 `json:"tx_bytes"`
-	RxBytes   uint64 `json:"rx_bytes"`
-	TxPackets uint64 `json:"tx_packets"`
-	RxPackets uint64 `json:"rx_packets"`
+	TxBytes   uint64 `json:"tx_bytes"`   // sent
+	RxBytes   uint64 `json:"rx_bytes"`   // received
+	TxPackets uint64 `json:"tx_packets"` // sent
+	RxPackets uint64 `json:"rx_packets"` // received
 	// PLPMTU is that at the end of the span, in bytes of the outer IP packet; 0: unknown.
 	PLPMTU int `json:"plpmtu"`
 	// LossPercent is the loss of data packets that the peer's receive reports told of at

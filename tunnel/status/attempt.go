@@ -18,6 +18,15 @@ type Attempt struct {
 	Detail string `json:"detail,omitempty"`
 }
 
+// Stranger is the last caller that this end does not know: it has sent an initiation with
+// a public key that no peer has.
+type Stranger struct {
+	PublicKey string    `json:"public_key"` // base64
+	From      string    `json:"from"`       // host:port
+	At        time.Time `json:"at"`         // when it has called
+	Count     uint64    `json:"count"`      // of such initiations since the start, of all strangers
+}
+
 // Reason is why a peer is not up.
 type Reason string
 
@@ -35,6 +44,9 @@ const (
 	ReasonNoWay Reason = "no_route"
 	// ReasonWaiting: no endpoint is configured, and the peer has not called.
 	ReasonWaiting Reason = "peer_has_to_call"
+	// ReasonUnused: the peer calls, is answered, and makes no use of it: the preshared keys
+	// may differ, or the answers are lost.
+	ReasonUnused Reason = "answers_not_used"
 	// ReasonClosed: the peer has ended its tunnel.
 	ReasonClosed Reason = "closed_by_peer"
 )

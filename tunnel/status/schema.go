@@ -13,8 +13,8 @@ const (
 // Failure is the document that a command prints with --json in the place of another when
 // it fails.
 type Failure struct {
-	Schema   string `json:"schema"` // ErrorSchema
-	Error    string `json:"error"`
+	Schema   string `json:"schema"`         // ErrorSchema
+	Error    string `json:"error"`          // what went wrong
 	Hint     string `json:"hint,omitempty"` // what can be done about it
-	ExitCode int    `json:"exit_code"`
+	ExitCode int    `json:"exit_code"`      // that the command ends with: `fathom --help`
 }
