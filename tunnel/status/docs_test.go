@@ -267,7 +267,7 @@ func (d *docs) meaning(owner reflect.Type, field reflect.StructField) string {
 // values.
 func (d *docs) inJSON(of reflect.Type, text string) string {
 	jsonFields(of, func(_ reflect.Type, field reflect.StructField, name string) {
-		if len(field.Name) > 2 && field.Name != "State" && field.Name != "PTBs" {
+		if len(field.Name) > 1 && field.Name != "State" && field.Name != "PTBs" {
 			text = regexp.MustCompile(`\b`+field.Name+`\b`).ReplaceAllString(text, "`"+name+"`")
 		}
 	})
