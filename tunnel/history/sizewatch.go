@@ -1,6 +1,9 @@
 package history
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // patience is how long a search may take until the PLPMTU that it has reached so far is
 // recorded.
@@ -26,8 +29,9 @@ func (w *sizeWatch) look(dst []Record, v *View, now time.Time) []Record {
 	case w.since.IsZero() && v.PLPMTU == w.told:
 		return dst
 	case w.since.IsZero():
-		w.since, w.cause = now, v.Cause
+		w.since, w.cause = now, ""
 	}
+	w.cause = cmp.Or(w.cause, v.Cause)
 	took := now.Sub(w.since)
 	if !v.Settled && took < patience {
 		return dst

@@ -15,6 +15,7 @@ type span struct {
 	began   time.Time // zero: not yet
 	looked  time.Time // the last look
 	rests   bool      // until then nothing had flowed
+	down    bool      // and the peer was not up: that is no part of a span, either
 	was     View      // at the begin
 	omitted uint64    // events that were not recorded
 }
@@ -27,6 +28,10 @@ func (s *span) look(dst []Record, v *View, plpmtu int, event bool, now time.Time
 		return dst
 	}
 	flowed := v.TxPackets != s.was.TxPackets || v.RxPackets != s.was.RxPackets
+	if s.down && !flowed {
+		s.began = now
+	}
+	s.down = !v.Up
 	if flowed && s.rests && s.looked.Sub(s.began) >= spanLength {
 		s.began = s.looked
 	}
