@@ -45,6 +45,7 @@ type Tunnel struct {
 	Offload      string // superpackets: OffloadAuto or OffloadOff
 	Queues       int    // of the device, and sockets of each address family; 0: one for each CPU, within reason
 	StatusSocket string
+	HistoryFile  string // empty: the history is kept in memory alone
 	// Metrics and the page are served at MetricsAddr, an address of the loopback, or at
 	// MetricsSocket, the path of a Unix socket. Neither: nowhere.
 	MetricsAddr    netip.AddrPort

@@ -65,6 +65,12 @@ func (t *Tunnel) fields() []field {
 		{"offload", text, false, strconv.Quote(OffloadAuto), setChoice(&t.Offload, "a setting of segmentation and receive offload", OffloadAuto, OffloadOff)},
 		{"queues", integer, false, "0", setNumber(&t.Queues, 0, maxQueues)},
 		{"status_socket", text, false, "", t.setStatusSocket}, // default: see defaultStatusSocket
+		{"history_file", text, false, "", func(a at, v value) { // default: see defaultHistoryFile
+			a.d.history = true
+			if v.text != "" { // else none is kept
+				t.HistoryFile, _ = a.path(v, &a.d.writes)
+			}
+		}},
 		{"metrics", text, false, "", t.setMetrics},
 		{"log_level", text, false, `"info"`, func(a at, v value) {
 			level := "info"
@@ -82,6 +88,19 @@ func (t *Tunnel) fields() []field {
 // defaultStatusSocket is where a tunnel answers `fathom status`.
 func defaultStatusSocket(name string) string {
 	return filepath.Join(SocketDir, name+".sock")
+}
+
+// StateDir is the folder of what a tunnel keeps across a restart of the host.
+const StateDir = "/var/lib/fathom"
+
+// defaultHistoryFile is where a tunnel keeps its history: where the status socket is in
+// another folder than usual, beside it.
+func defaultHistoryFile(name, statusSocket string) string {
+	dir := filepath.Dir(statusSocket)
+	if dir == SocketDir {
+		dir = StateDir
+	}
+	return filepath.Join(dir, name+".history")
 }
 
 // interfaceName accepts what Linux accepts as the name of a new interface

@@ -71,6 +71,7 @@ func smallestConfig(t testing.TB) Config {
 			MSSClamp:          true,
 			Offload:           "auto",
 			StatusSocket:      "/run/fathom/fathom0.sock",
+			HistoryFile:       "/var/lib/fathom/fathom0.history",
 			LogLevel:          slog.LevelInfo,
 		},
 	}
@@ -143,6 +144,7 @@ mss_clamp = false
 offload = "off"
 queues = 16
 status_socket = "run/sock"
+history_file = "state/history"
 log_level = "debug"
 debug_esp_sa_file = "/tmp//esp_sa"
 
@@ -174,6 +176,7 @@ plpmtu = 1280`, func(c *Config) {
 				Queues:            16,
 				StatusSocket:      "etc/run/sock",
 				LogLevel:          slog.LevelDebug,
+				HistoryFile:       "etc/state/history",
 				DebugESPSAFile:    "/tmp/esp_sa",
 			}
 			c.Peers = []Peer{{
@@ -203,12 +206,14 @@ listen = "0.0.0.0:0"
 log_level = "error"
 oversize = "drop"
 debug_esp_sa_file = ""
+history_file = ""
 ` + smallestPeer + `
 keepalive = "1s"
 plpmtu = 576
 endpoint = "192.0.2.1:1"
 `, func(c *Config) {
 			c.Tunnel.Name, c.Tunnel.StatusSocket = "f", "/run/fathom/f.sock"
+			c.Tunnel.HistoryFile = ""
 			c.Tunnel.RekeyAfter, c.Tunnel.RekeyAfterPackets = time.Second, 1000
 			c.Tunnel.ListenHost, c.Tunnel.ListenPort = netip.IPv4Unspecified(), 0
 			c.Tunnel.LogLevel, c.Tunnel.Oversize = slog.LevelError, "drop"
@@ -229,6 +234,7 @@ min_plpmtu = 65535
 max_plpmtu = 65535
 `, func(c *Config) {
 			c.Tunnel.Name, c.Tunnel.StatusSocket = "fathom012345678", "/"+strings.Repeat("s", 106)
+			c.Tunnel.HistoryFile = "/fathom012345678.history"
 			c.Tunnel.RekeyAfter, c.Tunnel.RekeyAfterPackets = time.Hour, 1<<30
 			c.Tunnel.ListenHost, c.Tunnel.ListenPort = netip.MustParseAddr("192.0.2.9"), 65535
 			c.Tunnel.LogLevel = slog.LevelWarn

@@ -43,6 +43,7 @@ type decoder struct {
 	prefixes []ownedPrefix
 	places   []at // of the peers' endpoints
 	uplinks  []at // of tunnel.uplinks
+	history  bool // tunnel.history_file is there
 	errs     Errors
 }
 

@@ -24,6 +24,7 @@ type reporter struct {
 func (r *reporter) Status(ctx context.Context) (*status.Status, error) {
 	mtu, _ := r.device.MTU()
 	s := &status.Status{
+		Schema:    status.StatusSchema,
 		Name:      r.tunnel.config.Name,
 		Version:   r.tunnel.version,
 		PublicKey: r.tunnel.public.String(),
@@ -40,6 +41,7 @@ func (r *reporter) Status(ctx context.Context) (*status.Status, error) {
 	err := r.controller.events.ask(ctx, func(c *controller, now time.Time) {
 		s.Started = onTheWall(r.started, now)
 		s.Host = c.upkeep.status(now)
+		s.Stranger = c.stranger.status(now)
 		s.Absent = c.listening.absent
 		for _, p := range r.tunnel.peers {
 			of := p.status(now)
@@ -59,6 +61,15 @@ func (r *reporter) Probe(ctx context.Context, peer string) (*status.ProbeReport,
 
 func (r *reporter) Echo(ctx context.Context, peer string) (*status.EchoReport, error) {
 	return r.controller.echo(ctx, peer)
+}
+
+func (r *reporter) History(ctx context.Context, q status.HistoryQuery) (*status.History, error) {
+	h, err := r.controller.history(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	h.Name = r.tunnel.config.Name
+	return h, nil
 }
 
 // offload reports the superpackets and queues in use.

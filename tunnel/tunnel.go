@@ -370,6 +370,8 @@ func (t *Tunnel) newController(s shared, network hostNetwork, port uint16, keys 
 		places:     s.places,
 		drops:      s.drops,
 		host:       newHostMTUs(t.config, network, port, t.log),
+		recorder:   newRecorder(t.config.HistoryFile, len(t.peers), t.log),
+		version:    t.version,
 		upkeep:     newUpkeep(network, t.log),
 		keys:       keys,
 		endpoints:  endpoints,

@@ -48,6 +48,16 @@ func Echo(ctx context.Context, path, peer string) (*EchoReport, error) {
 	return &answer.EchoReport, nil
 }
 
+// FetchHistory asks the tunnel behind the status socket at path for its history. Errors
+// are as for Fetch; besides they match ErrNoPeer.
+func FetchHistory(ctx context.Context, path string, q HistoryQuery) (*History, error) {
+	var answer historyReply
+	if err := ask(ctx, path, historyRequest+" "+q.String(), timeout, &answer); err != nil {
+		return nil, err
+	}
+	return &answer.History, nil
+}
+
 // A reply is a document or the reason for its absence, decoded in one pass.
 type reply interface{ refused() error }
 
@@ -58,6 +68,11 @@ type statusReply struct {
 
 type probeReply struct {
 	ProbeReport
+	refusal
+}
+
+type historyReply struct {
+	History
 	refusal
 }
 

@@ -53,9 +53,9 @@ type PMTUDCounts struct {
 
 // PLPMTUChange is one change of a PLPMTU, in bytes of the outer IP packet.
 type PLPMTUChange struct {
-	At   time.Time `json:"at"`
-	From int       `json:"from"`
-	To   int       `json:"to"`
+	At   time.Time `json:"at"`   // when
+	From int       `json:"from"` // the size before; 0: there was none
+	To   int       `json:"to"`   // the size after
 	// Cause is "start", "probe", "black hole", "PTB", "base does not pass",
 	// "egress MTU", "EMSGSIZE", "loss by size", "trial", "unreachable" or "another path".
 	Cause string `json:"cause"`

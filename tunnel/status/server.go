@@ -31,6 +31,8 @@ type Source interface {
 	// that was sent after the call. A peer without an SA is called first. The error
 	// matches ErrNoAnswer after EchoTimeout.
 	Echo(ctx context.Context, peer string) (*EchoReport, error)
+	// History returns what is remembered of the peers.
+	History(ctx context.Context, q HistoryQuery) (*History, error)
 }
 
 // Serve answers clients until ctx ends, which closes l, or until l is closed.
@@ -107,6 +109,11 @@ func answer(ctx context.Context, source Source, request string, err error) any {
 		document, err = source.Probe(ctx, argument)
 	case verb == echoRequest && argument != "":
 		document, err = source.Echo(ctx, argument)
+	case verb == historyRequest:
+		var q HistoryQuery
+		if q, err = parseHistoryQuery(argument); err == nil {
+			document, err = source.History(ctx, q)
+		}
 	default:
 		err = errBadRequest
 	}

@@ -19,7 +19,7 @@ func TestThePageIsOneDocument(t *testing.T) {
 		}
 	}
 	for tag, directive := range map[string]string{"style": "style-src", "script": "script-src"} {
-		between := regexp.MustCompile(`(?s)<` + tag + `>(.*?)</` + tag + `>`).FindAllStringSubmatch(page, -1)
+		between := regexp.MustCompile(`(?s)<`+tag+`>(.*?)</`+tag+`>`).FindAllStringSubmatch(page, -1)
 		if len(between) != 1 || len(between[0][1]) < 1000 {
 			t.Fatalf("%d elements %s", len(between), tag)
 		}
