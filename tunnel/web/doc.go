@@ -4,6 +4,7 @@
 //	GET /          the page: one document, without any other resource
 //	GET /events    the status, again and again: server-sent events, for the page
 //	GET /status    the document that `fathom status --json` shows
+//	GET /history   the document that `fathom history --json` shows: ?peer=NAME&seconds=N
 //	GET /metrics   package metrics
 //
 // # Who may ask

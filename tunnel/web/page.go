@@ -14,13 +14,13 @@ import (
 var parts embed.FS
 
 // scripts are the parts of the script, in their order.
-var scripts = []string{"text.js", "model.js", "chart.js", "peers.js", "view.js", "main.js"}
+var scripts = []string{"text.js", "model.js", "past.js", "chart.js", "peers.js", "view.js", "main.js"}
 
 // Places of the style and of the script in page.html.
 const stylePlace, scriptPlace = "/* STYLE */", "/* SCRIPT */"
 
-// document serves the page.
-func document() http.Handler {
+// pageHandler serves the page.
+func pageHandler() http.Handler {
 	page, policy := assemble()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()

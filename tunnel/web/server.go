@@ -3,15 +3,19 @@ package web
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/net/netutil"
 
 	"fathom/tunnel/metrics"
+	"fathom/tunnel/status"
 )
 
 const (
@@ -29,8 +33,13 @@ const (
 	idleTimeout = 30 * time.Second
 )
 
-// Source is the tunnel that is shown: see metrics.Source.
-type Source = metrics.Source
+// Source is the tunnel that is shown. Several goroutines may call it at once; its methods
+// return early when ctx ends.
+type Source interface {
+	metrics.Source
+	// History returns what is remembered of the peers.
+	History(ctx context.Context, q status.HistoryQuery) (*status.History, error)
+}
 
 // Serve answers clients until ctx ends, which closes l. It returns when all of them have
 // left.
@@ -67,19 +76,16 @@ func Serve(ctx context.Context, l net.Listener, source Source, log *slog.Logger)
 // handler serves the documents.
 func handler(source Source, events http.Handler, log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /{$}", document())
+	mux.Handle("GET /{$}", pageHandler())
 	mux.Handle("GET /events", events)
-	mux.HandleFunc("GET /status", func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), timeout)
-		defer cancel()
-		s, err := source.Status(ctx)
-		if err != nil {
-			http.Error(w, "the tunnel does not tell its status: "+err.Error(), http.StatusServiceUnavailable)
-			return
+	mux.HandleFunc("GET /status", document(func(ctx context.Context, _ url.Values) (any, error) { return source.Status(ctx) }))
+	mux.HandleFunc("GET /history", document(func(ctx context.Context, asked url.Values) (any, error) {
+		seconds, err := strconv.ParseUint(asked.Get("seconds"), 10, 32)
+		if err != nil || time.Duration(seconds)*time.Second > maxHistory {
+			return nil, errBadHistory
 		}
-		w.Header().Set("Content-Type", "application/json")
-		json.NewEncoder(w).Encode(s) // the client may be gone
-	})
+		return source.History(ctx, status.HistoryQuery{Peer: asked.Get("peer"), Since: time.Duration(seconds) * time.Second})
+	}))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics.NewRegistry(source), promhttp.HandlerOpts{
 		ErrorLog:            slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		MaxRequestsInFlight: maxScrapes,
@@ -87,3 +93,28 @@ func handler(source Source, events http.Handler, log *slog.Logger) http.Handler 
 	}))
 	return mux
 }
+
+// document serves one as JSON.
+func document(take func(ctx context.Context, asked url.Values) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), timeout)
+		defer cancel()
+		d, err := take(ctx, r.URL.Query())
+		switch {
+		case errors.Is(err, errBadHistory):
+			http.Error(w, err.Error(), http.StatusBadRequest)
+		case errors.Is(err, status.ErrNoPeer):
+			http.Error(w, err.Error(), http.StatusNotFound)
+		case err != nil:
+			http.Error(w, "the tunnel does not answer: "+err.Error(), http.StatusServiceUnavailable)
+		default:
+			w.Header().Set("Content-Type", "application/json")
+			json.NewEncoder(w).Encode(d) // the client may be gone
+		}
+	}
+}
+
+// maxHistory is how far back the page looks.
+const maxHistory = 7 * 24 * time.Hour
+
+var errBadHistory = errors.New("seconds is a number, of up to a week")

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -33,6 +34,13 @@ func (s tunnel) Status(context.Context) (*status.Status, error) {
 	default:
 	}
 	return &status.Status{Name: "fathom0", Peers: make([]status.Peer, s.peers)}, s.err
+}
+
+func (s tunnel) History(_ context.Context, q status.HistoryQuery) (*status.History, error) {
+	if q.Peer != "storage" {
+		return nil, fmt.Errorf("%w: %q", status.ErrNoPeer, q.Peer)
+	}
+	return &status.History{Name: "fathom0", From: time.Unix(0, 0), To: time.Unix(0, 0).Add(q.Since)}, nil
 }
 
 var noLog = slog.New(slog.DiscardHandler)
@@ -254,6 +262,10 @@ func TestOtherSitesAreKeptOut(t *testing.T) {
 		{"another site", "/status", "127.0.0.1:9586", "cross-site", "no-cors", false, 403},
 		{"another port of this host", "/events", "127.0.0.1:9586", "same-site", "cors", false, 403},
 		{"a proxy to a socket", "/metrics", "metrics.example.org", "", "", true, 200},
+		{"the history", "/history?peer=storage&seconds=86400", "127.0.0.1:9586", "same-origin", "cors", false, 200},
+		{"the history of nobody", "/history?peer=x&seconds=86400", "127.0.0.1:9586", "", "", false, 404},
+		{"all history", "/history?peer=storage&seconds=4000000000", "127.0.0.1:9586", "", "", false, 400},
+		{"the history of no time", "/history?peer=storage", "127.0.0.1:9586", "", "", false, 400},
 		{"another path", "/etc/passwd", "127.0.0.1:9586", "", "", false, 404},
 	} {
 		t.Run(test.name, func(t *testing.T) {

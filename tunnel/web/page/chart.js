@@ -71,7 +71,7 @@ function outline(known, f) {
   const points = [];
   let size = sizeAt(known, f.from);
   if (size > 0) points.push([f.from, size]);
-  for (const step of steps(known.peer.pmtud.history, 4 * pixel)) {
+  for (const step of steps(known.history, 4 * pixel)) {
     const short = step.until - step.at < 4 * pixel;
     for (const [t, to] of short ? [[step.at, step.to]] : step.parts.map((c) => [Date.parse(c.at), c.to])) {
       if (t <= f.from || t > f.to) continue;
@@ -106,7 +106,7 @@ function sizes(svg, f, known) {
 }
 
 function rates(svg, f, known) {
-  const shown = known.samples.filter((s) => s.to > f.from);
+  const shown = allSamples(known).filter((s) => s.to > f.from);
   const most = Math.max(...shown.map((s) => Math.max(s.sent, s.received)), 125); // at least 1 kbit/s
   const step = niceStep(8 * most, 3) / 8, max = Math.ceil(most / step * 1.02) * step, y = (v) => f.y(f.low, v, 0, max);
   for (let v = 0; v <= max * 1.001; v += step) level(svg, f, y(v), v === 0 ? '0' : `${parseFloat(rateParts(v)[0])} ${rateParts(v)[1].replace('bit/s', 'b/s')}`);
@@ -116,7 +116,7 @@ function rates(svg, f, known) {
   const runs = [];
   for (const s of shown) {
     const run = runs[runs.length - 1];
-    if (run && s.from === run[run.length - 1].to) run.push(s);
+    if (run && s.from - run[run.length - 1].to < 1000) run.push(s);
     else runs.push([s]);
   }
   for (const run of runs) {

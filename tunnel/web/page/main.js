@@ -28,6 +28,7 @@ function show() {
   if (!known() && model.peers.size > 0) chosen.peer = model.peers.keys().next().value;
   listPeers(chosen.peer, (peer) => choose({ peer, cursor: null }));
   if (!known()) return;
+  remember(known(), 86400, show);
   showPeer(known(), model.now);
   showChart();
 }

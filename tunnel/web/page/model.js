@@ -33,7 +33,18 @@ function follow(before, peer, now) {
     samples.push({ from: before.at, to: now, sent: per('tx_bytes'), received: per('rx_bytes') });
     if (samples.length > keptSamples) samples.shift();
   }
-  return { peer, at: now, samples, changes: steps(peer.pmtud.history, joined) };
+  const past = before ? before.past : nothing, history = [...past.changes, ...firstFound(peer.pmtud.history)];
+  return { peer, at: now, samples, past, history, changes: steps(history, joined) };
+}
+
+// nothing is the past of a peer before it has been asked for: past.js.
+const nothing = { changes: [], samples: [], events: [], asked: 0 };
+
+// firstFound marks the first size that was ever found in this run of the tunnel. It was
+// found, and did not change.
+function firstFound(history) {
+  const [first, ...rest] = history;
+  return first && history.length < keptChanges && first.to > first.from ? [{ ...first, from: 0, cause: 'start' }, ...rest] : history;
 }
 
 // joined is the time in milliseconds in which changes are one: a search that takes some
@@ -68,7 +79,6 @@ function steps(history, gap) {
     }
   }
   for (const step of list) step.cause = causeOf(step);
-  if (list.length > 0 && history.length < keptChanges && list[0].to > list[0].from) list[0].cause = 'start'; // all that there ever was
   return list.filter((step) => step.from !== step.to || step.cause === 'unreachable');
 }
 
@@ -81,18 +91,25 @@ function causeOf(step) {
 
 // sizeAt is the PLPMTU at a time, 0 while there was none.
 function sizeAt(known, t) {
-  const history = known.peer.pmtud.history;
+  const history = known.history;
   for (let i = history.length - 1; i >= 0; i--) if (Date.parse(history[i].at) <= t) return history[i].to;
   return history.length ? history[0].from : known.peer.pmtud.plpmtu;
 }
 
 // sampleAt is the sample of a time, if there is one.
-const sampleAt = (known, t) => known.samples.findLast((s) => s.from <= t && t <= s.to);
+const sampleAt = (known, t) => allSamples(known).findLast((s) => s.from <= t && t <= s.to);
+
+// allSamples are those that were remembered, and those that the page has taken since.
+function allSamples(known) {
+  const first = known.samples.length ? known.samples[0].from : Infinity;
+  return [...known.past.samples.filter((s) => s.to <= first), ...known.samples];
+}
 
 // happenings are the steps of the PLPMTU and the moves to other paths, the newest first.
 function happenings(known) {
   const ends = (p) => (p.interface ? `${p.interface}, ` : '') + p.remote;
   const list = known.changes.map((s) => ({ ...headline(s), at: s.at, why: explain(s) }));
+  if (known.past.asked > 0) return [...list, ...known.past.events].sort((a, b) => b.at - a.at);
   for (const move of known.peer.path_history || []) {
     list.push({
       at: Date.parse(move.at), kind: 'moved', why: `cause: ${move.cause}`,
