@@ -63,19 +63,23 @@ func TestThePageInABrowser(t *testing.T) {
 	data.more(1 << 20)
 	b.Await("the throughput", `document.querySelector('#chart path.sent-line') && document.querySelector('#tiles .sent small')?.textContent === 'Mbit/s'`)
 	linger(8 * time.Second)
+	// Where steps crowd, the chart has words for those downwards, and lines for all.
+	label := func(text string) string {
+		return fmt.Sprintf(`[...document.querySelectorAll('#chart text.cause.fell')].some((e) => e.textContent.includes(%q))`, text)
+	}
 	for _, change := range []struct {
-		mtu   int
-		event string
+		mtu         int
+		event, step string
 	}{
-		{1400, "PLPMTU fell from 1500 to 1400: black hole"},
-		{1000, "PLPMTU fell from 1400 to 1000: black hole"},
-		{1500, "PLPMTU rose from 1000 to 1500: probe"},
+		{1400, "PLPMTU fell from 1500 to 1400: black hole", label("1500 → 1400  black hole")},
+		{1000, "PLPMTU fell from 1400 to 1000: black hole", label("1400 → 1000  black hole")},
+		{1500, "PLPMTU rose from 1000 to 1500: probe", `document.querySelector('#chart .event-line.rose')`},
 	} {
 		l.middle.SetMTU(change.mtu)
 		exact(t, l.a, change.mtu)
 		data.more(1 << 20)
 		b.Await(change.event, fmt.Sprintf(`[...document.querySelectorAll('#events li b')].some((e) => e.textContent === %q)`, change.event))
-		b.Await("the step", fmt.Sprintf(`[...document.querySelectorAll('#chart text.cause')].some((e) => e.textContent.includes('→ %d'))`, change.mtu))
+		b.Await("the step", change.step)
 		b.Await("the words of it", fmt.Sprintf(`document.querySelector('#announce').textContent.endsWith(%q)`, change.event))
 		b.Await("the size", fmt.Sprintf(`document.querySelector('#tiles .plpmtu dd').firstChild.textContent === '%d'`, change.mtu))
 		linger(10 * time.Second)
@@ -98,6 +102,9 @@ func TestThePageInABrowser(t *testing.T) {
 
 	check(t, l.a.Stop())
 	b.Await("that the tunnel has ended", `!document.querySelector('#trouble').hidden && document.querySelector('#overall').textContent === 'not known'`)
+	check(t, l.a.Start())
+	b.Await("the tunnel again, and what it remembers", `document.querySelector('#trouble').hidden && document.querySelector('#overall').textContent === 'the peer is up'
+		&& [/^PLPMTU fell from 1[45]00 to 1000: black hole$/, /^The tunnel ended$/, /^The tunnel started$/].every((title) => [...document.querySelectorAll('#events li b')].some((e) => title.test(e.textContent)))`)
 	for _, url := range b.Requests() {
 		if !strings.HasPrefix(url, "http://"+metricsAt+"/") && !strings.HasPrefix(url, "data:") && url != "about:blank" {
 			t.Errorf("the page asks for %s", url)
