@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"fathom/crypto"
+	"fathom/tunnel/status"
 )
 
 // This file acts on the handshaker's outcomes.
@@ -43,6 +44,8 @@ func (c *controller) initiate(p *peer, now time.Time) {
 	if o.datagram != nil {
 		p.attempts.tries(o.to, now)
 		if err := c.call(p, p.initiations.latest(), o.datagram, path.Destination); err != nil {
+			// Another place may be silent, which says more.
+			p.attempts.fails(status.ReasonNoWay, fmt.Sprintf("cannot send to %v: %v", o.to, err), time.Time{})
 			c.log.Debug("initiation", "peer", p.name, "endpoint", o.to, "error", err)
 		}
 	}

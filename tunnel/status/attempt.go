@@ -40,7 +40,8 @@ const (
 	ReasonPresharedKey Reason = "preshared_keys_differ"
 	// ReasonNoCipher: the two ends have no cipher in common.
 	ReasonNoCipher Reason = "no_cipher_in_common"
-	// ReasonNoWay: the host has no route there, or one that leads into the tunnel.
+	// ReasonNoWay: the host cannot send there: it has no route, or one that leads into the
+	// tunnel.
 	ReasonNoWay Reason = "no_route"
 	// ReasonWaiting: no endpoint is configured, and the peer has not called.
 	ReasonWaiting Reason = "peer_has_to_call"
