@@ -36,16 +36,21 @@ type Tunnel struct {
 	FwMark uint32
 	// Table is the routing table of the routes. 0: the main table, and for
 	// DefaultRoutes one that the tunnel chooses.
-	Table          int
-	MTU            int    // of the network interface, in bytes of an inner packet; 0: what the tunnel chooses
-	Oversize       string // what becomes of inner packets above the inner MTU: OversizeCarry, OversizeSignal or OversizeDrop
-	OuterDF        string // the DF bit of outer IPv4 packets: OuterDFSet or OuterDFClear
-	DSCP           string // of outer packets: DSCPCopy or DSCPClear
-	ECN            string // of outer packets: ECNNormal or ECNCompatibility
-	MSSClamp       bool   // lower the MSS option (RFC 9293 section 3.7.1) of inner SYNs to what the path carries
-	Offload        string // superpackets: OffloadAuto or OffloadOff
-	Queues         int    // of the device, and sockets of each address family; 0: one for each CPU, within reason
-	StatusSocket   string
+	Table        int
+	MTU          int    // of the network interface, in bytes of an inner packet; 0: what the tunnel chooses
+	Oversize     string // what becomes of inner packets above the inner MTU: OversizeCarry, OversizeSignal or OversizeDrop
+	OuterDF      string // the DF bit of outer IPv4 packets: OuterDFSet or OuterDFClear
+	DSCP         string // of outer packets: DSCPCopy or DSCPClear
+	ECN          string // of outer packets: ECNNormal or ECNCompatibility
+	MSSClamp     bool   // lower the MSS option (RFC 9293 section 3.7.1) of inner SYNs to what the path carries
+	Offload      string // superpackets: OffloadAuto or OffloadOff
+	Queues       int    // of the device, and sockets of each address family; 0: one for each CPU, within reason
+	StatusSocket string
+	HistoryFile  string // empty: the history is kept in memory alone
+	// Metrics and the page are served at MetricsAddr, an address of the loopback, or at
+	// MetricsSocket, the path of a Unix socket. Neither: nowhere.
+	MetricsAddr    netip.AddrPort
+	MetricsSocket  string
 	LogLevel       slog.Level
 	DebugESPSAFile string // where to write keys for Wireshark; empty: nowhere
 }

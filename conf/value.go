@@ -44,6 +44,7 @@ type decoder struct {
 	places   []at // of the peers' endpoints
 	keys     []at // of their public keys
 	uplinks  []at // of tunnel.uplinks
+	history  bool // tunnel.history_file is there
 	errs     Errors
 }
 

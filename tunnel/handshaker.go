@@ -10,6 +10,7 @@ import (
 
 	"fathom/crypto"
 	"fathom/esp"
+	"fathom/tunnel/status"
 )
 
 // handshaker runs the handshakes with all peers: messages and the time go in,
@@ -204,7 +205,7 @@ func (h *handshaker) handleInitiation(pending *crypto.Pending, from netip.AddrPo
 	offer := h.offer(p, p.sas.next(max(pending.Generation(), p.initiations.above())))
 	response, keys, err := pending.Respond(esp.AppendMarker(nil), p.preshared, offer)
 	if errors.Is(err, crypto.ErrNoCommonSuite) {
-		err = &warning{what: "no cipher in common", cause: err, hint: "compare tunnel.ciphers of both ends"}
+		err = &warning{what: "no cipher in common", reason: status.ReasonNoCipher, words: "no cipher in common: compare tunnel.ciphers of both ends", cause: err, hint: "compare tunnel.ciphers of both ends"}
 	}
 	if err != nil {
 		return outcome{peer: p, err: err}
@@ -226,6 +227,8 @@ func (h *handshaker) handleResponse(p *peer, i initiation, message []byte, from 
 			hint:    "do both ends have the same preshared_key_file contents, and does public_key name this peer?",
 			cause:   err,
 			details: []any{"from", from},
+			reason:  status.ReasonPresharedKey,
+			words:   fmt.Sprintf("the preshared keys differ: the answer of %v is not authentic", from),
 		}}
 	}
 	pair, err := h.pair(p, i.remote, keys, true, now)

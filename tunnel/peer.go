@@ -7,6 +7,7 @@ import (
 
 	"fathom/conf"
 	"fathom/crypto"
+	"fathom/tunnel/history"
 	"fathom/tunnel/host"
 	"fathom/tunnel/paths"
 	"fathom/tunnel/status"
@@ -101,14 +102,18 @@ type peer struct {
 	echo           pendingEcho
 	inquiries      inquiries
 	handshakes     uint64
+	attempts       attempts
 	unanswered     int       // initiations since the peer was last heard of
 	newPort        bool      // is to hear from it: see otherPort
 	advised        bool      // the operator has been told of the port since it was last heard of
 	last           time.Time // of the last completed handshake
 	up             bool      // has an SA pair
-	warnings       limit     // about handshakes with this peer
-	called         limit     // authentic initiations of this peer
-	renumbered     limit     // new addresses of its name
+	lostWhy        string    // why it has none any more; empty: it never had one
+	observer       history.Observer
+	sizesTold      limit // changes of the PLPMTU that were logged
+	warnings       limit // about handshakes with this peer
+	called         limit // authentic initiations of this peer
+	renumbered     limit // new addresses of its name
 }
 
 // traffic counts inner packets as they are put on the way, including those that
@@ -134,6 +139,7 @@ func newPeer(c conf.Peer) *peer {
 		allowed:   c.AllowedIPs,
 		keepalive: keepalive{interval: c.Keepalive},
 		config:    c,
+		observer:  history.Observer{Peer: c.Name},
 		company:   new(udp.Company),
 	}
 	p.waiting.drops = &p.drops
@@ -148,6 +154,7 @@ func newPeer(c conf.Peer) *peer {
 		l.interval, l.burst = answerEvery, answerBurst
 	}
 	p.renumbered.interval = renumberedEvery
+	p.sizesTold.interval, p.sizesTold.burst = warnEvery, sizesBurst
 	p.called.interval, p.called.burst = calledEvery, calledBurst
 	p.discovery = p.standbys.begin(discoveryConfig(c), nil)
 	return p
@@ -174,6 +181,7 @@ func (p *peer) status(now time.Time) status.Peer {
 	if p.noWay != nil {
 		s.Problem = p.noWay.Error()
 	}
+	s.Attempt = p.attemptStatus(now)
 	s.PMTUD = p.discoveryStatus(now)
 	s.Paths, s.PathHistory, s.Decider = p.pathsStatus(now), p.pathHistory(now), deciders[p.paths.Role()]
 	if pair := p.sas.current; pair != nil {

@@ -118,6 +118,7 @@ func (s *probeRun) result(p *peer, now time.Time) *status.ProbeReport {
 	d := s.Discovery
 	rtt, _ := d.RTT()
 	result := &status.ProbeReport{
+		Schema:      status.ProbeSchema,
 		Peer:        p.name,
 		PLPMTU:      d.PLPMTU(),
 		State:       d.State().String(),

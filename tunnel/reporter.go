@@ -25,6 +25,7 @@ type reporter struct {
 func (r *reporter) Status(ctx context.Context) (*status.Status, error) {
 	mtu, _ := r.device.MTU()
 	s := &status.Status{
+		Schema:    status.StatusSchema,
 		Name:      r.tunnel.config.Name,
 		Version:   r.tunnel.version,
 		Listen:    addrStrings(r.conn.Addrs()),
@@ -40,6 +41,7 @@ func (r *reporter) Status(ctx context.Context) (*status.Status, error) {
 	err := r.controller.events.ask(ctx, func(c *controller, now time.Time) {
 		s.Started = onTheWall(r.started, now)
 		s.Host = c.upkeep.status(now)
+		s.Stranger = c.stranger.status(now)
 		s.Absent = c.listening.absent
 		s.PublicKey = c.handshaker.public.String()
 		for _, p := range c.peers {
@@ -64,6 +66,15 @@ func (r *reporter) Echo(ctx context.Context, peer string) (*status.EchoReport, e
 
 func (r *reporter) Reload(ctx context.Context) (*status.ReloadReport, error) {
 	return r.reloader.reload(ctx)
+}
+
+func (r *reporter) History(ctx context.Context, q status.HistoryQuery) (*status.History, error) {
+	h, err := r.controller.history(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	h.Name = r.tunnel.config.Name
+	return h, nil
 }
 
 // offload reports the superpackets and queues in use.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"fathom/conf"
+	"fathom/tunnel/status"
 )
 
 // resolver looks up the addresses of the name of an endpoint.
@@ -143,6 +144,7 @@ func (c *controller) resolved(p *peer, endpoint int, addrs []netip.Addr, err err
 	of := &p.found[endpoint]
 	of.resolving = false
 	if err != nil {
+		p.attempts.fails(status.ReasonNoName, noName(p.endpoints[endpoint].Host, err), now)
 		c.warn(p, &warning{what: "endpoint's name does not resolve", cause: err, details: []any{"host", p.endpoints[endpoint].Host}}, now)
 		return
 	}

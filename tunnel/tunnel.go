@@ -21,6 +21,7 @@ import (
 	"fathom/tunnel/status"
 	"fathom/tunnel/tun"
 	"fathom/tunnel/udp"
+	"fathom/tunnel/web"
 )
 
 // Options are the settings of a tunnel that are not in its configuration.
@@ -145,6 +146,15 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 	}
 	cleanup = append(cleanup, func() { listener.Close() })
 
+	pages, err := web.Listen(t.config.MetricsAddr, t.config.MetricsSocket)
+	if err != nil {
+		return err
+	}
+	if pages != nil {
+		cleanup = append(cleanup, func() { pages.Close() })
+		t.log.Info("metrics and a page", "at", pages.Addr())
+	}
+
 	keys, err := openKeyLog(t.config.DebugESPSAFile)
 	if err != nil {
 		return err
@@ -192,14 +202,15 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 		c.listening.look(t.log)
 	}
 	t.log.Info("tunnel up", "name", t.config.Name, "public_key", t.public, "listen", conn.Addrs(), "peers", len(t.peers))
-	err = t.carry(ctx, c, device, conn, listener)
+	err = t.carry(ctx, c, device, conn, listener, pages)
 	t.log.Info("tunnel down", "name", t.config.Name)
 	return err
 }
 
 // carry runs the goroutines of the tunnel; see the package documentation for
-// who they are and how each ends.
-func (t *Tunnel) carry(ctx context.Context, c *controller, device *tun.Device, conn *udp.Conn, listener net.Listener) error {
+// who they are and how each ends. The listener is that of the status socket; pages is that
+// of package web, nil without one.
+func (t *Tunnel) carry(ctx context.Context, c *controller, device *tun.Device, conn *udp.Conn, listener, pages net.Listener) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	t.logDevice(device)
@@ -231,12 +242,13 @@ func (t *Tunnel) carry(ctx context.Context, c *controller, device *tun.Device, c
 	}}
 	ports.receive(conn)
 	c.port.open = ports.open
-	started := time.Now()
 	reloader := &reloader{tunnel: t, controller: c, routes: routes, running: t.file}
+	report := &reporter{t, c, reloader, device, conn, time.Now()}
 	loops.Go(func() { reloader.run(ctx) })
-	loops.Go(func() {
-		status.Serve(ctx, listener, &reporter{t, c, reloader, device, conn, started}, t.log)
-	})
+	loops.Go(func() { status.Serve(ctx, listener, report, t.log) })
+	if pages != nil {
+		loops.Go(func() { web.Serve(ctx, pages, report, t.log) })
+	}
 
 	if t.started != nil {
 		t.started(vitals)
@@ -376,6 +388,8 @@ func (t *Tunnel) newController(s shared, network hostNetwork, port uint16, keys 
 		places:     s.places,
 		drops:      s.drops,
 		host:       newHostMTUs(t.config, network, port, t.log),
+		recorder:   newRecorder(t.config.HistoryFile, len(t.peers), t.log),
+		version:    t.version,
 		upkeep:     newUpkeep(network, t.log),
 		keys:       keys,
 		endpoints:  endpoints,

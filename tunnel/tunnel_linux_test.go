@@ -170,7 +170,7 @@ func (e *end) start() {
 	ended := make(chan error, 1)
 	e.stop, e.ended = cancel, ended
 	conn, ctl, tunnel := e.conn, e.ctl, e.tunnel
-	go func() { ended <- tunnel.carry(ctx, ctl, device, conn, listener) }()
+	go func() { ended <- tunnel.carry(ctx, ctl, device, conn, listener, nil) }()
 	e.t.Cleanup(func() { e.shutdown(nil) })
 }
 

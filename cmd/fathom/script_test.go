@@ -128,6 +128,11 @@ func (a answer) Reload(context.Context) (*status.ReloadReport, error) {
 	return r, a.read(r)
 }
 
+func (a answer) History(context.Context, status.HistoryQuery) (*status.History, error) {
+	h := new(status.History)
+	return h, a.read(h)
+}
+
 func (a answer) read(document any) error {
 	var refusal struct{ Error, Code string }
 	if err := errors.Join(json.Unmarshal([]byte(a), document), json.Unmarshal([]byte(a), &refusal)); err != nil || refusal.Error == "" {

@@ -58,6 +58,16 @@ func Reload(ctx context.Context, path string) (*ReloadReport, error) {
 	return &answer.ReloadReport, nil
 }
 
+// FetchHistory asks the tunnel behind the status socket at path for its history. Errors
+// are as for Fetch; besides they match ErrNoPeer.
+func FetchHistory(ctx context.Context, path string, q HistoryQuery) (*History, error) {
+	var answer historyReply
+	if err := ask(ctx, path, historyRequest+" "+q.String(), timeout, &answer); err != nil {
+		return nil, err
+	}
+	return &answer.History, nil
+}
+
 // A reply is a document or the reason for its absence, decoded in one pass.
 type reply interface{ refused() error }
 
@@ -68,6 +78,11 @@ type statusReply struct {
 
 type probeReply struct {
 	ProbeReport
+	refusal
+}
+
+type historyReply struct {
+	History
 	refusal
 }
 

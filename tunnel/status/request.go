@@ -14,6 +14,10 @@ const (
 	probeRequest  = "probe" // followed by a space and the peer's name
 	echoRequest   = "echo"  // likewise
 	reloadRequest = "reload"
+	// historyRequest is followed by the peer's name, or allPeers, and by how far back the
+	// history is to go, in seconds.
+	historyRequest = "history"
+	allPeers       = "*"
 
 	// maxRequest bounds a request, maxAnswer an answer, both in bytes.
 	maxRequest = 256

@@ -34,6 +34,8 @@ type Source interface {
 	// Reload reads the configuration file again and changes what is different, all of
 	// it or nothing. It goes on when ctx ends.
 	Reload(ctx context.Context) (*ReloadReport, error)
+	// History returns what is remembered of the peers.
+	History(ctx context.Context, q HistoryQuery) (*History, error)
 }
 
 // Serve answers clients until ctx ends, which closes l, or until l is closed.
@@ -112,6 +114,11 @@ func answer(ctx context.Context, source Source, request string, err error) any {
 		document, err = source.Echo(ctx, argument)
 	case verb == reloadRequest && argument == "":
 		document, err = source.Reload(ctx)
+	case verb == historyRequest:
+		var q HistoryQuery
+		if q, err = parseHistoryQuery(argument); err == nil {
+			document, err = source.History(ctx, q)
+		}
 	default:
 		err = errBadRequest
 	}
