@@ -70,6 +70,8 @@ var restartSettings = []setting[Tunnel]{
 	{"offload", func(t *Tunnel) any { return t.Offload }},
 	{"queues", func(t *Tunnel) any { return t.Queues }},
 	{"status_socket", func(t *Tunnel) any { return t.StatusSocket }},
+	{"history_file", func(t *Tunnel) any { return t.HistoryFile }},
+	{"metrics", func(t *Tunnel) any { return [2]any{t.MetricsAddr, t.MetricsSocket} }},
 	{"debug_esp_sa_file", func(t *Tunnel) any { return t.DebugESPSAFile }},
 }
 
