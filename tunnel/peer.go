@@ -49,6 +49,7 @@ type peer struct {
 	answers, cookieReplies  limit   // to our initiations
 	strays                  limit   // see eventSink.elsewhere
 	mailbox                 mailbox // of the control goroutine
+	trap                    hopTrap
 
 	// ---- control goroutine only ----
 
@@ -79,8 +80,12 @@ type peer struct {
 	heldUntil      time.Time // see path.heldMTU; zero: nothing is held
 	probeRun       *probeRun // nil: none is under way
 	probeRuns      uint64    // begun so far
-	validated      bool      // the peer has proved that it receives at its endpoint
-	appliedHostMTU int       // hostMTU of the path that the host was told
+	hopRun         *hopRun   // nil: none is under way
+	hopRuns        uint64    // begun so far
+	hopService     hopService
+	farHops        farHops
+	validated      bool // the peer has proved that it receives at its endpoint
+	appliedHostMTU int  // hostMTU of the path that the host was told
 	initiations    initiations
 	appointment    appointment // when the peer is due in the agenda
 	liveness       liveness
@@ -143,6 +148,7 @@ func newPeer(c conf.Peer) *peer {
 		l.interval, l.burst = answerEvery, answerBurst
 	}
 	p.renumbered.interval = renumberedEvery
+	p.hopService.init()
 	p.called.interval, p.called.burst = calledEvery, calledBurst
 	p.discovery = p.standbys.begin(discoveryConfig(c), nil)
 	return p

@@ -58,6 +58,8 @@ type Answer struct {
 	Kind Kind
 	By   netip.Addr // the router
 	MTU  int        // that a PTB tells, in bytes; 0: it tells none
+	// Fragments: the probe has arrived in fragments, which its DF bit forbids.
+	Fragments bool
 }
 
 // sent is a probe and its first answer.
@@ -81,6 +83,8 @@ type Measurement struct {
 	acked   time.Time // when its last probe was acknowledged; zero: not yet
 	horizon int       // the highest TTL that was probed
 	trip    time.Duration
+
+	fragments bool // probes have arrived in fragments
 }
 
 // New begins a measurement.
@@ -118,6 +122,7 @@ func (m *Measurement) Answer(id int, a Answer, at time.Time) {
 	}
 	p := &m.probes[id]
 	p.answer, p.answered = a, at
+	m.fragments = m.fragments || a.Fragments
 	if a.Kind == Arrived {
 		m.trip = max(m.trip, min(at.Sub(p.at), maxWait))
 	}

@@ -7,11 +7,12 @@ import (
 
 // A Report is the result of a measurement.
 type Report struct {
-	// Hops are this host, whose TTL is 0, the routers behind it in order, and last the
-	// peer if it was reached.
+	// Hops are this host, the routers by their TTL, and last the peer if it was reached.
 	Hops []Hop
 	// Reached: the peer has answered.
 	Reached bool
+	// ClearsDF: probes have arrived in fragments. The sizes then say nothing.
+	ClearsDF bool
 	// Complete: all that routers answer is known; not so if time or probes ran out.
 	Complete bool
 	// Fans and Probes are how many were sent.
@@ -21,8 +22,9 @@ type Report struct {
 
 // A Hop is a router, or an end of the path.
 type Hop struct {
-	TTL  int // of the peer 0 if it is farther than MaxHops
 	Peer bool
+	// Far: it is the peer, and farther than MaxHops.
+	Far bool
 	// Addr is where its answers come from; invalid: it is an end, or has never answered.
 	Addr netip.Addr
 	// RoundTrip is the shortest that was seen; 0: no probe is known to have ended there.
@@ -36,12 +38,12 @@ type Hop struct {
 }
 
 // Silent reports whether nothing is known of a hop but that it is there.
-func (h *Hop) Silent() bool { return h.TTL > 0 && !h.Peer && !h.Addr.IsValid() }
+func (r *Report) Silent(i int) bool { return i > 0 && !r.Hops[i].Peer && !r.Hops[i].Addr.IsValid() }
 
 // Report returns what is known.
 func (m *Measurement) Report() *Report {
 	v := m.look()
-	r := &Report{Reached: v.reached, Complete: m.Done() && len(m.plan()) == 0, Fans: m.fan, Probes: len(m.probes), Took: m.ended.Sub(m.began)}
+	r := &Report{Reached: v.reached, ClearsDF: m.fragments, Complete: m.Done() && len(m.plan()) == 0, Fans: m.fan, Probes: len(m.probes), Took: m.ended.Sub(m.began)}
 	last := 0
 	for i := range v.hops {
 		if v.hops[i].own > 0 {
@@ -50,14 +52,11 @@ func (m *Measurement) Report() *Report {
 	}
 	for i := range v.hops[:last+1] {
 		h := &v.hops[i]
-		out := Hop{TTL: i, Peer: h.peer, Addr: h.addr, RoundTrip: h.trip, Size: h.size, Tells: h.tells, Told: h.told, Fails: m.failed(v, i, h.size, enough)}
-		if h.peer && !v.known {
-			out.TTL = 0
-		}
-		if out.Silent() {
-			out.Size, out.Fails = 0, 0 // what is known is another's
-		}
+		out := Hop{Peer: h.peer, Far: h.peer && !v.known, Addr: h.addr, RoundTrip: h.trip, Size: h.size, Tells: h.tells, Told: h.told, Fails: m.failed(v, i, h.size, enough)}
 		r.Hops = append(r.Hops, out)
+		if r.Silent(i) {
+			r.Hops[i].Size, r.Hops[i].Fails = 0, 0 // what is known is another's
+		}
 	}
 	return r
 }
@@ -77,7 +76,7 @@ func (r *Report) Places() (list []Place) {
 	after := 0
 	for i := range r.Hops {
 		h := &r.Hops[i]
-		if i == 0 || h.Silent() {
+		if i == 0 || r.Silent(i) {
 			continue
 		}
 		if h.RoundTrip == 0 { // it sends PTBs alone: what gets there is not exact

@@ -52,6 +52,13 @@ func (s testSource) Probe(ctx context.Context, peer string) (*ProbeReport, error
 	return nil, errors.New("there is no such peer")
 }
 
+func (s testSource) Hops(_ context.Context, peer string) (*HopsReport, error) {
+	if peer == "storage" {
+		return sampleHops(), nil
+	}
+	return nil, fmt.Errorf("%w: %s", ErrNoPeer, peer)
+}
+
 func (s testSource) Echo(_ context.Context, peer string) (*EchoReport, error) {
 	switch peer {
 	case "storage":
