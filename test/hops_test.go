@@ -110,12 +110,6 @@ var hopsModes = []hopsMode{
 		}
 	}},
 	{"honest", true, func(int, int) bool { return true }, func(*hopsPath, int) {}},
-	{"limited", false, func(int, int) bool { return true }, func(l *hopsPath, _ int) {
-		for _, r := range l.routers() {
-			r.CutPTB(true)
-			r.SetICMPRateLimit(1000) // as any Linux
-		}
-	}},
 	{"one router answers", false, func(link, router int) bool { return router == answersAlone(link) }, func(l *hopsPath, link int) {
 		for i, r := range l.routers() {
 			r.Mute(i+1 != answersAlone(link))
@@ -126,6 +120,14 @@ var hopsModes = []hopsMode{
 	}},
 }
 
+// limited: the routers send no more Time Exceeded than any Linux does.
+var limited = hopsMode{"limited", false, func(int, int) bool { return true }, func(l *hopsPath, _ int) {
+	for _, r := range l.routers() {
+		r.CutPTB(true)
+		r.SetICMPRateLimit(1000)
+	}
+}}
+
 // answersAlone and neverAnswers choose the router; the latter is at the narrow link.
 func answersAlone(link int) int { return (link+2)%hopsRouters + 1 }
 func neverAnswers(link int) int { return max(1, link) }
@@ -133,7 +135,8 @@ func neverAnswers(link int) int { return max(1, link) }
 // TestHops lets one link lose large packets, each in turn, and looks whether both ends
 // find it, however the routers answer.
 func TestHops(t *testing.T) {
-	tier.Select(t, tier.Long)
+	tier.Select(t, tier.Long, tier.EitherWay)
+	t.Parallel()
 	for _, family := range []outer{overIPv4, overIPv6} {
 		version := map[outer]string{overIPv4: "IPv4", overIPv6: "IPv6"}[family]
 		t.Run(version, func(t *testing.T) {
@@ -141,6 +144,7 @@ func TestHops(t *testing.T) {
 			l := newHopsPath(t, family)
 			up(t, l.a, l.b)
 			fans, took := 0, 0.0
+			l.lose(t, 2, limited) // the first, while the routers have sent nothing
 			for link := range l.links {
 				for i, mode := range hopsModes {
 					// By turns; all of them at full size.

@@ -120,12 +120,16 @@ func (v *view) locate(probes []sent) {
 }
 
 // before returns the hop before the least TTL that a router has refused, -1 if that hop
-// may be another.
+// may be another: no probe of a size that gets to the router, and that it refuses, has
+// ended there.
 func (v *view) before(router netip.Addr, probes []sent) int {
-	at, size := len(v.hops), 0
+	at, least, greatest := len(v.hops), 0, 0
 	for i := range probes {
-		if p := &probes[i]; p.answer.Kind == TooBig && p.answer.By == router && v.at(p)-1 < at {
-			at, size = v.at(p)-1, p.Size
+		if p := &probes[i]; p.answer.Kind == TooBig && p.answer.By == router {
+			at, greatest = min(at, v.at(p)-1), max(greatest, p.Size)
+			if least == 0 || p.Size < least {
+				least = p.Size
+			}
 		}
 	}
 	if at == 0 {
@@ -133,7 +137,7 @@ func (v *view) before(router netip.Addr, probes []sent) int {
 	}
 	for i := range probes {
 		p := &probes[i]
-		if at < len(v.hops) && v.at(p) == at && p.Size == size && (p.answer.Kind == Expired || v.hops[at].trip == 0) {
+		if at < len(v.hops) && v.at(p) == at && p.Size >= least && p.Size <= greatest && (p.answer.Kind == Expired || v.hops[at].trip == 0) {
 			return at
 		}
 	}

@@ -10,14 +10,16 @@ const (
 	hopsAtOnce = 8
 	// maxFan bounds the bytes of a fan.
 	maxFan = 32 << 10
-	// atOnce is how many sizes of a search are tried at a hop in one fan.
-	atOnce = 4
+	// atOnce is how many sizes of a search are tried at a router in one fan, and
+	// atOncePeer at the peer, which does not limit its answers.
+	atOnce     = 4
+	atOncePeer = 8
 )
 
 // plan returns the next fan, the largest probes first; none: all is known.
 func (m *Measurement) plan() []Probe {
 	v := m.look()
-	f := fan{m: m, v: v}
+	f := fan{m: m, v: v, hint: m.config.Hint}
 	f.explore()
 	f.narrow()
 	if len(f.probes) == 0 {
@@ -45,6 +47,7 @@ type fan struct {
 	v      *view
 	probes []Probe
 	bytes  int
+	hint   int // a size that may be the largest that gets to a hop
 }
 
 // add takes a probe into the fan, unless it is there, or has no room.
@@ -99,9 +102,23 @@ func (f *fan) onwards() bool {
 }
 
 // narrow looks for the size that gets to each hop, from this host on: it works at the
-// first place where that is not known.
+// first place where that is not known. What gets to the peer is found out before, since
+// most paths have one narrow link, and routers limit their answers.
 func (f *fan) narrow() {
 	v := f.v
+	if last := &v.hops[len(v.hops)-1]; last.peer && last.size < f.m.config.Top {
+		told := 0
+		for _, h := range v.hops {
+			if h.told > 0 && (told == 0 || h.told < told) {
+				told = h.told
+			}
+		}
+		f.search(last.index, last.size, f.m.config.Top, told)
+		if f.m.failed(v, last.index, last.size, 1) != last.size+f.m.config.Step {
+			return
+		}
+		f.hint = last.size
+	}
 	for a := 0; ; {
 		b, ok := v.next(a)
 		if !ok {
@@ -150,23 +167,27 @@ func (f *fan) search(at, lo, hi, told int) bool {
 	if suspect == 0 {
 		suspect = hi + c.Step
 	}
+	most := atOnce
+	if f.v.hops[at].peer {
+		most = atOncePeer
+	}
 	var sizes []int
 	want := func(size int) {
-		if size > lo && size < suspect && size <= hi && len(sizes) < atOnce && !slices.Contains(sizes, size) {
+		if size > lo && size < suspect && size <= hi && len(sizes) < most && !slices.Contains(sizes, size) {
 			sizes = append(sizes, size)
 		}
 	}
-	for _, hint := range []int{told - (told-c.Small)%c.Step, c.Hint} {
-		if told == 0 && hint != c.Hint {
-			continue
+	for _, hint := range []int{told, f.hint} {
+		if hint > 0 {
+			hint -= (hint - c.Small) % c.Step
+			want(hint)
+			want(hint + c.Step)
 		}
-		want(hint)
-		want(hint + c.Step)
 	}
 	if len(sizes) == 0 {
 		steps := (suspect - lo) / c.Step
-		for i := 1; i <= atOnce; i++ {
-			want(lo + steps*i/(atOnce+1)*c.Step)
+		for i := 1; i <= most; i++ {
+			want(lo + steps*i/(most+1)*c.Step)
 		}
 	}
 	if len(sizes) == 0 {
