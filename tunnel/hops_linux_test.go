@@ -285,3 +285,39 @@ func TestHopProbesHaveTokensOfTheirOwn(t *testing.T) {
 		t.Error("the ack of a probe does not count")
 	}
 }
+
+// TestHopProbesAreJudgedByNobody: a discovery is not to count one that has ended on the
+// way as lost. Without a bound on its hops it arrives as any probe does.
+func TestHopProbesAreJudgedByNobody(t *testing.T) {
+	d := newDatapath(t, true, conf.Tunnel{}, 1500, 1500)
+	s, to := newSender(controllerPlace, d.from, nothingHappens{}), d.peer.session.Load()
+	numbered := *to.path
+	numbered.number = 7
+	to = &session{peer: to.peer, sa: to.sa, path: &numbered}
+	message := control.AppendToken(nil, control.Probe, 1)
+	if err := s.probe(to, message, 1000, variant{}); err != nil {
+		t.Fatal(err)
+	}
+	if size, path := to.sa.sizes.Sent(to.sa.Packets()); size != 1000 || path != 7 {
+		t.Errorf("a probe of a discovery: %d bytes by path %d", size, path)
+	}
+	for _, limit := range []uint8{0, 1} {
+		seq, err := s.hop(to, message, 1000, limit, variant{tos: 0x20})
+		if err != nil || seq != to.sa.Packets() {
+			t.Fatalf("number %d of %d, %v", seq, to.sa.Packets(), err)
+		}
+		if size, path := to.sa.sizes.Sent(seq); size != 1000 || path != 0 {
+			t.Errorf("%d bytes by path %d", size, path)
+		}
+	}
+	if err := s.flush(); err != nil {
+		t.Fatal(err)
+	}
+	stop := d.receiving()
+	defer stop()
+	near := d.receiver.routes.lookup(netip.MustParseAddr(leftIP))
+	eventually(t, "three probes to arrive", hanging, func() bool { return near.authentic.Load() == 3 })
+	if dropped := near.drops.snapshot(); len(dropped) > 0 {
+		t.Errorf("dropped %v", dropped)
+	}
+}

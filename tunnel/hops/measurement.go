@@ -18,7 +18,7 @@ const (
 	// unknownTrip is the round trip while none is known.
 	unknownTrip = 250 * time.Millisecond
 	// maxWait is how long a fan is waited for at most.
-	maxWait = time.Second
+	maxWait = 2 * time.Second
 )
 
 // Config is what a Measurement needs to know.
@@ -89,7 +89,7 @@ type Measurement struct {
 
 // New begins a measurement.
 func New(c Config, now time.Time) *Measurement {
-	return &Measurement{config: c, began: now, trip: c.RoundTrip}
+	return &Measurement{config: c, began: now, trip: min(c.RoundTrip, maxWait)}
 }
 
 // Poll appends the probes that are to be sent now, in this order. It returns none while
