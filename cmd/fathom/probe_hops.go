@@ -21,7 +21,7 @@ func probeHops(cmd *cobra.Command, socket, peer string, names, asJSON bool) erro
 		return err
 	}
 	if names {
-		nameHops(cmd.Context(), r)
+		nameHops(cmd.Context(), r, net.DefaultResolver.LookupAddr)
 	}
 	if err := printEither(cmd, asJSON, r, hopsText(r)); err != nil {
 		return err
@@ -37,7 +37,7 @@ func probeHops(cmd *cobra.Command, socket, peer string, names, asJSON bool) erro
 const namesWithin = 3 * time.Second
 
 // nameHops looks up the names of the hops, all at once.
-func nameHops(ctx context.Context, r *status.HopsReport) {
+func nameHops(ctx context.Context, r *status.HopsReport, lookUp func(ctx context.Context, address string) ([]string, error)) {
 	ctx, cancel := context.WithTimeout(ctx, namesWithin)
 	defer cancel()
 	var lookups sync.WaitGroup
@@ -52,7 +52,7 @@ func nameHops(ctx context.Context, r *status.HopsReport) {
 				continue
 			}
 			lookups.Go(func() {
-				if found, err := net.DefaultResolver.LookupAddr(ctx, hop.Address); err == nil && len(found) > 0 {
+				if found, err := lookUp(ctx, hop.Address); err == nil && len(found) > 0 {
 					hop.Name = printable(strings.TrimSuffix(found[0], "."))
 				}
 			})
@@ -90,23 +90,24 @@ func hopsText(r *status.HopsReport) string {
 }
 
 func wayText(b *strings.Builder, w *status.HopsWay) {
-	table := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	var rows strings.Builder
+	table := tabwriter.NewWriter(&rows, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "hop\taddress\trtt\tbytes\t")
 	for i := range w.Hops {
 		h := &w.Hops[i]
-		number, rtt, size := fmt.Sprint(h.Hop), "", ""
-		if h.Far {
-			number = ">" + fmt.Sprint(h.Hop-1)
-		}
+		rtt, size := "", ""
 		if h.RTTMillis != nil {
 			rtt = fmt.Sprintf("%.1f ms", *h.RTTMillis)
 		}
 		if h.Size > 0 {
 			size = fmt.Sprint(h.Size)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", number, hopName(h), rtt, size, hopNote(w, i))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", hopNumber(h), hopName(h), rtt, size, hopNote(w, i))
 	}
 	table.Flush()
+	for row := range strings.Lines(rows.String()) {
+		fmt.Fprintln(b, strings.TrimRight(row, " \n"))
+	}
 	for i := range w.Places {
 		fmt.Fprintln(b, placeText(w, &w.Places[i]))
 	}
@@ -136,18 +137,19 @@ func hopName(h *status.Hop) string {
 // hopNote returns what a hop says about larger packets.
 func hopNote(w *status.HopsWay, i int) string {
 	h := &w.Hops[i]
-	for _, p := range w.Places {
+	for k := range w.Places {
+		p := &w.Places[k]
 		switch {
 		case p.After != i:
-		case h.Tells && h.Told >= p.Fails && p.Fails > 0:
-			return fmt.Sprintf("tells %d, but packets above %d vanish", h.Told, p.Passes)
-		case h.Tells:
 		case p.Before == nil:
 			return "silent: nothing comes back from behind it"
-		case *p.Before == i+1:
+		case !tellsOf(h, p) && h.Tells && h.Told > 0:
+			return fmt.Sprintf("tells %d, but packets above %d vanish", h.Told, p.Passes)
+		case h.Tells:
+		case w.Hops[*p.Before].Hop == h.Hop+1:
 			return fmt.Sprintf("silent above %d: packets vanish between %s and the next hop", p.Passes, h.Address)
 		default:
-			return fmt.Sprintf("silent above %d: packets vanish between %s and hop %d", p.Passes, h.Address, *p.Before)
+			return fmt.Sprintf("silent above %d: packets vanish between %s and hop %s", p.Passes, h.Address, hopPlace(w, *p.Before))
 		}
 	}
 	switch {
@@ -159,23 +161,38 @@ func hopNote(w *status.HopsWay, i int) string {
 	return ""
 }
 
+// tellsOf reports whether a hop tells of a place behind it: the MTU in its PTBs is not
+// larger than what gets past. Sizes come in steps, so it may be a little larger.
+func tellsOf(h *status.Hop, p *status.HopPlace) bool {
+	return h.Tells && (h.Told < p.Fails || p.Fails == 0)
+}
+
 // placeText returns a place as a sentence.
 func placeText(w *status.HopsWay, p *status.HopPlace) string {
-	if p.After >= len(w.Hops) || p.Before != nil && *p.Before >= len(w.Hops) {
-		return "a place behind the last hop"
-	}
 	after := &w.Hops[p.After]
 	if p.Before == nil {
-		return fmt.Sprintf("nothing gets past hop %d (%s), or no answer comes back from there", p.After, after.Address)
+		return fmt.Sprintf("nothing gets past hop %s, or no answer comes back from there", hopPlace(w, p.After))
 	}
-	before := &w.Hops[*p.Before]
 	what := "vanish"
-	if after.Tells {
+	if tellsOf(after, p) {
 		what = "are refused"
 	}
-	text := fmt.Sprintf("packets above %d bytes %s between hop %d (%s) and hop %d (%s)", p.Passes, what, p.After, after.Address, *p.Before, before.Address)
-	if *p.Before > p.After+1 {
+	text := fmt.Sprintf("packets above %d bytes %s between hop %s and hop %s", p.Passes, what, hopPlace(w, p.After), hopPlace(w, *p.Before))
+	if w.Hops[*p.Before].Hop > after.Hop+1 {
 		text += ", and nothing between them answers"
 	}
 	return text
+}
+
+// hopNumber returns a hop's number.
+func hopNumber(h *status.Hop) string {
+	if h.Far {
+		return fmt.Sprintf(">%d", h.Hop-1)
+	}
+	return fmt.Sprint(h.Hop)
+}
+
+// hopPlace returns a hop's number and address.
+func hopPlace(w *status.HopsWay, i int) string {
+	return fmt.Sprintf("%s (%s)", hopNumber(&w.Hops[i]), w.Hops[i].Address)
 }
