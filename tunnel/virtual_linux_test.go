@@ -3,7 +3,6 @@ package tunnel
 import (
 	"context"
 	"crypto/rand"
-	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -180,38 +179,6 @@ func (v *virtual) probe(to *session, payload []byte, size int, as variant) error
 		v.probed(payload, size, as)
 	}
 	return v.control(to, payload, size)
-}
-
-// virtualRouter is one of those between the ends, the first at the left one.
-type virtualRouter struct {
-	address netip.Addr // where its Time Exceeded come from; invalid: it sends none
-	mtu     int        // of what it lets pass in silence
-}
-
-// hop has the routers of the path answer, or takes the probe to the other end.
-func (v *virtual) hop(to *session, payload []byte, size int, hops uint8, _ variant) (seq uint32, err error) {
-	seq = to.sa.Packets() + 1
-	routers := slices.Clone(v.wire.routers)
-	if v != v.wire.ends[netip.MustParseAddrPort("192.0.2.1:4500")] {
-		slices.Reverse(routers)
-	}
-	for i, r := range routers {
-		if int(hops) == i+1 {
-			_, err = to.sa.Reserve(1)
-			if r.address.IsValid() {
-				quote := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, to.sa.SPI()), seq)
-				time.AfterFunc(v.wire.trip, func() {
-					v.events.icmp(udp.ICMP{Kind: udp.TimeExceeded, By: r.address, To: to.path.Remote(), Quote: quote})
-				})
-			}
-			return seq, err
-		}
-		if size > r.mtu {
-			_, err = to.sa.Reserve(1)
-			return seq, err
-		}
-	}
-	return seq, v.control(to, payload, size)
 }
 
 // passOn takes an ESP packet to the other end.

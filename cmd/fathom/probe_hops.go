@@ -173,11 +173,10 @@ func placeText(w *status.HopsWay, p *status.HopPlace) string {
 	if p.Before == nil {
 		return fmt.Sprintf("nothing gets past hop %s, or no answer comes back from there", hopPlace(w, p.After))
 	}
-	what := "vanish"
 	if tellsOf(after, p) {
-		what = "are refused"
+		return fmt.Sprintf("hop %s refuses packets above %d bytes, and says so", hopPlace(w, p.After), p.Passes)
 	}
-	text := fmt.Sprintf("packets above %d bytes %s between hop %s and hop %s", p.Passes, what, hopPlace(w, p.After), hopPlace(w, *p.Before))
+	text := fmt.Sprintf("packets above %d bytes vanish between hop %s and hop %s", p.Passes, hopPlace(w, p.After), hopPlace(w, *p.Before))
 	if w.Hops[*p.Before].Hop > after.Hop+1 {
 		text += ", and nothing between them answers"
 	}
