@@ -143,6 +143,7 @@ func TestHops(t *testing.T) {
 			t.Parallel()
 			l := newHopsPath(t, family)
 			up(t, l.a, l.b)
+			l.judgeWhole(t)
 			fans, took := 0, 0.0
 			l.lose(t, 2, limited) // the first, while the routers have sent nothing
 			for link := range l.links {
@@ -162,6 +163,34 @@ func TestHops(t *testing.T) {
 				t.Errorf("%d fans", fans)
 			}
 		})
+	}
+}
+
+// judgeWhole measures the whole path beside a transfer. All of it passes, and neither end
+// loses or learns anything by that.
+func (l *hopsPath) judgeWhole(t *testing.T) {
+	t.Helper()
+	exact(t, l.a, netlab.EthernetMTU)
+	exact(t, l.b, netlab.EthernetMTU)
+	before := [2]status.Peer{statusOf(t, l.a).Peers[0], statusOf(t, l.b).Peers[0]}
+	client, server := connect(t, l.hosts[0], l.hosts[hopsRouters+1], innerB4)
+	data := transferOver(t, paced{client, 1 << 20}, server)
+	data.more(64 << 10)
+	for range 3 {
+		r := l.measure(t)
+		for _, w := range []*status.HopsWay{r.Forth, r.Back} {
+			if !w.Reached || len(w.Places) > 0 || len(w.Hops) != hopsRouters+2 || w.Hops[hopsRouters+1].Size != netlab.EthernetMTU {
+				t.Errorf("a path that carries everything: %+v", w)
+			}
+		}
+		data.more(64 << 10)
+	}
+	data.stop()
+	for i, g := range []*gateway.Gateway{l.a, l.b} {
+		after := statusOf(t, g).Peers[0]
+		if was := before[i]; len(was.PMTUD.History) != len(after.PMTUD.History) || after.PMTUD.PLPMTU != netlab.EthernetMTU || after.Dropped["replay"] > 0 {
+			t.Errorf("%s before: %+v\nand after: %+v", g.Name, was, after)
+		}
 	}
 }
 
