@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"fathom/test/tier"
 )
 
 // config is that of a host with an Ethernet, whose discovery has found a size.
@@ -58,6 +60,7 @@ func modes(routers int) map[string]func(i int) simRouter {
 // TestOneBlackHole at each link in turn, of several sizes, however routers answer: the
 // right place, exactly, in a few fans.
 func TestOneBlackHole(t *testing.T) {
+	tier.Select(t, tier.Quick, tier.Native)
 	const routers = 5
 	longest, most := time.Duration(0), 0
 	for name, mode := range modes(routers) {
@@ -91,6 +94,7 @@ func TestOneBlackHole(t *testing.T) {
 
 // TestSeveralNarrowLinks are all found.
 func TestSeveralNarrowLinks(t *testing.T) {
+	tier.Select(t, tier.Quick, tier.Native)
 	random := rand.New(rand.NewPCG(5, 6))
 	for range 2000 {
 		routers := 1 + random.IntN(14)
@@ -115,6 +119,7 @@ func TestSeveralNarrowLinks(t *testing.T) {
 
 // TestLossIsNoPlace: what is lost by chance names no place.
 func TestLossIsNoPlace(t *testing.T) {
+	tier.Select(t, tier.Quick, tier.Native)
 	random := rand.New(rand.NewPCG(7, 8))
 	wrong := 0
 	const runs = 2000
@@ -265,6 +270,7 @@ func TestFragmentsAreTold(t *testing.T) {
 // TestWhateverComesIsBounded: answers at random, by whoever likes, end in a report, after
 // a bounded number of probes and bytes.
 func TestWhateverComesIsBounded(t *testing.T) {
+	tier.Select(t, tier.Quick, tier.Native)
 	random := rand.New(rand.NewPCG(9, 10))
 	for range 300 {
 		c := config(random.IntN(2000))
