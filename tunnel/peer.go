@@ -69,9 +69,10 @@ type peer struct {
 	admitted       knownWays      // empty: the host has changed since
 	asked          limit          // the host, for such pairs
 	refused        refusals
-	egressStale    bool           // the host has changed since it was asked for the way there
-	discovery      *pathDiscovery // of the path
-	standbys       standbys       // those of the others
+	foundAt        []netip.AddrPort // see places
+	egressStale    bool             // the host has changed since it was asked for the way there
+	discovery      *pathDiscovery   // of the path
+	standbys       standbys         // those of the others
 	recent         recentClasses
 	variants       []variant // in which probes leave
 	confirmation   confirmationTimer
@@ -84,8 +85,7 @@ type peer struct {
 	hopRuns        uint64    // begun so far
 	hopService     hopService
 	farHops        farHops
-	validated      bool // the peer has proved that it receives at its endpoint
-	appliedHostMTU int  // hostMTU of the path that the host was told
+	appliedHostMTU int // hostMTU of the path that the host was told
 	initiations    initiations
 	appointment    appointment // when the peer is due in the agenda
 	liveness       liveness
