@@ -42,8 +42,9 @@ type controller struct {
 	changes    *host.Changes // of the host's interfaces, routes and rules
 	lookout    lookout       // for them
 	stranger   stranger
-	strangers  limit // of warnings about strangers' handshakes
-	turns      turns // of initiations
+	survey     survey // of the peers, for the last ones
+	strangers  limit  // of warnings about strangers' handshakes
+	turns      turns  // of initiations
 	listening  listening
 	uplinks    []string         // see conf.Tunnel
 	filtered   map[string]*peer // uplinks whose rp_filter drops what comes, and the peer that it was told for
@@ -67,7 +68,7 @@ func (c *controller) run(ctx context.Context) {
 	alarm, looking, saving, recording := newAlarm(), newAlarm(), newAlarm(), newAlarm()
 	for {
 		alarm.set(c.agenda.next())
-		looking.set(c.lookout.at)
+		looking.set(c.lookOutAt())
 		saving.set(c.endpoints.saveAt)
 		recording.set(c.recorder.writeAt)
 		select {
@@ -86,7 +87,7 @@ func (c *controller) run(ctx context.Context) {
 			c.lookout.told(time.Now())
 		case <-looking.timer.C:
 			looking.rung()
-			c.hostChanged(c.changes.Take(), time.Now())
+			c.lookOut(time.Now())
 		case <-alarm.timer.C:
 			alarm.rung()
 			c.attendDue(time.Now())
@@ -165,6 +166,7 @@ func (c *controller) attend(p *peer, now time.Time) {
 	c.forwarder.releaseWaiting(p, now)
 	c.pollDiscovery(p, now)
 	c.pollStandbys(p, now)
+	c.places.follow(p)
 	c.continueProbeRun(p, now)
 	if p.path != nil && !p.looped() && p.keepalive.look(now, p.numbered()) {
 		c.messenger.keepalive(p)
