@@ -16,7 +16,7 @@ func (c *controller) hops(ctx context.Context, name string) (*status.HopsReport,
 	if err != nil {
 		return nil, err
 	}
-	report := &status.HopsReport{Peer: name}
+	report := &status.HopsReport{Schema: status.HopsSchema, Peer: name}
 	type outcome struct{ err error }
 	done := make(chan outcome, 2)
 	var here, there string // addresses of the ends

@@ -3,7 +3,8 @@ package status
 // HopsReport is a measurement of the routers between two peers: the document that
 // `fathom probe --hops --json` prints.
 type HopsReport struct {
-	Peer string `json:"peer"`
+	Schema string `json:"schema"` // HopsSchema
+	Peer   string `json:"peer"`   // its name
 	// Forth is the direction from this end to the peer, measured here, and Back the
 	// other, measured by the peer. Without Back, BackProblem says why.
 	Forth       *HopsWay `json:"forth"`
@@ -13,17 +14,17 @@ type HopsReport struct {
 
 // HopsWay is one direction. All sizes are bytes of the outer IP packet.
 type HopsWay struct {
-	From string `json:"from"` // addresses, as they are known here
-	To   string `json:"to"`
+	From string `json:"from"` // address of the sender, as it is known here
+	To   string `json:"to"`   // of the peer
 	// Reached says that probes have arrived, and Complete that everything is known that
 	// routers tell.
 	Reached  bool `json:"reached"`
 	Complete bool `json:"complete"`
 	// ClearsDF says that probes have arrived in fragments: the sizes say nothing then.
 	ClearsDF   bool    `json:"clears_df"`
-	Fans       int     `json:"fans"` // how many times probes were sent and waited for
-	Probes     int     `json:"probes"`
-	TookMillis float64 `json:"took_ms"`
+	Fans       int     `json:"fans"`    // how many times probes were sent and waited for
+	Probes     int     `json:"probes"`  // how many were sent in all
+	TookMillis float64 `json:"took_ms"` // the whole measurement, in milliseconds
 	// Hops are the sender, the routers in order, and last the receiver if it was reached.
 	Hops []Hop `json:"hops"`
 	// Places are where packets vanish, or are refused, in the order of the path.
@@ -32,12 +33,13 @@ type HopsWay struct {
 
 // Hop is one of them. A router that has never answered has no address.
 type Hop struct {
-	Hop     int    `json:"hop"` // its TTL; 0 for the sender
-	Address string `json:"address,omitempty"`
-	Name    string `json:"name,omitempty"` // by DNS, with -r
-	Peer    bool   `json:"peer,omitempty"` // the receiver
+	Hop     int    `json:"hop"`               // its TTL; 0 for the sender
+	Address string `json:"address,omitempty"` // that it answers from
+	Name    string `json:"name,omitempty"`    // by DNS, with -r
+	Peer    bool   `json:"peer,omitempty"`    // the receiver
 	// Far says that the receiver is farther away than TTLs were tried.
-	Far       bool     `json:"far,omitempty"`
+	Far bool `json:"far,omitempty"`
+	// RTTMillis is the shortest round trip that was seen, in milliseconds.
 	RTTMillis *float64 `json:"rtt_ms,omitempty"`
 	// Size is the largest that got there, and Fails the smallest that was proved not to.
 	Size  int `json:"size,omitempty"`
