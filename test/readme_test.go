@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"fathom/test/document"
 	"fathom/test/gateway"
 	"fathom/test/netlab"
 	"fathom/test/netlab/labtest"
@@ -226,26 +227,10 @@ func TestTwoNetworksByTheREADME(t *testing.T) {
 }
 
 // blocksOfREADME returns the blocks of commands and files of a section.
-func blocksOfREADME(t *testing.T, heading string) (blocks []string) {
+func blocksOfREADME(t *testing.T, heading string) []string {
 	t.Helper()
-	text, err := os.ReadFile("../README.md")
+	blocks, err := document.Blocks("../README.md", heading)
 	check(t, err)
-	_, section, ok := strings.Cut(string(text), "\n"+heading+"\n")
-	if !ok {
-		t.Fatalf("the README has no section %q", heading)
-	}
-	section, _, _ = strings.Cut(section, "\n## ")
-	open := false
-	for line := range strings.Lines(section) {
-		line, indented := strings.CutPrefix(line, "       ")
-		switch {
-		case indented && open:
-			blocks[len(blocks)-1] += line
-		case indented:
-			blocks = append(blocks, line)
-		}
-		open = indented
-	}
 	return blocks
 }
 
