@@ -5,7 +5,6 @@ package packages
 import (
 	"crypto/md5"
 	"crypto/sha256"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -164,8 +163,7 @@ func send(address string) error {
 	return nil
 }
 
-// stream does the same into a named pipe, and says the MD5 of all as Bacula's catalog has
-// it.
+// stream does the same into a named pipe, and says the MD5 of all.
 func stream(path string) error {
 	pipe, err := os.OpenFile(path, os.O_WRONLY, 0)
 	if err != nil {
@@ -175,14 +173,14 @@ func stream(path string) error {
 	if _, err := untilEnough(pipe, hash); err != nil {
 		return err
 	}
-	fmt.Println(base64.RawStdEncoding.EncodeToString(hash.Sum(nil)))
+	fmt.Printf("%x\n", hash.Sum(nil))
 	return nil
 }
 
 // untilEnough writes pseudo-random bytes until the file "enough" is in the current
 // directory, closes, and returns how many they were.
 func untilEnough(to io.WriteCloser, hash io.Writer) (total int, err error) {
-	buffer := make([]byte, 32<<10)
+	buffer := make([]byte, 8<<10)
 	random := rand.NewChaCha8([32]byte{1})
 	for {
 		if _, err := os.Stat("enough"); err == nil {

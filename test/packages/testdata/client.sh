@@ -92,7 +92,13 @@ printf 'wait jobid=1\nmessages\n' | console >messages
 grep -q 'Termination: *Backup OK' messages || cat messages
 say job "$(sed -n 's/.*Termination: *//p' messages)"
 say script "$(grep -c 'ClientBeforeJob: .*b.example.org' messages)"
-say hash "$(on_b 'sqlite3 /srv/bacula/bacula.db "select MD5 from File where MD5 <> \"0\""')"
+# What is in the volume, out by the named pipe again.
+say hash "$(on_b 'systemctl stop bacula-sd
+	mkdir -p /srv/out/srv/files
+	mkfifo /srv/out/srv/files/stream
+	timeout 300 md5sum /srv/out/srv/files/stream &
+	timeout 300 bextract -c /etc/bacula/bacula-sd.conf -V vol-0001 disk /srv/out >/run/extracted || cat /run/extracted >&2
+	wait' | cut -d' ' -f1)"
 say streamed "$(cat streamed)"
 
 # Back to the version before.
