@@ -33,7 +33,7 @@ func TestTheLifeOnDebian13(t *testing.T) {
 	t.Parallel()
 	available(t)
 	root := filepath.Join(t.TempDir(), "root")
-	out, err := run(t, "mmdebstrap", "mmdebstrap", "--variant=minbase", "--include=systemd,systemd-sysv,dbus,iproute2,nftables,procps,strace", "trixie", root)
+	out, err := run(t, "mmdebstrap", "mmdebstrap", "--variant=minbase", "--include=systemd,systemd-sysv,dbus,iproute2,iputils-ping,nftables,procps,strace", "trixie", root)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}

@@ -7,7 +7,7 @@ status() { runuser -u fathom -- fathom status; }
 dpkg -i $files/older.deb
 say version "$(fathom --version | cut -d' ' -f2)"
 say etc "$(stat -c '%U:%G %a' /etc/fathom)"
-systemd-analyze verify fathom@fathom.service && say verify clean
+systemd-analyze verify --man=no fathom@fathom.service && say verify clean
 
 # Two hosts, with the commands that `fathom init --pair` prints. The second is a network
 # namespace with the files of its own.
@@ -47,6 +47,7 @@ systemctl daemon-reload
 systemctl restart fathom@fathom
 fathom wait 192.0.2.2 --timeout 2m --quiet
 pid=$(show MainPID)
+command -v ping
 strace -f -p "$pid" -P /dev/net/tun -e trace=writev -e inject=writev:delay_enter=600000000 2>strace.log &
 strace=$!
 await 'grep -q attached strace.log'
