@@ -153,22 +153,12 @@ func TestTwoHostsByTheREADME(t *testing.T) {
 // configOfREADME returns the configuration that the README shows.
 func configOfREADME(t *testing.T) string {
 	t.Helper()
-	text, err := os.ReadFile("../README.md")
-	check(t, err)
-	_, rest, ok := strings.Cut(string(text), "       [tunnel]\n")
-	if !ok {
-		t.Fatal("the README shows no configuration")
-	}
-	var b strings.Builder
-	b.WriteString("[tunnel]\n")
-	for line := range strings.Lines(rest) {
-		line, indented := strings.CutPrefix(line, "       ")
-		if !indented && strings.TrimSpace(line) != "" {
-			return b.String()
+	for _, block := range blocksOfREADME(t, "## Two real hosts") {
+		if strings.HasPrefix(block, "[tunnel]\n") {
+			return block
 		}
-		b.WriteString(line)
 	}
-	t.Fatal("the configuration in the README has no end")
+	t.Fatal("the README shows no configuration")
 	return ""
 }
 

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Blocks returns the indented blocks of a section without their
-// indentation. The heading is a whole line, such as "## Two networks".
+// Blocks returns the indented blocks of a section without their indentation. Empty lines
+// do not end a block. The heading is a whole line, such as "## Two networks".
 func Blocks(path, heading string) (blocks []string, err error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -21,21 +21,21 @@ func Blocks(path, heading string) (blocks []string, err error) {
 	}
 	level, _, _ := strings.Cut(heading, " ")
 	section, _, _ = strings.Cut(section, "\n"+level+" ")
-	margin := "" // of the open block
+	margin, empty := "", "" // of the open block; empty lines that may be in it
 	for line := range strings.Lines(section) {
-		if margin == "" {
-			if margin = line[:len(line)-len(strings.TrimLeft(line, " "))]; len(margin) < 4 {
+		if margin != "" && line == "\n" {
+			empty += line
+			continue
+		}
+		if margin == "" || !strings.HasPrefix(line, margin) {
+			if margin, empty = line[:len(line)-len(strings.TrimLeft(line, " "))], ""; len(margin) < 4 {
 				margin = ""
 				continue
 			}
 			blocks = append(blocks, "")
 		}
-		rest, indented := strings.CutPrefix(line, margin)
-		if !indented {
-			margin = ""
-			continue
-		}
-		blocks[len(blocks)-1] += rest
+		blocks[len(blocks)-1] += empty + line[len(margin):]
+		empty = ""
 	}
 	return blocks, nil
 }

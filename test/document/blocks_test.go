@@ -28,6 +28,8 @@ func TestBlocks(t *testing.T) {
 
     third
 
+      indented
+
 ## Two
 
     fourth
@@ -36,7 +38,7 @@ func TestBlocks(t *testing.T) {
 		t.Fatal(err)
 	}
 	for heading, want := range map[string][]string{
-		"## One": {"first\n  indented\n", "second\n", "third\n"},
+		"## One": {"first\n  indented\n", "second\n", "third\n\n  indented\n"},
 		"## Two": {"fourth\n"},
 	} {
 		if got, err := Blocks(path, heading); err != nil || !slices.Equal(got, want) {

@@ -89,7 +89,7 @@ func documented(t *testing.T, files string) (runScript string) {
 	for heading, names := range map[string][]string{
 		"## Two hosts in five minutes":                    {"install", "pair", "look"},
 		"## The unit":                                     {"unit"},
-		"## Wait for a peer":                              {"wait", "unit-waits", "service-waits"},
+		"## Wait for a peer":                              {"wait", "unit-waits"},
 		"## In the place of an IPsec tunnel under Bacula": {"import", "client-order", "storage-order", "run-script"},
 	} {
 		blocks, err := document.Blocks("../../docs/service.md", heading)

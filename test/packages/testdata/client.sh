@@ -33,7 +33,7 @@ systemctl disable --now fathom@office
 # Another service waits for the peer; a command does so, too.
 documented wait
 mkdir -p /run/systemd/system
-{ cat $files/documented/unit-waits $files/documented/service-waits; printf 'Type=oneshot\nExecStart=/bin/true\n'; } >/run/systemd/system/waits.service
+{ cat $files/documented/unit-waits; printf 'Type=oneshot\nExecStart=/bin/true\n'; } >/run/systemd/system/waits.service
 systemctl daemon-reload
 systemctl stop fathom@fathom
 systemctl start waits
