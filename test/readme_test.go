@@ -255,3 +255,34 @@ func TestTwoUplinksByTheREADME(t *testing.T) {
 		}
 	}
 }
+
+// TestEverythingThroughTheTunnelByTheREADME sends all of a host's traffic through another,
+// which masquerades: hosts far away know no way into the tunnel.
+func TestEverythingThroughTheTunnelByTheREADME(t *testing.T) {
+	tier.Select(t, tier.EitherWay)
+	sh, ping := program(t, "sh", "dash"), program(t, "ping", "iputils-ping")
+	program(t, "nft", "nftables")
+	blocks := blocksOfREADME(t, "## Everything through the tunnel")
+	if len(blocks) != 3 {
+		t.Fatalf("%d blocks: %q", len(blocks), blocks)
+	}
+	allowed, masquerade, look := blocks[0], blocks[1], blocks[2]
+	n := newInternet(t, overIPv4)
+	config, err := os.ReadFile(n.a.Config())
+	check(t, err)
+	config = regexp.MustCompile(`(?m)^allowed_ips = .*\n`).ReplaceAll(config, []byte(allowed))
+	check(t, os.WriteFile(n.a.Config(), config, 0o600))
+	as := func(h *netlab.Host, commands string) string {
+		return run(t, h, sh, "-ec", strings.NewReplacer("sudo ", "", "fathom status", fathom+" status -c "+n.a.Config()).Replace(commands))
+	}
+	as(n.far, "ip route del default; ip -6 route del default")
+	uplink := regexp.MustCompile(` dev (\S+)`).FindStringSubmatch(as(n.B, "ip route get "+farAway4))[1]
+	as(n.B, strings.ReplaceAll(masquerade, "oifname eth0", "oifname "+uplink))
+	up(t, n.b, n.a)
+	if text := as(n.A, look); !strings.Contains(text, "dev "+gateway.Device) {
+		t.Errorf("the way is not through the tunnel:\n%s", text)
+	}
+	for _, address := range []string{farAway4, farAway6} {
+		run(t, n.A, ping, "-c", "2", "-i", "0.1", "-W", "5", address)
+	}
+}
