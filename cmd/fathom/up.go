@@ -91,7 +91,7 @@ func useAESGCM(name string) error {
 		return nil
 	}
 	if err := gcm.Use(name); err != nil {
-		return withHint(fmt.Errorf("%s: %w", aesGCMVariable, err), "one of %s", strings.Join(gcm.Implementations(), ", "))
+		return configError(fmt.Errorf("%s: %w", aesGCMVariable, err), "one of %s", strings.Join(gcm.Implementations(), ", "))
 	}
 	return nil
 }

@@ -3,6 +3,7 @@
 package packages
 
 import (
+	"crypto/md5"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"fathom/test/netlab"
 	"fathom/test/netlab/labtest"
 	"fathom/test/sdlab"
 )
@@ -31,7 +33,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	code := m.Run()
+	code := netlab.Main(m)
 	if built.dir != "" {
 		os.RemoveAll(built.dir)
 	}
@@ -98,17 +100,23 @@ func check(t testing.TB, err error) {
 // run runs a program that the test needs, and returns what it prints.
 func run(t *testing.T, debianPackage, name string, args ...string) (string, error) {
 	t.Helper()
+	out, err := exec.Command(program(t, name, debianPackage), args...).CombinedOutput()
+	return string(out), err
+}
+
+// program finds a program that the test needs.
+func program(t *testing.T, name, debianPackage string) string {
+	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
 		labtest.Missing(t, fmt.Errorf("%w (apt-get install %s)", err, debianPackage))
 	}
-	out, err := exec.Command(path, args...).CombinedOutput()
-	return string(out), err
+	return path
 }
 
 // transfers are what the scripts in the laboratory run this program for. The argument is
-// an address and a port.
-var transfers = map[string]func(string) error{"transfer-receive": receive, "transfer-send": send}
+// an address and a port, or for a stream the path of a named pipe.
+var transfers = map[string]func(string) error{"transfer-receive": receive, "transfer-send": send, "stream": stream}
 
 // receive takes one connection, and says how many bytes have come, the hash of all, and
 // the longest time without any.
@@ -146,7 +154,33 @@ func send(address string) error {
 	if err != nil {
 		return err
 	}
-	hash, buffer, total := sha256.New(), make([]byte, 32<<10), 0
+	hash := sha256.New()
+	total, err := untilEnough(conn, hash)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%d %x\n", total, hash.Sum(nil))
+	return nil
+}
+
+// stream does the same into a named pipe, and says the MD5 of all.
+func stream(path string) error {
+	pipe, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	hash := md5.New()
+	if _, err := untilEnough(pipe, hash); err != nil {
+		return err
+	}
+	fmt.Printf("%x\n", hash.Sum(nil))
+	return nil
+}
+
+// untilEnough writes pseudo-random bytes until the file "enough" is in the current
+// directory, closes, and returns how many they were.
+func untilEnough(to io.WriteCloser, hash io.Writer) (total int, err error) {
+	buffer := make([]byte, 8<<10)
 	random := rand.NewChaCha8([32]byte{1})
 	for {
 		if _, err := os.Stat("enough"); err == nil {
@@ -154,17 +188,13 @@ func send(address string) error {
 		}
 		random.Read(buffer)
 		hash.Write(buffer)
-		n, err := conn.Write(buffer)
+		n, err := to.Write(buffer)
 		if total += n; err != nil {
-			return err
+			return total, err
 		}
 		time.Sleep(time.Millisecond)
 	}
-	if err := conn.Close(); err != nil {
-		return err
-	}
-	fmt.Printf("%d %x\n", total, hash.Sum(nil))
-	return nil
+	return total, to.Close()
 }
 
 // fields splits a script's output into the values that it names: lines of NAME=VALUE.

@@ -14,6 +14,7 @@ import (
 
 func TestTheSameBytesTwice(t *testing.T) {
 	tier.Select(t, tier.EitherWay)
+	t.Parallel()
 	first, second := packages(t), t.TempDir()
 	check(t, build(second, newer, architectures...))
 	for _, arch := range architectures {
@@ -31,17 +32,21 @@ func TestTheSameBytesTwice(t *testing.T) {
 
 func TestLintianFindsNoError(t *testing.T) {
 	tier.Select(t, tier.EitherWay)
+	t.Parallel()
+	args := []string{"--allow-root", "--fail-on", "error"}
 	for _, arch := range architectures {
-		out, err := run(t, "lintian", "lintian", "--allow-root", "--fail-on", "error", deb(packages(t), newer, arch))
-		t.Logf("%s:\n%s", arch, out)
-		if err != nil {
-			t.Errorf("%s: %v", arch, err)
-		}
+		args = append(args, deb(packages(t), newer, arch))
+	}
+	out, err := run(t, "lintian", "lintian", args...)
+	t.Log(out)
+	if err != nil {
+		t.Error(err)
 	}
 }
 
 func TestTheRPMIsWhole(t *testing.T) {
 	tier.Select(t, tier.EitherWay)
+	t.Parallel()
 	for _, arch := range architectures {
 		path := rpm(packages(t), newer, arch)
 		if out, err := run(t, "rpm", "rpm", "--checksig", path); err != nil || !strings.Contains(out, "digests OK") {
