@@ -63,6 +63,9 @@
 // stays as it was; the first fan that is answered has probes of that size. An outage
 // has one entry in the history, and a suspicion that proves false has none.
 //
+// An end that stood still, as Poll coming late shows, begins to wait anew, once: what has
+// come meanwhile waits to be read (stoodstill.go).
+//
 // # Sizes that pass only sometimes
 //
 // Links of different MTUs that are bonded packet by packet, a filter that treats data
