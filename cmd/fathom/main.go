@@ -53,7 +53,7 @@ Exit codes, the same for all commands:
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
-		newUpCommand(), newCheckCommand(), newStatusCommand(), newProbeCommand(), newWaitCommand(),
+		newUpCommand(), newReleaseCommand(), newCheckCommand(), newStatusCommand(), newProbeCommand(), newWaitCommand(),
 		newInitCommand(), newImportCommand(), newGenkeyCommand(), newGenpskCommand(), newPubkeyCommand(),
 		newDemoCommand(), newVersionCommand(),
 	)
