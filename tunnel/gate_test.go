@@ -36,7 +36,7 @@ func (p *party) message(t *testing.T, to *party, now time.Time) []byte {
 // giveCookie gives the caller a cookie for its address.
 func (g *gatekeeper) giveCookie(t *testing.T, to *party, now time.Time) {
 	t.Helper()
-	reply, err := g.responder.CookieReply(nil, to.message(t, g.party, now), to.at, now)
+	reply, err := g.responder.Load().CookieReply(nil, to.message(t, g.party, now), to.at, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,9 @@ func TestKnownPlacesAreNotStrange(t *testing.T) {
 	if v := g.gate.judge(message, caller.at, now); v != excessive {
 		t.Errorf("from an unknown place: verdict %d", v)
 	}
-	g.gate.places.move(newPeer(conf.Peer{}), caller.at)
+	known := newPeer(conf.Peer{})
+	known.path = newPath(caller.at, netip.Addr{})
+	g.gate.places.follow(known)
 	if v := g.gate.judge(message, caller.at, now); v != admitted {
 		t.Errorf("from a known place: verdict %d", v)
 	}

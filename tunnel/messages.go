@@ -29,8 +29,8 @@ func (c *controller) handleControl(sa *inboundSA, payload []byte, fragmented boo
 			_ = c.messenger.control(p, control.AppendToken(nil, control.EchoReply, e.Token()), 0)
 		case control.EchoReply:
 			if rtt, ok := p.echo.reply(e.Token(), now); ok {
-				if p.path != nil && p.path.allowance == nil { // else it was asked where it was before
-					p.validate(rtt)
+				if rtt > 0 && p.provedHere() { // else it was asked where it was before
+					p.discovery.SeedRTT(rtt)
 				}
 				p.inquiries.answered(now.Add(-rtt), rtt)
 			} else {
@@ -58,6 +58,9 @@ func (c *controller) handleControl(sa *inboundSA, payload []byte, fragmented boo
 // closedFor is how long a peer that has ended is left alone: it may be restarting.
 const closedFor = time.Second
 
+// closedByPeer is why a peer was lost that has ended.
+const closedByPeer = "closed by peer"
+
 // closed ends the pair that a Close has come on and those below it, and no other: a
 // peer that has started again may have a new one, whose handshake has overtaken the
 // Close of its last run.
@@ -65,7 +68,7 @@ func (c *controller) closed(p *peer, pair *saPair, now time.Time) {
 	gone, switched := p.sas.closed(pair, now)
 	c.spis.remove(gone)
 	if switched {
-		c.follow(p, "closed by peer", now)
+		c.follow(p, closedByPeer, now)
 	}
 	if switched && !p.up {
 		p.initiations.next = now.Add(closedFor)

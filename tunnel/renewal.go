@@ -1,15 +1,14 @@
 package tunnel
 
-import "time"
+import (
+	"time"
 
-const (
-	// rekeyPause is the least age of an SA that is replaced, however few packets
-	// it may carry and however many there are.
-	rekeyPause = tick
-	// validateEvery is how often a peer that has moved is asked for a proof that
-	// it receives where it is now.
-	validateEvery = time.Second
+	"fathom/tunnel/status"
 )
+
+// rekeyPause is the least age of an SA that is replaced, however few packets it may
+// carry and however many there are.
+const rekeyPause = tick
 
 // rekeys reports whether the newest pair is to be replaced when its time comes
 // and its replacement is not under way.
@@ -51,12 +50,15 @@ func (c *controller) follow(p *peer, why string, now time.Time) {
 // lost is the end of a peer's last SA.
 func (c *controller) lost(p *peer, why string, now time.Time) {
 	p.publish()
-	p.up = false
+	p.up, p.lostWhy = false, why
+	p.attempts.end()
+	if why == closedByPeer {
+		p.attempts.fails(status.ReasonClosed, "the peer has ended its tunnel", now)
+	}
 	c.log.Warn("peer lost", "peer", p.name, "why", why)
 	p.liveness.reset(now)
 	p.discovery.Stop(now)
 	p.standbys.clear()
-	p.validated = false
 	p.forgetPaths()
 	if p.path != nil || len(p.endpoints) > 0 {
 		p.initiations.want(now)

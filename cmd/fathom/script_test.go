@@ -123,6 +123,16 @@ func (a answer) Echo(context.Context, string) (*status.EchoReport, error) {
 	return r, a.read(r)
 }
 
+func (a answer) Reload(context.Context) (*status.ReloadReport, error) {
+	r := new(status.ReloadReport)
+	return r, a.read(r)
+}
+
+func (a answer) History(context.Context, status.HistoryQuery) (*status.History, error) {
+	h := new(status.History)
+	return h, a.read(h)
+}
+
 func (a answer) read(document any) error {
 	var refusal struct{ Error, Code string }
 	if err := errors.Join(json.Unmarshal([]byte(a), document), json.Unmarshal([]byte(a), &refusal)); err != nil || refusal.Error == "" {
@@ -131,6 +141,8 @@ func (a answer) read(document any) error {
 	switch refusal.Code {
 	case "no_peer":
 		return fmt.Errorf("%w: %s", status.ErrNoPeer, refusal.Error)
+	case "restart":
+		return fmt.Errorf("%w: %s", status.ErrRestart, refusal.Error)
 	case "no_answer":
 		return fmt.Errorf("%w: %s", status.ErrNoAnswer, refusal.Error)
 	}

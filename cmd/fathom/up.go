@@ -25,7 +25,7 @@ func newUpCommand() *cobra.Command {
 		Short: "Run the tunnel in the foreground",
 		Long: `Run the tunnel in the foreground until SIGINT or SIGTERM. It logs to standard
 error. A second signal ends it at once: the peers are not told, and changes to
-the host may remain.
+the host may remain. SIGHUP has the configuration taken in again: see fathom reload.
 
 A service manager that listens (sd_notify) is told when the device and the sockets
 are open, how many peers are up, and that the tunnel is alive. With --hand-over it
@@ -57,7 +57,16 @@ user may not run a tunnel.`,
 		if err := useAESGCM(os.Getenv(aesGCMVariable)); err != nil {
 			return err
 		}
-		log := newLogger(cmd.ErrOrStderr(), level)
+		levels := new(slog.LevelVar)
+		levels.Set(level)
+		setLevel := levels.Set
+		if *levelName != "" {
+			setLevel = nil // which overrides the configuration
+		}
+		log := newLogger(cmd.ErrOrStderr(), levels)
+		hangups := make(chan os.Signal, 1)
+		signal.Notify(hangups, unix.SIGHUP)
+		defer signal.Stop(hangups)
 		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, unix.SIGTERM)
 		defer stop()
 		// The first signal restores the default, so that the second one kills.
@@ -66,8 +75,9 @@ user may not run a tunnel.`,
 		defer service.Wait()
 		ctx, ended := context.WithCancel(ctx)
 		defer ended()
-		options := tunnel.Options{Logger: log, Version: version(), Started: func(vitals *tunnel.Vitals) {
-			service.Go(func() { newService(log).run(ctx, vitals) })
+		manager := newService(log)
+		options := tunnel.Options{Logger: log, Version: version(), Reload: hangups, Reloading: manager.reloading, SetLevel: setLevel, Started: func(vitals *tunnel.Vitals) {
+			service.Go(func() { manager.run(ctx, vitals) })
 		}}
 		if options.Store, err = storeFor(*handOver, log); err != nil {
 			return err
@@ -100,7 +110,7 @@ func useAESGCM(name string) error {
 }
 
 // newLogger returns a logger of text lines.
-func newLogger(w io.Writer, level slog.Level) *slog.Logger {
+func newLogger(w io.Writer, level slog.Leveler) *slog.Logger {
 	if onJournal(w) {
 		return slog.New(newJournalHandler(w, level))
 	}

@@ -48,6 +48,26 @@ func Echo(ctx context.Context, path, peer string) (*EchoReport, error) {
 	return &answer.EchoReport, nil
 }
 
+// Reload has the tunnel behind the status socket at path read its configuration again.
+// Errors are as for Fetch; besides they match ErrRestart.
+func Reload(ctx context.Context, path string) (*ReloadReport, error) {
+	var answer reloadReply
+	if err := ask(ctx, path, reloadRequest, reloadTimeout, &answer); err != nil {
+		return nil, err
+	}
+	return &answer.ReloadReport, nil
+}
+
+// FetchHistory asks the tunnel behind the status socket at path for its history. Errors
+// are as for Fetch; besides they match ErrNoPeer.
+func FetchHistory(ctx context.Context, path string, q HistoryQuery) (*History, error) {
+	var answer historyReply
+	if err := ask(ctx, path, historyRequest+" "+q.String(), timeout, &answer); err != nil {
+		return nil, err
+	}
+	return &answer.History, nil
+}
+
 // A reply is a document or the reason for its absence, decoded in one pass.
 type reply interface{ refused() error }
 
@@ -61,8 +81,18 @@ type probeReply struct {
 	refusal
 }
 
+type historyReply struct {
+	History
+	refusal
+}
+
 type echoReply struct {
 	EchoReport
+	refusal
+}
+
+type reloadReply struct {
+	ReloadReport
 	refusal
 }
 

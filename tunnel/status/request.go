@@ -13,6 +13,11 @@ const (
 	statusRequest = "status"
 	probeRequest  = "probe" // followed by a space and the peer's name
 	echoRequest   = "echo"  // likewise
+	reloadRequest = "reload"
+	// historyRequest is followed by the peer's name, or allPeers, and by how far back the
+	// history is to go, in seconds.
+	historyRequest = "history"
+	allPeers       = "*"
 
 	// maxRequest bounds a request, maxAnswer an answer, both in bytes.
 	maxRequest = 256
@@ -43,10 +48,13 @@ var (
 	ErrNoAnswer = errors.New("no answer")
 	// ErrShutdown answers requests that the end of the tunnel has cut short.
 	ErrShutdown = errors.New("the tunnel is shutting down")
+	// ErrRestart reports that a reload could not change a part of the configuration, and
+	// has changed nothing.
+	ErrRestart = errors.New("the new configuration needs a restart")
 )
 
 // codes are the codes of these errors in a refusal.
-var codes = map[string]error{"no_peer": ErrNoPeer, "no_answer": ErrNoAnswer, "shutdown": ErrShutdown}
+var codes = map[string]error{"no_peer": ErrNoPeer, "no_answer": ErrNoAnswer, "shutdown": ErrShutdown, "restart": ErrRestart}
 
 // refusal is the answer to a request that has failed. Code is for programs; empty:
 // the error is of no particular kind.

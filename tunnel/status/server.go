@@ -31,6 +31,11 @@ type Source interface {
 	// that was sent after the call. A peer without an SA is called first. The error
 	// matches ErrNoAnswer after EchoTimeout.
 	Echo(ctx context.Context, peer string) (*EchoReport, error)
+	// Reload reads the configuration file again and changes what is different, all of
+	// it or nothing. It goes on when ctx ends.
+	Reload(ctx context.Context) (*ReloadReport, error)
+	// History returns what is remembered of the peers.
+	History(ctx context.Context, q HistoryQuery) (*History, error)
 }
 
 // Serve answers clients until ctx ends, which closes l, or until l is closed.
@@ -107,6 +112,13 @@ func answer(ctx context.Context, source Source, request string, err error) any {
 		document, err = source.Probe(ctx, argument)
 	case verb == echoRequest && argument != "":
 		document, err = source.Echo(ctx, argument)
+	case verb == reloadRequest && argument == "":
+		document, err = source.Reload(ctx)
+	case verb == historyRequest:
+		var q HistoryQuery
+		if q, err = parseHistoryQuery(argument); err == nil {
+			document, err = source.History(ctx, q)
+		}
 	default:
 		err = errBadRequest
 	}
