@@ -132,6 +132,13 @@ func (m *manager) command(g *gateway.Gateway, args ...string) *netlab.Cmd {
 	return command
 }
 
+// start starts a command while no file is closed.
+func (m *manager) start(command *netlab.Cmd) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return command.Start()
+}
+
 // heard returns what the manager was told of its store until now.
 func (m *manager) heard() (list []string) {
 	for {
@@ -205,7 +212,7 @@ func TestTheServiceManagerKeepsTheDevice(t *testing.T) {
 		daemon := m.command(p.a, slices.Concat([]string{"up", "-c", p.a.Config()}, flags)...)
 		var log strings.Builder
 		daemon.Stderr = &log
-		check(t, daemon.Start())
+		check(t, m.start(daemon))
 		ended := false
 		end := func() {
 			if ended {
