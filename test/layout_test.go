@@ -50,10 +50,11 @@ func TestDependenciesPointOneWay(t *testing.T) {
 	may := map[string][]string{
 		"esp": {"esp/gcm"}, "esp/gcm": {}, "crypto": {}, "conf": {}, "pmtud": {},
 		"tunnel": {"esp", "esp/gcm", "crypto", "conf", "pmtud",
-			"tunnel/udp", "tunnel/tun", "tunnel/host", "tunnel/status", "tunnel/inner", "tunnel/control", "tunnel/paths", "tunnel/history", "tunnel/web"},
+			"tunnel/udp", "tunnel/tun", "tunnel/host", "tunnel/status", "tunnel/inner", "tunnel/control", "tunnel/paths", "tunnel/history", "tunnel/web", "tunnel/hops"},
 		"tunnel/control":      {},
 		"tunnel/inner":        {},
 		"tunnel/paths":        {},
+		"tunnel/hops":         {},
 		"tunnel/udp":          {},
 		"tunnel/tun":          {"tunnel/inner"},
 		"tunnel/host":         {},
@@ -105,9 +106,9 @@ func TestCoresArePure(t *testing.T) {
 	}
 	functions := map[string][]string{ // of impure packages that are pure
 		"net":  {"SplitHostPort", "JoinHostPort"},
-		"time": {"Time", "Duration", "ParseDuration", "UnixMilli", "Millisecond", "Second", "Minute", "Hour"},
+		"time": {"Time", "Duration", "ParseDuration", "UnixMilli", "Microsecond", "Millisecond", "Second", "Minute", "Hour"},
 	}
-	for _, name := range []string{"esp", "esp/gcm", "pmtud", "crypto", "conf", "tunnel/control", "tunnel/inner", "tunnel/paths", "tunnel/history"} {
+	for _, name := range []string{"esp", "esp/gcm", "pmtud", "crypto", "conf", "tunnel/control", "tunnel/inner", "tunnel/paths", "tunnel/history", "tunnel/hops"} {
 		p, ok := packages["fathom/"+name]
 		if !ok {
 			t.Errorf("%s: there is no such package any more", name)

@@ -175,6 +175,8 @@ func (c *controller) attend(p *peer, now time.Time) {
 	c.pollStandbys(p, now)
 	c.places.follow(p)
 	c.continueProbeRun(p, now)
+	c.continueHops(p, now)
+	c.askForHops(p, now)
 	if p.path != nil && !p.looped() && p.keepalive.look(now, p.numbered()) {
 		c.messenger.keepalive(p)
 	}

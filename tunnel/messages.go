@@ -48,6 +48,10 @@ func (c *controller) handleControl(sa *inboundSA, payload []byte, fragmented boo
 			c.messenger.report(sa, e.Token())
 		case control.Report:
 			p.handleReport(e, now)
+		case control.HopsRequest:
+			c.serveHops(p, e.Token(), now)
+		case control.HopsReport:
+			p.farHops.report(e)
 		case control.Close:
 			c.closed(p, pair, now)
 			return
@@ -117,7 +121,10 @@ func (p *peer) ack(e control.Element, now time.Time) {
 			return
 		}
 	}
-	if p.probeRun != nil {
-		p.probeRun.ack(e.Token(), e.Fragmented(), now)
+	if p.probeRun != nil && p.probeRun.ack(e.Token(), e.Fragmented(), now) {
+		return
+	}
+	if p.hopRun != nil {
+		p.hopRun.ack(e.Token(), e.Fragmented(), now)
 	}
 }

@@ -45,6 +45,7 @@ type peer struct {
 	answers, cookieReplies  limit   // to our initiations
 	strays                  limit   // see eventSink.elsewhere
 	mailbox                 mailbox // of the control goroutine
+	trap                    hopTrap
 
 	// ---- control goroutine only ----
 
@@ -85,7 +86,11 @@ type peer struct {
 	heldUntil      time.Time // see path.heldMTU; zero: nothing is held
 	probeRun       *probeRun // nil: none is under way
 	probeRuns      uint64    // begun so far
-	appliedHostMTU int       // hostMTU of the path that the host was told
+	hopRun         *hopRun   // nil: none is under way
+	hopRuns        uint64    // begun so far
+	hopService     hopService
+	farHops        farHops
+	appliedHostMTU int // hostMTU of the path that the host was told
 	initiations    initiations
 	appointment    appointment // when the peer is due in the agenda
 	liveness       liveness
@@ -155,6 +160,7 @@ func newPeer(c conf.Peer) *peer {
 	}
 	p.renumbered.interval = renumberedEvery
 	p.sizesTold.interval, p.sizesTold.burst = warnEvery, sizesBurst
+	p.hopService.init()
 	p.called.interval, p.called.burst = calledEvery, calledBurst
 	p.discovery = p.standbys.begin(discoveryConfig(c), nil)
 	return p

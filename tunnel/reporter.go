@@ -60,6 +60,10 @@ func (r *reporter) Probe(ctx context.Context, peer string) (*status.ProbeReport,
 	return r.controller.probe(ctx, peer)
 }
 
+func (r *reporter) Hops(ctx context.Context, peer string) (*status.HopsReport, error) {
+	return r.controller.hops(ctx, peer)
+}
+
 func (r *reporter) Echo(ctx context.Context, peer string) (*status.EchoReport, error) {
 	return r.controller.echo(ctx, peer)
 }

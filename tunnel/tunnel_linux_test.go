@@ -375,7 +375,7 @@ type noSendEvents struct{}
 
 func (noSendEvents) dataFlows(*peer)                      {}
 func (noSendEvents) tooBig(*session, int)                 {}
-func (noSendEvents) ptb(udp.PTB)                          {}
+func (noSendEvents) icmp(udp.ICMP)                        {}
 func (noSendEvents) noSegmentation(netip.AddrPort, error) {}
 
 // TestACopyFromElsewhereMovesNothing: a packet of the peer's that somebody else sends

@@ -85,8 +85,8 @@ func histories(ctx context.Context, places []place, q status.HistoryQuery) (foun
 	for _, p := range places {
 		h, err := status.FetchHistory(ctx, p.socket, q)
 		if errors.Is(err, status.ErrNotRunning) {
-			idle = true
 			h, err = storedHistory(p, q)
+			idle = idle || errors.Is(err, status.ErrNotRunning)
 		}
 		switch {
 		case err != nil && !errors.Is(err, status.ErrNotRunning):
@@ -116,11 +116,11 @@ func rank(err error) int {
 // storedHistory reads the file of a tunnel that does not run. The error matches
 // status.ErrNotRunning if that is not known, or holds nothing.
 func storedHistory(p place, q status.HistoryQuery) (*status.History, error) {
-	if p.config == nil || p.config.Tunnel.HistoryFile == "" {
-		return nil, notRunning([]place{p})
-	}
 	if q.Peer != "" && !p.mayHave(q.Peer) {
 		return nil, fmt.Errorf("%w: %q", status.ErrNoPeer, q.Peer)
+	}
+	if p.config == nil || p.config.Tunnel.HistoryFile == "" {
+		return nil, notRunning([]place{p})
 	}
 	var peers []string
 	for _, c := range p.config.Peers {

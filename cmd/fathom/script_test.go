@@ -118,6 +118,11 @@ func (a answer) Probe(context.Context, string) (*status.ProbeReport, error) {
 	return r, a.read(r)
 }
 
+func (a answer) Hops(context.Context, string) (*status.HopsReport, error) {
+	r := new(status.HopsReport)
+	return r, a.read(r)
+}
+
 func (a answer) Echo(context.Context, string) (*status.EchoReport, error) {
 	r := new(status.EchoReport)
 	return r, a.read(r)

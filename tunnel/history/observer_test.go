@@ -66,49 +66,49 @@ func TestObserver(t *testing.T) {
 			{time.Second, seen(suspect)},
 			{20 * time.Millisecond, seen(func(v *View) { v.PLPMTU, v.Settled, v.Cause = 1394, false, "probe" })},
 			{20 * time.Millisecond, seen(func(v *View) { v.PLPMTU = 1400 })},
-		}, []string{"0s established 192.0.2.2:4500", "0s plpmtu 0>1500 probe", "1s plpmtu 40ms 1500>1400 black hole"}},
+		}, []string{"0s established 192.0.2.2:4500", "0s plpmtu 0>1500 start", "1s plpmtu 40ms 1500>1400 black hole"}},
 		{"a false alarm is none", []look{
 			{0, up}, {time.Second, seen(suspect)}, {50 * time.Millisecond, up},
-		}, []string{"0s established 192.0.2.2:4500", "0s plpmtu 0>1500 probe"}},
+		}, []string{"0s established 192.0.2.2:4500", "0s plpmtu 0>1500 start"}},
 		{"a search that lasts is told of as far as it got", []look{
 			{0, up}, {time.Second, seen(suspect)}, {patience, seen(suspect)}, {time.Second, seen(suspect)}, {time.Second, seen(func(v *View) { v.PLPMTU = 1400 })},
-		}, []string{"0s established 192.0.2.2:4500", "0s plpmtu 0>1500 probe", "1s plpmtu 2s 1500>576 black hole", "5s plpmtu 576>1400 probe"}},
+		}, []string{"0s established 192.0.2.2:4500", "0s plpmtu 0>1500 start", "1s plpmtu 2s 1500>576 black hole", "5s plpmtu 576>1400 probe"}},
 		{"an outage", []look{
 			{0, up},
 			{time.Second, seen(func(v *View) { v.Silent = true })},
 			{time.Second, seen(func(v *View) { v.Silent = true })},
 			{5 * time.Second, up},
-		}, []string{"0s established 192.0.2.2:4500", "0s plpmtu 0>1500 probe", "1s silent", "7s answers 6s"}},
+		}, []string{"0s established 192.0.2.2:4500", "0s plpmtu 0>1500 start", "1s silent", "7s answers 6s"}},
 		{"an outage that outlasts the SAs, after which the size is as it was", []look{
 			{0, up},
 			{time.Second, seen(func(v *View) { v.Silent = true })},
 			{time.Minute, View{Why: "SA expired"}},
 			{time.Hour, seen(func(v *View) { v.PLPMTU, v.Settled, v.Cause = 1228, false, "start" })},
 			{time.Second, up},
-		}, []string{"0s established 192.0.2.2:4500", "0s plpmtu 0>1500 probe", "1s silent", "1m1s lost SA expired", "1h1m1s established 1h1m0s 192.0.2.2:4500"}},
+		}, []string{"0s established 192.0.2.2:4500", "0s plpmtu 0>1500 start", "1s silent", "1m1s lost SA expired", "1h1m1s established 1h1m0s 192.0.2.2:4500"}},
 		{"the peer moves, and goes by another uplink", []look{
 			{0, seen(func(v *View) { v.Interface = "eth0" })},
 			{time.Second, seen(func(v *View) { v.Interface, v.Remote, v.Moved = "eth0", other, "peer" })},
 			{time.Second, seen(func(v *View) { v.Interface, v.Remote, v.Moved = "wwan0", other, "silent" })},
 			{time.Second, seen(func(v *View) { v.Interface, v.Remote, v.Moved = "wwan0", other, "silent" })},
-		}, []string{"0s established 192.0.2.2:4500", "0s plpmtu 0>1500 probe", "1s moved peer 198.51.100.7:4500 eth0", "2s moved silent 198.51.100.7:4500 wwan0"}},
+		}, []string{"0s established 192.0.2.2:4500", "0s plpmtu 0>1500 start", "1s moved peer 198.51.100.7:4500 eth0", "2s moved silent 198.51.100.7:4500 wwan0"}},
 		{"an event ends a span of traffic, which else lasts a minute", []look{
 			{0, up},
 			{10 * time.Second, flows(100, 50)},
 			{10 * time.Second, seen(func(v *View) { v.TxPackets, v.RxPackets, v.PLPMTU, v.Cause = 200, 50, 1400, "PTB" })},
 			{59 * time.Second, seen(func(v *View) { v.TxPackets, v.RxPackets, v.PLPMTU = 300, 50, 1400 })},
 			{time.Second, seen(func(v *View) { v.TxPackets, v.RxPackets, v.PLPMTU = 310, 51, 1400 })},
-		}, []string{"0s established 192.0.2.2:4500", "0s plpmtu 0>1500 probe",
+		}, []string{"0s established 192.0.2.2:4500", "0s plpmtu 0>1500 start",
 			"0s traffic 20s tx 200 rx 50 plpmtu 1500 handshakes 0", "20s plpmtu 1500>1400 PTB",
 			"20s traffic 1m0s tx 110 rx 1 plpmtu 1400 handshakes 0"}},
 		{"a rest is no traffic, and what follows on it begins then", []look{
 			{0, up}, {10 * time.Minute, seen(func(v *View) { v.Handshakes = 5 })},
 			{time.Second, seen(func(v *View) { v.TxPackets, v.Handshakes = 9, 5 })},
 			{time.Minute, seen(func(v *View) { v.TxPackets, v.Handshakes = 10, 6 })},
-		}, []string{"0s established 192.0.2.2:4500", "0s plpmtu 0>1500 probe", "10m0s traffic 1m1s tx 10 rx 0 plpmtu 1500 handshakes 6"}},
+		}, []string{"0s established 192.0.2.2:4500", "0s plpmtu 0>1500 start", "10m0s traffic 1m1s tx 10 rx 0 plpmtu 1500 handshakes 6"}},
 		{"a peer at rest has a record an hour", []look{
 			{0, up}, {59 * time.Minute, up}, {time.Minute, seen(func(v *View) { v.Handshakes = 30 })}, {59 * time.Minute, up},
-		}, []string{"0s established 192.0.2.2:4500", "0s plpmtu 0>1500 probe", "0s traffic 1h0m0s tx 0 rx 0 plpmtu 1500 handshakes 30"}},
+		}, []string{"0s established 192.0.2.2:4500", "0s plpmtu 0>1500 start", "0s traffic 1h0m0s tx 0 rx 0 plpmtu 1500 handshakes 30"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			epoch := time.Now()

@@ -1,13 +1,13 @@
 package history
 
-import (
-	"cmp"
-	"time"
-)
+import "time"
 
 // patience is how long a search may take until the PLPMTU that it has reached so far is
 // recorded.
 const patience = 2 * time.Second
+
+// first is the cause of the first PLPMTU, whichever step of its search was seen first.
+const first = "start"
 
 // sizeWatch tells of changes of a PLPMTU. A search goes through sizes that do not last,
 // and a suspicion may prove false: the change is told when the search has ended, with the
@@ -29,9 +29,11 @@ func (w *sizeWatch) look(dst []Record, v *View, now time.Time) []Record {
 	case w.since.IsZero() && v.PLPMTU == w.told:
 		return dst
 	case w.since.IsZero():
-		w.since, w.cause = now, ""
+		w.since, w.cause = now, v.Cause
+		if w.told == 0 {
+			w.cause = first
+		}
 	}
-	w.cause = cmp.Or(w.cause, v.Cause)
 	took := now.Sub(w.since)
 	if !v.Settled && took < patience {
 		return dst

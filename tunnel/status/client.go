@@ -37,6 +37,17 @@ func Probe(ctx context.Context, path, peer string) (*ProbeReport, error) {
 	return &answer.ProbeReport, nil
 }
 
+// Hops has the tunnel behind the status socket at path measure the hops to a peer, in both
+// directions. The measurement ends with ctx. Errors are as for Fetch; besides they match
+// ErrNoPeer.
+func Hops(ctx context.Context, path, peer string) (*HopsReport, error) {
+	var answer hopsReply
+	if err := ask(ctx, path, hopsRequest+" "+peer, HopsTimeout+timeout, &answer); err != nil {
+		return nil, err
+	}
+	return &answer.HopsReport, nil
+}
+
 // Echo has the tunnel behind the status socket at path ask a peer for an answer, for
 // up to EchoTimeout. Errors are as for Fetch; besides they match ErrNoPeer and
 // ErrNoAnswer.
@@ -83,6 +94,11 @@ type probeReply struct {
 
 type historyReply struct {
 	History
+	refusal
+}
+
+type hopsReply struct {
+	HopsReport
 	refusal
 }
 

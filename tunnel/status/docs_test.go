@@ -30,6 +30,7 @@ var documents = []struct {
 	{StatusSchema, Status{}, "fathom status --json"},
 	{HistorySchema, History{}, "fathom history --json"},
 	{ProbeSchema, ProbeReport{}, "fathom probe PEER --json"},
+	{HopsSchema, HopsReport{}, "fathom probe PEER --hops --json"},
 	{ErrorSchema, Failure{}, "of any of them that fails"},
 }
 
@@ -72,7 +73,7 @@ func TestEveryFieldIsDocumented(t *testing.T) {
 // TestTheSamplesHaveEveryField: what TestDocumentsAreStable compares is all there is, and
 // the schemas are those of the documentation.
 func TestTheSamplesHaveEveryField(t *testing.T) {
-	samples := map[string]any{StatusSchema: sampleStatus(), HistorySchema: sampleHistory(), ProbeSchema: sampleProbe(), ErrorSchema: sampleFailure()}
+	samples := map[string]any{StatusSchema: sampleStatus(), HistorySchema: sampleHistory(), ProbeSchema: sampleProbe(), HopsSchema: sampleHops(), ErrorSchema: sampleFailure()}
 	for _, document := range documents {
 		data, err := json.Marshal(samples[document.schema])
 		if err != nil {

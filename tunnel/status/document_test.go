@@ -96,10 +96,24 @@ func sampleFailure() *Failure {
 	return &Failure{Schema: ErrorSchema, Error: "no tunnel is running", Hint: "start it", ExitCode: 4}
 }
 
+func sampleHops() *HopsReport {
+	rtt, before := 0.25, 2
+	forth := &HopsWay{From: "192.0.2.1", To: "192.0.2.2", Reached: true, Complete: true, ClearsDF: true, Fans: 4, Probes: 40, TookMillis: 401.5,
+		Hops: []Hop{
+			{Address: "192.0.2.1", Size: 1500, Tells: true, Told: 1400},
+			{Hop: 1},
+			{Hop: 2, Address: "192.0.2.2", Name: "storage.example.org", Peer: true, Far: true, RTTMillis: &rtt, Size: 1400, Fails: 1404},
+		},
+		Places: []HopPlace{{After: 0, Before: &before, Passes: 1400, Fails: 1404}, {After: 1}}}
+	back := *forth
+	back.From, back.To = forth.To, forth.From
+	return &HopsReport{Schema: HopsSchema, Peer: "storage", Forth: forth, Back: &back, BackProblem: "it cannot be asked"}
+}
+
 // TestDocumentsAreStable compares the documents with those that scripts and
 // older clients know: names, order and values, byte for byte.
 func TestDocumentsAreStable(t *testing.T) {
-	for name, document := range map[string]any{"status.json": sampleStatus(), "probe.json": sampleProbe(), "history.json": sampleHistory(), "error.json": sampleFailure()} {
+	for name, document := range map[string]any{"status.json": sampleStatus(), "probe.json": sampleProbe(), "hops.json": sampleHops(), "history.json": sampleHistory(), "error.json": sampleFailure()} {
 		var got bytes.Buffer
 		if err := json.NewEncoder(&got).Encode(document); err != nil {
 			t.Fatal(err)

@@ -7,6 +7,7 @@ const (
 	StatusSchema  = "fathom.status/1"
 	HistorySchema = "fathom.history/1"
 	ProbeSchema   = "fathom.probe/1"
+	HopsSchema    = "fathom.hops/1"
 	ErrorSchema   = "fathom.error/1"
 )
 

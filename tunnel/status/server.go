@@ -27,6 +27,9 @@ type Source interface {
 	// Probe measures the path to the named peer, within ProbeTimeout. It sends
 	// no more probes once ctx has ended.
 	Probe(ctx context.Context, peer string) (*ProbeReport, error)
+	// Hops measures the hops to the named peer, and has the peer measure those of the
+	// other direction, within HopsTimeout.
+	Hops(ctx context.Context, peer string) (*HopsReport, error)
 	// Echo asks the named peer for an answer, and again until one comes: to an echo
 	// that was sent after the call. A peer without an SA is called first. The error
 	// matches ErrNoAnswer after EchoTimeout.
@@ -110,6 +113,8 @@ func answer(ctx context.Context, source Source, request string, err error) any {
 		document, err = source.Status(ctx)
 	case verb == probeRequest && argument != "":
 		document, err = source.Probe(ctx, argument)
+	case verb == hopsRequest && argument != "":
+		document, err = source.Hops(ctx, argument)
 	case verb == echoRequest && argument != "":
 		document, err = source.Echo(ctx, argument)
 	case verb == reloadRequest && argument == "":

@@ -65,6 +65,13 @@ func (s testSource) History(_ context.Context, q HistoryQuery) (*History, error)
 	return &History{Schema: HistorySchema, Name: "fathom0", Peers: []string{q.Peer}, To: time.Unix(0, 0).UTC().Add(q.Since), Records: []history.Record{}}, nil
 }
 
+func (s testSource) Hops(_ context.Context, peer string) (*HopsReport, error) {
+	if peer == "storage" {
+		return sampleHops(), nil
+	}
+	return nil, fmt.Errorf("%w: %s", ErrNoPeer, peer)
+}
+
 func (s testSource) Echo(_ context.Context, peer string) (*EchoReport, error) {
 	switch peer {
 	case "storage":
