@@ -12,11 +12,14 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"fathom/test/netlab"
 	"fathom/test/netlab/labtest"
@@ -119,7 +122,7 @@ func program(t *testing.T, name, debianPackage string) string {
 var transfers = map[string]func(string) error{"transfer-receive": receive, "transfer-send": send, "stream": stream}
 
 // receive takes one connection, and says how many bytes have come, the hash of all, and
-// the longest time without any.
+// the longest time without any; that since the last SIGUSR1 with each of them, too.
 func receive(address string) error {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
@@ -129,17 +132,26 @@ func receive(address string) error {
 	if err != nil {
 		return err
 	}
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, unix.SIGUSR1)
 	hash, buffer, total := sha256.New(), make([]byte, 64<<10), 0
-	var gap time.Duration
+	var gap, longest time.Duration
 	for last := time.Now(); ; {
 		n, err := conn.Read(buffer)
 		hash.Write(buffer[:n])
 		total += n
 		now := time.Now()
 		gap, last = max(gap, now.Sub(last)), now
+		longest = max(longest, gap)
+		select {
+		case <-asked:
+			fmt.Fprintf(os.Stderr, "%d ms\n", gap.Milliseconds())
+			gap = 0
+		default:
+		}
 		if err == io.EOF {
 			fmt.Printf("%d %x\n", total, hash.Sum(nil))
-			fmt.Fprintf(os.Stderr, "longest gap %d ms\n", gap.Milliseconds())
+			fmt.Fprintf(os.Stderr, "longest gap %d ms\n", longest.Milliseconds())
 			return nil
 		} else if err != nil {
 			return err

@@ -109,6 +109,7 @@ sed -i 's|^allowed_ips.*|allowed_ips = ["10.77.0.2/32", "0.0.0.0/0"]|' /etc/fath
 systemctl restart fathom@fathom
 say mark "$(cat /proc/sys/net/ipv4/conf/all/src_valid_mark)"
 systemctl stop fathom@fathom
+await '[[ $(systemctl is-active fathom-release@fathom) == inactive ]]'
 say mark_after "$(cat /proc/sys/net/ipv4/conf/all/src_valid_mark)"
 systemctl start fathom@fathom
 
