@@ -42,7 +42,7 @@ func (d *Discovery) PTB(m PTB, now time.Time) {
 		s.hint = m.MTU
 	case offered < d.plpmtu: // PL_PTB_SIZE < PLPMTU
 		unheard := d.ptbs.quotes(m, now)
-		if m.Sequence > 0 && recent(d.ptbs.belied, now) { // reports on its packet tell, or else a fan
+		if m.Sequence > 0 && now.Sub(d.ptbs.belied) < doubtful { // reports on its packet tell, or else a fan
 			if unheard {
 				d.verifyPLPMTU(&d.ptbs.verify, m.MTU, now)
 			}
