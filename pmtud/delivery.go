@@ -158,7 +158,9 @@ const (
 	weakEvents = 8
 	// The record that a trial is compared with begins anew at the first sign, so that
 	// it is not of a moment chosen for its losses, such as a slow start. It has
-	// minEvents where more than severe of all is lost, and recordEvents elsewhere.
+	// minEvents where more than severe of all is lost, and recordEvents elsewhere: with
+	// half as many, a smaller size that fills the path, and has losses by that, could not
+	// be told from one that is no better.
 	recordEvents = 16
 	severe       = 0.05
 	// leastLoss is the least share of packets lost in events that matters.
@@ -242,6 +244,9 @@ const (
 	trialMost  = 32  // loss events that were to be expected, and are enough
 	// trialTime is how long fewer losses may take to show in what TCP sends.
 	trialTime = 10 * time.Second
+	// largerTime is how long TCP may carry less with a larger size: it need not grow, it
+	// must stay what it was.
+	largerTime = trialTime / 2
 	// gain is how much more payload must arrive where each packet carries less.
 	gain = 1.1
 )
@@ -263,16 +268,17 @@ func judge(was, is record, lasted time.Duration) verdict {
 }
 
 // judgeLarger compares a size on trial with the size that lost, and with the smaller
-// one that does pass.
+// one that does pass. It need not wait for losses to show where less has arrived for
+// long enough.
 func judgeLarger(lost, passes, is record, lasted time.Duration) verdict {
-	v := fewer(lost, is)
-	if v != better || is.goodput >= passes.goodput/gain {
-		return v
-	}
-	if lasted < trialTime {
+	v, carries := fewer(lost, is), is.goodput >= passes.goodput/gain
+	switch {
+	case !carries && lasted >= largerTime:
+		return noBetter
+	case v == better && !carries:
 		return undecided
 	}
-	return noBetter
+	return v
 }
 
 // fewer compares the losses. It is a sequential likelihood ratio test of two

@@ -39,6 +39,9 @@ func TestATrialIsJudged(t *testing.T) {
 	if judgeLarger(lost, passes, of(1400, 2000, 0, 0, 1e6), trialTime) != noBetter {
 		t.Error("a larger size with which less arrives is better")
 	}
+	if is := of(1400, 500, 1, 1, 1e6); judgeLarger(lost, passes, is, time.Second) != undecided || judgeLarger(lost, passes, is, largerTime) != noBetter {
+		t.Error("a larger size with which less arrives stays on trial for want of losses")
+	}
 }
 
 // TestLossOfAllSizesIsNoSign counts the signs that loss by chance gives, in a million

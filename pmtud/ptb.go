@@ -40,6 +40,8 @@ func (d *Discovery) PTB(m PTB, now time.Time) {
 	case m.MTU >= m.Size: // PL_PTB_SIZE >= PROBED_SIZE
 	case d.state == Base || d.suspended.plpmtu > 0: // being asked already
 		s.hint = m.MTU
+	case d.trial.phase == larger && d.plpmtu == d.trial.size && d.trial.good <= offered && offered < d.plpmtu:
+		d.reject(now) // to a size that is known to pass
 	case offered < d.plpmtu: // PL_PTB_SIZE < PLPMTU
 		unheard := d.ptbs.quotes(m, now)
 		if m.Sequence > 0 && now.Sub(d.ptbs.belied) < doubtful { // reports on its packet tell, or else a fan

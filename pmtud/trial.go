@@ -23,8 +23,8 @@ type trial struct {
 	began     time.Time
 	next      time.Time     // when another trial may begin
 	wait      time.Duration // after the next trial that finds nothing
-	excused   float64       // the share lost of a size that is not its fault, by the last trial that found nothing
-	excusedAt time.Time     // when that was
+	excused   float64       // the share of large packets lost of which a trial has shown that their size is not why
+	excusedAt time.Time     // when that trial ended
 	told      int           // the MTU of a PTB about a packet that was lost
 	toldUntil time.Time
 	byPTB     bool   // the trial is of that size
@@ -182,10 +182,13 @@ func (d *Discovery) reject(now time.Time) {
 	}
 	d.falseAlarms++
 	wait := min(max(4*t.wait, firstTrialWait), maxTrialWait)
-	began, excused := t.began, t.record.lost()
+	began, was := t.began, t.record
+	alike := fewer(was, v.record(t.size)) == noBetter
 	*t = *t.before
 	t.wait, t.next = wait, now.Add(wait)
-	t.excused, t.excusedAt = excused, now
+	if alike {
+		t.excused, t.excusedAt = was.lost(), now
+	}
 	d.takeBack(began, min(from, d.usable()), now)
 }
 
