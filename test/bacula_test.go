@@ -307,6 +307,7 @@ func TestBacula(t *testing.T) {
 // not fit.
 func TestBaculaWithoutDiscovery(t *testing.T) {
 	tier.Select(t, tier.EitherWay)
+	t.Parallel() // it waits for most of the time
 	l := newDelayedPath(t, `oversize = "drop"`, `probing = "off"`, 0)
 	up(t, l.a, l.b)
 	l.R.CutPTB(true)

@@ -164,6 +164,7 @@ func clear(c *netlab.Capture) (list []string) {
 // leaves in clear text, and after the end all is as before.
 func TestDefaultRoute(t *testing.T) {
 	tier.Select(t, tier.EitherWay)
+	t.Parallel() // it waits for most of the time
 	for name, family := range map[string]outer{"over IPv4": overIPv4, "over IPv6": overIPv6} {
 		t.Run(name, func(t *testing.T) { defaultRoute(t, newInternet(t, family), family) })
 	}

@@ -33,6 +33,7 @@ const notAllUp = 3
 // know, and must recover when the mistake is corrected.
 func TestKeysThatDoNotMatch(t *testing.T) {
 	tier.Select(t, tier.EitherWay)
+	t.Parallel() // it waits for most of the time
 	psk, other := newPresharedKey(t), newPresharedKey(t)
 	for _, test := range []struct {
 		name    string

@@ -27,6 +27,7 @@ const nameServer, peerName = "203.0.113.53:53", "b.example.org"
 // tunnel is up, and the peer is called where it was.
 func TestNamesBehindADefaultRoute(t *testing.T) {
 	tier.Select(t, tier.EitherWay)
+	t.Parallel() // it waits for most of the time
 	n := newInternet(t, overIPv4)
 	n.R.Interface("lo").AddAddress(netlab.Prefixes("203.0.113.53/32")...)
 	serveName(t, n.R, n.Right.B.Addr4())

@@ -45,7 +45,7 @@ func (tr *trace) rest(t *testing.T) {
 // TestOnePathSendsWhatItSentBefore, between two gateways of this version: at rest probes of
 // the PLPMTU, which ask in place of echoes, and their acks; with a transfer in one direction report requests and reports.
 func TestOnePathSendsWhatItSentBefore(t *testing.T) {
-	tier.Select(t, tier.Long)
+	tier.Select(t, tier.Long, tier.EitherWay)
 	const delay, rate = 30 * time.Millisecond, 1 << 20
 	l := newUserPair(t, debugKeys, delay)
 	tr := &trace{captures: [2]*netlab.Capture{labtest.Capture(t, l.link.A), labtest.Capture(t, l.link.B)}, keys: keysOf(l.a)}
@@ -83,7 +83,9 @@ func TestOnePathSendsWhatItSentBefore(t *testing.T) {
 // TestAPeerWithoutChallengesIsSentTheSame: the trace of a gateway is the same, kinds and
 // sizes, whether its peer knows challenges or is of a version before them.
 func TestAPeerWithoutChallengesIsSentTheSame(t *testing.T) {
-	tier.Select(t, tier.Long)
+	tier.Select(t, tier.Long, tier.EitherWay)
+	t.Parallel() // it waits for most of the time
+
 	sizes := make(map[string]map[string][]int) // by peer, then kind
 	for _, peer := range []string{"this version", "an older version"} {
 		t.Run(peer, func(t *testing.T) {

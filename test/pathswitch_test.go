@@ -113,6 +113,7 @@ func (w *dualWAN) switchesOf(t *testing.T, g *gateway.Gateway, known time.Time) 
 // what a switch leads to by itself, it leads to in most runs.
 func TestSwitchesBetweenPathsOfDifferentSizes(t *testing.T) {
 	tier.Select(t, tier.Long, tier.EitherWay)
+	t.Parallel() // it waits for most of the time
 	var mu sync.Mutex
 	var all []switches
 	t.Run("runs", func(t *testing.T) {

@@ -70,6 +70,7 @@ func TestRekeyOverALossyPath(t *testing.T) {
 // TestHandshakeOverALossyPath comes up over a path with 5 % loss and with 30 %.
 func TestHandshakeOverALossyPath(t *testing.T) {
 	tier.Select(t, tier.EitherWay)
+	t.Parallel() // it waits for most of the time
 	for _, test := range []struct {
 		name string
 		loss float64

@@ -17,7 +17,8 @@ import (
 
 // TestARenumberedPeerIsFollowed: b gets other addresses in both families at once, and
 // the other end follows, also where b has nothing to say, and where its
-// configuration does not tell where a is.
+// configuration does not tell where a is. How soon is a figure here, and exact in virtual
+// time (TestARenumberedEndIsFollowedWithinASecond in package tunnel).
 func TestARenumberedPeerIsFollowed(t *testing.T) {
 	tier.Select(t, tier.Long, tier.EitherWay)
 	for _, test := range []struct {
@@ -68,10 +69,7 @@ func TestARenumberedPeerIsFollowed(t *testing.T) {
 				t.Errorf("%d new handshakes", n)
 			}
 			slices.Sort(took)
-			if median := took[len(took)/2]; median > time.Second {
-				t.Errorf("followed after %v in the median of %v", median, took)
-			}
-			tier.Figure(t, "%s: followed after %v", test.name, fmt.Sprint(took))
+			tier.Figure(t, "%s: followed after %v in the median of %v", test.name, took[len(took)/2], fmt.Sprint(took))
 		})
 	}
 }

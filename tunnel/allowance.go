@@ -39,12 +39,15 @@ func messageSize(to *path, message []byte, size int) int {
 	return esp.OuterOverhead(to.IPv6()) + esp.PacketSize(len(message))
 }
 
+// provedHere reports whether the peer has proved that it receives where it is: then no
+// allowance bounds what is sent there.
+func (p *peer) provedHere() bool { return p.path != nil && p.path.allowance == nil }
+
 // allow gives the path in use what may be sent there. As soon as the place is proved
 // that is everything.
 func (p *peer) allow() {
-	path := p.path
-	switch {
-	case path == nil || path.allowance == nil: // a place that was proved stays so
+	switch path := p.path; {
+	case path == nil || p.provedHere(): // a place that was proved stays so
 	case p.paths.Limited():
 		path.allowance.left.Add(int64(p.paths.Grant()))
 	default:

@@ -21,7 +21,7 @@ const maxCalls = 16
 // planCalls finds out by which paths the peer is called in the round that begins, where
 // the configuration names uplinks: first those by which it was reached, the one in use
 // before the others, then by each uplink to each of its places. If no uplink leads
-// there, the kernel chooses.
+// there, the kernel chooses. A place that was never proved is not called.
 func (c *controller) planCalls(p *peer, now time.Time) {
 	p.calls = p.calls[:0]
 	if len(c.uplinks) == 0 {
@@ -38,12 +38,28 @@ func (c *controller) planCalls(p *peer, now time.Time) {
 		add(pair)
 	}
 	for i := range p.ways {
-		add(pairOf(&p.ways[i]))
+		if at := p.ways[i].Remote; at == p.calledAt() || slices.Contains(p.candidates, at) {
+			add(pairOf(&p.ways[i]))
+		}
 	}
 }
 
-// places returns how many places nextEndpoint goes round, by each uplink.
-func (p *peer) places() int {
+// calledAt returns where the peer is called beside its endpoints: where it is, or if it
+// has not proved to be there where it last was. Only a peer that was nowhere else is called
+// at a place that was never proved: it could not be called at all. It is invalid while the
+// peer was nowhere.
+func (p *peer) calledAt() netip.AddrPort {
+	switch {
+	case p.path == nil:
+		return netip.AddrPort{}
+	case p.provedHere() || !p.provedAt.IsValid():
+		return p.path.Remote()
+	}
+	return p.provedAt
+}
+
+// callsInRound returns how many paths nextEndpoint goes round: all places, by each uplink.
+func (p *peer) callsInRound() int {
 	if n := len(p.calls); n > 0 {
 		return n
 	}
@@ -56,12 +72,12 @@ func (p *peer) places() int {
 // elsewhere reports whether one of them is another than the first.
 func (p *peer) elsewhere() bool {
 	if len(p.calls) == 0 && len(p.candidates) == 1 && p.path != nil {
-		return p.candidates[0] != p.path.Remote()
+		return p.candidates[0] != p.calledAt()
 	}
-	return p.places() > 1
+	return p.callsInRound() > 1
 }
 
-// nextEndpoint returns where the next initiation goes: to the peer's last place,
+// nextEndpoint returns where the next initiation goes: to the peer's last proved place,
 // in turn with the addresses of its configured endpoints. Where there are uplinks it
 // goes by each of them.
 func (p *peer) nextEndpoint() *path {
@@ -69,7 +85,10 @@ func (p *peer) nextEndpoint() *path {
 		return p.calls[p.initiations.attempts%n]
 	}
 	known := p.path
-	endpoints := p.places()
+	if at := p.calledAt(); known != nil && at != known.Remote() {
+		known = newPath(at, netip.Addr{})
+	}
+	endpoints := p.callsInRound()
 	if endpoints == 0 {
 		return nil
 	}
@@ -94,7 +113,7 @@ func (p *peer) nextEndpoint() *path {
 func (p *peer) initiationWait(random io.Reader) time.Duration {
 	attempt := p.initiations.attempts
 	if p.elsewhere() {
-		last := p.places() - 1
+		last := p.callsInRound() - 1
 		if attempt < last {
 			return candidateGap
 		}

@@ -12,6 +12,7 @@ import (
 	"fathom/conf"
 	"fathom/crypto"
 	"fathom/tunnel/status"
+	"fathom/tunnel/udp"
 )
 
 // TestInitiationWait: in the first round the places are called in quick succession,
@@ -129,4 +130,52 @@ func TestEveryNameIsLookedUp(t *testing.T) {
 			t.Errorf("asked for %v", count)
 		}
 	})
+}
+
+// TestAnUnprovedPlaceIsNotCalled: whoever forwards a packet can name it. A peer that has
+// not proved to be there is called where it last was, and at its endpoints, whether or not
+// the configuration names uplinks.
+func TestAnUnprovedPlaceIsNotCalled(t *testing.T) {
+	for _, uplinks := range []bool{false, true} {
+		t.Run(fmt.Sprintf("uplinks %v", uplinks), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				kind := single
+				if uplinks {
+					kind = named
+				}
+				m := newSites(t, sites{left: kind, right: single})
+				m.start(t)
+				foreign := netip.MustParseAddrPort("192.0.2.66:666")
+				m.left.do(func(now time.Time) {
+					p := m.left.peer
+					stray := *p.path
+					stray.Destination = udp.NewDestination(foreign, netip.Addr{})
+					stray.pair.Remote, stray.allowance = foreign, new(allowance)
+					p.path = &stray
+					p.paths.Arrived(stray.pair, 200, true, now)
+					called := func() (list []netip.AddrPort) {
+						m.left.planCalls(p, now)
+						for p.initiations.attempts = range 2 * p.callsInRound() {
+							list = append(list, p.nextEndpoint().Remote())
+						}
+						return list
+					}
+					if list := called(); len(list) < 2 || slices.Contains(list, foreign) || !slices.Contains(list, m.right.at) {
+						t.Errorf("called at %v", list)
+					}
+					p.candidates = nil
+					if list := called(); len(list) < 2 || slices.Contains(list, foreign) || !slices.Contains(list, m.right.at) {
+						t.Errorf("without endpoint: called at %v", list)
+					}
+					p.path = stray.proved()
+					if list := called(); !slices.Contains(list, foreign) {
+						t.Errorf("proved: called at %v", list)
+					}
+					if p.path, p.provedAt = &stray, (netip.AddrPort{}); !slices.Contains(called(), foreign) {
+						t.Error("a peer that was nowhere else is not called at all")
+					}
+				})
+			})
+		})
+	}
 }

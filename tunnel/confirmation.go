@@ -30,17 +30,10 @@ func (p *saPair) awaited() time.Duration {
 	return wait
 }
 
-// confirm has the peer follow this end to the newest pair, and prove that it
-// receives where it is.
+// confirm has the peer follow this end to the newest pair.
 func (c *controller) confirm(p *peer, now time.Time) {
 	pair := p.sas.unconfirmed()
-	switch {
-	case pair == nil:
-		if !p.validated && now.Sub(p.echo.sent) >= validateEvery {
-			c.messenger.echo(p, now)
-		}
-		return
-	case now.Before(pair.echoAt):
+	if pair == nil || now.Before(pair.echoAt) {
 		return
 	}
 	if pair.echoes > 0 && !pair.doubted && p.sas.doubt(pair, now) {

@@ -39,6 +39,7 @@ type controller struct {
 	upkeep     upkeep
 	changes    *host.Changes // of the host's interfaces, routes and rules
 	lookout    lookout       // for them
+	survey     survey        // of the peers, for the last ones
 	strangers  limit         // of warnings about strangers' handshakes
 	turns      turns         // of initiations
 	listening  listening
@@ -61,7 +62,7 @@ func (c *controller) run(ctx context.Context) {
 	alarm, looking, saving := newAlarm(), newAlarm(), newAlarm()
 	for {
 		alarm.set(c.agenda.next())
-		looking.set(c.lookout.at)
+		looking.set(c.lookOutAt())
 		saving.set(c.endpoints.saveAt)
 		select {
 		case <-ctx.Done():
@@ -78,7 +79,7 @@ func (c *controller) run(ctx context.Context) {
 			c.lookout.told(time.Now())
 		case <-looking.timer.C:
 			looking.rung()
-			c.hostChanged(c.changes.Take(), time.Now())
+			c.lookOut(time.Now())
 		case <-alarm.timer.C:
 			alarm.rung()
 			c.attendDue(time.Now())
@@ -154,6 +155,7 @@ func (c *controller) attend(p *peer, now time.Time) {
 	c.forwarder.releaseWaiting(p, now)
 	c.pollDiscovery(p, now)
 	c.pollStandbys(p, now)
+	c.places.follow(p)
 	c.continueProbeRun(p, now)
 	if p.path != nil && !p.looped() && p.keepalive.look(now, p.numbered()) {
 		c.messenger.keepalive(p)

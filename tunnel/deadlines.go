@@ -37,13 +37,10 @@ func (p *peer) deadline() time.Time {
 // coarseDeadline is when the first of the concerns that may be up to a tick late
 // is due.
 func (p *peer) coarseDeadline(l crypto.Lifetime, now time.Time) time.Time {
-	var rekey, validation, liveness, keepalive, confirmation time.Time
+	var rekey, liveness, keepalive, confirmation time.Time
 	if p.sas.current != nil {
 		if p.rekeys() {
 			rekey = p.sas.newest().rekeyAt(l)
-		}
-		if !p.validated && p.sas.unconfirmed() == nil {
-			validation = p.echo.sent.Add(validateEvery)
 		}
 		liveness = p.liveness.deadline()
 		if p.probes() && !p.confirmation.last.IsZero() {
@@ -53,7 +50,7 @@ func (p *peer) coarseDeadline(l crypto.Lifetime, now time.Time) time.Time {
 	if p.path != nil && !p.looped() {
 		keepalive = p.keepalive.deadline()
 	}
-	return earliest(p.sas.expiry(l.HardAge()), p.heldUntil, rekey, validation, liveness, keepalive, confirmation, p.pulse.deadline(now))
+	return earliest(p.sas.expiry(l.HardAge()), p.heldUntil, rekey, liveness, keepalive, confirmation, p.pulse.deadline(now))
 }
 
 // numbered counts the packets that have a sequence number of the current SA, sent

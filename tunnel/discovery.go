@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"net/netip"
 	"time"
 
 	"fathom/conf"
@@ -94,7 +95,7 @@ func (p *peer) beginDiscovery(now time.Time) {
 
 // probes reports whether the path may be probed: the peer has proved that it
 // receives there.
-func (p *peer) probes() bool { return p.validated && p.sas.current != nil }
+func (p *peer) probes() bool { return p.provedHere() && p.sas.current != nil }
 
 // pollDiscovery sends the discovery's due messages and applies its result.
 func (c *controller) pollDiscovery(p *peer, now time.Time) {
@@ -136,21 +137,31 @@ func (p *peer) handleReport(e control.Element, now time.Time) {
 	}
 }
 
-// handlePTB takes in a PTB. It concerns the path by which the quoted packet was sent.
-func (p *peer) handlePTB(mtu int, spi, seq uint32, now time.Time) {
+// handlePTB takes in a PTB about a packet to a place. It concerns the path by which the
+// quoted packet was sent, or if that is not known all paths that lead there.
+func (p *peer) handlePTB(to netip.AddrPort, mtu int, spi, seq uint32, now time.Time) {
 	pair := p.sas.current
 	if pair == nil {
 		return
 	}
-	ptb, about := pmtud.PTB{MTU: mtu}, p.discovery
+	ptb := pmtud.PTB{MTU: mtu}
 	if pair.outbound.SPI() == spi {
 		var number uint16
 		if ptb.Size, number = pair.outbound.sizes.Sent(seq); ptb.Size > 0 {
-			ptb.Validated, ptb.Sequence, about = true, seq, p.discoveryNumbered(number)
+			ptb.Validated, ptb.Sequence = true, seq
+			if d := p.discoveryNumbered(number); d != nil {
+				d.PTB(ptb, now)
+			}
+			return
 		}
 	}
-	if about != nil {
-		about.PTB(ptb, now)
+	if p.path.Remote() == to {
+		p.discovery.PTB(ptb, now)
+	}
+	for _, d := range p.standbys.all {
+		if d.key.remote == to {
+			d.PTB(ptb, now)
+		}
 	}
 }
 

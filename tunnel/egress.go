@@ -75,22 +75,65 @@ func (c *controller) hasWay(endpoints []netip.AddrPort) bool {
 func (c *controller) hostChanged(change host.Change, now time.Time) {
 	c.host.network.Forget()
 	c.lookForAddress(now)
-	peers := 0
-	for _, p := range c.peers {
+	c.learnAnswers()
+	if change.Wide() {
+		c.host.lookAround()
+	}
+	c.lookout.took(now)
+	c.survey = survey{change: change, rest: c.peers}
+	c.surveyPeers(now)
+}
+
+// survey is the search for the peers that a change of the host concerns. The zero value
+// is none; owned by the control goroutine.
+type survey struct {
+	change    host.Change
+	rest      []*peer   // to be asked
+	at        time.Time // when, if there are any
+	concerned int       // of the others
+}
+
+// surveyedAtOnce bounds how many peers are asked before the events are looked at that
+// wait.
+const surveyedAtOnce = 256
+
+// surveyPeers goes on with the search, until it has asked them all.
+func (c *controller) surveyPeers(now time.Time) {
+	s := &c.survey
+	change, next := s.change, s.rest[:min(len(s.rest), surveyedAtOnce)]
+	s.rest, s.at = s.rest[len(next):], now
+	for _, p := range next {
 		if p.concerned(change) {
 			p.egressStale, p.admitted = true, knownWays{}
 			p.paths.Withdraw(func(q paths.Pair) bool { return change.Lost(q.Interface, q.Local) }, now)
 			p.paths.Returned(func(q paths.Pair) bool { return change.Returned(q.Interface, q.Local) }, now)
 			c.agenda.set(&p.appointment, now)
-			peers++
+			s.concerned++
 		}
 	}
-	c.lookout.looked(now, peers)
-	c.attendDue(now)
-	c.learnAnswers()
-	if change.Wide() {
-		c.host.lookAround()
+	if len(s.rest) == 0 {
+		c.lookout.looked(now, s.concerned)
+		c.survey = survey{}
 	}
+	c.attendDue(now)
+}
+
+// lookOut does what is due because the host has changed: all peers are asked about one
+// change before the next is taken.
+func (c *controller) lookOut(now time.Time) {
+	if len(c.survey.rest) > 0 {
+		c.surveyPeers(now)
+		return
+	}
+	c.hostChanged(c.changes.Take(), now)
+}
+
+// lookOutAt returns when that is, zero for never.
+func (c *controller) lookOutAt() time.Time {
+	if len(c.survey.rest) > 0 {
+		return c.survey.at
+	}
+	return c.lookout.at
 }
 
 // concerned reports whether a change of the host may concern the way to the peer, or,
@@ -180,9 +223,11 @@ func (l *lookout) told(now time.Time) {
 	}
 }
 
-// looked takes note that a number of peers have answered the changes until now.
+// took takes note that the changes until now are being answered.
+func (l *lookout) took(now time.Time) { l.at, l.last = time.Time{}, now }
+
+// looked takes note that a number of peers answer them.
 func (l *lookout) looked(now time.Time, peers int) {
-	l.at, l.last = time.Time{}, now
 	if l.rested.Before(now) {
 		l.rested = now
 	}

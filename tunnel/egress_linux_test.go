@@ -3,6 +3,7 @@ package tunnel
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -40,7 +41,7 @@ func (h *countingHost) Route(host.Route) error {
 
 // newSpreadHub is a hub whose peers are at addresses of their own, half of them in
 // 198.18.0.0/24.
-func newSpreadHub(t *testing.T, peers int) (*virtual, *countingHost) {
+func newSpreadHub(t testing.TB, peers int) (*virtual, *countingHost) {
 	t.Helper()
 	list := make([]conf.Peer, peers)
 	for i := range list {
@@ -160,30 +161,107 @@ func TestLookout(t *testing.T) {
 			t.Errorf("looks after %v, want %v", l.at.Sub(start), want)
 		}
 	}
+	looked := func(now time.Time, peers int) { l.took(now); l.looked(now, peers) }
 	l.told(start)
 	at(0)
 	l.told(after(time.Millisecond))
 	at(0)
-	l.looked(start, 50)
+	looked(start, 50)
 	if !l.at.IsZero() {
 		t.Error("looks though nothing has changed")
 	}
 	l.told(after(time.Millisecond))
 	at(gatherBurst)
-	l.looked(l.at, 0)
+	looked(l.at, 0)
 	l.told(after(time.Hour))
 	at(time.Hour)
 	// The first ones after a rest are hardly gathered; then what they cost is made up for.
-	l.looked(l.at, 0)
+	looked(l.at, 0)
 	for range 4 {
 		l.told(l.last)
-		l.looked(l.at, 0)
+		looked(l.at, 0)
 	}
 	l.told(l.last)
 	at(time.Hour + gatherChanges)
-	l.looked(l.at, 1000)
+	looked(l.at, 1000)
 	l.told(l.last)
 	at(time.Hour + 2*gatherChanges + 1000*restPerLook)
+	// A change that is told while peers are asked about the one before is not forgotten.
+	l.took(after(2 * time.Hour))
+	l.told(after(2*time.Hour + time.Minute))
+	l.looked(after(2*time.Hour+time.Minute), 1000)
+	at(2*time.Hour + time.Minute)
+}
+
+// TestAChangeStallsNobody: of thousands of peers a bounded number is asked at once whether
+// a change concerns them, and all are in the end, also about another change meanwhile.
+func TestAChangeStallsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const peers = 5*surveyedAtOnce + 1
+		v, counted := newSpreadHub(t, peers)
+		v.hostChanged(changeOfAll(), time.Now())
+		if stale := v.stale(); stale > surveyedAtOnce {
+			t.Errorf("%d peers are asked at once", stale)
+		}
+		counted.mtu = 1400
+		v.start(t)
+		v.changes.Any()
+		time.Sleep(20 * time.Second)
+		v.do(func(time.Time) {
+			for _, p := range v.peers {
+				if p.egressStale || p.path.egress != 1400 {
+					t.Fatalf("peer %s has not looked: egress MTU %d", p.name, p.path.egress)
+				}
+			}
+		})
+	})
+}
+
+// stale returns how many peers look for their way out, or have just done so.
+func (v *virtual) stale() (n int) {
+	for _, p := range v.peers {
+		if p.egressStale {
+			n++
+		}
+	}
+	return n
+}
+
+func changeOfAll() host.Change {
+	c := host.NewChanges()
+	c.Any()
+	return c.Take()
+}
+
+// BenchmarkHostChanged: for how long a change holds up the control goroutine of a hub each
+// time, in the median and at the most, the peers included that look for their way meanwhile.
+func BenchmarkHostChanged(b *testing.B) {
+	for _, parts := range []int{1, 1000} {
+		b.Run(fmt.Sprintf("%d parts", parts), func(b *testing.B) {
+			v, _ := newSpreadHub(b, 10_000)
+			changes := host.NewChanges()
+			for i := range parts {
+				changes.Address(2, netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), false)
+			}
+			change := changes.Take()
+			var took []time.Duration
+			timed := func(f func()) {
+				began := time.Now()
+				f()
+				took = append(took, time.Since(began))
+			}
+			for b.Loop() {
+				now := time.Now()
+				timed(func() { v.hostChanged(change, now) })
+				for len(v.survey.rest) > 0 {
+					timed(func() { v.surveyPeers(now) })
+				}
+			}
+			slices.Sort(took)
+			b.ReportMetric(float64(took[len(took)/2].Microseconds()), "µs-median")
+			b.ReportMetric(float64(took[len(took)-1].Microseconds()), "µs-longest")
+		})
+	}
 }
 
 // TestALostAddressIsToldAtOnce: a quiet peer hears from the new place of an end whose

@@ -145,7 +145,7 @@ func (e *events) ptb(m udp.PTB) {
 	}
 	mtu := m.MTU
 	e.notify(p, func(c *controller, now time.Time) {
-		p.handlePTB(mtu, spi, seq, now)
+		p.handlePTB(m.To, mtu, spi, seq, now)
 		c.attend(p, now)
 	})
 }

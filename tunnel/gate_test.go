@@ -134,7 +134,9 @@ func TestKnownPlacesAreNotStrange(t *testing.T) {
 	if v := g.gate.judge(message, caller.at, now); v != excessive {
 		t.Errorf("from an unknown place: verdict %d", v)
 	}
-	g.gate.places.move(newPeer(conf.Peer{}), caller.at)
+	known := newPeer(conf.Peer{})
+	known.path = newPath(caller.at, netip.Addr{})
+	g.gate.places.follow(known)
 	if v := g.gate.judge(message, caller.at, now); v != admitted {
 		t.Errorf("from a known place: verdict %d", v)
 	}

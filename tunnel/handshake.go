@@ -20,10 +20,10 @@ const resolveEvery = 4
 // initiate sends an initiation to a peer, or finds out first where it is. When
 // many are to be called at once, the peer waits for its turn.
 func (c *controller) initiate(p *peer, now time.Time) {
-	if p.initiations.attempts%max(resolveEvery, p.places()) == 0 && !p.initiations.turn {
+	if p.initiations.attempts%max(resolveEvery, p.callsInRound()) == 0 && !p.initiations.turn {
 		c.resolve(p)
 	}
-	if p.initiations.attempts%max(1, p.places()) == 0 && !p.initiations.turn {
+	if p.initiations.attempts%max(1, p.callsInRound()) == 0 && !p.initiations.turn {
 		c.planCalls(p, now)
 	}
 	path := p.nextEndpoint()
@@ -156,19 +156,10 @@ func (c *controller) established(p *peer, now time.Time) {
 	c.offerWays(p, now)
 }
 
-// reached takes note that a handshake has proved that the peer receives at an
-// address, and took the round trip.
+// reached takes note that a handshake with the peer at an address took the round trip,
+// 0 if that is unknown.
 func (p *peer) reached(at netip.AddrPort, rtt time.Duration) {
-	if p.path != nil && p.path.Remote() == at {
-		p.validate(rtt)
-	}
-}
-
-// validate takes note of a round trip to the peer's endpoint: from now on it
-// may be sent more than it has sent. How long the round trip took may be unknown: 0.
-func (p *peer) validate(rtt time.Duration) {
-	p.validated = true
-	if rtt > 0 {
+	if p.path != nil && p.path.Remote() == at && rtt > 0 {
 		p.discovery.SeedRTT(rtt)
 	}
 }

@@ -31,7 +31,6 @@ func establishAt(t testing.TB, c *controller, p *peer, endpoint netip.AddrPort, 
 	pair.inbound.used.Store(true)
 	pair.proven, pair.rtt = true, time.Millisecond
 	c.install(outcome{peer: p, pair: pair}, origin{from: endpoint, local: local}, now)
-	p.validated = true
 	for probes := p.discovery.Poll(nil, now); len(probes) > 0; probes = p.discovery.Poll(nil, now) {
 		for _, a := range probes {
 			p.discovery.Ack(a.ID, false, now)

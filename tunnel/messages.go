@@ -29,8 +29,8 @@ func (c *controller) handleControl(sa *inboundSA, payload []byte, fragmented boo
 			_ = c.messenger.control(p, control.AppendToken(nil, control.EchoReply, e.Token()), 0)
 		case control.EchoReply:
 			if rtt, ok := p.echo.reply(e.Token(), now); ok {
-				if p.path != nil && p.path.allowance == nil { // else it was asked where it was before
-					p.validate(rtt)
+				if rtt > 0 && p.provedHere() { // else it was asked where it was before
+					p.discovery.SeedRTT(rtt)
 				}
 				p.inquiries.answered(now.Add(-rtt), rtt)
 			} else {

@@ -46,7 +46,7 @@ func (c *controller) arrived(p *peer, by origin, moves bool, now time.Time) {
 	}
 	p.paths.Arrived(pair, by.bytes, moves, now)
 	c.followPaths(p, now)
-	if path := p.path; moves && path != nil && path.pair == pair && path.allowance == nil {
+	if moves && p.provedHere() && p.path.pair == pair {
 		p.provedAt = by.from
 	}
 }
@@ -91,7 +91,4 @@ func (c *controller) challenged(p *peer, by origin, challenge paths.Challenge, n
 func (c *controller) responded(p *peer, token uint64, generation uint32, now time.Time) {
 	p.paths.Response(token, generation, now)
 	c.followPaths(p, now)
-	if !p.validated && !p.paths.Limited() {
-		p.validate(0)
-	}
 }

@@ -52,7 +52,7 @@ type trial struct {
 
 // patience returns how many initiations to a peer are left unanswered before something
 // is done about the port.
-func (p *peer) patience() int { return max(portPatience, 2*p.places()) }
+func (p *peer) patience() int { return max(portPatience, 2*p.callsInRound()) }
 
 // wantsPort reports whether another port may help a peer: one that this end is to call.
 func (p *peer) wantsPort() bool { return len(p.endpoints) > 0 && p.unanswered >= p.patience() }
@@ -62,11 +62,11 @@ func (p *peer) wantsPort() bool { return len(p.endpoints) > 0 && p.unanswered >=
 // initiation.
 func (o *otherPort) called(p *peer, id uint32) (*trial, error) {
 	p.unanswered++
-	places := max(p.places(), 1)
-	if o.hint != "" || o.open == nil || !p.wantsPort() || p.unanswered/places%2 == 1 {
+	calls := max(p.callsInRound(), 1)
+	if o.hint != "" || o.open == nil || !p.wantsPort() || p.unanswered/calls%2 == 1 {
 		return nil, nil
 	}
-	if o.trial != nil && o.trial.by[p] == trialRounds*places {
+	if o.trial != nil && o.trial.by[p] == trialRounds*calls {
 		o.giveUp()
 	}
 	if o.trial == nil {

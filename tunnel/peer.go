@@ -68,9 +68,10 @@ type peer struct {
 	admitted       knownWays      // empty: the host has changed since
 	asked          limit          // the host, for such pairs
 	refused        refusals
-	egressStale    bool           // the host has changed since it was asked for the way there
-	discovery      *pathDiscovery // of the path
-	standbys       standbys       // those of the others
+	foundAt        []netip.AddrPort // see places
+	egressStale    bool             // the host has changed since it was asked for the way there
+	discovery      *pathDiscovery   // of the path
+	standbys       standbys         // those of the others
 	recent         recentClasses
 	variants       []variant // in which probes leave
 	confirmation   confirmationTimer
@@ -79,7 +80,6 @@ type peer struct {
 	heldUntil      time.Time // see path.heldMTU; zero: nothing is held
 	probeRun       *probeRun // nil: none is under way
 	probeRuns      uint64    // begun so far
-	validated      bool      // the peer has proved that it receives at its endpoint
 	appliedHostMTU int       // hostMTU of the path that the host was told
 	initiations    initiations
 	appointment    appointment // when the peer is due in the agenda

@@ -2,6 +2,7 @@ package tunnel
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 )
 
@@ -9,16 +10,42 @@ import (
 // are: what strangers send is looked up here. The control goroutine keeps it, any
 // goroutine may read it.
 type places struct {
-	peers sync.Map // netip.AddrPort to *peer
+	peers sync.Map         // netip.AddrPort to *peer
+	next  []netip.AddrPort // scratch of the control goroutine
 }
 
-// move notes that a peer is now at an endpoint. Of two peers at the same one the
-// last that came is found.
-func (m *places) move(p *peer, to netip.AddrPort) {
-	if p.path != nil {
-		m.peers.CompareAndDelete(p.path.Remote(), p)
+// follow has a peer be found where it is, and where its paths lead that stand by: PTBs
+// about their probes name those places. Of two peers at the same place the last that
+// came is found, but none that stands by in place of one that is there.
+func (m *places) follow(p *peer) {
+	if p.path == nil {
+		return
 	}
-	m.peers.Store(to, p)
+	at := p.path.Remote()
+	moved := len(p.foundAt) == 0 || p.foundAt[0] != at
+	if !moved && len(p.foundAt) == 1 && len(p.standbys.all) == 0 {
+		return
+	}
+	if moved {
+		m.peers.Store(at, p)
+	}
+	m.next = append(m.next[:0], at)
+	for _, d := range p.standbys.all {
+		at := d.key.remote
+		if slices.Contains(m.next, at) {
+			continue
+		}
+		if !slices.Contains(p.foundAt, at) {
+			m.peers.LoadOrStore(at, p)
+		}
+		m.next = append(m.next, at)
+	}
+	for _, at := range p.foundAt {
+		if !slices.Contains(m.next, at) {
+			m.peers.CompareAndDelete(at, p)
+		}
+	}
+	p.foundAt = append(p.foundAt[:0], m.next...)
 }
 
 // at returns the peer at an endpoint, nil if none is.

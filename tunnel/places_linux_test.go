@@ -15,8 +15,8 @@ func TestAPeerIsFoundWhereItIs(t *testing.T) {
 	places := new(places)
 	first, second := newPeer(conf.Peer{}), newPeer(conf.Peer{})
 	move := func(p *peer, to netip.AddrPort) {
-		places.move(p, to)
 		p.path = newPath(to, netip.Addr{})
+		places.follow(p)
 	}
 	for i, step := range []struct {
 		peer            *peer
@@ -32,6 +32,44 @@ func TestAPeerIsFoundWhereItIs(t *testing.T) {
 		move(step.peer, step.to)
 		if places.at(here) != step.atHere || places.at(there) != step.atThere {
 			t.Errorf("step %d: not found", i)
+		}
+	}
+}
+
+// TestAPeerIsFoundWhereItsPathsLead that stand by, unless another peer is there.
+func TestAPeerIsFoundWhereItsPathsLead(t *testing.T) {
+	at := [3]netip.AddrPort{}
+	for i := range at {
+		at[i] = netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), 4500)
+	}
+	places := new(places)
+	first, second := newPeer(conf.Peer{}), newPeer(conf.Peer{})
+	second.path = newPath(at[2], netip.Addr{})
+	places.follow(second)
+	for i, step := range []struct {
+		inUse    int
+		standbys []int
+		found    [3]*peer
+	}{
+		{0, nil, [3]*peer{first, nil, second}},
+		{0, []int{1, 2}, [3]*peer{first, first, second}},
+		{1, []int{0, 0}, [3]*peer{first, first, second}}, // by two interfaces
+		{1, []int{2}, [3]*peer{nil, first, second}},
+		{2, []int{1}, [3]*peer{nil, first, first}},
+		{1, nil, [3]*peer{nil, first, nil}},
+	} {
+		first.path = newPath(at[step.inUse], netip.Addr{})
+		first.standbys.all = nil
+		for n, place := range step.standbys {
+			first.standbys.all = append(first.standbys.all, &pathDiscovery{key: pathKey{n, at[place]}})
+		}
+		for range 2 { // twice changes nothing
+			places.follow(first)
+		}
+		for place, want := range step.found {
+			if places.at(at[place]) != want {
+				t.Errorf("step %d: another peer than wanted, or none, at %v", i, at[place])
+			}
 		}
 	}
 }

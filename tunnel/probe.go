@@ -72,7 +72,7 @@ func (p *peer) beginProbeRun(done chan *status.ProbeReport, now time.Time) error
 	switch {
 	case p.probeRun != nil:
 		return errBusyProbing
-	case path == nil || p.sas.current == nil || !p.validated:
+	case path == nil || p.sas.current == nil || !p.provedHere():
 		return fmt.Errorf("peer %s is not established", p.name)
 	}
 	config := discoveryConfig(p.config)

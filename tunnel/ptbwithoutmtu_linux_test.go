@@ -22,7 +22,7 @@ func TestPTBThatTellsNoUsableMTU(t *testing.T) {
 			sa.sizes.Record(seq, plpmtu, p.path.number, true)
 			h.now = h.now.Add(time.Millisecond)
 			h.probes = nil
-			p.handlePTB(mtu, sa.SPI(), seq, h.now)
+			p.handlePTB(p.path.Remote(), mtu, sa.SPI(), seq, h.now)
 			h.attend(p, h.now)
 			if len(h.probes) < 2 {
 				t.Errorf("%d probes leave", len(h.probes))

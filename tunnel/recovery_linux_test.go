@@ -139,23 +139,3 @@ func TestAHandshakeIsSoonTriedAgain(t *testing.T) {
 		})
 	}
 }
-
-// TestAMoveIsProvedThoughAnEchoIsLost: until the peer has shown that it receives
-// at its new place, nothing is probed.
-func TestAMoveIsProvedThoughAnEchoIsLost(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		left, _ := virtualPair(t, conf.Tunnel{}, 0)
-		p := left.peer
-		left.do(func(now time.Time) {
-			p.validated, p.echo = false, pendingEcho{token: 1, sent: now} // whose reply will not come
-			left.attend(p, now)
-		})
-		took := until(t, time.Minute, func() (validated bool) {
-			left.do(func(time.Time) { validated = p.validated })
-			return validated
-		})
-		if most := validateEvery + tick + 2*left.wire.trip + time.Millisecond; took > most {
-			t.Errorf("proved after %v, want %v", took, most)
-		}
-	})
-}

@@ -2,14 +2,9 @@ package tunnel
 
 import "time"
 
-const (
-	// rekeyPause is the least age of an SA that is replaced, however few packets
-	// it may carry and however many there are.
-	rekeyPause = tick
-	// validateEvery is how often a peer that has moved is asked for a proof that
-	// it receives where it is now.
-	validateEvery = time.Second
-)
+// rekeyPause is the least age of an SA that is replaced, however few packets it may
+// carry and however many there are.
+const rekeyPause = tick
 
 // rekeys reports whether the newest pair is to be replaced when its time comes
 // and its replacement is not under way.
@@ -56,7 +51,6 @@ func (c *controller) lost(p *peer, why string, now time.Time) {
 	p.liveness.reset(now)
 	p.discovery.Stop(now)
 	p.standbys.clear()
-	p.validated = false
 	p.forgetPaths()
 	if p.path != nil || len(p.endpoints) > 0 {
 		p.initiations.want(now)

@@ -146,8 +146,12 @@ func (c *controller) resolved(p *peer, endpoint int, addrs []netip.Addr, err err
 	of.addrs = addrs
 	p.choose()
 	fresh := len(addrs) > 0 && !slices.Contains(before, netip.AddrPortFrom(addrs[0].Unmap(), p.endpoints[endpoint].Port))
+	if !slices.Equal(p.candidates, before) {
+		c.offerWays(p, now)
+		c.followPaths(p, now)
+	}
 	if fresh && p.initiations.wanted && p.renumbered.allow(now) {
 		p.initiations.hurry(now)
-		c.attend(p, now)
 	}
+	c.attend(p, now)
 }

@@ -163,3 +163,40 @@ func TestANameWithAnotherAddressEachTime(t *testing.T) {
 		}
 	})
 }
+
+// TestANewAddressOfAnEstablishedPeerIsOffered at once, and one that is gone no more.
+func TestANewAddressOfAnEstablishedPeerIsOffered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMultihomed(t, false)
+		m.start(t)
+		other := netip.MustParseAddr("192.0.2.130")
+		m.left.do(func(now time.Time) {
+			p := m.left.peer
+			p.endpoints = []conf.Endpoint{{Host: "b.example", Port: 4500}}
+			offered := func() (n int) {
+				for _, s := range p.paths.Status(now) {
+					if s.Ours && s.Remote.Addr() == other {
+						n++
+					}
+				}
+				return n
+			}
+			for _, test := range []struct {
+				addrs []netip.Addr
+				want  int
+			}{
+				{[]netip.Addr{m.right.at.Addr()}, 0},
+				{[]netip.Addr{m.right.at.Addr(), other}, 2}, // by each uplink
+				{[]netip.Addr{m.right.at.Addr()}, 0},
+			} {
+				m.left.resolved(p, 0, test.addrs, nil, now)
+				if n := offered(); n != test.want {
+					t.Errorf("with %v: %d pairs to the new address, want %d", test.addrs, n, test.want)
+				}
+			}
+			if p.path.Remote() != m.right.at {
+				t.Errorf("the peer is at %v", p.path.Remote())
+			}
+		})
+	})
+}

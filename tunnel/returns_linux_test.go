@@ -34,14 +34,15 @@ func TestOurOwnPacketsAreKnown(t *testing.T) {
 		p := newPeer(conf.Peer{})
 		p.sendSPI.Store(spi)
 		at := netip.MustParseAddrPort(endpoint)
-		r.places.move(p, at)
 		p.path = newPath(at, netip.Addr{})
+		r.places.follow(p)
 		return p
 	}
 	p4 := place("192.0.2.2:4501", spi)
 	p6 := place("[2001:db8::2]:4502", spi)
 	moved := place("192.0.2.3:4503", spi)
-	r.places.move(moved, netip.MustParseAddrPort("192.0.2.4:4504"))
+	moved.path = newPath(netip.MustParseAddrPort("192.0.2.4:4504"), netip.Addr{})
+	r.places.follow(moved)
 
 	tcp, fragment := outerPacket("192.0.2.2", port, 4501, spi), outerPacket("192.0.2.2", port, 4501, spi)
 	tcp[9], fragment[7] = 6, 1

@@ -72,8 +72,16 @@ func (p *peer) flow() paths.Traffic {
 	return t
 }
 
-// followPaths makes the pair that is in use the path.
+// followPaths makes the pair that is in use the path, and remembers where the peer is
+// proved to be.
 func (c *controller) followPaths(p *peer, now time.Time) {
+	c.followCurrent(p, now)
+	if p.paths.Proved(now) {
+		p.provedAt = p.path.Remote()
+	}
+}
+
+func (c *controller) followCurrent(p *peer, now time.Time) {
 	for {
 		pair, ok := p.paths.Current()
 		if !ok || p.path != nil && p.path.pair == pair {
@@ -116,9 +124,8 @@ func (c *controller) move(p *peer, path *path, e host.Egress, now time.Time) {
 		}
 		return
 	}
-	p.validated = !p.paths.Limited()
-	c.places.move(p, to)
 	p.changePath(path, e.MTU, now)
+	c.places.follow(p)
 	c.applyPLPMTU(p)
 	path = p.path
 	c.log.Log(context.Background(), c.moveLevel(p, now), "endpoint", "peer", p.name, "endpoint", to, "local", path.pair.Local, "plpmtu", path.plpmtu, "inner_mtu", path.innerMTU)

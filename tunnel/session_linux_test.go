@@ -3,6 +3,7 @@ package tunnel
 import (
 	"net/netip"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"fathom/conf"
@@ -42,4 +43,37 @@ func TestPeersWithAnSAAreCompany(t *testing.T) {
 			t.Errorf("%s: %v", step.name, got)
 		}
 	}
+}
+
+// TestAWayThatComesAndGoesIsToldRarely: a few times at once, later one change each
+// warnEvery. What is not told is known all the same.
+func TestAWayThatComesAndGoesIsToldRarely(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newWire().newVirtual(t, "192.0.2.1:4500", crypto.PrivateKey{1}, conf.Tunnel{}, conf.Peer{PublicKey: conf.Key{9}})
+		at := netip.MustParseAddrPort("192.0.2.2:4500")
+		told := func() int { return v.log.count("no way to peer") + v.log.count("there is a way to the peer again") }
+		flap := func(times int) (n int) {
+			before := told()
+			for range times {
+				for _, err := range []error{host.ErrLoop, nil} {
+					v.noteWay(v.peer, at, err)
+					v.noteWay(v.peer, at, err) // nothing new
+					if (v.peer.noWay == nil) != (err == nil) {
+						t.Fatalf("noted %v of %v", v.peer.noWay, err)
+					}
+				}
+			}
+			return told() - before
+		}
+		if n := flap(1); n != 2 {
+			t.Errorf("%d lines for a way that goes and comes", n)
+		}
+		if n := flap(1000); n > 2*movesBurst-2 {
+			t.Errorf("%d more lines at once", n)
+		}
+		time.Sleep(3 * warnEvery)
+		if n := flap(1000); n != 3 {
+			t.Errorf("%d lines after %v, want 3", n, 3*warnEvery)
+		}
+	})
 }

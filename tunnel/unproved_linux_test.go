@@ -84,7 +84,7 @@ func TestAMoveToAProvedPlaceIsNotLimited(t *testing.T) {
 		if !w.appears(at) {
 			t.Fatalf("the peer is not followed to %v", at)
 		}
-		if to := w.peer.session.Load(); to.path.allowance != nil || !to.path.allowance.take(1<<40) || !w.peer.validated {
+		if to := w.peer.session.Load(); to.path.allowance != nil || !to.path.allowance.take(1<<40) || !w.peer.probes() {
 			t.Errorf("at %v data is limited", at)
 		}
 	}

@@ -38,6 +38,11 @@ type virtual struct {
 	probed func(payload []byte, size int, as variant)
 	// others are the addresses by which it is reached beside at.
 	others []netip.Addr
+	// leaves says from where a datagram leaves its host, false if by no uplink; nil: from
+	// one of its addresses.
+	leaves func(to *udp.Destination) (from netip.AddrPort, ok bool)
+	// reception notes when data arrives.
+	reception reception
 }
 
 // wire joins controllers.
@@ -152,12 +157,16 @@ func (w *wire) block(f func(from, to netip.AddrPort) bool) {
 	w.blocks = f
 }
 
-// from returns where a packet comes from that leaves from an address.
-func (v *virtual) from(local netip.Addr) netip.AddrPort {
-	if slices.Contains(v.others, local) {
-		return netip.AddrPortFrom(local, v.at.Port())
+// from returns where a packet comes from, false if it does not leave the host. local is
+// the address that it is to leave from.
+func (v *virtual) from(to *udp.Destination, local netip.Addr) (at netip.AddrPort, ok bool) {
+	switch {
+	case v.leaves != nil:
+		return v.leaves(to)
+	case slices.Contains(v.others, local):
+		return netip.AddrPortFrom(local, v.at.Port()), true
 	}
-	return v.at
+	return v.at, true
 }
 
 func (v *virtual) control(to *session, payload []byte, size int) error {
@@ -181,8 +190,10 @@ func (v *virtual) probe(to *session, payload []byte, size int, as variant) error
 
 // passOn takes an ESP packet to the other end.
 func (v *virtual) passOn(to *session, payload []byte) {
-	from, at := v.from(to.path.pair.Local), to.path.Remote()
-	v.wire.later(from, at, func(far *virtual) { far.arrive(to.sa.SPI(), payload, from, at.Addr()) })
+	at := to.path.Remote()
+	if from, ok := v.from(to.path.Destination, to.path.pair.Local); ok {
+		v.wire.later(from, at, func(far *virtual) { far.arrive(to.sa.SPI(), payload, from, at.Addr()) })
+	}
 }
 
 // loseControl has f decide which control messages are lost.
@@ -212,6 +223,7 @@ func (v *virtual) arrive(spi uint32, payload []byte, from netip.AddrPort, local 
 	sa.peer.authentic.Add(1)
 	if payload == nil {
 		sa.peer.rx.add(1, 200)
+		v.reception.note(time.Now())
 	}
 	by := origin{from: from, local: local, bytes: 200, newest: true}
 	if to := sa.peer.session.Load(); payload == nil && (to == nil || !to.path.Matches(from, local)) {
@@ -244,10 +256,12 @@ func (v *virtual) plain(datagram []byte, to *udp.Destination) error {
 	if n := v.wire.handshakes.Add(1); v.mute.Load() || v.wire.loses != nil && v.wire.loses(n) {
 		return nil
 	}
-	from, at := v.from(to.Local()), to.Remote()
-	v.wire.later(from, at, func(far *virtual) {
-		far.events.handshake(datagram[esp.MarkerSize:], origin{from: from, local: at.Addr()})
-	})
+	at := to.Remote()
+	if from, ok := v.from(to, to.Local()); ok {
+		v.wire.later(from, at, func(far *virtual) {
+			far.events.handshake(datagram[esp.MarkerSize:], origin{from: from, local: at.Addr()})
+		})
+	}
 	return nil
 }
 

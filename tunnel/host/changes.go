@@ -2,6 +2,7 @@ package host
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 
 	"github.com/gaissmai/bart"
@@ -57,7 +58,7 @@ func (c *Changes) part(of part, there bool) {
 		}
 		was, known := pending.parts[of]
 		if !known && len(pending.parts) == maxParts {
-			pending.parts, pending.returned, pending.unknown = nil, nil, true
+			pending.parts, pending.returned, pending.owners, pending.unknown = nil, nil, nil, true
 		}
 		if pending.unknown {
 			return
@@ -67,6 +68,12 @@ func (c *Changes) part(of part, there bool) {
 				pending.returned = make(map[part]bool)
 			}
 			pending.returned[of] = true
+		}
+		if !known && of.addr.IsValid() {
+			if pending.owners == nil {
+				pending.owners = make(map[netip.Addr][]int)
+			}
+			pending.owners[of.addr] = append(pending.owners[of.addr], of.index)
 		}
 		pending.parts[of] = there
 	})
@@ -106,6 +113,8 @@ type Change struct {
 	unknown bool
 	// returned are those of parts that were gone before they were there again.
 	returned map[part]bool
+	// owners are the interfaces of the addresses among parts.
+	owners map[netip.Addr][]int
 }
 
 // part is an interface, or an address of one.
@@ -114,10 +123,17 @@ type part struct {
 	addr  netip.Addr // invalid: the interface itself
 }
 
-// is reports whether it is an address, of an interface or of whichever has it if the
-// index is 0.
-func (p part) is(index int, addr netip.Addr) bool {
-	return addr.IsValid() && p.addr == addr && (index == 0 || p.index == index)
+// ownersOf returns the interfaces on which an address has changed: the given one, or all
+// if the index is 0.
+func (c Change) ownersOf(index int, addr netip.Addr) []int {
+	owners := c.owners[addr]
+	if index == 0 {
+		return owners
+	}
+	if i := slices.Index(owners, index); i >= 0 {
+		return owners[i : i+1]
+	}
+	return nil
 }
 
 // Concerns reports whether the way to an address may be another.
@@ -139,13 +155,11 @@ func (c Change) Lost(index int, local netip.Addr) bool {
 		return true
 	}
 	lost := false
-	for of, there := range c.parts {
-		if of.is(index, local) {
-			if there {
-				return false
-			}
-			lost = true
+	for _, owner := range c.ownersOf(index, local) {
+		if c.parts[part{owner, local}] {
+			return false
 		}
+		lost = true
 	}
 	return lost
 }
@@ -154,12 +168,13 @@ func (c Change) Lost(index int, local netip.Addr) bool {
 // that were sent meanwhile may have left by another way. Index and address are as for
 // Lost.
 func (c Change) Returned(index int, local netip.Addr) bool {
-	for of := range c.returned {
-		if c.parts[of] && (of == part{index: index} || of.is(index, local)) {
-			return true
-		}
+	if of := (part{index: index}); c.returned[of] && c.parts[of] {
+		return true
 	}
-	return false
+	return slices.ContainsFunc(c.ownersOf(index, local), func(owner int) bool {
+		of := part{owner, local}
+		return c.returned[of] && c.parts[of]
+	})
 }
 
 // Came reports whether an interface, or an address of it, may have come: there may be

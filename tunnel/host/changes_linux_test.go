@@ -1,6 +1,7 @@
 package host
 
 import (
+	"fmt"
 	"net/netip"
 	"testing"
 
@@ -108,5 +109,60 @@ func TestLost(t *testing.T) {
 	}
 	if lost != "" || came != "" {
 		t.Errorf("wrong:\nlost: %s\ncame: %s", lost, came)
+	}
+}
+
+// TestWhatReturned: gone, and there again, by the same Take.
+func TestWhatReturned(t *testing.T) {
+	at := netip.MustParseAddr
+	there, elsewhere := at("192.0.2.1"), at("192.0.2.2")
+	for _, test := range []struct {
+		of       string
+		tell     func(*Changes)
+		index    int
+		local    netip.Addr
+		returned bool
+	}{
+		{"nothing", func(*Changes) {}, 2, there, false},
+		{"the interface is gone", func(c *Changes) { c.Interface(2, false) }, 2, there, false},
+		{"the interface has come", func(c *Changes) { c.Interface(2, true) }, 2, there, false},
+		{"the interface", func(c *Changes) { c.Interface(2, false); c.Interface(2, true) }, 2, there, true},
+		{"the interface, of a pair without address", func(c *Changes) { c.Interface(2, false); c.Interface(2, true) }, 2, netip.Addr{}, true},
+		{"another interface", func(c *Changes) { c.Interface(3, false); c.Interface(3, true) }, 2, there, false},
+		{"the interface, which is gone again", func(c *Changes) { c.Interface(2, false); c.Interface(2, true); c.Interface(2, false) }, 2, there, false},
+		{"the address", func(c *Changes) { c.Address(2, there, false); c.Address(2, there, true) }, 2, there, true},
+		{"the address, of any interface", func(c *Changes) { c.Address(2, there, false); c.Address(2, there, true) }, 0, there, true},
+		{"the address, of another interface", func(c *Changes) { c.Address(3, there, false); c.Address(3, there, true) }, 2, there, false},
+		{"another address", func(c *Changes) { c.Address(2, elsewhere, false); c.Address(2, elsewhere, true) }, 2, there, false},
+		{"the address, on one of two interfaces", func(c *Changes) {
+			c.Address(3, there, false)
+			c.Address(2, there, false)
+			c.Address(2, there, true)
+		}, 0, there, true},
+		{"by two Takes", func(c *Changes) { c.Interface(2, false); c.Take(); c.Interface(2, true) }, 2, there, false},
+		{"something unknown", func(c *Changes) { c.Interface(2, false); c.Interface(2, true); c.Any() }, 2, there, false},
+	} {
+		c := NewChanges()
+		test.tell(c)
+		if got := c.Take().Returned(test.index, test.local); got != test.returned {
+			t.Errorf("%s: %v", test.of, got)
+		}
+	}
+}
+
+// BenchmarkLost: what one pair costs does not depend on how much has changed.
+func BenchmarkLost(b *testing.B) {
+	for _, parts := range []int{1, maxParts} {
+		b.Run(fmt.Sprint(parts), func(b *testing.B) {
+			c := NewChanges()
+			for i := range parts {
+				c.Address(2, netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), false)
+			}
+			change := c.Take()
+			for b.Loop() {
+				change.Lost(2, netip.AddrFrom4([4]byte{192, 0, 2, 1}))
+				change.Returned(2, netip.AddrFrom4([4]byte{192, 0, 2, 1}))
+			}
+		})
 	}
 }

@@ -28,13 +28,21 @@ type learnt struct {
 	ways    map[wayKey][]Way
 	// rpFilters holds the sysctl rp_filter of interfaces, by their names.
 	rpFilters map[string]int
+	// answers holds by which interface places are answered.
+	answers map[answer]int
+}
+
+// answer is from one of our addresses to a place.
+type answer struct {
+	remote netip.AddrPort
+	local  netip.Addr
 }
 
 // keep takes note of the ways by an uplink to a place. When there are very many, it
 // begins anew.
 func (k *learnt) keep(key wayKey, ways []Way) {
 	if k.ways == nil || len(k.ways) >= maxWaysKept {
-		k.ways, k.local = make(map[wayKey][]Way), nil
+		k.ways, k.local, k.answers = make(map[wayKey][]Way), nil, nil
 	}
 	k.ways[key] = ways
 }

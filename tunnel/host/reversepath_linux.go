@@ -22,12 +22,27 @@ func (l *Link) ReversePathDrops(ways []Way) (uplinks []string) {
 		if w.Uplink == "" || !w.Remote.Addr().Is4() || slices.Contains(uplinks, w.Uplink) || l.rpFilter(w.Uplink) != strictRPFilter {
 			continue
 		}
-		answer, err := l.lookUp(Flow{Remote: w.Remote, Local: netip.AddrPortFrom(w.Local, 0)}, 0)
-		if err != nil || answer.interfaceIndex != w.Interface {
+		if l.answeredBy(answer{w.Remote, w.Local}) != w.Interface {
 			uplinks = append(uplinks, w.Uplink)
 		}
 	}
 	return uplinks
+}
+
+// answeredBy returns the index of the interface by which the host would answer, 0: none.
+func (l *Link) answeredBy(a answer) int {
+	if index, known := l.learnt.answers[a]; known {
+		return index
+	}
+	index := 0
+	if route, err := l.lookUp(Flow{Remote: a.remote, Local: netip.AddrPortFrom(a.local, 0)}, 0); err == nil {
+		index = route.interfaceIndex
+	}
+	if l.learnt.answers == nil {
+		l.learnt.answers = make(map[answer]int)
+	}
+	l.learnt.answers[a] = index
+	return index
 }
 
 // rpFilter returns the sysctl rp_filter as it holds on an interface: the larger of its

@@ -18,9 +18,12 @@ func TestReversePathDrops(t *testing.T) {
 	inHost(t, func() error {
 		l := twoWans(t)
 		remotes := []netip.AddrPort{netip.MustParseAddrPort("203.0.113.9:4500"), netip.MustParseAddrPort("[2001:db8:9::9]:4500")}
+		known := func() []string {
+			return l.ReversePathDrops(l.Ways(netip.AddrPortFrom(netip.Addr{}, 4500), []string{"wan1", "wan2"}, remotes))
+		}
 		drops := func() []string {
 			l.Forget()
-			return l.ReversePathDrops(l.Ways(netip.AddrPortFrom(netip.Addr{}, 4500), []string{"wan1", "wan2"}, remotes))
+			return known()
 		}
 		set := func(of, value string) {
 			check(t, os.WriteFile("/proc/sys/net/ipv4/conf/"+of+"/rp_filter", []byte(value), 0))
@@ -47,6 +50,9 @@ func TestReversePathDrops(t *testing.T) {
 			rule := netlink.NewRule()
 			rule.Src, rule.Table, rule.Priority = ipNet(of), 52, 100+i
 			check(t, netlink.RuleAdd(rule))
+		}
+		if got := known(); !slices.Equal(got, []string{"wan2"}) {
+			t.Errorf("before Forget: %q, another answer than the one that was learnt", got)
 		}
 		want("rules by the source")
 		return nil

@@ -263,3 +263,32 @@ func TestEgressByAnInterface(t *testing.T) {
 		return nil
 	})
 }
+
+// TestTheDevicesAddressIsNoWayOut: an uplink without address borrows one of the host's for
+// what it sends. That of the tunnel's own device, which nobody beyond the uplink can
+// answer, does not do.
+func TestTheDevicesAddressIsNoWayOut(t *testing.T) {
+	inHost(t, func() error {
+		l := twoWans(t)
+		if got := waysOf(l, "", nil, "203.0.113.9"); len(got) != 1 {
+			t.Fatalf("the ways are %q", got)
+		}
+		for _, name := range []string{"wan1", "wan2"} {
+			link := state(t, name)
+			addresses, err := netlink.AddrList(link, unix.AF_INET)
+			check(t, err)
+			check(t, netlink.AddrDel(link, &addresses[0])) // the others of its prefix go with it
+		}
+		check(t, netlink.RouteReplace(&netlink.Route{LinkIndex: state(t, "wan1").Attrs().Index, Dst: ipNet(netlab.Prefixes("0.0.0.0/0")[0]), Scope: netlink.SCOPE_LINK}))
+		l.Forget()
+		route, err := l.lookUp(Flow{Remote: netip.MustParseAddrPort("203.0.113.9:4500")}, 0)
+		check(t, err)
+		if !l.has(route.source) {
+			t.Fatalf("the kernel would send from %v: this shows nothing", route.source)
+		}
+		if got := waysOf(l, "", nil, "203.0.113.9"); len(got) > 0 {
+			t.Errorf("the ways are %q", got)
+		}
+		return nil
+	})
+}

@@ -131,22 +131,26 @@ func (s *Set) standing(p *path, now time.Time) int {
 	return 2
 }
 
-// Order appends all pairs to dst in the order in which the peer is best called:
-// the one in use first, those that failed last.
+// Order appends the pairs to dst by which the peer is called, in the order in which that
+// is best: the one in use first, those that failed last. A place that was never proved, and
+// that the host does not offer, is not among them: anybody may have named it.
 func (s *Set) Order(dst []Pair, now time.Time) []Pair {
 	begin := len(dst)
-	if s.current != nil {
+	if s.current != nil && s.callable(s.current) {
 		dst = append(dst, s.current.Pair)
 	}
 	for rank := range standings {
 		for _, p := range s.paths {
-			if p != s.current && s.standing(p, now) == rank {
+			if p != s.current && s.callable(p) && s.standing(p, now) == rank {
 				dst = append(dst, p.Pair)
 			}
 		}
 	}
-	if len(dst) > begin+1 && s.current != nil && s.current.state == Failed {
+	if len(dst) > begin+1 && s.current != nil && dst[begin] == s.current.Pair && s.current.state == Failed {
 		dst = append(dst[:begin], append(dst[begin+1:], s.current.Pair)...)
 	}
 	return dst
 }
+
+// callable reports whether the peer may be called by a path.
+func (s *Set) callable(p *path) bool { return p.ours || !s.limited(p) }

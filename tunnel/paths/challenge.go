@@ -84,6 +84,12 @@ func (c *challenges) answer(token uint64, now time.Time) (sent time.Time, ok boo
 	return time.Time{}, false
 }
 
+// tells reports whether the answer to a challenge that left at a time tells how long the
+// round trip is. One that was repeated meanwhile may have waited for an outage to end.
+// That of the last challenge tells: where the round trip has become longer, the first
+// answer ends the repetitions, so that the last is answered, too.
+func (c *challenges) tells(left time.Time) bool { return !left.Before(c.last) }
+
 // A pace says how a pair is challenged.
 type pace struct {
 	timeout time.Duration // how long an answer may take

@@ -3,8 +3,9 @@ package paths
 import "time"
 
 // An rtt is the round-trip estimate of a pair (RFC 6298, section 2). Samples come
-// from challenges, each of which has a token of its own, so Karn's rule is met by
-// construction. The zero value has no sample.
+// from challenges that were not repeated before their answer came. Each has a token of
+// its own, so that is no question of which was answered, as it is for Karn's rule (section
+// 3): see challenges.tells. The zero value has no sample.
 type rtt struct {
 	smoothed, variance time.Duration // SRTT and RTTVAR
 }

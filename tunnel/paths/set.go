@@ -155,7 +155,9 @@ func (s *Set) Response(token uint64, carries uint32, now time.Time) {
 		if !ok {
 			continue
 		}
-		p.rtt.sample(now.Sub(left))
+		if p.tells(left) {
+			p.rtt.sample(now.Sub(left))
+		}
 		if !left.Before(p.wanted) {
 			p.rest()
 		}
@@ -258,3 +260,6 @@ func (s *Set) Grant() int {
 
 // Limited reports whether no more may be sent, by the pair in use, than Grant says.
 func (s *Set) Limited() bool { return s.current == nil || s.limited(s.current) }
+
+// Proved reports whether the peer has of late answered by the pair in use.
+func (s *Set) Proved(now time.Time) bool { return s.current != nil && s.current.stateAt(now) == Proved }

@@ -2,6 +2,7 @@ package udp
 
 import (
 	"errors"
+	"net/netip"
 
 	"golang.org/x/sys/unix"
 )
@@ -31,7 +32,7 @@ func (o *Outbox) retry(s *socket, n int, errno unix.Errno) error {
 	if errno == 0 {
 		return nil
 	}
-	if r.to.exact && r.to.source != nil && (errno == unix.EINVAL || errno == unix.EADDRNOTAVAIL) {
+	if r.to.exact && r.to.source != nil && saysNoSource(errno, r.to.local) {
 		return o.refuse(r, all, ErrNoSource)
 	}
 	if !r.to.exact && r.to.source != nil && (errno == unix.EINVAL || errno == unix.EADDRNOTAVAIL || errno == unix.ENETUNREACH) {
@@ -51,6 +52,27 @@ func (o *Outbox) retry(s *socket, n int, errno unix.Errno) error {
 		o.config.NoSegmentation(s.addr(), errno)
 	}
 	return err
+}
+
+// saysNoSource reports whether a datagram was refused because the host does not have the
+// address that it is to leave from. Of an IPv4 address the kernel says no more than of a
+// place to which there is no route.
+func saysNoSource(errno unix.Errno, source netip.Addr) bool {
+	if errno == unix.ENETUNREACH && source.Is4() {
+		return !hostHas(source)
+	}
+	return errno == unix.EINVAL || errno == unix.EADDRNOTAVAIL
+}
+
+// hostHas reports whether an IPv4 address is one of the host's: a socket can be bound to
+// it. If there cannot be a socket, it is.
+func hostHas(local netip.Addr) bool {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return true
+	}
+	defer unix.Close(fd)
+	return unix.Bind(fd, &unix.SockaddrInet4{Addr: local.As4()}) != unix.EADDRNOTAVAIL
 }
 
 // isFinal reports whether a message that was refused with errno would be so
