@@ -117,8 +117,10 @@ func (k *checker) checkKeys() {
 	keys, holder := make(firsts[Key]), make(map[Key]string)
 	holds := make(map[SecretKey]string) // what a key is, other than preshared
 	for i, p := range k.config.Peers {
-		holder[p.PublicKey] = k.peer(keys.of(p.PublicKey, i))
-		holds[SecretKey(p.PublicKey)] = "the public key of " + holder[p.PublicKey]
+		for _, key := range p.Keys() {
+			holder[key] = k.peer(keys.of(key, i))
+			holds[SecretKey(key)] = "the public key of " + holder[key]
+		}
 	}
 	var own Key
 	if private := k.config.Tunnel.PrivateKey; !private.IsZero() {
@@ -127,20 +129,26 @@ func (k *checker) checkKeys() {
 		holds[private], holds[SecretKey(own)] = "our private key", "our public key"
 	}
 	const misplacedHint = "`fathom genkey` makes a new one; here belongs what `fathom pubkey` prints on the peer"
+	places := k.keys
 	for i, p := range k.config.Peers {
-		a, secret := k.place(k.peers[i], "public_key"), SecretKey(p.PublicKey)
-		switch first := keys[p.PublicKey]; {
-		case p.PublicKey == (Key{}):
-		case secret.clamped() && holder[secret.public()] != "":
-			a.fail("is the private key of "+holder[secret.public()]+"; it is exposed now and has to be replaced", misplacedHint)
-		case secret.clamped() && !p.PublicKey.possible():
-			a.fail("is a private key, unless it is mistyped; it is exposed now and has to be replaced", misplacedHint)
-		case !p.PublicKey.possible():
-			a.fail("is not a key: no private key has this public key", publicKeyHint)
-		case p.PublicKey == own:
-			a.fail("is our own public key", "the one that `fathom pubkey` prints on the peer")
-		case first != i:
-			a.fail("is also the key of "+k.peer(first), "each host has a key of its own; a peer with several networks lists them in one allowed_ips")
+		for _, key := range p.Keys() {
+			a, secret := places[0], SecretKey(key)
+			places = places[1:]
+			switch first := keys[key]; {
+			case secret.clamped() && holder[secret.public()] != "":
+				a.fail("is the private key of "+holder[secret.public()]+"; it is exposed now and has to be replaced", misplacedHint)
+			case secret.clamped() && !key.possible():
+				a.fail("is a private key, unless it is mistyped; it is exposed now and has to be replaced", misplacedHint)
+			case !key.possible():
+				a.fail("is not a key: no private key has this public key", publicKeyHint)
+			case key == own:
+				a.fail("is our own public key", "the one that `fathom pubkey` prints on the peer")
+			case first != i:
+				a.fail("is also the key of "+k.peer(first), "each host has a key of its own; a peer with several networks lists them in one allowed_ips")
+			}
+		}
+		if p.ComingKey != (Key{}) && p.ComingKey == p.PublicKey {
+			k.place(k.peers[i], "public_key").fail("has the same key twice", "the key that the peer has, and the one that will replace it")
 		}
 		if of, ok := holds[p.PresharedKey]; ok && !p.PresharedKey.IsZero() {
 			k.place(k.peers[i], "preshared_key_file").fail("holds "+of, "`fathom genpsk` makes a preshared key")

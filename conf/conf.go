@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -35,16 +36,21 @@ type Tunnel struct {
 	FwMark uint32
 	// Table is the routing table of the routes. 0: the main table, and for
 	// DefaultRoutes one that the tunnel chooses.
-	Table          int
-	MTU            int    // of the network interface, in bytes of an inner packet; 0: what the tunnel chooses
-	Oversize       string // what becomes of inner packets above the inner MTU: OversizeCarry, OversizeSignal or OversizeDrop
-	OuterDF        string // the DF bit of outer IPv4 packets: OuterDFSet or OuterDFClear
-	DSCP           string // of outer packets: DSCPCopy or DSCPClear
-	ECN            string // of outer packets: ECNNormal or ECNCompatibility
-	MSSClamp       bool   // lower the MSS option (RFC 9293 section 3.7.1) of inner SYNs to what the path carries
-	Offload        string // superpackets: OffloadAuto or OffloadOff
-	Queues         int    // of the device, and sockets of each address family; 0: one for each CPU, within reason
-	StatusSocket   string
+	Table        int
+	MTU          int    // of the network interface, in bytes of an inner packet; 0: what the tunnel chooses
+	Oversize     string // what becomes of inner packets above the inner MTU: OversizeCarry, OversizeSignal or OversizeDrop
+	OuterDF      string // the DF bit of outer IPv4 packets: OuterDFSet or OuterDFClear
+	DSCP         string // of outer packets: DSCPCopy or DSCPClear
+	ECN          string // of outer packets: ECNNormal or ECNCompatibility
+	MSSClamp     bool   // lower the MSS option (RFC 9293 section 3.7.1) of inner SYNs to what the path carries
+	Offload      string // superpackets: OffloadAuto or OffloadOff
+	Queues       int    // of the device, and sockets of each address family; 0: one for each CPU, within reason
+	StatusSocket string
+	HistoryFile  string // empty: the history is kept in memory alone
+	// Metrics and the page are served at MetricsAddr, an address of the loopback, or at
+	// MetricsSocket, the path of a Unix socket. Neither: nowhere.
+	MetricsAddr    netip.AddrPort
+	MetricsSocket  string
 	LogLevel       slog.Level
 	DebugESPSAFile string // where to write keys for Wireshark; empty: nowhere
 }
@@ -71,8 +77,11 @@ func (c *Config) DefaultRoutes() (list []netip.Prefix) {
 
 // Peer is one [[peer]] table.
 type Peer struct {
-	Name         string
-	PublicKey    Key
+	Name      string
+	PublicKey Key
+	// ComingKey is the one that will replace PublicKey: until then the peer may have
+	// either. Zero: none.
+	ComingKey    Key
 	PresharedKey SecretKey  // zero: none
 	Endpoints    []Endpoint // the preferred one first; none: the peer must call us
 	AllowedIPs   []netip.Prefix
@@ -87,6 +96,12 @@ type Peer struct {
 	// and MIN_PLPMTU of RFC 8899 section 5.1.2. 0: the egress MTU, and the
 	// discovery's own minimum. Both are 0 where nothing is discovered.
 	MaxPLPMTU, MinPLPMTU int
+}
+
+// Keys returns the public keys that the peer may have, PublicKey first.
+func (p *Peer) Keys() []Key {
+	keys := []Key{p.PublicKey, p.ComingKey}
+	return slices.DeleteFunc(keys, func(k Key) bool { return k == Key{} })
 }
 
 // Values of the settings that are words.

@@ -54,7 +54,7 @@ func FuzzParse(f *testing.F) {
 		if diff := cmp.Diff(fmt.Sprint(err), fmt.Sprint(err2)); diff != "" {
 			t.Errorf("a byte order mark changes the reported mistakes:\n%s", diff)
 		}
-		if diff := cmp.Diff(c, again, cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}), cmp.Comparer(sameSecret)); diff != "" {
+		if diff := cmp.Diff(c, again, cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}, netip.Prefix{}), cmp.Comparer(sameSecret)); diff != "" {
 			t.Errorf("a byte order mark changes the configuration:\n%s", diff)
 		}
 	})
@@ -96,6 +96,9 @@ func checkConfig(t *testing.T, c *Config) {
 	tunnel := c.Tunnel
 	if c.Path != "etc/f" || tunnel.Name == "" || len(tunnel.Name) > maxInterfaceName || tunnel.PrivateKey.IsZero() || tunnel.PrivateKeyFile == "" || tunnel.StatusSocket == "" {
 		wrong("%+v", c)
+	}
+	if at := tunnel.MetricsAddr; at.IsValid() && (!at.Addr().IsLoopback() || at.Port() == 0 || tunnel.MetricsSocket != "") {
+		wrong("metrics at %v and %q", at, tunnel.MetricsSocket)
 	}
 	if len(tunnel.Addresses) == 0 || len(tunnel.Ciphers) == 0 || len(tunnel.Ciphers) > len(cipherNames) {
 		wrong("addresses %v, ciphers %v", tunnel.Addresses, tunnel.Ciphers)

@@ -137,6 +137,10 @@ func (d *decoder) config(root *table, whole bool) *Config {
 		c.Tunnel.StatusSocket = defaultStatusSocket(c.Tunnel.Name)
 		d.writes = append(d.writes, namedFile{c.Tunnel.StatusSocket, at{d, tunnel.qualified("status_socket"), tunnel.pos}})
 	}
+	if !d.history {
+		c.Tunnel.HistoryFile = defaultHistoryFile(c.Tunnel.Name, c.Tunnel.StatusSocket)
+		d.writes = append(d.writes, namedFile{c.Tunnel.HistoryFile, at{d, tunnel.qualified("history_file"), tunnel.pos}})
+	}
 	d.check(c, tunnel, peers)
 	return c
 }

@@ -23,7 +23,7 @@ const (
 func (p *Peer) fields() []field {
 	return []field{
 		{"name", text, true, `"storage"`, p.setName},
-		{"public_key", text, true, `"the peer's, as fathom pubkey prints it"`, p.setPublicKey},
+		{"public_key", oneOrMore, true, `"the peer's, as fathom pubkey prints it"`, p.setPublicKey},
 		{"preshared_key_file", text, false, "", func(a at, v value) {
 			if file, ok := a.path(v, &a.d.reads); ok {
 				p.PresharedKey, _ = a.secret(file, "fathom genpsk")
@@ -55,11 +55,20 @@ var publicKeyHint = fmt.Sprintf("the %d characters that `fathom pubkey` prints o
 
 // setPublicKey leaves it to checkKeys to find another kind of key.
 func (p *Peer) setPublicKey(a at, v value) {
-	if key, err := ParseKey(v.text); err != nil {
+	key, err := ParseKey(v.text)
+	switch {
+	case err != nil:
 		a.fail("is not a key: "+err.Error(), publicKeyHint)
-	} else {
+		return
+	case p.PublicKey == Key{}:
 		p.PublicKey = key
+	case p.ComingKey == Key{}:
+		p.ComingKey = key
+	default:
+		a.fail("has more than two keys", "the key that the peer has, and the one that will replace it")
+		return
 	}
+	a.d.keys = append(a.d.keys, a)
 }
 
 // addEndpoint leaves the comparison with other endpoints to checkEndpoints.

@@ -19,6 +19,7 @@ func Template(name, privateKeyFile, publicKey string) []byte {
 	return []byte(strings.NewReplacer(
 		`"@NAME@"`, quote(name),
 		`"@STATUS_SOCKET@"`, quote(defaultStatusSocket(name)),
+		`"@HISTORY_FILE@"`, quote(defaultHistoryFile(name, defaultStatusSocket(name))),
 		`"@PRIVATE_KEY_FILE@"`, quote(privateKeyFile),
 		"@PUBLIC_KEY@", publicKey,
 	).Replace(template))

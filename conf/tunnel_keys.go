@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"net/netip"
@@ -64,6 +65,13 @@ func (t *Tunnel) fields() []field {
 		{"offload", text, false, strconv.Quote(OffloadAuto), setChoice(&t.Offload, "a setting of segmentation and receive offload", OffloadAuto, OffloadOff)},
 		{"queues", integer, false, "0", setNumber(&t.Queues, 0, maxQueues)},
 		{"status_socket", text, false, "", t.setStatusSocket}, // default: see defaultStatusSocket
+		{"history_file", text, false, "", func(a at, v value) { // default: see defaultHistoryFile
+			a.d.history = true
+			if v.text != "" { // else none is kept
+				t.HistoryFile, _ = a.path(v, &a.d.writes)
+			}
+		}},
+		{"metrics", text, false, "", t.setMetrics},
 		{"log_level", text, false, `"info"`, func(a at, v value) {
 			level := "info"
 			setChoice(&level, "a log level", "debug", "info", "warn", "error")(a, v)
@@ -80,6 +88,19 @@ func (t *Tunnel) fields() []field {
 // defaultStatusSocket is where a tunnel answers `fathom status`.
 func defaultStatusSocket(name string) string {
 	return filepath.Join(SocketDir, name+".sock")
+}
+
+// StateDir is the folder of what a tunnel keeps across a restart of the host.
+const StateDir = "/var/lib/fathom"
+
+// defaultHistoryFile is where a tunnel keeps its history: where the status socket is in
+// another folder than usual, beside it.
+func defaultHistoryFile(name, statusSocket string) string {
+	dir := filepath.Dir(statusSocket)
+	if dir == SocketDir {
+		dir = StateDir
+	}
+	return filepath.Join(dir, name+".history")
 }
 
 // interfaceName accepts what Linux accepts as the name of a new interface
@@ -200,11 +221,46 @@ func (t *Tunnel) addCipher(a at, v value) {
 	}
 }
 
-func (t *Tunnel) setStatusSocket(a at, v value) {
+func (t *Tunnel) setStatusSocket(a at, v value) { a.socket(v, &t.StatusSocket) }
+
+// socket stores the path of a Unix socket that the tunnel makes.
+func (a at) socket(v value, into *string) {
 	file, ok := a.path(v, &a.d.writes)
 	if len(file) > MaxSocketPath {
 		a.fail(fmt.Sprintf("%s has %d bytes", file, len(file)), fmt.Sprintf("a socket's path has at most %d", MaxSocketPath))
 	} else if ok {
-		t.StatusSocket = file
+		*into = file
+	}
+}
+
+// setMetrics accepts places that no other host can reach: who asks there is asked for
+// nothing, and is told who the peers are and where.
+func (t *Tunnel) setMetrics(a at, v value) {
+	if _, noKey := ParseKey(v.text); noKey == nil || strings.Contains(v.text, "/") || !strings.Contains(v.text, ":") && strings.HasSuffix(v.text, ".sock") {
+		a.socket(v, &t.MetricsSocket)
+		return
+	}
+	host, port, problem := splitHostPort(v.text)
+	addr, err := netip.ParseAddr(host)
+	hint := `"127.0.0.1:9586", "[::1]:9586", or the path of a Unix socket, such as "/run/fathom/metrics.sock"`
+	switch {
+	case v.text == "":
+		problem = "is empty"
+	case problem != "":
+		problem = fmt.Sprintf("%q %s", v.text, problem)
+	case host == "localhost":
+		problem = "localhost is a name"
+	case host != "" && err != nil:
+		problem = fmt.Sprintf("%q is not an address", host)
+	case !addr.Unmap().IsLoopback():
+		problem = fmt.Sprintf("%q can be reached from other hosts, and whoever asks there is told who the peers are", v.text)
+		hint = "an address of the loopback, such as 127.0.0.1:" + cmp.Or(strings.TrimLeft(strconv.Itoa(int(port)), "0"), "9586") + "; a reverse proxy with a password can pass it on"
+	case port == 0:
+		problem = fmt.Sprintf("%q has no port to ask at", v.text)
+	}
+	if problem != "" {
+		a.fail(problem, hint)
+	} else {
+		t.MetricsAddr = netip.AddrPortFrom(addr.Unmap(), port)
 	}
 }

@@ -71,6 +71,7 @@ func smallestConfig(t testing.TB) Config {
 			MSSClamp:          true,
 			Offload:           "auto",
 			StatusSocket:      "/run/fathom/fathom0.sock",
+			HistoryFile:       "/var/lib/fathom/fathom0.history",
 			LogLevel:          slog.LevelInfo,
 		},
 	}
@@ -143,6 +144,7 @@ mss_clamp = false
 offload = "off"
 queues = 16
 status_socket = "run/sock"
+history_file = "state/history"
 log_level = "debug"
 debug_esp_sa_file = "/tmp//esp_sa"
 
@@ -174,6 +176,7 @@ plpmtu = 1280`, func(c *Config) {
 				Queues:            16,
 				StatusSocket:      "etc/run/sock",
 				LogLevel:          slog.LevelDebug,
+				HistoryFile:       "etc/state/history",
 				DebugESPSAFile:    "/tmp/esp_sa",
 			}
 			c.Peers = []Peer{{
@@ -203,12 +206,14 @@ listen = "0.0.0.0:0"
 log_level = "error"
 oversize = "drop"
 debug_esp_sa_file = ""
+history_file = ""
 ` + smallestPeer + `
 keepalive = "1s"
 plpmtu = 576
 endpoint = "192.0.2.1:1"
 `, func(c *Config) {
 			c.Tunnel.Name, c.Tunnel.StatusSocket = "f", "/run/fathom/f.sock"
+			c.Tunnel.HistoryFile = ""
 			c.Tunnel.RekeyAfter, c.Tunnel.RekeyAfterPackets = time.Second, 1000
 			c.Tunnel.ListenHost, c.Tunnel.ListenPort = netip.IPv4Unspecified(), 0
 			c.Tunnel.LogLevel, c.Tunnel.Oversize = slog.LevelError, "drop"
@@ -229,12 +234,25 @@ min_plpmtu = 65535
 max_plpmtu = 65535
 `, func(c *Config) {
 			c.Tunnel.Name, c.Tunnel.StatusSocket = "fathom012345678", "/"+strings.Repeat("s", 106)
+			c.Tunnel.HistoryFile = "/fathom012345678.history"
 			c.Tunnel.RekeyAfter, c.Tunnel.RekeyAfterPackets = time.Hour, 1<<30
 			c.Tunnel.ListenHost, c.Tunnel.ListenPort = netip.MustParseAddr("192.0.2.9"), 65535
 			c.Tunnel.LogLevel = slog.LevelWarn
 			p := smallestPeerConfig(t)
 			p.Keepalive, p.MinPLPMTU, p.MaxPLPMTU = time.Hour, 65535, 65535
 			c.Peers = []Peer{p}
+		}},
+		{"metrics at an address", smallest + "metrics = \"127.0.0.1:9586\"\n", func(c *Config) {
+			c.Tunnel.MetricsAddr = netip.MustParseAddrPort("127.0.0.1:9586")
+		}},
+		{"metrics at another address of the loopback", smallest + "metrics = \"[::1]:1\"\n", func(c *Config) {
+			c.Tunnel.MetricsAddr = netip.MustParseAddrPort("[::1]:1")
+		}},
+		{"metrics at a socket", smallest + "metrics = \"/run/fathom/metrics.sock\"\n", func(c *Config) {
+			c.Tunnel.MetricsSocket = "/run/fathom/metrics.sock"
+		}},
+		{"metrics at a socket beside the file", smallest + "metrics = \"metrics.sock\"\n", func(c *Config) {
+			c.Tunnel.MetricsSocket = "etc/metrics.sock"
 		}},
 		{"defaults can be written out", smallest + `
 status_socket = "/run/fathom/fathom0.sock"
@@ -336,7 +354,7 @@ peer = [{ name = 'storage', "public\u005fkey" = """` + otherPublicKey + `""", al
 				if err != nil {
 					t.Fatalf("with %s: %v", form, err)
 				}
-				if diff := cmp.Diff(want, *got, cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}), cmp.Comparer(sameSecret)); diff != "" {
+				if diff := cmp.Diff(want, *got, cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}, netip.Prefix{}), cmp.Comparer(sameSecret)); diff != "" {
 					t.Errorf("with %s: -want +got:\n%s", form, diff)
 				}
 			}
@@ -398,7 +416,7 @@ func checkDefault(t *testing.T, toml, key, value string) {
 	check(t, err)
 	with, err := Parse("f", fmt.Appendf(nil, "%s%s = %s\n", toml, key, value), keysByName)
 	check(t, err)
-	if diff := cmp.Diff(without, with, cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}), cmp.Comparer(sameSecret)); diff != "" {
+	if diff := cmp.Diff(without, with, cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}, netip.Prefix{}), cmp.Comparer(sameSecret)); diff != "" {
 		t.Errorf("%s = %s is not the default: -without +with:\n%s", key, value, diff)
 	}
 }
@@ -413,7 +431,7 @@ func TestParseKeepsNothingOfItsInput(t *testing.T) {
 	p := smallestPeerConfig(t)
 	p.Endpoints = []Endpoint{{"example.org", 1}}
 	want.Peers = []Peer{p}
-	if diff := cmp.Diff(want, *c, cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}), cmp.Comparer(sameSecret)); diff != "" {
+	if diff := cmp.Diff(want, *c, cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}, netip.Prefix{}), cmp.Comparer(sameSecret)); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }

@@ -42,7 +42,9 @@ type decoder struct {
 	writes   []namedFile // and removes
 	prefixes []ownedPrefix
 	places   []at // of the peers' endpoints
+	keys     []at // of their public keys
 	uplinks  []at // of tunnel.uplinks
+	history  bool // tunnel.history_file is there
 	errs     Errors
 }
 

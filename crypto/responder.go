@@ -73,7 +73,7 @@ func (r *Responder) Open(message []byte) (*Pending, error) {
 	if p.timestamp == 0 {
 		return nil, fmt.Errorf("%w: no timestamp", ErrMalformed)
 	}
-	return &Pending{id: idOf(message), mac1: mac1Of(message), remote: PublicKey(state.PeerStatic()), payload: p, state: state}, nil
+	return &Pending{id: idOf(message), local: r.public, mac1: mac1Of(message), remote: PublicKey(state.PeerStatic()), payload: p, state: state}, nil
 }
 
 // CookieReply appends to dst the answer to an initiation whose sender must
@@ -137,6 +137,7 @@ func (r *Responder) Challenge(dst []byte, p *Pending, doubt Doubt, now time.Time
 type Pending struct {
 	id      uint32
 	mac1    [macSize]byte
+	local   PublicKey
 	remote  PublicKey
 	payload payload
 	state   *noise.HandshakeState // nil once answered
@@ -145,6 +146,9 @@ type Pending struct {
 // Remote returns the static key of the initiator. The message proves that its
 // sender holds the private key, but not that it is fresh: see Responder.Accept.
 func (p *Pending) Remote() PublicKey { return p.remote }
+
+// Local returns the public key of the Responder that has read it.
+func (p *Pending) Local() PublicKey { return p.local }
 
 // Generation returns the least generation that the initiator asks for, 0 if it
 // says none.

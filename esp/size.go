@@ -1,5 +1,8 @@
 package esp
 
+// SizeStep is how far apart the outer sizes are that a packet can have, in bytes.
+const SizeStep = alignment
+
 // Outer sizes are of whole outer IP packets: IP header, UDP header and ESP
 // packet, in bytes.
 const (

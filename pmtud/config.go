@@ -23,6 +23,9 @@ type Config struct {
 	// have different ones.
 	Path uint16
 
+	// Counts are shared with other Discoveries of the peer; nil: with none.
+	Counts *Counts
+
 	// A packet can have the sizes that are Residue modulo Step. The zero values
 	// stand for ESP's alignment, which leaves multiples of four.
 	Step, Residue int
@@ -93,6 +96,9 @@ func (c Config) withDefaults() Config {
 	or(&c.Step, defaultStep)
 	or(&c.MaxProbes, defaultMaxProbes)
 	or(&c.MaxPLPMTU, maxPacket)
+	if c.Counts == nil {
+		c.Counts = new(Counts)
+	}
 	if c.ProbeTimer == 0 {
 		c.ProbeTimer = defaultProbeTimer
 	}

@@ -51,6 +51,14 @@ func (h *history) withdraw(since time.Time) {
 	*h = (*h)[:n]
 }
 
+// LastCause returns why the PLPMTU was changed last; false: it never was.
+func (d *Discovery) LastCause() (Cause, bool) {
+	if len(d.history) == 0 {
+		return 0, false
+	}
+	return d.history[len(d.history)-1].Cause, true
+}
+
 // History returns the last changes of the PLPMTU, oldest first. A suspicion stands
 // there while it lasts; one that proves false is taken out again, and counted by
 // FalseAlarms. The slice is the caller's.

@@ -14,6 +14,7 @@ func (d *Discovery) openRound(dst []Action, now time.Time) []Action {
 	d.round.begin(d.probes.counter, len(d.sizes), d.verify, d.round.timeout(d.cfg, d.rtt), now)
 	d.round.alone = d.alone && d.verify > 0
 	d.verify, d.alone, d.search.hint = 0, false, 0
+	d.cfg.Counts.Probes += uint64(len(d.sizes))
 	for _, size := range d.sizes {
 		dst = append(dst, Action{Kind: SendProbe, ID: d.probes.add(d.round.number, size, now), Size: size})
 	}
@@ -32,6 +33,7 @@ func (d *Discovery) Ack(id uint64, inFragments bool, now time.Time) {
 	if !p.answer(inFragments, now) {
 		return
 	}
+	d.cfg.Counts.Acked++
 	d.rtt.sample(p.After)
 	d.reorders = d.reorders || late
 	d.clearsDF = d.clearsDF || inFragments
@@ -121,6 +123,7 @@ func (d *Discovery) closeRound(now time.Time) {
 		d.transition(answered, now)
 	}
 	if ended && d.search.lo < d.plpmtu {
+		d.cfg.Counts.BlackHoles++
 		d.setPLPMTU(max(d.search.lo, d.search.grid.min), CauseBlackHole, now)
 	}
 	if lo := d.search.lo; d.state == Error && lo > 0 && lo < d.plpmtu {

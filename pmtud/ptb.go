@@ -25,7 +25,10 @@ type PTB struct {
 // below the PLPMTU goes back to BASE_PLPMTU at once and probes for the offered
 // MTU; any other causes at most a verification of the PLPMTU, which is
 // rate-limited and changes nothing by itself.
-func (d *Discovery) PTB(m PTB, now time.Time) {
+func (d *Discovery) PTB(m PTB, now time.Time) { d.cfg.Counts.ptb(d.believes(m, now)) }
+
+// believes takes in a PTB, and reports whether anything but a verification follows.
+func (d *Discovery) believes(m PTB, now time.Time) bool {
 	s := &d.search
 	offered := s.grid.floor(m.MTU)
 	switch {
@@ -40,8 +43,10 @@ func (d *Discovery) PTB(m PTB, now time.Time) {
 	case m.MTU >= m.Size: // PL_PTB_SIZE >= PROBED_SIZE
 	case d.state == Base || d.suspended.plpmtu > 0: // being asked already
 		s.hint = m.MTU
+		return true
 	case d.trial.phase == larger && d.plpmtu == d.trial.size && d.trial.good <= offered && offered < d.plpmtu:
 		d.reject(now) // to a size that is known to pass
+		return true
 	case offered < d.plpmtu: // PL_PTB_SIZE < PLPMTU
 		unheard := d.ptbs.quotes(m, now)
 		if m.Sequence > 0 && now.Sub(d.ptbs.belied) < doubtful { // reports on its packet tell, or else a fan
@@ -51,10 +56,13 @@ func (d *Discovery) PTB(m PTB, now time.Time) {
 		} else if d.ptbs.accepts(now) {
 			s.hint = m.MTU
 			d.transition(validPTB, now)
+			return true
 		}
 	case d.state != SearchComplete: // PLPMTU <= PL_PTB_SIZE < PROBED_SIZE: the next search point
 		s.hint = m.MTU
+		return true
 	}
+	return false
 }
 
 // hearOfQuote takes in what a report tells of the packet that a PTB quotes.

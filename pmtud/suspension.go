@@ -71,8 +71,11 @@ func (d *Discovery) resume(now time.Time) {
 
 // giveUp ends a suspension whose PLPMTU was not acknowledged while others were.
 func (d *Discovery) giveUp() {
-	if d.suspended.ptb {
+	switch {
+	case d.suspended.ptb:
 		d.ptbs.confirm()
+	case !d.suspended.outage: // of which closeRound tells
+		d.cfg.Counts.BlackHoles++
 	}
 	d.suspended = suspension{}
 	d.detector.factor = 1

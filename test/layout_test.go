@@ -50,15 +50,19 @@ func TestDependenciesPointOneWay(t *testing.T) {
 	may := map[string][]string{
 		"esp": {"esp/gcm"}, "esp/gcm": {}, "crypto": {}, "conf": {}, "pmtud": {},
 		"tunnel": {"esp", "esp/gcm", "crypto", "conf", "pmtud",
-			"tunnel/udp", "tunnel/tun", "tunnel/host", "tunnel/status", "tunnel/inner", "tunnel/control", "tunnel/paths"},
+			"tunnel/udp", "tunnel/tun", "tunnel/host", "tunnel/status", "tunnel/inner", "tunnel/control", "tunnel/paths", "tunnel/history", "tunnel/web", "tunnel/hops"},
 		"tunnel/control":      {},
 		"tunnel/inner":        {},
 		"tunnel/paths":        {},
+		"tunnel/hops":         {},
 		"tunnel/udp":          {},
 		"tunnel/tun":          {"tunnel/inner"},
 		"tunnel/host":         {},
-		"tunnel/status":       {},
-		"cmd/fathom":          {"tunnel", "tunnel/status", "conf", "crypto", "esp/gcm", "test/netlab"},
+		"tunnel/history":      {},
+		"tunnel/status":       {"tunnel/history"},
+		"tunnel/metrics":      {"tunnel/status"},
+		"tunnel/web":          {"tunnel/metrics", "tunnel/status"},
+		"cmd/fathom":          {"tunnel", "tunnel/status", "tunnel/history", "conf", "crypto", "esp/gcm", "test/netlab"},
 		"test/netlab":         {},
 		"test/netlab/labtest": {"test/netlab", "test/tier"},
 		"test/tier":           {},
@@ -102,9 +106,9 @@ func TestCoresArePure(t *testing.T) {
 	}
 	functions := map[string][]string{ // of impure packages that are pure
 		"net":  {"SplitHostPort", "JoinHostPort"},
-		"time": {"Time", "Duration", "ParseDuration", "Millisecond", "Second", "Minute", "Hour"},
+		"time": {"Time", "Duration", "ParseDuration", "UnixMilli", "Microsecond", "Millisecond", "Second", "Minute", "Hour"},
 	}
-	for _, name := range []string{"esp", "esp/gcm", "pmtud", "crypto", "conf", "tunnel/control", "tunnel/inner", "tunnel/paths"} {
+	for _, name := range []string{"esp", "esp/gcm", "pmtud", "crypto", "conf", "tunnel/control", "tunnel/inner", "tunnel/paths", "tunnel/history", "tunnel/hops"} {
 		p, ok := packages["fathom/"+name]
 		if !ok {
 			t.Errorf("%s: there is no such package any more", name)

@@ -144,6 +144,14 @@ func TestTheServiceManagerIsTold(t *testing.T) {
 	check(t, p.b.Start())
 	hears(up, alive)
 	hears(alive)
+	check(t, daemon.Process.Signal(unix.SIGHUP))
+	for got := ""; !strings.HasPrefix(got, "RELOADING=1\nMONOTONIC_USEC="); {
+		if got = said(); got == "READY=1" {
+			t.Fatal("a reload has ended that has not begun")
+		}
+	}
+	hears("READY=1", alive)
+	hears(alive)
 	check(t, daemon.Process.Signal(unix.SIGTERM))
 	hears("STOPPING=1", alive)
 	ended = true

@@ -7,7 +7,8 @@ type census struct {
 	largest int // 0: there is none
 }
 
-// move takes note that one who had a size, 0 for none yet, has another now.
+// move takes note that one who had a size, 0 for none yet, has another now, 0 for none
+// any more.
 func (c *census) move(from, to int) {
 	if c.count == nil {
 		c.count = make(map[int]int)
@@ -17,7 +18,9 @@ func (c *census) move(from, to int) {
 			delete(c.count, from)
 		}
 	}
-	c.count[to]++
+	if to > 0 {
+		c.count[to]++
+	}
 	if to >= c.largest {
 		c.largest = to
 	} else if from == c.largest && c.count[from] == 0 {

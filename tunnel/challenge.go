@@ -22,7 +22,7 @@ var (
 // peer: whoever has the recording may cause it, as often as initiations are read, and
 // it shall cost no look-up.
 func (h *handshaker) challenge(pending *crypto.Pending, doubt crypto.Doubt, from netip.AddrPort, now time.Time) outcome {
-	datagram, err := h.responder.Challenge(esp.AppendMarker(nil), pending, doubt, now)
+	datagram, err := h.responder.Load().Challenge(esp.AppendMarker(nil), pending, doubt, now)
 	if err != nil {
 		return outcome{err: err}
 	}
@@ -46,13 +46,13 @@ func (h *handshaker) handleChallenge(p *peer, doubted initiation, message []byte
 		return o
 	}
 	generation := p.sas.next(0)
-	datagram, initiator, err := h.initiation(p, doubted.to, generation, now)
+	datagram, initiator, err := h.initiation(p, doubted.remote, doubted.to, generation, now)
 	if err != nil {
 		o.err = &warning{what: "cannot make a handshake", cause: err}
 		return o
 	}
 	h.initiators.add(initiator.ID(), p)
-	h.forget(p.initiations.repeated(initiation{initiator, doubted.to, now, generation}, crypto.RetryAfter(0, h.random)))
+	h.forget(p.initiations.repeated(initiation{initiator, doubted.to, now, generation, doubted.remote}, crypto.RetryAfter(0, h.random)))
 	o.datagram, o.to = datagram, doubted.to
 	return o
 }

@@ -36,12 +36,15 @@ type controller struct {
 	host       hostMTUs
 	keys       *keyLog
 	endpoints  *endpointCache
+	recorder   *recorder
+	version    string // of the program
 	upkeep     upkeep
 	changes    *host.Changes // of the host's interfaces, routes and rules
 	lookout    lookout       // for them
 	survey     survey        // of the peers, for the last ones
-	strangers  limit         // of warnings about strangers' handshakes
-	turns      turns         // of initiations
+	stranger   stranger
+	strangers  limit // of warnings about strangers' handshakes
+	turns      turns // of initiations
 	listening  listening
 	uplinks    []string         // see conf.Tunnel
 	filtered   map[string]*peer // uplinks whose rp_filter drops what comes, and the peer that it was told for
@@ -58,14 +61,19 @@ func (c *controller) run(ctx context.Context) {
 	defer opening.Wait()
 	defer c.events.close()
 	defer c.lookups.end()
+	var writing sync.WaitGroup
+	defer writing.Wait()
+	c.recorder.begin(c.version, &writing, time.Now())
 	c.begin(time.Now())
-	alarm, looking, saving := newAlarm(), newAlarm(), newAlarm()
+	alarm, looking, saving, recording := newAlarm(), newAlarm(), newAlarm(), newAlarm()
 	for {
 		alarm.set(c.agenda.next())
 		looking.set(c.lookOutAt())
 		saving.set(c.endpoints.saveAt)
+		recording.set(c.recorder.writeAt)
 		select {
 		case <-ctx.Done():
+			c.recorder.close(c.peers, time.Now())
 			c.farewell()
 			c.saveEndpoints()
 			return
@@ -84,6 +92,9 @@ func (c *controller) run(ctx context.Context) {
 			alarm.rung()
 			c.attendDue(time.Now())
 			c.catchUp()
+		case <-recording.timer.C:
+			recording.rung()
+			c.recorder.writeDue(time.Now())
 		case <-saving.timer.C:
 			saving.rung()
 			c.saveEndpoints()
@@ -96,12 +107,16 @@ func (c *controller) begin(now time.Time) {
 	c.agenda.epoch = now
 	c.learnAnswers()
 	for _, p := range c.peers {
-		p.replays.Begin(now)
-		if len(p.endpoints) > 0 || len(p.candidates) > 0 {
-			p.initiations.want(now)
-		}
-		c.agenda.set(&p.appointment, now)
+		c.beginPeer(p, now)
 	}
+}
+
+func (c *controller) beginPeer(p *peer, now time.Time) {
+	p.replays.Begin(now)
+	if len(p.endpoints) > 0 || len(p.candidates) > 0 {
+		p.initiations.want(now)
+	}
+	c.agenda.set(&p.appointment, now)
 }
 
 // dueAtOnce bounds how many peers are attended to before the events that this
@@ -142,6 +157,9 @@ func (c *controller) saveEndpoints() {
 
 // attend does the due work for a peer and notes when it is due next.
 func (c *controller) attend(p *peer, now time.Time) {
+	if p.removed {
+		return
+	}
 	c.lookForEgress(p, now)
 	c.lookAtPaths(p, now)
 	c.tellPort(p, now)
@@ -157,10 +175,13 @@ func (c *controller) attend(p *peer, now time.Time) {
 	c.pollStandbys(p, now)
 	c.places.follow(p)
 	c.continueProbeRun(p, now)
+	c.continueHops(p, now)
+	c.askForHops(p, now)
 	if p.path != nil && !p.looped() && p.keepalive.look(now, p.numbered()) {
 		c.messenger.keepalive(p)
 	}
 	p.feelPulse(now)
+	c.record(p, now)
 	c.agenda.set(&p.appointment, earliest(p.deadline(), c.agenda.coarse(p.coarseDeadline(c.lifetime, now))))
 }
 

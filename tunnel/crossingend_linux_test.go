@@ -90,11 +90,11 @@ func (e *crossingEnd) doubtAll() {
 	if err != nil {
 		panic(err)
 	}
-	pending, err := e.handshaker.responder.Open(message)
+	pending, err := e.handshaker.responder.Load().Open(message)
 	if err != nil {
 		panic(err)
 	}
-	if _, err := e.handshaker.responder.Accept(&e.peer.replays, pending, e.w.now); err != nil {
+	if _, err := e.handshaker.responder.Load().Accept(&e.peer.replays, pending, e.w.now); err != nil {
 		panic(err)
 	}
 }
@@ -123,6 +123,10 @@ func (e *crossingEnd) control(to *session, payload []byte, _ int) error {
 	return nil
 }
 
+func (e *crossingEnd) hop(*session, []byte, int, uint8, variant) (uint32, error) {
+	panic("nobody measures hops here")
+}
+
 func (e *crossingEnd) probe(to *session, payload []byte, size int, _ variant) error {
 	return e.control(to, payload, size)
 }
@@ -143,13 +147,13 @@ func (e *crossingEnd) plain(datagram []byte, to *udp.Destination) error {
 func (e *crossingEnd) handshake(message []byte, by origin) {
 	if kind, _ := crypto.MessageType(message); kind != crypto.Initiation {
 		e.handleAnswer(message, by, e.w.now)
-	} else if e.busy && !e.handshaker.responder.Proves(message, by.from, e.w.now) {
-		reply, err := e.handshaker.responder.CookieReply(esp.AppendMarker(nil), message, by.from, e.w.now)
+	} else if e.busy && !e.handshaker.responder.Load().Proves(message, by.from, e.w.now) {
+		reply, err := e.handshaker.responder.Load().CookieReply(esp.AppendMarker(nil), message, by.from, e.w.now)
 		if err != nil {
 			panic(err)
 		}
 		_ = e.plain(reply, e.answers.to(by))
-	} else if pending, err := e.handshaker.responder.Open(message); err == nil {
+	} else if pending, err := e.handshaker.responder.Load().Open(message); err == nil {
 		e.handleInitiation(pending, by, e.w.now)
 	}
 }

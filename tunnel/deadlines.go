@@ -15,7 +15,7 @@ import (
 // deadline is when the first of the concerns with an exact deadline is due, zero
 // if none is.
 func (p *peer) deadline() time.Time {
-	var initiation, discovery, probe, challenge, inquiry time.Time
+	var initiation, discovery, probe, hops, challenge, inquiry time.Time
 	if p.sas.current != nil {
 		challenge = p.nextLook()
 	}
@@ -28,10 +28,13 @@ func (p *peer) deadline() time.Time {
 	if p.probeRun != nil {
 		probe = p.probeRun.deadline()
 	}
+	if p.hopRun != nil {
+		hops = p.hopRun.Deadline()
+	}
 	if p.inquiries.waiting() {
 		inquiry = p.inquiries.next
 	}
-	return earliest(initiation, discovery, p.standbys.at, probe, challenge, inquiry, p.confirmAt())
+	return earliest(initiation, discovery, p.standbys.at, probe, hops, p.farHops.next, challenge, inquiry, p.confirmAt())
 }
 
 // coarseDeadline is when the first of the concerns that may be up to a tick late

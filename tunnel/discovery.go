@@ -173,6 +173,7 @@ func (p *peer) discoveryStatus(now time.Time) status.PMTUD {
 		LossPercent: 100 * p.discovery.Loss(),
 		FalseAlarms: p.discovery.FalseAlarms(),
 		ClearsDF:    p.discovery.ClearsDF(),
+		Counts:      status.PMTUDCounts(*p.standbys.counts),
 		History:     []status.PLPMTUChange{},
 	}
 	if p.config.PLPMTU > 0 {

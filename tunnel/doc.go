@@ -27,7 +27,10 @@
 //	controller           one a tunnel         all peers' state             the context is done
 //	opener               one a tunnel         its sender                   the controller ends
 //	status server        one, two a client    nothing                      the context is done
+//	reloader             one a tunnel         what is configured           the context is done
+//	web server           one, two a client    the status that pages show   the context is done
 //	host watch           one a tunnel         its netlink socket           Run returns
+//	history writer       one a tunnel         its file                     the controller ends
 //	name look-up         one a look-up        nothing                      it is answered, or the controller ends
 //
 // Where the kernel offers superpackets the device has several queues, and each

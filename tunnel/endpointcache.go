@@ -49,8 +49,10 @@ func loadEndpointCache(file string, peers []*peer) (*endpointCache, error) {
 		return c, fmt.Errorf("read %s: %w", file, err)
 	}
 	for _, p := range peers {
-		if at, ok := found[p.public.String()]; ok {
-			c.byPeer[p.public.String()] = at
+		for _, key := range p.known() {
+			if at, ok := found[key.String()]; ok {
+				c.byPeer[key.String()] = at
+			}
 		}
 	}
 	return c, nil
@@ -100,10 +102,32 @@ func parseEndpoints(data []byte) (map[string]netip.AddrPort, error) {
 	return found, nil
 }
 
-// lookup returns where a peer was, if that is known.
+// lookup returns where the peer of a key was, if that is known.
 func (c *endpointCache) lookup(key crypto.PublicKey) (netip.AddrPort, bool) {
 	at, ok := c.byPeer[key.String()]
 	return at, ok
+}
+
+// remind tells a peer where it was, unless its configuration tells for certain where it is.
+func (c *endpointCache) remind(p *peer) {
+	for _, key := range p.known() {
+		if at, ok := c.lookup(key); ok && (len(p.endpoints) == 0 || p.named()) {
+			p.remembered = at
+			p.choose()
+			return
+		}
+	}
+}
+
+// forget drops what is known of the peer of a key. The file follows at saveAt.
+func (c *endpointCache) forget(key crypto.PublicKey, now time.Time) {
+	if _, ok := c.byPeer[key.String()]; !ok {
+		return
+	}
+	delete(c.byPeer, key.String())
+	if c.saveAt.IsZero() {
+		c.saveAt = now.Add(saveEvery)
+	}
 }
 
 // remember takes note of where a peer is now. The file follows at saveAt.

@@ -123,9 +123,21 @@ const (
 	strangePTBBurst    = 100
 )
 
+// icmp passes on a message about a packet to a peer.
+func (e *events) icmp(m udp.ICMP) {
+	if p := e.places.at(m.To); p != nil && p.trap.set.Load() {
+		if spi, seq, ok := esp.ParseQuote(m.Quote); ok && p.trap.catch(caught{m.Kind, m.By, m.MTU, spi, seq, time.Now()}) {
+			e.notify(p, func(c *controller, now time.Time) { c.attend(p, now) })
+		}
+	}
+	if m.Kind == udp.PTB {
+		e.ptb(m)
+	}
+}
+
 // ptb passes on a PTB that quotes the SPI and the sequence number of a packet
 // sent shortly before, and only a few of all others.
-func (e *events) ptb(m udp.PTB) {
+func (e *events) ptb(m udp.ICMP) {
 	p := e.places.at(m.To)
 	if p == nil {
 		return

@@ -6,12 +6,14 @@ const (
 	featurePaths = 1 << iota
 	// featureDecides: the end has several pairs of its own, and decides for both.
 	featureDecides
+	// featureHops: the end measures the hops of its direction when it is asked to.
+	featureHops
 )
 
 // features are what this end names in a handshake with the peer.
 func (p *peer) features() uint64 {
 	if p.decides {
-		return featurePaths | featureDecides
+		return featurePaths | featureHops | featureDecides
 	}
-	return featurePaths
+	return featurePaths | featureHops
 }

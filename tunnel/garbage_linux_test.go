@@ -45,8 +45,8 @@ func TestGarbageCostsNoAllocation(t *testing.T) {
 		return func() { r.datagram(datagram, arrival) }
 	}
 	told := func(to netip.AddrPort) func() {
-		ptb := udp.PTB{To: to, MTU: 600, Quote: unknownSPI[:64]}
-		return func() { v.events.ptb(ptb) }
+		ptb := udp.ICMP{Kind: udp.PTB, To: to, MTU: 600, Quote: unknownSPI[:64]}
+		return func() { v.events.icmp(ptb) }
 	}
 	const messages, may = 500, 10 // the runtime itself does so now and then
 	for _, test := range []struct {

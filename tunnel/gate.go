@@ -2,6 +2,7 @@ package tunnel
 
 import (
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"fathom/crypto"
@@ -20,7 +21,7 @@ import (
 // use up that of another address. One that has used it up is refused before its
 // messages cost a hash, or a cookie to others.
 type gate struct {
-	responder  *crypto.Responder
+	responder  *atomic.Pointer[crypto.Responder]
 	initiators *initiators
 	places     *places
 	load       handshakeLoad
@@ -55,7 +56,7 @@ const (
 	answered                 // an answer to an initiation of ours
 )
 
-func newGate(r *crypto.Responder, i *initiators, p *places) *gate {
+func newGate(r *atomic.Pointer[crypto.Responder], i *initiators, p *places) *gate {
 	return &gate{
 		responder: r, initiators: i, places: p, load: newHandshakeLoad(), sources: newSources(),
 		strange: limit{interval: strangeEvery, burst: strangeBurst},
@@ -73,7 +74,7 @@ func (g *gate) judge(message []byte, from netip.AddrPort, now time.Time) verdict
 	}
 	id, _ := crypto.ReceiverID(message)
 	p := g.initiators.find(id)
-	if p == nil || !g.responder.Recognizes(message) {
+	if p == nil || !g.responder.Load().Recognizes(message) {
 		return refused
 	}
 	rate := &p.answers
@@ -90,11 +91,11 @@ func (g *gate) judgeInitiation(message []byte, from netip.AddrPort, now time.Tim
 	switch {
 	case g.sources.drained(from.Addr(), now):
 		return excessive
-	case !g.responder.Recognizes(message):
+	case !g.responder.Load().Recognizes(message):
 		return refused
 	case !g.load.high(now):
 		return admitted
-	case !g.responder.Proves(message, from, now):
+	case !g.responder.Load().Proves(message, from, now):
 		if g.cookies.allow(now) {
 			return unproved
 		}

@@ -36,7 +36,7 @@ func (p *party) message(t *testing.T, to *party, now time.Time) []byte {
 // giveCookie gives the caller a cookie for its address.
 func (g *gatekeeper) giveCookie(t *testing.T, to *party, now time.Time) {
 	t.Helper()
-	reply, err := g.responder.CookieReply(nil, to.message(t, g.party, now), to.at, now)
+	reply, err := g.responder.Load().CookieReply(nil, to.message(t, g.party, now), to.at, now)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"fathom/crypto"
+	"fathom/tunnel/status"
 )
 
 // This file acts on the handshaker's outcomes.
@@ -41,7 +42,10 @@ func (c *controller) initiate(p *peer, now time.Time) {
 	c.countWays(p, path.Remote())
 	o := c.handshaker.initiate(p, path.Remote(), now)
 	if o.datagram != nil {
+		p.attempts.tries(o.to, now)
 		if err := c.call(p, p.initiations.latest(), o.datagram, path.Destination); err != nil {
+			// Another place may be silent, which says more.
+			p.attempts.fails(status.ReasonNoWay, fmt.Sprintf("cannot send to %v: %v", o.to, err), time.Time{})
 			c.log.Debug("initiation", "peer", p.name, "endpoint", o.to, "error", err)
 		}
 	}
@@ -63,10 +67,18 @@ func (c *controller) handleAnswer(message []byte, by origin, now time.Time) {
 
 // handleInitiation acts on an initiation that has been opened.
 func (c *controller) handleInitiation(pending *crypto.Pending, by origin, now time.Time) {
-	if p := c.handshaker.peers[pending.Remote()]; p != nil && (len(c.uplinks) > 1 || len(p.candidates) > 1) {
+	p := c.handshaker.peers[pending.Remote()]
+	if p == nil {
+		c.stranger.calls(pending.Remote().String(), by.from, now)
+	}
+	if p != nil && (len(c.uplinks) > 1 || len(p.candidates) > 1) {
 		c.countWays(p, by.from)
 	}
-	c.carryOut(c.handshaker.handleInitiation(pending, by.from, now), by, now)
+	o := c.handshaker.handleInitiation(pending, by.from, now)
+	if o.pair != nil && !p.up {
+		p.attempts.answers(now)
+	}
+	c.carryOut(o, by, now)
 }
 
 // carryOut acts on the outcome of a message.
@@ -91,6 +103,9 @@ func (c *controller) carryOut(o outcome, by origin, now time.Time) {
 		c.drops.count(handshakeDropReason(err))
 		c.log.Debug("handshake message dropped", "from", by.from, "error", err)
 	}
+	if o.peer != nil {
+		o.peer.attempts.failsWith(o.err, now)
+	}
 	c.warn(o.peer, o.err, now)
 	c.tell(o.peer, o.notice, now)
 	if o.peer != nil {
@@ -111,6 +126,10 @@ func handshakeDropReason(err error) dropReason {
 // has asked for are in use from now on.
 func (c *controller) install(o outcome, by origin, now time.Time) {
 	p, pair := o.peer, o.pair
+	if pair.remote != p.public {
+		p.public = pair.remote
+		c.log.Info("the peer uses its other public key", "peer", p.name, "public_key", p.public)
+	}
 	switched := p.sas.add(pair, now)
 	pair.local = by.local
 	c.spis.add(pair.inbound)
@@ -124,6 +143,7 @@ func (c *controller) install(o outcome, by origin, now time.Time) {
 		p.liveness.reset(now)
 	}
 	c.handshook(p, by, pair.rtt, now)
+	c.leavePlaces(p, by.from, now)
 	if switched {
 		c.established(p, now)
 	}
@@ -135,7 +155,7 @@ func (c *controller) established(p *peer, now time.Time) {
 	pair, first := p.sas.current, !p.up
 	p.up = true
 	c.heard(p)
-	p.paths.Decides(pair.decides, pair.features&featureDecides != 0, c.handshaker.public.Compare(p.public) > 0)
+	p.paths.Decides(pair.decides, pair.features&featureDecides != 0, pair.superior)
 	p.publish()
 	if !pair.counted {
 		pair.counted = true

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"fathom/crypto"
 	"fathom/esp"
+	"fathom/tunnel/status"
 )
 
 // handshaker runs the handshakes with all peers: messages and the time go in,
@@ -21,8 +23,8 @@ type handshaker struct {
 	suites    []uint16      // in order of preference
 	newSPI    func() uint32 // under which nothing receives
 	random    io.Reader
-	responder *crypto.Responder
-	peers     map[crypto.PublicKey]*peer
+	responder *atomic.Pointer[crypto.Responder] // replaced with the private key
+	peers     map[crypto.PublicKey]*peer        // by each of their keys
 	// initiators are those of the outstanding initiations.
 	initiators initiators
 }
@@ -48,6 +50,7 @@ type outcome struct {
 
 var (
 	errUnknownID = errors.New("answer to nothing that is outstanding")
+	errOldKey    = errors.New("an initiation to the private key before")
 	errTooOften  = errors.New("the peer sends initiations too often")
 )
 
@@ -60,12 +63,11 @@ func newHandshaker(private crypto.PrivateKey, public crypto.PublicKey, suites []
 		return nil, fmt.Errorf("handshake: %w", err)
 	}
 	h := &handshaker{
-		private: private, public: public, suites: suites, newSPI: newSPI, random: random, responder: responder,
-		peers: make(map[crypto.PublicKey]*peer),
+		private: private, public: public, suites: suites, newSPI: newSPI, random: random,
+		responder: new(atomic.Pointer[crypto.Responder]),
 	}
-	for _, p := range peers {
-		h.peers[p.public] = p
-	}
+	h.responder.Store(responder)
+	h.know(peers)
 	return h, nil
 }
 
@@ -84,13 +86,14 @@ func (h *handshaker) initiate(p *peer, to netip.AddrPort, now time.Time) outcome
 		return outcome{peer: p}
 	}
 	generation := p.sas.next(0)
-	datagram, initiator, err := h.initiation(p, to, generation, now)
+	remote := p.keyToCall()
+	datagram, initiator, err := h.initiation(p, remote, to, generation, now)
 	if err != nil {
 		p.initiations.postpone(now, wait)
 		return outcome{peer: p, err: &warning{what: "cannot make a handshake", cause: err}}
 	}
 	h.initiators.add(initiator.ID(), p)
-	h.forget(p.initiations.sent(initiation{initiator, to, now, generation}, wait))
+	h.forget(p.initiations.sent(initiation{initiator, to, now, generation, remote}, wait))
 	o := outcome{peer: p, datagram: datagram, to: to}
 	if n := p.initiations.attempts; n >= complainAfter && p.outage.tell(now) {
 		o.err = &warning{
@@ -103,8 +106,8 @@ func (h *handshaker) initiate(p *peer, to netip.AddrPort, now time.Time) outcome
 	return o
 }
 
-func (h *handshaker) initiation(p *peer, to netip.AddrPort, generation uint64, now time.Time) (datagram []byte, i *crypto.Initiator, err error) {
-	i, err = crypto.NewInitiator(h.private, p.public, p.preshared, h.random)
+func (h *handshaker) initiation(p *peer, remote crypto.PublicKey, to netip.AddrPort, generation uint64, now time.Time) (datagram []byte, i *crypto.Initiator, err error) {
+	i, err = crypto.NewInitiator(h.private, remote, p.preshared, h.random)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -187,7 +190,10 @@ func (h *handshaker) handleInitiation(pending *crypto.Pending, from netip.AddrPo
 			details: []any{"from", from, "public_key", pending.Remote()},
 		}}
 	}
-	doubt, err := h.responder.Accept(&p.replays, pending, now)
+	if pending.Local() != h.public {
+		return outcome{peer: p, err: errOldKey}
+	}
+	doubt, err := h.responder.Load().Accept(&p.replays, pending, now)
 	if errors.Is(err, crypto.ErrChallengeRequired) {
 		return h.challenge(pending, doubt, from, now)
 	} else if err != nil {
@@ -199,12 +205,12 @@ func (h *handshaker) handleInitiation(pending *crypto.Pending, from netip.AddrPo
 	offer := h.offer(p, p.sas.next(max(pending.Generation(), p.initiations.above())))
 	response, keys, err := pending.Respond(esp.AppendMarker(nil), p.preshared, offer)
 	if errors.Is(err, crypto.ErrNoCommonSuite) {
-		err = &warning{what: "no cipher in common", cause: err, hint: "compare tunnel.ciphers of both ends"}
+		err = &warning{what: "no cipher in common", reason: status.ReasonNoCipher, words: "no cipher in common: compare tunnel.ciphers of both ends", cause: err, hint: "compare tunnel.ciphers of both ends"}
 	}
 	if err != nil {
 		return outcome{peer: p, err: err}
 	}
-	pair, err := h.pair(p, keys, false, now)
+	pair, err := h.pair(p, pending.Remote(), keys, false, now)
 	if err != nil {
 		return outcome{peer: p, err: err}
 	}
@@ -221,9 +227,11 @@ func (h *handshaker) handleResponse(p *peer, i initiation, message []byte, from 
 			hint:    "do both ends have the same preshared_key_file contents, and does public_key name this peer?",
 			cause:   err,
 			details: []any{"from", from},
+			reason:  status.ReasonPresharedKey,
+			words:   fmt.Sprintf("the preshared keys differ: the answer of %v is not authentic", from),
 		}}
 	}
-	pair, err := h.pair(p, keys, true, now)
+	pair, err := h.pair(p, i.remote, keys, true, now)
 	if err != nil {
 		return outcome{peer: p, err: err}
 	}
@@ -232,8 +240,8 @@ func (h *handshaker) handleResponse(p *peer, i initiation, message []byte, from 
 	return outcome{peer: p, pair: pair, keys: keys}
 }
 
-// pair makes the SAs of a handshake and gives them their rank.
-func (h *handshaker) pair(p *peer, keys crypto.Keys, initiator bool, now time.Time) (*saPair, error) {
+// pair makes the SAs of a handshake with the peer's key remote and gives them their rank.
+func (h *handshaker) pair(p *peer, remote crypto.PublicKey, keys crypto.Keys, initiator bool, now time.Time) (*saPair, error) {
 	if keys.Generation == 0 { // a peer of an older version, which replaces any pair by a younger one
 		keys.Generation = p.sas.next(0)
 	}
@@ -243,6 +251,7 @@ func (h *handshaker) pair(p *peer, keys crypto.Keys, initiator bool, now time.Ti
 	}
 	pair.features = keys.PeerFeatures
 	pair.decides = p.decides && pair.features&featurePaths != 0
-	pair.rank.greater = initiator == (h.public.Compare(p.public) > 0)
+	pair.remote, pair.superior = remote, h.public.Compare(remote) > 0
+	pair.rank.greater = initiator == pair.superior
 	return pair, nil
 }

@@ -55,11 +55,11 @@ func (p *party) receive(datagram []byte, from *party, now time.Time) outcome {
 	if kind, _ := crypto.MessageType(message); kind != crypto.Initiation {
 		return p.handleAnswer(message, from.at, now)
 	}
-	if p.busy && !p.responder.Proves(message, from.at, now) {
-		reply, err := p.responder.CookieReply(esp.AppendMarker(nil), message, from.at, now)
+	if p.busy && !p.responder.Load().Proves(message, from.at, now) {
+		reply, err := p.responder.Load().CookieReply(esp.AppendMarker(nil), message, from.at, now)
 		return outcome{datagram: reply, to: from.at, err: err}
 	}
-	pending, err := p.responder.Open(message)
+	pending, err := p.responder.Load().Open(message)
 	if err != nil {
 		return outcome{err: err}
 	}
@@ -113,7 +113,7 @@ func TestHandshakes(t *testing.T) {
 			test.spoil(a, b)
 			a.peer.initiations.want(start)
 			call := a.initiate(a.peer, b.at, start)
-			if call.err != nil || call.datagram == nil || call.to != b.at || call.pair != nil || !b.responder.Recognizes(call.datagram[esp.MarkerSize:]) {
+			if call.err != nil || call.datagram == nil || call.to != b.at || call.pair != nil || !b.responder.Load().Recognizes(call.datagram[esp.MarkerSize:]) {
 				t.Fatalf("the initiation: %+v", call)
 			}
 			answer := b.receive(call.datagram, a, start.Add(trip))
@@ -211,7 +211,7 @@ func TestAPeerOfAnOlderVersionSaysNoGeneration(t *testing.T) {
 		a.peer.sas.add(answered.pair, now)
 
 		a.peer.initiations.want(now)
-		pending, err := b.responder.Open(a.initiate(a.peer, b.at, now).datagram[esp.MarkerSize:])
+		pending, err := b.responder.Load().Open(a.initiate(a.peer, b.at, now).datagram[esp.MarkerSize:])
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -23,6 +23,8 @@ type hostNetwork interface {
 	Mark() uint32
 	DefaultTable() int
 	Guard(netip.Prefix) error
+	Withdraw(netip.Prefix) error
+	Regroup() error
 	Restore(now time.Time) (told []host.Repair, next time.Time)
 	Condition(now time.Time) host.Condition
 }
@@ -76,6 +78,18 @@ func firstDeviceMTU(c conf.Tunnel) int {
 // allowed prefix leads into the device, or nowhere.
 func (h *hostMTUs) begin(peers []*peer) error {
 	h.lookAround()
+	for _, p := range peers {
+		for _, prefix := range p.allowed {
+			if err := h.admit(prefix); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// admit leads a prefix into the device, or nowhere. The path of its peer may not be known.
+func (h *hostMTUs) admit(prefix netip.Prefix) error {
 	if !h.routes {
 		return nil
 	}
@@ -83,18 +97,41 @@ func (h *hostMTUs) begin(peers []*peer) error {
 	if h.fixed > 0 {
 		mtu = min(mtu, h.fixed)
 	}
-	for _, p := range peers {
-		for _, prefix := range p.allowed {
-			err := h.network.Route(h.route(prefix, mtu, mtu))
-			if err == nil {
-				err = h.network.Guard(prefix)
-			}
-			if err != nil {
-				return err
-			}
+	if err := h.network.Route(h.route(prefix, mtu, mtu)); err != nil {
+		return err
+	}
+	return h.network.Guard(prefix)
+}
+
+// withdraw takes prefixes from the device: they belong to no peer any more.
+func (h *hostMTUs) withdraw(prefixes []netip.Prefix) {
+	for _, prefix := range prefixes {
+		if !h.routes {
+			return
+		}
+		if err := h.network.Withdraw(prefix); err != nil {
+			h.log.Error("cannot take back a route", "error", err)
 		}
 	}
-	return nil
+}
+
+// regroup follows when prefixes have been admitted or withdrawn while the tunnel runs.
+func (h *hostMTUs) regroup() {
+	if !h.routes {
+		return
+	}
+	if err := h.network.Regroup(); err != nil {
+		h.log.Warn("the second line of guards is not complete", "error", err)
+	}
+}
+
+// forget takes note that a peer is gone.
+func (h *hostMTUs) forget(p *peer) {
+	h.paths.move(p.appliedHostMTU, 0)
+	p.appliedHostMTU = 0
+	if !h.carry && h.paths.largest > 0 {
+		h.setDevice(max(h.paths.largest, host.MinIPv6LinkMTU))
+	}
 }
 
 // apply tells the host of a peer's new hostMTU. The device carries both families.
@@ -107,6 +144,11 @@ func (h *hostMTUs) apply(p *peer) {
 	} else {
 		h.setDevice(largest)
 	}
+	h.describe(p)
+}
+
+// describe gives the routes to a peer what fits its path.
+func (h *hostMTUs) describe(p *peer) {
 	if !h.routes {
 		return
 	}

@@ -65,6 +65,7 @@ type initiation struct {
 	sent      time.Time
 	// generation is the least that the pair would have.
 	generation uint64
+	remote     crypto.PublicKey // of the peer's keys
 }
 
 // want begins an exchange at the given time unless one is under way.
@@ -179,6 +180,12 @@ func (s *initiations) above() (generation uint64) {
 func (s *initiations) done() (void []initiation) {
 	void = s.outstanding
 	s.wanted, s.attempts, s.outstanding = false, 0, nil
+	return void
+}
+
+// abandon makes the initiations that are outstanding void, and returns them.
+func (s *initiations) abandon() (void []initiation) {
+	void, s.outstanding = s.outstanding, nil
 	return void
 }
 

@@ -15,7 +15,7 @@ func newTestInitiation(t *testing.T, sent time.Time) initiation {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return initiation{i, netip.AddrPort{}, sent, 1}
+	return initiation{i, netip.AddrPort{}, sent, 1, crypto.PublicKey{}}
 }
 
 func TestInitiations(t *testing.T) {

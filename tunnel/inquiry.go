@@ -29,7 +29,7 @@ type inquiries struct {
 // inquiry is one of them. An echo that was sent before it began proves nothing.
 type inquiry struct {
 	began time.Time
-	done  chan time.Duration // gets the round trip; has room for it
+	done  chan time.Duration // gets the round trip, and has room for it; closed: the peer is gone
 }
 
 func (i *inquiries) waiting() bool { return len(i.list) > 0 }
@@ -70,7 +70,15 @@ func (i *inquiries) answered(sent time.Time, rtt time.Duration) {
 	})
 }
 
-// named returns the peer of a name.
+// end ends all inquiries: the peer is gone.
+func (i *inquiries) end() {
+	for _, q := range i.list {
+		close(q.done)
+	}
+	i.list = nil
+}
+
+// named returns the peer of a name. It is the control goroutine's.
 func (c *controller) named(name string) (*peer, error) {
 	at := slices.IndexFunc(c.peers, func(p *peer) bool { return p.name == name })
 	if at < 0 {
@@ -91,21 +99,28 @@ var errSilent = errors.New("the inquiry has lasted for too long")
 // echo asks the named peer for an answer until one comes, or ctx is done: see
 // status.Source.
 func (c *controller) echo(ctx context.Context, name string) (*status.EchoReport, error) {
-	p, err := c.named(name)
-	if err != nil {
-		return nil, err
-	}
 	ctx, cancel := context.WithTimeoutCause(ctx, status.EchoTimeout, errSilent)
 	defer cancel()
 	q := &inquiry{done: make(chan time.Duration, 1)}
-	err = c.events.ask(ctx, func(c *controller, now time.Time) {
+	var p *peer
+	var unknown error
+	err := c.events.ask(ctx, func(c *controller, now time.Time) {
+		if p, unknown = c.named(name); unknown != nil {
+			return
+		}
 		q.began = now
 		p.inquiries.add(q)
 		c.attend(p, now)
 	})
+	if err == nil && unknown != nil {
+		return nil, unknown
+	}
 	if err == nil {
 		select {
-		case rtt := <-q.done:
+		case rtt, answered := <-q.done:
+			if !answered {
+				return nil, &noPeerError{name}
+			}
 			report := &status.EchoReport{Peer: name, RTTMillis: millis(rtt)}
 			if to := p.session.Load(); to != nil {
 				report.Endpoint = to.path.Remote().String()
@@ -117,7 +132,11 @@ func (c *controller) echo(ctx context.Context, name string) (*status.EchoReport,
 			err = errStopped
 		}
 	}
-	_ = c.events.deliver(context.Background(), ofRequest, func(*controller, time.Time) { p.inquiries.remove(q) })
+	_ = c.events.deliver(context.Background(), ofRequest, func(*controller, time.Time) {
+		if p != nil {
+			p.inquiries.remove(q)
+		}
+	})
 	if errors.Is(err, errSilent) {
 		err = fmt.Errorf("%w of peer %s within %v", status.ErrNoAnswer, name, status.EchoTimeout)
 	}

@@ -15,7 +15,8 @@ const (
 // which it came. The lock of the mailboxes guards it.
 type mailbox struct {
 	letters  []letter
-	messages int // how many of the letters are
+	messages int  // how many of the letters are
+	closed   bool // the peer is gone
 	next     *mailbox
 }
 
@@ -37,7 +38,7 @@ type mailboxes struct {
 func (b *mailboxes) post(to *mailbox, l letter) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if l.message && to.messages == maxMessages || !l.message && len(to.letters)-to.messages == maxNotices {
+	if to.closed || l.message && to.messages == maxMessages || !l.message && len(to.letters)-to.messages == maxNotices {
 		return false
 	}
 	to.letters = append(to.letters, l)
@@ -82,6 +83,26 @@ func (b *mailboxes) take() event {
 		b.queue(from)
 	}
 	return l.event
+}
+
+// close ends a mailbox: nothing that waits in it, or comes, is read.
+func (b *mailboxes) close(m *mailbox) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.letters -= len(m.letters)
+	m.closed, m.messages = true, 0
+	if len(m.letters) == 0 {
+		return
+	}
+	m.letters = nil
+	for at, last := &b.first, (*mailbox)(nil); *at != nil; at, last = &(*at).next, *at {
+		if *at == m {
+			if *at, m.next = m.next, nil; *at == nil {
+				b.last = last
+			}
+			return
+		}
+	}
 }
 
 // waiting returns how many letters there are.

@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -51,6 +52,45 @@ func TestMailboxesGoRound(t *testing.T) {
 	}
 	if n := boxes.waiting(); n != 0 {
 		t.Errorf("%d letters wait in empty mailboxes", n)
+	}
+}
+
+// TestAMailboxIsClosed, wherever it stands among the others: what waits in it is not read,
+// nor is what comes later, and the others keep their turns.
+func TestAMailboxIsClosed(t *testing.T) {
+	for closed := range 4 {
+		var boxes mailboxes
+		var all [4]mailbox
+		var read, want []int
+		post := func(i int) bool {
+			return boxes.post(&all[i], letter{event: func(*controller, time.Time) { read = append(read, i) }})
+		}
+		for range 2 {
+			for i := range 3 { // the last has no letters
+				post(i)
+				if i != closed {
+					want = append(want, i)
+				}
+			}
+		}
+		boxes.close(&all[closed])
+		if boxes.waiting() != len(want) || post(closed) {
+			t.Errorf("mailbox %d: %d letters wait, want %d; or it takes more", closed, boxes.waiting(), len(want))
+		}
+		more := (closed + 1) % 4
+		post(more) // at the end
+		want = append(want, more)
+		for event := boxes.take(); event != nil; event = boxes.take() {
+			event(nil, time.Time{})
+		}
+		if closed == 3 || more == 3 {
+			// It joins when each of the others has had its turn once.
+			slices.Sort(read)
+			slices.Sort(want)
+		}
+		if !slices.Equal(read, want) {
+			t.Errorf("mailbox %d is closed: read %v, want %v", closed, read, want)
+		}
 	}
 }
 

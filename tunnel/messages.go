@@ -48,6 +48,10 @@ func (c *controller) handleControl(sa *inboundSA, payload []byte, fragmented boo
 			c.messenger.report(sa, e.Token())
 		case control.Report:
 			p.handleReport(e, now)
+		case control.HopsRequest:
+			c.serveHops(p, e.Token(), now)
+		case control.HopsReport:
+			p.farHops.report(e)
 		case control.Close:
 			c.closed(p, pair, now)
 			return
@@ -58,6 +62,9 @@ func (c *controller) handleControl(sa *inboundSA, payload []byte, fragmented boo
 // closedFor is how long a peer that has ended is left alone: it may be restarting.
 const closedFor = time.Second
 
+// closedByPeer is why a peer was lost that has ended.
+const closedByPeer = "closed by peer"
+
 // closed ends the pair that a Close has come on and those below it, and no other: a
 // peer that has started again may have a new one, whose handshake has overtaken the
 // Close of its last run.
@@ -65,7 +72,7 @@ func (c *controller) closed(p *peer, pair *saPair, now time.Time) {
 	gone, switched := p.sas.closed(pair, now)
 	c.spis.remove(gone)
 	if switched {
-		c.follow(p, "closed by peer", now)
+		c.follow(p, closedByPeer, now)
 	}
 	if switched && !p.up {
 		p.initiations.next = now.Add(closedFor)
@@ -114,7 +121,10 @@ func (p *peer) ack(e control.Element, now time.Time) {
 			return
 		}
 	}
-	if p.probeRun != nil {
-		p.probeRun.ack(e.Token(), e.Fragmented(), now)
+	if p.probeRun != nil && p.probeRun.ack(e.Token(), e.Fragmented(), now) {
+		return
+	}
+	if p.hopRun != nil {
+		p.hopRun.ack(e.Token(), e.Fragmented(), now)
 	}
 }

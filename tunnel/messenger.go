@@ -22,6 +22,7 @@ type messenger struct {
 type messageSender interface {
 	control(to *session, payload []byte, size int) error
 	probe(to *session, payload []byte, size int, as variant) error
+	hop(to *session, payload []byte, size int, hops uint8, as variant) (seq uint32, err error)
 	plain(datagram []byte, to *udp.Destination) error
 	keepalive(to *udp.Destination) error
 	flush() error
@@ -76,6 +77,20 @@ func (m messenger) by(p *peer, to *session) probeWay {
 		}
 		return m.sent(p, m.sender.probe(to, message, size, as))
 	}
+}
+
+// hop sends a probe of some size that gets no farther than some hops, 0: as far as data.
+// spi and seq are what its quote in an ICMP message begins with.
+func (m messenger) hop(p *peer, message []byte, size int, hops uint8, as variant) (spi, seq uint32, err error) {
+	to := p.session.Load()
+	if !to.ready() {
+		return 0, 0, errNoSA
+	}
+	if !to.path.allowance.take(size) {
+		return 0, 0, m.sent(p, errUnproved)
+	}
+	seq, err = m.sender.hop(to, message, size, hops, as)
+	return to.sa.SPI(), seq, m.sent(p, err)
 }
 
 // echo asks the peer for an answer.

@@ -3,6 +3,7 @@ package tunnel
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"fathom/crypto"
@@ -43,7 +44,7 @@ func newCalls() calls {
 // admitted, which is public-key work, and asks the senders of others for a proof of
 // their address. It has no state of a peer. One goroutine runs it.
 type opener struct {
-	responder *crypto.Responder
+	responder *atomic.Pointer[crypto.Responder]
 	events    *events
 	sender    plainSender // its own
 	answers   *answers
@@ -85,7 +86,7 @@ func (o *opener) open(c call) {
 		o.drops.count(dropBusy)
 		return
 	}
-	pending, err := o.responder.Open(c.message)
+	pending, err := o.responder.Load().Open(c.message)
 	if err != nil {
 		o.drops.count(dropHandshake)
 		o.log.Debug("handshake message dropped", "type", crypto.Initiation, "from", c.from, "error", err)
@@ -103,7 +104,7 @@ func (o *opener) open(c call) {
 // askForProof sends a cookie reply.
 func (o *opener) askForProof(c call, now time.Time) {
 	o.drops.count(dropCookieAsked)
-	reply, err := o.responder.CookieReply(esp.AppendMarker(nil), c.message, c.from, now)
+	reply, err := o.responder.Load().CookieReply(esp.AppendMarker(nil), c.message, c.from, now)
 	if err == nil {
 		err = o.sender.plain(reply, o.answers.to(c.origin))
 	}

@@ -190,6 +190,7 @@ func (c *controller) portAnswered(p *peer, id uint32, now time.Time) {
 // heard takes note that a peer has been heard of.
 func (c *controller) heard(p *peer) {
 	p.unanswered, p.advised = 0, false
+	p.attempts.end()
 	c.port.settle(c.peers)
 }
 

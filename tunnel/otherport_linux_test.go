@@ -77,11 +77,11 @@ func doubt(t *testing.T, v, of *virtual, ahead time.Duration) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pending, err := v.handshaker.responder.Open(m)
+	pending, err := v.handshaker.responder.Load().Open(m)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := v.handshaker.responder.Accept(&v.peer.replays, pending, time.Now()); err != nil {
+	if _, err := v.handshaker.responder.Load().Accept(&v.peer.replays, pending, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -124,7 +124,7 @@ func TestNobodyDecidesWithAnOldPeer(t *testing.T) {
 		now := time.Now()
 		v.peer.decides = true
 		spi := v.spis.unused()
-		pair, err := v.handshaker.pair(v.peer, crypto.Keys{SendSPI: spi, ReceiveSPI: spi, Suite: uint16(esp.AES256GCM), PeerFeatures: features}, true, now)
+		pair, err := v.handshaker.pair(v.peer, v.peer.public, crypto.Keys{SendSPI: spi, ReceiveSPI: spi, Suite: uint16(esp.AES256GCM), PeerFeatures: features}, true, now)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,7 @@ import (
 
 	"fathom/conf"
 	"fathom/crypto"
+	"fathom/tunnel/history"
 	"fathom/tunnel/host"
 	"fathom/tunnel/paths"
 	"fathom/tunnel/status"
@@ -18,13 +19,8 @@ import (
 type peer struct {
 	// ---- set once, read by all ----
 
-	name      string
-	public    crypto.PublicKey
-	preshared crypto.PresharedKey
-	endpoints []conf.Endpoint // as configured; none: the peer must call us
-	allowed   []netip.Prefix
-	config    conf.Peer
-	company   *udp.Company // of the peers that can be sent data
+	name    string
+	company *udp.Company // of the peers that can be sent data
 
 	// ---- read by the packet loops, replaced by the control goroutine ----
 
@@ -49,8 +45,18 @@ type peer struct {
 	answers, cookieReplies  limit   // to our initiations
 	strays                  limit   // see eventSink.elsewhere
 	mailbox                 mailbox // of the control goroutine
+	trap                    hopTrap
 
 	// ---- control goroutine only ----
+
+	config    conf.Peer
+	keys      []crypto.PublicKey // as configured: see conf.Peer.ComingKey
+	public    crypto.PublicKey   // the one of them that it used last
+	preshared crypto.PresharedKey
+	endpoints []conf.Endpoint // as configured; none: the peer must call us
+	allowed   []netip.Prefix
+	removed   bool // from the configuration
+	leaves    bool // where it is, as soon as it answers at one of other endpoints
 
 	sas            saSet
 	path           *path          // where the peer is, nil while that is not known
@@ -80,7 +86,11 @@ type peer struct {
 	heldUntil      time.Time // see path.heldMTU; zero: nothing is held
 	probeRun       *probeRun // nil: none is under way
 	probeRuns      uint64    // begun so far
-	appliedHostMTU int       // hostMTU of the path that the host was told
+	hopRun         *hopRun   // nil: none is under way
+	hopRuns        uint64    // begun so far
+	hopService     hopService
+	farHops        farHops
+	appliedHostMTU int // hostMTU of the path that the host was told
 	initiations    initiations
 	appointment    appointment // when the peer is due in the agenda
 	liveness       liveness
@@ -97,14 +107,18 @@ type peer struct {
 	echo           pendingEcho
 	inquiries      inquiries
 	handshakes     uint64
+	attempts       attempts
 	unanswered     int       // initiations since the peer was last heard of
 	newPort        bool      // is to hear from it: see otherPort
 	advised        bool      // the operator has been told of the port since it was last heard of
 	last           time.Time // of the last completed handshake
 	up             bool      // has an SA pair
-	warnings       limit     // about handshakes with this peer
-	called         limit     // authentic initiations of this peer
-	renumbered     limit     // new addresses of its name
+	lostWhy        string    // why it has none any more; empty: it never had one
+	observer       history.Observer
+	sizesTold      limit // changes of the PLPMTU that were logged
+	warnings       limit // about handshakes with this peer
+	called         limit // authentic initiations of this peer
+	renumbered     limit // new addresses of its name
 }
 
 // traffic counts inner packets as they are put on the way, including those that
@@ -123,12 +137,14 @@ func newPeer(c conf.Peer) *peer {
 	p := &peer{
 		name:      c.Name,
 		public:    crypto.PublicKey(c.PublicKey),
+		keys:      keysOf(&c),
 		preshared: crypto.PresharedKey(c.PresharedKey),
 		endpoints: c.Endpoints,
 		found:     make([]found, len(c.Endpoints)),
 		allowed:   c.AllowedIPs,
 		keepalive: keepalive{interval: c.Keepalive},
 		config:    c,
+		observer:  history.Observer{Peer: c.Name},
 		company:   new(udp.Company),
 	}
 	p.waiting.drops = &p.drops
@@ -143,6 +159,8 @@ func newPeer(c conf.Peer) *peer {
 		l.interval, l.burst = answerEvery, answerBurst
 	}
 	p.renumbered.interval = renumberedEvery
+	p.sizesTold.interval, p.sizesTold.burst = warnEvery, sizesBurst
+	p.hopService.init()
 	p.called.interval, p.called.burst = calledEvery, calledBurst
 	p.discovery = p.standbys.begin(discoveryConfig(c), nil)
 	return p
@@ -169,6 +187,7 @@ func (p *peer) status(now time.Time) status.Peer {
 	if p.noWay != nil {
 		s.Problem = p.noWay.Error()
 	}
+	s.Attempt = p.attemptStatus(now)
 	s.PMTUD = p.discoveryStatus(now)
 	s.Paths, s.PathHistory, s.Decider = p.pathsStatus(now), p.pathHistory(now), deciders[p.paths.Role()]
 	if pair := p.sas.current; pair != nil {

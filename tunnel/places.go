@@ -48,6 +48,13 @@ func (m *places) follow(p *peer) {
 	p.foundAt = append(p.foundAt[:0], m.next...)
 }
 
+// leave notes that a peer is gone.
+func (m *places) leave(p *peer) {
+	if p.path != nil {
+		m.peers.CompareAndDelete(p.path.Remote(), p)
+	}
+}
+
 // at returns the peer at an endpoint, nil if none is.
 func (m *places) at(endpoint netip.AddrPort) *peer {
 	p, _ := m.peers.Load(endpoint)

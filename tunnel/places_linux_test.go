@@ -78,24 +78,24 @@ func TestAPeerIsFoundWhereItsPathsLead(t *testing.T) {
 func TestForgedPTBsReachTheControllerRarely(t *testing.T) {
 	v := newWire().newVirtual(t, "192.0.2.1:4500", crypto.PrivateKey{1}, conf.Tunnel{}, conf.Peer{PublicKey: conf.Key{9}})
 	establish(t, v.controller, v.peer, time.Now())
-	told := func(m udp.PTB) int {
+	told := func(m udp.ICMP) int {
 		before := v.events.waiting()
 		for range 10 {
-			v.events.ptb(m)
+			v.events.icmp(m)
 		}
 		return v.events.waiting() - before
 	}
 	at := v.peer.path.Remote()
-	if n := told(udp.PTB{To: netip.AddrPortFrom(at.Addr(), at.Port()+1), MTU: 600}); n != 0 {
+	if n := told(udp.ICMP{Kind: udp.PTB, To: netip.AddrPortFrom(at.Addr(), at.Port()+1), MTU: 600}); n != 0 {
 		t.Errorf("%d events about a place without a peer", n)
 	}
-	if n := told(udp.PTB{To: at, MTU: 600}); n < 1 || n > 9 {
+	if n := told(udp.ICMP{Kind: udp.PTB, To: at, MTU: 600}); n < 1 || n > 9 {
 		t.Errorf("%d events of ten forged PTBs", n)
 	}
 	for v.events.strange.allow(time.Now().Add(time.Hour)) {
 	}
 	v.peer.strangePTBs = limit{}
-	if n := told(udp.PTB{To: at, MTU: 600}); n != 0 {
+	if n := told(udp.ICMP{Kind: udp.PTB, To: at, MTU: 600}); n != 0 {
 		t.Errorf("%d events when there are too many about all peers", n)
 	}
 }

@@ -35,13 +35,13 @@ var errBusyProbing = errors.New("another `fathom probe` of this path is under wa
 
 // probe measures the path to the named peer. The run ends with ctx.
 func (c *controller) probe(ctx context.Context, name string) (*status.ProbeReport, error) {
-	p, err := c.named(name)
-	if err != nil {
-		return nil, err
-	}
 	done := make(chan *status.ProbeReport, 1)
+	var p *peer
 	var refused error
-	err = c.events.ask(ctx, func(c *controller, now time.Time) {
+	err := c.events.ask(ctx, func(c *controller, now time.Time) {
+		if p, refused = c.named(name); refused != nil {
+			return
+		}
 		refused = p.beginProbeRun(done, now)
 		c.attend(p, now)
 	})
@@ -56,7 +56,11 @@ func (c *controller) probe(ctx context.Context, name string) (*status.ProbeRepor
 			err = context.Cause(ctx)
 		}
 	}
-	_ = c.events.deliver(context.Background(), ofRequest, func(*controller, time.Time) { p.abandonProbeRun(done) })
+	_ = c.events.deliver(context.Background(), ofRequest, func(*controller, time.Time) {
+		if p != nil {
+			p.abandonProbeRun(done)
+		}
+	})
 	return nil, err
 }
 
@@ -114,6 +118,7 @@ func (s *probeRun) result(p *peer, now time.Time) *status.ProbeReport {
 	d := s.Discovery
 	rtt, _ := d.RTT()
 	result := &status.ProbeReport{
+		Schema:      status.ProbeSchema,
 		Peer:        p.name,
 		PLPMTU:      d.PLPMTU(),
 		State:       d.State().String(),

@@ -66,14 +66,14 @@ type eventSink interface {
 	// elsewhere tells that the newest authentic packet, one of data, came otherwise
 	// than by the path, or by one where the peer has not proved to be.
 	elsewhere(p *peer, by origin)
-	// ptb passes on an ICMP message from the socket's error queue, whose quote it
-	// does not keep.
-	ptb(m udp.PTB)
+	// icmp passes on a message from the socket's error queue, whose quote it does not
+	// keep.
+	icmp(m udp.ICMP)
 }
 
 // run ends when the socket is closed.
 func (r *receiver) run() {
-	receive(r.batch, func() int { return r.inbox.DrainErrors(r.events.ptb) })
+	receive(r.batch, func() int { return r.inbox.DrainErrors(r.events.icmp) })
 }
 
 // maxReceivePause bounds how long a socket that returns errors is left alone.

@@ -1,6 +1,10 @@
 package tunnel
 
-import "time"
+import (
+	"time"
+
+	"fathom/tunnel/status"
+)
 
 // rekeyPause is the least age of an SA that is replaced, however few packets it may
 // carry and however many there are.
@@ -46,7 +50,11 @@ func (c *controller) follow(p *peer, why string, now time.Time) {
 // lost is the end of a peer's last SA.
 func (c *controller) lost(p *peer, why string, now time.Time) {
 	p.publish()
-	p.up = false
+	p.up, p.lostWhy = false, why
+	p.attempts.end()
+	if why == closedByPeer {
+		p.attempts.fails(status.ReasonClosed, "the peer has ended its tunnel", now)
+	}
 	c.log.Warn("peer lost", "peer", p.name, "why", why)
 	p.liveness.reset(now)
 	p.discovery.Stop(now)

@@ -16,6 +16,7 @@ import (
 type reporter struct {
 	tunnel     *Tunnel
 	controller *controller
+	reloader   *reloader
 	device     *tun.Device
 	conn       *udp.Conn
 	started    time.Time
@@ -24,9 +25,9 @@ type reporter struct {
 func (r *reporter) Status(ctx context.Context) (*status.Status, error) {
 	mtu, _ := r.device.MTU()
 	s := &status.Status{
+		Schema:    status.StatusSchema,
 		Name:      r.tunnel.config.Name,
 		Version:   r.tunnel.version,
-		PublicKey: r.tunnel.public.String(),
 		Listen:    addrStrings(r.conn.Addrs()),
 		Addresses: r.tunnel.config.Addresses,
 		MTU:       mtu,
@@ -35,13 +36,15 @@ func (r *reporter) Status(ctx context.Context) (*status.Status, error) {
 		Offload:   r.offload(),
 		AESGCM:    gcm.Implementation(),
 		Dropped:   r.controller.drops.snapshot(),
-		Peers:     make([]status.Peer, 0, len(r.tunnel.peers)),
+		Peers:     []status.Peer{},
 	}
 	err := r.controller.events.ask(ctx, func(c *controller, now time.Time) {
 		s.Started = onTheWall(r.started, now)
 		s.Host = c.upkeep.status(now)
+		s.Stranger = c.stranger.status(now)
 		s.Absent = c.listening.absent
-		for _, p := range r.tunnel.peers {
+		s.PublicKey = c.handshaker.public.String()
+		for _, p := range c.peers {
 			of := p.status(now)
 			of.Advice = p.advice(&c.port)
 			s.Peers = append(s.Peers, of)
@@ -57,8 +60,25 @@ func (r *reporter) Probe(ctx context.Context, peer string) (*status.ProbeReport,
 	return r.controller.probe(ctx, peer)
 }
 
+func (r *reporter) Hops(ctx context.Context, peer string) (*status.HopsReport, error) {
+	return r.controller.hops(ctx, peer)
+}
+
 func (r *reporter) Echo(ctx context.Context, peer string) (*status.EchoReport, error) {
 	return r.controller.echo(ctx, peer)
+}
+
+func (r *reporter) Reload(ctx context.Context) (*status.ReloadReport, error) {
+	return r.reloader.reload(ctx)
+}
+
+func (r *reporter) History(ctx context.Context, q status.HistoryQuery) (*status.History, error) {
+	h, err := r.controller.history(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	h.Name = r.tunnel.config.Name
+	return h, nil
 }
 
 // offload reports the superpackets and queues in use.

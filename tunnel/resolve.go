@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"fathom/conf"
+	"fathom/tunnel/status"
 )
 
 // resolver looks up the addresses of the name of an endpoint.
@@ -124,7 +125,11 @@ func (c *controller) resolve(p *peer) {
 		}
 		p.found[i].resolving = true
 		c.lookups.start(e.Host, func(ctx context.Context, addrs []netip.Addr, err error) {
-			_ = c.events.deliver(ctx, ofRequest, func(c *controller, now time.Time) { c.resolved(p, i, addrs, err, now) })
+			_ = c.events.deliver(ctx, ofRequest, func(c *controller, now time.Time) {
+				if !p.removed && i < len(p.endpoints) && p.endpoints[i] == e { // no reload has put another in its place
+					c.resolved(p, i, addrs, err, now)
+				}
+			})
 		})
 	}
 }
@@ -139,6 +144,7 @@ func (c *controller) resolved(p *peer, endpoint int, addrs []netip.Addr, err err
 	of := &p.found[endpoint]
 	of.resolving = false
 	if err != nil {
+		p.attempts.fails(status.ReasonNoName, noName(p.endpoints[endpoint].Host, err), now)
 		c.warn(p, &warning{what: "endpoint's name does not resolve", cause: err, details: []any{"host", p.endpoints[endpoint].Host}}, now)
 		return
 	}

@@ -33,9 +33,9 @@ type sendEvents interface {
 	// tooBig tells that the kernel has refused a packet of a session for its
 	// size, in bytes of the outer IP packet.
 	tooBig(to *session, size int)
-	// ptb passes on an ICMP message from a socket's error queue, whose quote it
-	// does not keep.
-	ptb(m udp.PTB)
+	// icmp passes on a message from a socket's error queue, whose quote it does not
+	// keep.
+	icmp(m udp.ICMP)
 	// noSegmentation tells that UDP_SEGMENT does not work behind a socket and
 	// is not used any more.
 	noSegmentation(local netip.AddrPort, why error)
@@ -66,7 +66,7 @@ func newSender(place senderPlace, conn *udp.Conn, events sendEvents) *sender {
 	s := &sender{index: place.index, events: events}
 	s.outbox = conn.NewOutbox(udp.OutboxConfig{
 		Wait: place.waits, Max: place.max,
-		Refused: s.refused, PTB: events.ptb, NoSegmentation: events.noSegmentation,
+		Refused: s.refused, ICMP: events.icmp, NoSegmentation: events.noSegmentation,
 	})
 	return s
 }
@@ -204,8 +204,36 @@ func (s *sender) probe(to *session, payload []byte, size int, as variant) error 
 	return err
 }
 
+// hop is control for a probe that leaves as data does, in the class of the variant, and
+// gets no farther than some hops, 0: as far as data. It returns its sequence number.
+func (s *sender) hop(to *session, payload []byte, size int, hops uint8, as variant) (seq uint32, err error) {
+	packet, seq, err := s.sealMessage(to, payload, size, 0) // no report is to judge it
+	switch {
+	case err != nil:
+	case hops == 0:
+		s.outbox.PutAsData(len(packet), to.path.Destination, as.tos, to)
+	default:
+		s.outbox.PutHops(len(packet), to.path.Destination, as.tos, hops, to)
+	}
+	return seq, err
+}
+
 // sealControl is control, or with a variant one packet of probe.
 func (s *sender) sealControl(to *session, payload []byte, size int, as *variant) error {
+	packet, _, err := s.sealMessage(to, payload, size, to.path.number)
+	switch {
+	case err != nil:
+	case as == nil:
+		s.outbox.Put(len(packet), to.path.Destination, 0, to)
+	default:
+		s.outbox.PutAsData(len(packet), to.path.Destination, as.tos, to)
+	}
+	return err
+}
+
+// sealMessage seals the payload of a dummy packet, which the caller then puts into the
+// outbox. path is the number of the path whose discovery is to judge it, 0: none.
+func (s *sender) sealMessage(to *session, payload []byte, size int, path uint16) (packet []byte, seq uint32, err error) {
 	overhead := esp.OuterOverhead(to.path.IPv6())
 	length := esp.PacketSize(len(payload))
 	if size > 0 {
@@ -214,24 +242,15 @@ func (s *sender) sealControl(to *session, payload []byte, size int, as *variant)
 	room := s.room(length)
 	s.queue(to) // so that flush tells of it
 	to.sa.sizes.Queued(s.index, to.sa.Packets()+1)
-	var packet []byte
-	var seq uint32
-	var err error
 	if size > 0 {
 		packet, seq, err = to.sa.SealSize(&s.scratch, room, payload, esp.NextHeaderDummy, length)
 	} else {
 		packet, seq, err = to.sa.Seal(&s.scratch, room, payload, esp.NextHeaderDummy)
 	}
-	if err != nil {
-		return err
+	if err == nil {
+		to.sa.sizes.Record(seq, overhead+len(packet), path, false)
 	}
-	if as == nil {
-		s.outbox.Put(len(packet), to.path.Destination, 0, to)
-	} else {
-		s.outbox.PutAsData(len(packet), to.path.Destination, as.tos, to)
-	}
-	to.sa.sizes.Record(seq, overhead+len(packet), to.path.number, false)
-	return nil
+	return packet, seq, err
 }
 
 // plain sends a datagram that is not ESP: a handshake message or a keepalive.

@@ -58,6 +58,8 @@ type standbys struct {
 	known map[paths.Pair]*pathDiscovery
 	at    time.Time       // when the first is to be polled; zero: none is
 	pairs []paths.Standby // scratch
+	// counts are those of all discoveries of the peer that there ever were.
+	counts *pmtud.Counts
 }
 
 // maxPathNumber bounds the numbers: a token has room for 13 bits.
@@ -69,6 +71,10 @@ func (s *standbys) begin(c pmtud.Config, inUse *pathDiscovery) *pathDiscovery {
 		s.number = s.number%maxPathNumber + 1
 		taken = inUse != nil && inUse.number == s.number || slices.ContainsFunc(s.all, func(d *pathDiscovery) bool { return d.number == s.number })
 	}
+	if s.counts == nil {
+		s.counts = new(pmtud.Counts)
+	}
+	c.Counts = s.counts
 	return newPathDiscovery(c, s.number)
 }
 
@@ -105,7 +111,7 @@ func (s *standbys) keep(keeps func(*pathDiscovery) bool) {
 }
 
 // clear forgets all.
-func (s *standbys) clear() { *s = standbys{number: s.number} }
+func (s *standbys) clear() { *s = standbys{number: s.number, counts: s.counts} }
 
 // leadsTo reports whether a pair belongs to a path, as far as it tells the interface.
 func (k pathKey) leadsTo(pair paths.Pair) bool {

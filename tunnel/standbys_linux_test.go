@@ -259,7 +259,7 @@ func TestPTBsAndRefusalsConcernThePathOfTheirPacket(t *testing.T) {
 	w.pass(time.Second)
 	inUse := w.peer.discovery
 	quote := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, sa.SPI()), seq)
-	w.events.ptb(udp.PTB{To: placeA, MTU: 1400, Quote: quote})
+	w.events.icmp(udp.ICMP{Kind: udp.PTB, To: placeA, MTU: 1400, Quote: quote})
 	w.actOnNext()
 	if former.PLPMTU() >= 1500 || inUse.PLPMTU() != 1356 {
 		t.Errorf("after a PTB: %d by the former path, %d by that in use", former.PLPMTU(), inUse.PLPMTU())

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"runtime"
 	"sync"
@@ -16,11 +17,11 @@ import (
 
 	"fathom/conf"
 	"fathom/crypto"
-	"fathom/esp"
 	"fathom/tunnel/host"
 	"fathom/tunnel/status"
 	"fathom/tunnel/tun"
 	"fathom/tunnel/udp"
+	"fathom/tunnel/web"
 )
 
 // Options are the settings of a tunnel that are not in its configuration.
@@ -35,11 +36,19 @@ type Options struct {
 	Started func(*Vitals)
 	// Store keeps the TUN device for the next process. Nil: it ends with this one.
 	Store DeviceStore
+	// Reload has the configuration file read again for each value. Nil: there are none;
+	// the status socket may ask for it, too.
+	Reload <-chan os.Signal
+	// Reloading is told when a reload begins, and when it has ended. Nil: nobody is.
+	Reloading func(begins bool)
+	// SetLevel is told of the log level by each reload. Nil: the level stays.
+	SetLevel func(slog.Level)
 }
 
 // Tunnel is one tunnel: a TUN device, a UDP port and the peers behind it. It
 // wires the parts together and owns their lifetimes; the work is theirs.
 type Tunnel struct {
+	file   *conf.Config // at the start
 	config conf.Tunnel
 	// defaults are the default routes: see conf.Config.DefaultRoutes.
 	defaults []netip.Prefix
@@ -47,24 +56,30 @@ type Tunnel struct {
 	version  string
 	started  func(*Vitals)
 	store    DeviceStore
-	private  crypto.PrivateKey
-	public   crypto.PublicKey
-	suites   []uint16
-	peers    []*peer
-	company  *udp.Company // the peers that can be sent data
+	reload   <-chan os.Signal
+	// See Options.
+	reloading func(bool)
+	setLevel  func(slog.Level)
+	private   crypto.PrivateKey
+	public    crypto.PublicKey
+	suites    []uint16
+	peers     []*peer
+	company   *udp.Company // the peers that can be sent data
 }
 
 // New prepares a tunnel. It takes nothing from the host before Run.
 func New(cfg *conf.Config, opts Options) (*Tunnel, error) {
 	t := &Tunnel{
+		file:     cfg,
 		config:   cfg.Tunnel,
 		defaults: cfg.DefaultRoutes(),
 		log:      opts.Logger,
 		version:  opts.Version,
 		started:  opts.Started,
 		store:    opts.Store,
-		private:  crypto.PrivateKey(cfg.Tunnel.PrivateKey),
-		company:  new(udp.Company),
+		reload:   opts.Reload, reloading: opts.Reloading, setLevel: opts.SetLevel,
+		private: crypto.PrivateKey(cfg.Tunnel.PrivateKey),
+		company: new(udp.Company),
 	}
 	if t.log == nil {
 		t.log = slog.Default()
@@ -73,22 +88,27 @@ func New(cfg *conf.Config, opts Options) (*Tunnel, error) {
 	if t.public, err = t.private.Public(); err != nil {
 		return nil, fmt.Errorf("private key: %w", err)
 	}
-	for _, name := range cfg.Tunnel.Ciphers {
-		suite, err := esp.ParseSuite(name)
-		if err != nil {
-			return nil, err
-		}
-		t.suites = append(t.suites, uint16(suite))
+	if t.suites, err = suitesOf(&cfg.Tunnel); err != nil {
+		return nil, err
 	}
 	for _, c := range cfg.Peers {
-		if t.config.OuterDF == conf.OuterDFClear {
-			c.Probing = conf.ProbingOff // a probe that arrives in fragments proves nothing
-		}
-		p := newPeer(c)
-		p.company = t.company
-		t.peers = append(t.peers, p)
+		t.peers = append(t.peers, t.newPeer(c))
 	}
 	return t, nil
+}
+
+func (t *Tunnel) newPeer(c conf.Peer) *peer {
+	p := newPeer(peerConfig(&t.config, c))
+	p.company = t.company
+	return p
+}
+
+// peerConfig returns the settings of a peer in a tunnel.
+func peerConfig(t *conf.Tunnel, c conf.Peer) conf.Peer {
+	if t.OuterDF == conf.OuterDFClear {
+		c.Probing = conf.ProbingOff // a probe that arrives in fragments proves nothing
+	}
+	return c
 }
 
 // Run makes the device, opens the port and carries packets until ctx is done
@@ -125,6 +145,15 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 		return err
 	}
 	cleanup = append(cleanup, func() { listener.Close() })
+
+	pages, err := web.Listen(t.config.MetricsAddr, t.config.MetricsSocket)
+	if err != nil {
+		return err
+	}
+	if pages != nil {
+		cleanup = append(cleanup, func() { pages.Close() })
+		t.log.Info("metrics and a page", "at", pages.Addr())
+	}
 
 	keys, err := openKeyLog(t.config.DebugESPSAFile)
 	if err != nil {
@@ -173,14 +202,15 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 		c.listening.look(t.log)
 	}
 	t.log.Info("tunnel up", "name", t.config.Name, "public_key", t.public, "listen", conn.Addrs(), "peers", len(t.peers))
-	err = t.carry(ctx, c, device, conn, listener)
+	err = t.carry(ctx, c, device, conn, listener, pages)
 	t.log.Info("tunnel down", "name", t.config.Name)
 	return err
 }
 
 // carry runs the goroutines of the tunnel; see the package documentation for
-// who they are and how each ends.
-func (t *Tunnel) carry(ctx context.Context, c *controller, device *tun.Device, conn *udp.Conn, listener net.Listener) error {
+// who they are and how each ends. The listener is that of the status socket; pages is that
+// of package web, nil without one.
+func (t *Tunnel) carry(ctx context.Context, c *controller, device *tun.Device, conn *udp.Conn, listener, pages net.Listener) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	t.logDevice(device)
@@ -212,10 +242,13 @@ func (t *Tunnel) carry(ctx context.Context, c *controller, device *tun.Device, c
 	}}
 	ports.receive(conn)
 	c.port.open = ports.open
-	started := time.Now()
-	loops.Go(func() {
-		status.Serve(ctx, listener, &reporter{t, c, device, conn, started}, t.log)
-	})
+	reloader := &reloader{tunnel: t, controller: c, routes: routes, running: t.file}
+	report := &reporter{t, c, reloader, device, conn, time.Now()}
+	loops.Go(func() { reloader.run(ctx) })
+	loops.Go(func() { status.Serve(ctx, listener, report, t.log) })
+	if pages != nil {
+		loops.Go(func() { web.Serve(ctx, pages, report, t.log) })
+	}
 
 	if t.started != nil {
 		t.started(vitals)
@@ -249,14 +282,14 @@ const maxOutlets = 32
 
 // udpConfig asks for as many sockets as the device has queues, and for one that
 // the controller has to itself: see udp.OutboxConfig.Wait. A peer that has no
-// others beside it needs no outlet of its own.
+// others beside it needs no outlet of its own, but a reload may bring one.
 func (t *Tunnel) udpConfig(mark uint32) udp.Config {
 	return udp.Config{
 		Mark:         mark,
 		DontFragment: t.config.OuterDF != conf.OuterDFClear,
 		Offload:      t.config.Offload != conf.OffloadOff,
 		Sockets:      max(2, t.queues()),
-		Outlets:      min(2*(len(t.peers)-1), maxOutlets),
+		Outlets:      min(2*max(len(t.peers)-1, 1), maxOutlets),
 		Company:      t.company,
 	}
 }
@@ -335,10 +368,7 @@ func (t *Tunnel) newController(s shared, network hostNetwork, port uint16, keys 
 		t.log.Warn("cannot read the peers' last endpoints", "error", err)
 	}
 	for _, p := range t.peers {
-		if endpoint, ok := endpoints.lookup(p.public); ok && (len(p.endpoints) == 0 || p.named()) {
-			p.remembered = endpoint
-			p.choose()
-		}
+		endpoints.remind(p)
 	}
 	own, known := new(atomic.Uint32), new(answers)
 	own.Store(uint32(port))
@@ -358,6 +388,8 @@ func (t *Tunnel) newController(s shared, network hostNetwork, port uint16, keys 
 		places:     s.places,
 		drops:      s.drops,
 		host:       newHostMTUs(t.config, network, port, t.log),
+		recorder:   newRecorder(t.config.HistoryFile, len(t.peers), t.log),
+		version:    t.version,
 		upkeep:     newUpkeep(network, t.log),
 		keys:       keys,
 		endpoints:  endpoints,

@@ -36,6 +36,8 @@ func (testHost) Forget()                                                    {}
 func (testHost) SetMTU(int) error                                           { return nil }
 func (testHost) Route(host.Route) error                                     { return nil }
 func (testHost) Guard(netip.Prefix) error                                   { return nil }
+func (testHost) Withdraw(netip.Prefix) error                                { return nil }
+func (testHost) Regroup() error                                             { return nil }
 func (testHost) LargestMTU() (int, error)                                   { return 1500, nil }
 func (testHost) Mark() uint32                                               { return 0 }
 func (testHost) DefaultTable() int                                          { return 0 }
@@ -168,7 +170,7 @@ func (e *end) start() {
 	ended := make(chan error, 1)
 	e.stop, e.ended = cancel, ended
 	conn, ctl, tunnel := e.conn, e.ctl, e.tunnel
-	go func() { ended <- tunnel.carry(ctx, ctl, device, conn, listener) }()
+	go func() { ended <- tunnel.carry(ctx, ctl, device, conn, listener, nil) }()
 	e.t.Cleanup(func() { e.shutdown(nil) })
 }
 
@@ -373,7 +375,7 @@ type noSendEvents struct{}
 
 func (noSendEvents) dataFlows(*peer)                      {}
 func (noSendEvents) tooBig(*session, int)                 {}
-func (noSendEvents) ptb(udp.PTB)                          {}
+func (noSendEvents) icmp(udp.ICMP)                        {}
 func (noSendEvents) noSegmentation(netip.AddrPort, error) {}
 
 // TestACopyFromElsewhereMovesNothing: a packet of the peer's that somebody else sends

@@ -62,6 +62,8 @@ type wire struct {
 	// blocks says whether nothing gets from an end to another by some addresses; nil:
 	// all does. Guarded by mu.
 	blocks func(from, to netip.AddrPort) bool
+	// routers are those of the path; see hop.
+	routers []virtualRouter
 	// keepalives counts what the ends have sent.
 	keepalives atomic.Int64
 }

@@ -17,7 +17,6 @@ const stuckAfter = 10 * time.Second
 // one that hangs. Its methods may be called from any goroutine.
 type Vitals struct {
 	events *events
-	peers  []*peer
 
 	mu    sync.Mutex
 	loops map[*heartbeat]*observation // guarded by mu
@@ -43,7 +42,7 @@ func (c Census) String() string {
 }
 
 func newVitals(c *controller) *Vitals {
-	return &Vitals{events: c.events, peers: c.peers, loops: make(map[*heartbeat]*observation)}
+	return &Vitals{events: c.events, loops: make(map[*heartbeat]*observation)}
 }
 
 // watch looks after a packet loop until the returned function is called. waits
@@ -65,9 +64,9 @@ func (v *Vitals) watch(what string, h *heartbeat, waits func() bool) (leave func
 // loop is stuck: in two calls at least ten seconds apart it was busy with the same
 // packet. It is one of ctx's, too, if the tunnel has ended.
 func (v *Vitals) Check(ctx context.Context) (c Census, err error) {
-	err = v.events.ask(ctx, func(_ *controller, now time.Time) {
-		c.All = len(v.peers)
-		for _, p := range v.peers {
+	err = v.events.ask(ctx, func(control *controller, now time.Time) {
+		c.All = len(control.peers)
+		for _, p := range control.peers {
 			if p.state() == status.PeerEstablished {
 				c.Up++
 			}

@@ -3,16 +3,20 @@ package tunnel
 import (
 	"errors"
 	"time"
+
+	"fathom/tunnel/status"
 )
 
 // warning is an error that the operator should hear of: something that the
 // configuration, the host or the peer's operator can mend.
 type warning struct {
 	what    string
-	hint    string // what the operator can do
-	cause   error  // nil: what says it all
-	details []any  // for the log, in pairs of key and value
-	rare    bool   // whoever has made it makes few: no limit is needed
+	hint    string        // what the operator can do
+	cause   error         // nil: what says it all
+	details []any         // for the log, in pairs of key and value
+	reason  status.Reason // why the peer is not up; empty: that is no reason
+	words   string        // of the reason; empty: those of Error
+	rare    bool          // whoever has made it makes few: no limit is needed
 }
 
 func (w *warning) Error() string {

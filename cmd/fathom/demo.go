@@ -29,9 +29,12 @@ type demo struct {
 	// and leaves the path unchanged.
 	duration    time.Duration
 	noDiscovery bool
-	asJSON      bool
-	out         io.Writer
-	log         io.Writer // of the tunnels, with verbose
+	// page shows the tunnel of host a in a browser, and waits for one.
+	page   bool
+	asJSON bool
+	done   bool // the result has been printed
+	out    io.Writer
+	log    io.Writer // of the tunnels, with verbose
 }
 
 func newDemoCommand() *cobra.Command {
@@ -59,8 +62,10 @@ the command line, 130 when interrupted.`,
 	cmd.Flags().Uint64Var(&d.seed, "seed", 1, "`number` that seeds the pseudo-random bytes")
 	cmd.Flags().DurationVar(&d.duration, "duration", usualDuration, "spread the transfer over this `time`; 0s sends at full speed and leaves the path unchanged")
 	cmd.Flags().BoolVar(&d.noDiscovery, "no-discovery", false, "show the stall without path MTU discovery")
+	cmd.Flags().BoolVar(&d.page, "page", false, "show the tunnel in a browser: the transfer begins when the page is open, and it stays until Ctrl-C")
 	cmd.Flags().BoolVar(&d.asJSON, "json", false, "print only the result, as JSON")
 	cmd.Flags().BoolVarP(&d.verbose, "verbose", "v", false, "show the logs of both tunnels")
+	cmd.MarkFlagsMutuallyExclusive("page", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		d.out, d.log = cmd.OutOrStdout(), cmd.ErrOrStderr()
 		if d.duration < 0 {
@@ -68,7 +73,7 @@ the command line, 130 when interrupted.`,
 		}
 		if !netlab.Entered() && netlab.Available(netlab.Namespaces) != nil {
 			// The child parses the same command line.
-			code, err := netlab.EnterUserNamespace()
+			code, err := d.enterUserNamespace()
 			if err != nil {
 				return explainMissing(err)
 			}
@@ -80,7 +85,7 @@ the command line, 130 when interrupted.`,
 		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, unix.SIGTERM, unix.SIGHUP)
 		defer stop()
 		err := d.run(ctx)
-		if ctx.Err() != nil {
+		if ctx.Err() != nil && !d.done {
 			note(cmd, "fathom: interrupted; nothing is left behind")
 			return exitCode(exitInterrupted)
 		}
@@ -128,7 +133,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 
 	path.r1.CutPTB(true)
 	path.r2.CutPTB(true)
-	a, b, err := configureEnds(dir, path, !d.noDiscovery)
+	a, b, err := configureEnds(dir, path, !d.noDiscovery, d.page)
 	if err != nil {
 		return err
 	}
@@ -160,6 +165,17 @@ func (d *demo) converse(ctx context.Context, path *labPath, a, b *end, began tim
 				time.Since(began).Seconds(), peer.Cipher, peer.PMTUD.PLPMTU, peer.PMTUD.InnerMTU)
 		}
 	}
+	var page *demoPage
+	if d.page {
+		var err error
+		if page, err = servePage(ctx, a.host); err != nil {
+			return err
+		}
+		d.say("\nthe page of host a: %s\nthe transfer begins when it is open", page.url())
+		if err := page.awaitReader(ctx); err != nil {
+			return err
+		}
+	}
 	d.say("\nsending %s of pseudo-random bytes (seed %d) from %s to %s over tcp", d.size, d.seed, a.inner, b.inner)
 	wire := path.middle.A.Stats()
 	result, err := d.transfer(ctx, path, a, b)
@@ -169,6 +185,13 @@ func (d *demo) converse(ctx context.Context, path *labPath, a, b *end, began tim
 	packets := path.middle.A.Stats().TxPackets - wire.TxPackets
 	if err := d.conclude(ctx, result, a, b, packets); err != nil {
 		return err
+	}
+	if d.done = true; page != nil {
+		d.say("\nthe page stays until Ctrl-C: %s", page.url())
+		<-ctx.Done()
+		if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+			return err // a tunnel has ended
+		}
 	}
 	for _, e := range []*end{a, b} {
 		if err := e.stop(); err != nil {

@@ -40,8 +40,8 @@ type end struct {
 const statusSocket = "status.sock"
 
 // configureEnds makes a directory like /etc/fathom for each end: a new key, and
-// a configuration whose peer is the other end.
-func configureEnds(dir string, path *labPath, discovery bool) (a, b *end, err error) {
+// a configuration whose peer is the other end. page has each serve its page.
+func configureEnds(dir string, path *labPath, discovery, page bool) (a, b *end, err error) {
 	var public [2]crypto.PublicKey
 	ends := [2]*end{
 		{name: "a", host: path.a, inner: innerA.Addr()},
@@ -67,6 +67,9 @@ func configureEnds(dir string, path *labPath, discovery bool) (a, b *end, err er
 	var tunnelExtra, peerExtra string
 	if !discovery {
 		tunnelExtra, peerExtra = "oversize = \"drop\"\n", "probing = \"off\"\n"
+	}
+	if page {
+		tunnelExtra += fmt.Sprintf("metrics = %q\n", pageAt)
 	}
 	outer := [2]netip.Addr{path.left.A.Addr4(), path.right.B.Addr4()}
 	inner := [2]netip.Prefix{innerA, innerB}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -230,6 +231,79 @@ func TestDemoTidiesUpWhenInterrupted(t *testing.T) {
 				t.Errorf("stderr %q, want %q", got, want)
 			}
 		})
+	}
+}
+
+// TestDemoShowsThePage to a browser outside of its namespaces, and waits for it.
+func TestDemoShowsThePage(t *testing.T) {
+	tier.Select(t)
+	users := []*syscall.Credential{nil}
+	if os.Geteuid() == 0 {
+		users = append(users, &syscall.Credential{Uid: 65534, Gid: 65534})
+	}
+	for _, user := range users {
+		d := newDemo(t, "--page", "--size", "8MiB", "--duration", "100ms")
+		d.SysProcAttr.Credential = user
+		d.Stdout = nil
+		out, err := d.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewScanner(out)
+		await := func(prefix string) string {
+			t.Helper()
+			for lines.Scan() {
+				if rest, ok := strings.CutPrefix(lines.Text(), prefix); ok {
+					return rest
+				}
+			}
+			d.Wait()
+			d.skipIfMissing(t)
+			t.Fatalf("the demo has ended without %q: %s", prefix, &d.stderr)
+			return ""
+		}
+		url := await("the page of host a: ")
+		page, err := http.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(page.Body)
+		page.Body.Close()
+		if err != nil || !bytes.Contains(text, []byte("<title>Fathom</title>")) {
+			t.Errorf("%v, %.200s", err, text)
+		}
+		await("the transfer begins when it is open")
+		events, err := http.Get(url + "events")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer events.Body.Close()
+		await("all bytes have arrived unchanged")
+		if stays := await("the page stays until Ctrl-C: "); stays != url {
+			t.Errorf("it stays at %s, not %s", stays, url)
+		}
+		for in := bufio.NewReader(events.Body); ; {
+			event, err := in.ReadString('\n')
+			if err != nil {
+				t.Fatal("the page tells of no transfer")
+			}
+			var told struct {
+				Status struct {
+					Peers []struct {
+						Tx uint64 `json:"tx_bytes"`
+					}
+				}
+			}
+			if json.Unmarshal([]byte(strings.TrimPrefix(event, "data: ")), &told) == nil && told.Status.Peers[0].Tx > 8*humanize.MiByte {
+				break
+			}
+		}
+		syscall.Kill(d.Process.Pid, syscall.SIGINT)
+		go io.Copy(io.Discard, out)
+		d.finish(t, exitOK)
 	}
 }
 

@@ -6,8 +6,10 @@
 //	fathom check     report every mistake in the configuration
 //	fathom up        run the tunnel in the foreground
 //	fathom status    show the state of the running tunnel
-//	fathom probe     measure the path MTU to a peer now
+//	fathom probe     measure the path MTU to a peer now, or find the router that swallows packets
 //	fathom wait      wait until a peer answers
+//	fathom reload    have the running tunnel take in its configuration again
+//	fathom rotate    replace this host's key without an outage
 //	fathom import    make a configuration from one of wg-quick or swanctl
 //	fathom genkey    print a private key
 //	fathom pubkey    print the public key of a private key

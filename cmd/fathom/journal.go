@@ -33,7 +33,7 @@ type journalHandler struct {
 	out *journalLines
 }
 
-func newJournalHandler(w io.Writer, level slog.Level) slog.Handler {
+func newJournalHandler(w io.Writer, level slog.Leveler) slog.Handler {
 	out := &journalLines{w: w}
 	text := slog.NewTextHandler(out, &slog.HandlerOptions{Level: level, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
 		if len(groups) == 0 && a.Key == slog.TimeKey {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -11,9 +12,16 @@ func main() { os.Exit(run(os.Args[1:])) }
 
 // run executes one command line and returns the exit code.
 func run(args []string) int {
-	root := newRootCommand()
+	root, out := newRootCommand(), &countedOutput{File: os.Stdout}
+	root.SetOut(out)
 	root.SetArgs(args)
-	err := root.Execute()
+	cmd, err := root.ExecuteC()
+	var silent exitCode
+	if err != nil && !errors.As(err, &silent) && out.n == 0 && wantsJSON(cmd, args) {
+		if failed := printJSON(cmd, failure(err)); failed != nil {
+			err = errors.Join(err, failed)
+		}
+	}
 	return report(root.ErrOrStderr(), err)
 }
 
@@ -53,7 +61,8 @@ Exit codes, the same for all commands:
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
-		newUpCommand(), newCheckCommand(), newStatusCommand(), newProbeCommand(), newWaitCommand(),
+		newUpCommand(), newCheckCommand(), newStatusCommand(), newHistoryCommand(), newProbeCommand(), newWaitCommand(),
+		newReloadCommand(), newRotateCommand(),
 		newInitCommand(), newImportCommand(), newGenkeyCommand(), newGenpskCommand(), newPubkeyCommand(),
 		newDemoCommand(), newVersionCommand(),
 	)

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -18,8 +21,9 @@ import (
 // is one line in lower case, "fathom: error: …". A line "fathom: hint: …"
 // follows if the user can do something about it. Each mistake in a
 // configuration file is a line that begins with FILE:LINE:, as compilers print
-// them. `fathom up` logs through log/slog. No output is coloured. Only the
-// demo's progress line differs on a terminal.
+// them. `fathom up` logs through log/slog. With --json a command that fails prints
+// JSON as well, unless it has printed some: status.Failure. Terminals alone get
+// colours, the demo's progress line, and pictures that are drawn in place.
 
 // hintedError is an error with a hint for the user.
 type hintedError struct {
@@ -52,6 +56,43 @@ func printf(cmd *cobra.Command, format string, args ...any) error {
 // note prints a remark to stderr.
 func note(cmd *cobra.Command, format string, args ...any) {
 	fmt.Fprintf(cmd.ErrOrStderr(), format+"\n", args...)
+}
+
+// countedOutput is standard output, and counts what is written to it.
+type countedOutput struct {
+	*os.File
+	n int64
+}
+
+func (c *countedOutput) Write(data []byte) (int, error) {
+	n, err := c.File.Write(data)
+	c.n += int64(n)
+	return n, err
+}
+
+// wantsJSON reports whether a command was asked for JSON, even where a mistake on the
+// command line has kept its flags from being read.
+func wantsJSON(cmd *cobra.Command, args []string) bool {
+	flag := cmd.Flags().Lookup("json")
+	return flag != nil && (flag.Value.String() == "true" || slices.Contains(args, "--json"))
+}
+
+// failure is the document of an error.
+func failure(err error) status.Failure {
+	f := status.Failure{Schema: status.ErrorSchema, Error: err.Error(), ExitCode: exitCodeOf(err)}
+	for _, err := range separate(err) {
+		if hint := hintFor(err); hint != "" && f.Hint == "" {
+			f.Hint = hint
+		}
+	}
+	return f
+}
+
+// failureText is an error as report prints it.
+func failureText(err error) string {
+	var b strings.Builder
+	report(&b, err)
+	return b.String()
 }
 
 // report prints an error and returns its exit code.
@@ -94,6 +135,8 @@ func hintFor(err error) string {
 		return "`fathom init` writes one; -c names another file"
 	case errors.Is(err, status.ErrNotRunning):
 		return "`fathom up` starts it, or `systemctl start fathom@NAME`"
+	case errors.Is(err, status.ErrRestart):
+		return "`systemctl restart fathom@NAME` takes it in; until then all is as before"
 	case errors.Is(err, status.ErrNoPeer):
 		return "`fathom status` lists the peers"
 	case errors.Is(err, fs.ErrPermission):
@@ -122,11 +165,16 @@ func plural(n int, noun string) string {
 // printEither prints a value as JSON, or its text.
 func printEither(cmd *cobra.Command, asJSON bool, value any, text string) error {
 	if asJSON {
-		data, err := json.MarshalIndent(value, "", "  ")
-		if err != nil {
-			return err
-		}
-		text = string(data) + "\n"
+		return printJSON(cmd, value)
 	}
 	return printf(cmd, "%s", text)
+}
+
+// printJSON prints a value as JSON.
+func printJSON(cmd *cobra.Command, value any) error {
+	data, err := json.MarshalIndent(value, "", "  ")
+	if err != nil {
+		return err
+	}
+	return printf(cmd, "%s\n", data)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -12,7 +13,7 @@ import (
 func newProbeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "probe PEER",
-		Short: "Measure the path MTU to a peer now",
+		Short: "Measure the path MTU to a peer now, or find the router that swallows packets",
 		Long: `Measure the path MTU to a peer now.
 
 The running tunnel sends fans of authenticated probes: several sizes at once. It
@@ -20,14 +21,26 @@ repeats this until it knows the largest size whose probe is acknowledged.
 Traffic continues meanwhile at the PLPMTU in use. Sizes include the outer IP
 header.
 
-Exit code: 0 when the exact size was found, 3 when it was not, 4 when no tunnel
-is running, 5 when it has no such peer.`,
-		Args: onePeer,
+With --hops it finds the router that swallows packets. Probes of several sizes
+leave with rising TTL (IPv6: hop limit), so that each router in turn answers.
+For each it shows the size of the largest packet that got there, and what it says
+about larger ones. The peer is asked to do the same for the other direction. An
+asterisk is a router that never answers.
+
+Exit code: 0 when the exact size was found or, with --hops, the peer was
+reached, 3 when not, 4 when no tunnel is running, 5 when it has no such peer.`,
+		Example: "  fathom probe storage\n  fathom probe storage --hops -r",
+		Args:    onePeer,
 	}
 	where := statusSocketFlags(cmd)
 	cmd.ValidArgsFunction = peerNames(where)
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
+	hops := cmd.Flags().Bool("hops", false, "find the router that swallows packets, in both directions")
+	names := cmd.Flags().BoolP("resolve", "r", false, "with --hops: look up the names of routers")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if *names && !*hops {
+			return usageError(errors.New("--resolve without --hops"), "`fathom probe PEER --hops -r` shows the names of routers")
+		}
 		places, err := where()
 		if err != nil {
 			return err
@@ -35,6 +48,9 @@ is running, 5 when it has no such peer.`,
 		socket, err := tunnelOf(cmd.Context(), places, args[0])
 		if err != nil {
 			return err
+		}
+		if *hops {
+			return probeHops(cmd, socket, args[0], *names, *asJSON)
 		}
 		r, err := status.Probe(cmd.Context(), socket, args[0])
 		if err != nil {

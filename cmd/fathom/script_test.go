@@ -118,9 +118,24 @@ func (a answer) Probe(context.Context, string) (*status.ProbeReport, error) {
 	return r, a.read(r)
 }
 
+func (a answer) Hops(context.Context, string) (*status.HopsReport, error) {
+	r := new(status.HopsReport)
+	return r, a.read(r)
+}
+
 func (a answer) Echo(context.Context, string) (*status.EchoReport, error) {
 	r := new(status.EchoReport)
 	return r, a.read(r)
+}
+
+func (a answer) Reload(context.Context) (*status.ReloadReport, error) {
+	r := new(status.ReloadReport)
+	return r, a.read(r)
+}
+
+func (a answer) History(context.Context, status.HistoryQuery) (*status.History, error) {
+	h := new(status.History)
+	return h, a.read(h)
 }
 
 func (a answer) read(document any) error {
@@ -131,6 +146,8 @@ func (a answer) read(document any) error {
 	switch refusal.Code {
 	case "no_peer":
 		return fmt.Errorf("%w: %s", status.ErrNoPeer, refusal.Error)
+	case "restart":
+		return fmt.Errorf("%w: %s", status.ErrRestart, refusal.Error)
 	case "no_answer":
 		return fmt.Errorf("%w: %s", status.ErrNoAnswer, refusal.Error)
 	}

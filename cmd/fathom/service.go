@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
+	"golang.org/x/sys/unix"
 
 	"fathom/tunnel"
 )
@@ -60,6 +62,21 @@ func (s *service) run(ctx context.Context, vitals *tunnel.Vitals) {
 			_, _ = s.notify(daemon.SdNotifyStopping)
 			return
 		}
+	}
+}
+
+// reloading tells that a reload begins, or has ended: sd_notify(3), RELOADING=1.
+func (s *service) reloading(begins bool) {
+	state := daemon.SdNotifyReady
+	if begins {
+		var now unix.Timespec
+		if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
+			s.log.Warn("cannot read the monotonic clock", "error", err)
+		}
+		state = fmt.Sprintf("%s\nMONOTONIC_USEC=%d", daemon.SdNotifyReloading, now.Nano()/int64(time.Microsecond))
+	}
+	if _, err := s.notify(state); err != nil {
+		s.log.Warn("cannot tell the service manager", "error", err)
 	}
 }
 

@@ -47,6 +47,9 @@ func statusText(s *status.Status, now time.Time) string {
 	for _, route := range s.Host.Displaced {
 		line("  ", "warning", "not in the tunnel, another program's route: %s", route)
 	}
+	if c := s.Stranger; c != nil {
+		line("  ", "stranger", "public key %s called from %s %s ago, which no peer has (%s of strangers so far)", c.PublicKey, c.From, age(now, c.At), plural(int(c.Count), "call"))
+	}
 	for _, p := range s.Peers {
 		b.WriteByte('\n')
 		line("", "peer", "%s", p.Name)
@@ -54,6 +57,7 @@ func statusText(s *status.Status, now time.Time) string {
 		if p.Problem != "" {
 			line("  ", "warning", "%s", p.Problem)
 		}
+		attemptLines(line, p.Attempt, p.Problem, now)
 		if p.Advice != "" {
 			line("  ", "hint", "%s", p.Advice)
 		}
@@ -103,6 +107,24 @@ func statusText(s *status.Status, now time.Time) string {
 		}
 	}
 	return b.String()
+}
+
+// attemptLines describe the attempt to reach a peer that is not up, nil for none. problem
+// has been told already.
+func attemptLines(line func(indent, name, format string, args ...any), a *status.Attempt, problem string, now time.Time) {
+	if a == nil {
+		return
+	}
+	if a.Number > 0 {
+		text := fmt.Sprintf("%d, at %s", a.Number, a.Endpoint)
+		if a.Next != nil && a.Next.After(now) {
+			text += ", the next in " + age(*a.Next, now)
+		}
+		line("  ", "attempt", "%s", text)
+	}
+	if a.Detail != "" && a.Detail != problem {
+		line("  ", "reason", "%s", a.Detail)
+	}
 }
 
 // offloadText describes the kernel's offloads that the tunnel uses.

@@ -24,7 +24,7 @@ func newUpCommand() *cobra.Command {
 		Short: "Run the tunnel in the foreground",
 		Long: `Run the tunnel in the foreground until SIGINT or SIGTERM. It logs to standard
 error. A second signal ends it at once: the peers are not told, and changes to
-the host may remain.
+the host may remain. SIGHUP has the configuration taken in again: see fathom reload.
 
 A service manager that listens (sd_notify) is told when the device and the sockets
 are open, how many peers are up, and that the tunnel is alive.
@@ -51,7 +51,16 @@ user may not run a tunnel.`,
 		if err := useAESGCM(os.Getenv(aesGCMVariable)); err != nil {
 			return err
 		}
-		log := newLogger(cmd.ErrOrStderr(), level)
+		levels := new(slog.LevelVar)
+		levels.Set(level)
+		setLevel := levels.Set
+		if *levelName != "" {
+			setLevel = nil // which overrides the configuration
+		}
+		log := newLogger(cmd.ErrOrStderr(), levels)
+		hangups := make(chan os.Signal, 1)
+		signal.Notify(hangups, unix.SIGHUP)
+		defer signal.Stop(hangups)
 		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, unix.SIGTERM)
 		defer stop()
 		// The first signal restores the default, so that the second one kills.
@@ -60,8 +69,9 @@ user may not run a tunnel.`,
 		defer service.Wait()
 		ctx, ended := context.WithCancel(ctx)
 		defer ended()
-		t, err := tunnel.New(cfg, tunnel.Options{Logger: log, Version: version(), Started: func(vitals *tunnel.Vitals) {
-			service.Go(func() { newService(log).run(ctx, vitals) })
+		manager := newService(log)
+		t, err := tunnel.New(cfg, tunnel.Options{Logger: log, Version: version(), Reload: hangups, Reloading: manager.reloading, SetLevel: setLevel, Started: func(vitals *tunnel.Vitals) {
+			service.Go(func() { manager.run(ctx, vitals) })
 		}})
 		if err != nil {
 			return err
@@ -87,7 +97,7 @@ func useAESGCM(name string) error {
 }
 
 // newLogger returns a logger of text lines.
-func newLogger(w io.Writer, level slog.Level) *slog.Logger {
+func newLogger(w io.Writer, level slog.Leveler) *slog.Logger {
 	if onJournal(w) {
 		return slog.New(newJournalHandler(w, level))
 	}

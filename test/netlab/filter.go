@@ -11,7 +11,8 @@ import (
 // The methods in this file make a router misbehave. Each replaces what an
 // earlier call of the same method set, and can be undone, while traffic flows.
 // They act on packets the router forwards, CutPTB and CutICMP also on those it
-// sends itself, and LosePTB on those that it is sent.
+// sends itself, Mute on those alone, LosePTB on those that it is sent, and LoseLonger on
+// all that come in.
 
 // CutPTB makes the router drop Fragmentation Needed (ICMP type 3 code 4) and
 // Packet Too Big (ICMPv6 type 2): path MTU discovery by ICMP finds a black
@@ -40,6 +41,21 @@ func (h *Host) DropLonger(length int, out ...*Interface) {
 	h.filter(fmt.Sprintf("drop longer than %d", length), func(r *ruleset) {
 		r.dropLonger, r.dropLongerOut = length, names(out)
 	})
+}
+
+// LoseLonger makes the links at the given interfaces lose IP packets of more than length
+// bytes that come in by them: the host never sees them. 0 ends it. On links with offload
+// a superpacket counts with its whole length.
+func (h *Host) LoseLonger(length int, in ...*Interface) {
+	h.filter(fmt.Sprintf("lose longer than %d", length), func(r *ruleset) {
+		r.loseLonger, r.loseLongerIn = length, names(in)
+	})
+}
+
+// Mute makes the router send no ICMP and ICMPv6 of its own except neighbour discovery.
+// What others send it forwards.
+func (h *Host) Mute(on bool) {
+	h.filter(fmt.Sprintf("mute: %v", on), func(r *ruleset) { r.mute = on })
 }
 
 // LossPercent makes the router drop each packet with the given probability in

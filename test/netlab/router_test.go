@@ -60,6 +60,16 @@ func TestAShrunkenLinkIsReportedUntilPTBsAreCut(t *testing.T) {
 		}
 
 		net.R.CutPTB(false)
+		net.R.Mute(true)
+		ask(t, conn, mtu+1, quiet)
+		if got := nextPTB(t, conn, quiet); got != 0 {
+			t.Errorf("a PTB (MTU %d) came although the router is mute", got)
+		}
+		if !ask(t, conn, mtu, soon) {
+			t.Error("a mute router does not forward")
+		}
+
+		net.R.Mute(false)
 		net.A.LosePTB(true)
 		ask(t, conn, mtu+1, quiet)
 		if got := nextPTB(t, conn, quiet); got != 0 {
@@ -71,6 +81,34 @@ func TestAShrunkenLinkIsReportedUntilPTBsAreCut(t *testing.T) {
 		if got := nextPTB(t, conn, soon); got != mtu {
 			t.Errorf("after undoing, PTB tells %d, want %d", got, mtu)
 		}
+	})
+}
+
+func TestALinkLosesWhatIsLonger(t *testing.T) {
+	net := labtest.New(t, netlab.Namespaces, netlab.Filters).Routed()
+	echo(t, net.B)
+	const length = 1300
+	families(t, net, func(t *testing.T, to netip.Addr) {
+		conn := dialUDP(t, net.A, to)
+		for _, at := range []struct {
+			host *netlab.Host
+			by   *netlab.Interface
+		}{{net.R, net.Left.B}, {net.B, net.Right.B}} { // a router, and the end
+			at.host.LoseLonger(length, at.by)
+			if !ask(t, conn, length, soon) {
+				t.Errorf("no answer to a packet of %d bytes", length)
+			}
+			if ask(t, conn, length+1, quiet) {
+				t.Errorf("a packet of %d bytes came in by %v", length+1, at.by)
+			}
+			at.host.LoseLonger(0)
+		}
+		net.R.LoseLonger(length, net.Right.A)
+		net.R.LoseLonger(length+1, net.Left.B) // replaces that
+		if !ask(t, conn, length+1, soon) {
+			t.Error("the rule for one interface holds for another")
+		}
+		net.R.LoseLonger(0)
 	})
 }
 

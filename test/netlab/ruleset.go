@@ -17,6 +17,9 @@ import (
 type ruleset struct {
 	cutPTB, cutICMP bool
 	losePTB         bool
+	mute            bool
+	loseLonger      int // likewise
+	loseLongerIn    []string
 	dropLonger      int // bytes of the IP packet; 0 means off
 	dropLongerOut   []string
 	lossPercent     float64
@@ -54,12 +57,17 @@ func (r *ruleset) install() error {
 	chain("prerouting", nftables.ChainTypeFilter, nftables.ChainHookPrerouting, nftables.ChainPriorityMangle, r.prerouting())
 	chain("forward", nftables.ChainTypeFilter, nftables.ChainHookForward, nftables.ChainPriorityFilter, r.forward())
 	chain("input", nftables.ChainTypeFilter, nftables.ChainHookInput, nftables.ChainPriorityFilter, r.input())
-	chain("output", nftables.ChainTypeFilter, nftables.ChainHookOutput, nftables.ChainPriorityFilter, r.icmp())
+	chain("output", nftables.ChainTypeFilter, nftables.ChainHookOutput, nftables.ChainPriorityFilter, r.output())
 	chain("postrouting", nftables.ChainTypeNAT, nftables.ChainHookPostrouting, nftables.ChainPriorityNATSource, r.postrouting())
 	return conn.Flush()
 }
 
 func (r *ruleset) prerouting() (rules [][]expr.Any) {
+	if r.loseLonger > 0 {
+		for _, in := range anyOr(r.loseLongerIn) {
+			rules = append(rules, rule(comingBy(in), longerThan(r.loseLonger), drop()))
+		}
+	}
 	if r.clearDF {
 		rules = append(rules, rule(ofFamily(unix.NFPROTO_IPV4), clearDF()))
 	}
@@ -101,11 +109,25 @@ func (r *ruleset) icmp() (rules [][]expr.Any) {
 		rules = dropPTBs()
 	}
 	if r.cutICMP {
-		rules = append(rules,
-			rule(ofFamily(unix.NFPROTO_IPV4), ofProtocol(unix.IPPROTO_ICMP), drop()),
-			rule(ofFamily(unix.NFPROTO_IPV6), ofProtocol(unix.IPPROTO_ICMPV6), typeOutside(icmpv6RouterSolicitation, icmpv6Redirect), drop()))
+		rules = append(rules, dropICMP()...)
 	}
 	return rules
+}
+
+// output is for the host's own packets.
+func (r *ruleset) output() [][]expr.Any {
+	if r.mute {
+		return dropICMP()
+	}
+	return r.icmp()
+}
+
+// dropICMP drops all but neighbour discovery.
+func dropICMP() [][]expr.Any {
+	return [][]expr.Any{
+		rule(ofFamily(unix.NFPROTO_IPV4), ofProtocol(unix.IPPROTO_ICMP), drop()),
+		rule(ofFamily(unix.NFPROTO_IPV6), ofProtocol(unix.IPPROTO_ICMPV6), typeOutside(icmpv6RouterSolicitation, icmpv6Redirect), drop()),
+	}
 }
 
 // ICMP types and codes: RFC 792, RFC 4443, RFC 4861.
@@ -181,14 +203,19 @@ func typeOutside(from, to byte) []expr.Any {
 }
 
 // meta oifname; the empty name matches any.
-func leavingBy(name string) []expr.Any {
+func leavingBy(name string) []expr.Any { return byInterface(expr.MetaKeyOIFNAME, name) }
+
+// meta iifname; the empty name matches any.
+func comingBy(name string) []expr.Any { return byInterface(expr.MetaKeyIIFNAME, name) }
+
+func byInterface(key expr.MetaKey, name string) []expr.Any {
 	if name == "" {
 		return nil
 	}
 	padded := make([]byte, unix.IFNAMSIZ)
 	copy(padded, name)
 	return []expr.Any{
-		&expr.Meta{Key: expr.MetaKeyOIFNAME, Register: 1},
+		&expr.Meta{Key: key, Register: 1},
 		&expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: padded},
 	}
 }

@@ -64,6 +64,13 @@ func loopbackUp() error {
 // The error is a [*MissingError] when there can be no such namespace, and
 // ErrEntered in the child itself.
 func EnterUserNamespace(args ...string) (code int, err error) {
+	return EnterUserNamespaceWith(nil, args...)
+}
+
+// EnterUserNamespaceWith is EnterUserNamespace for a child that also gets files, whose
+// descriptors are 3 and those that follow: sockets of the network outside, which it cannot
+// open itself.
+func EnterUserNamespaceWith(files []*os.File, args ...string) (code int, err error) {
 	if Entered() {
 		return 0, ErrEntered
 	}
@@ -76,6 +83,7 @@ func EnterUserNamespace(args ...string) (code int, err error) {
 	c.Args[0] = os.Args[0]
 	c.Env = append(os.Environ(), enteredMark+"=1")
 	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
+	c.ExtraFiles = files
 	c.SysProcAttr = userNamespace()
 
 	// Pdeathsig is about the thread that starts the child.

@@ -51,7 +51,7 @@ func TestTheRPMIsWhole(t *testing.T) {
 		check(t, err)
 		for _, file := range []string{"/usr/bin/fathom", "/usr/lib/systemd/system/fathom@.service", "/usr/lib/sysusers.d/fathom.conf",
 			"/usr/share/man/man8/fathom-wait.8.gz", "/usr/share/man/man5/fathom.toml.5.gz", "/usr/share/bash-completion/completions/fathom",
-			"/usr/share/doc/fathom/examples/fathom.toml", "/usr/share/doc/fathom/CHANGELOG.md"} {
+			"/usr/share/doc/fathom/examples/fathom.toml", "/usr/share/fathom/prometheus/fathom.rules.yml", "/usr/share/fathom/grafana/fathom.json", "/usr/share/doc/fathom/CHANGELOG.md"} {
 			if !strings.Contains(list, file+"\n") {
 				t.Errorf("%s: no %s", arch, file)
 			}

@@ -34,6 +34,11 @@ const (
 	PathChallenge Type = 10
 	// PathResponse answers a PathChallenge.
 	PathResponse Type = 11
+	// HopsRequest asks for HopsReports about the path to its sender, with the same
+	// token. See package hops.
+	HopsRequest Type = 12
+	// HopsReport answers a HopsRequest: with a HopsResult, or a part of one.
+	HopsReport Type = 13
 )
 
 // Element is one type-length-value of a message.
@@ -91,7 +96,7 @@ func appendElement(dst []byte, t Type, value []byte) []byte {
 }
 
 // AppendToken appends a whole message of one element that is just a token:
-// Echo, EchoReply, Probe or ReportRequest.
+// Echo, EchoReply, Probe, ReportRequest or HopsRequest.
 func AppendToken(dst []byte, t Type, token uint64) []byte {
 	var value [tokenSize]byte
 	binary.BigEndian.PutUint64(value[:], token)
@@ -193,7 +198,7 @@ func (e Element) Report(bits []uint64) (spi, highest uint32, _ []uint64) {
 // wellFormed reports whether a known element has a length that it can have.
 func wellFormed(t Type, length int) bool {
 	switch t {
-	case Echo, EchoReply, Probe, ReportRequest:
+	case Echo, EchoReply, Probe, ReportRequest, HopsRequest:
 		return length == tokenSize
 	case ProbeAck:
 		return length == ackSize
@@ -204,13 +209,15 @@ func wellFormed(t Type, length int) bool {
 		return length == challengeSize
 	case PathResponse:
 		return length == responseSize
+	case HopsReport:
+		return length >= hopsHeaderSize && length <= hopsHeaderSize+HopsAPart*(hopHeaderSize+16)
 	default: // Close
 		return length == 0
 	}
 }
 
 // known reports whether this version knows a type. The numbers between are not ours.
-func known(t Type) bool { return t <= Report || t == PathChallenge || t == PathResponse }
+func known(t Type) bool { return t <= Report || t >= PathChallenge && t <= HopsReport }
 
 // Trim returns a message without the padding behind it, as far as the elements are
 // whole. It verifies nothing: Parse says of the result what it says of the payload.

@@ -136,6 +136,8 @@ func FuzzParse(f *testing.F) {
 	f.Add(AppendReport(nil, 1, 2, 3, []uint64{4, 5}))
 	f.Add(AppendPathChallenge(nil, 1, 2, true, true))
 	f.Add(AppendPathResponse(nil, 1, 2))
+	f.Add(AppendToken(nil, HopsRequest, 1))
+	f.Add(AppendHopsReport(nil, sampleHops()))
 	f.Add(appendElement(appendHeader(nil), 200, []byte("later")))
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		elements, err := Parse(nil, payload)
@@ -157,6 +159,11 @@ func FuzzParse(f *testing.F) {
 				e.Stalled()
 			case PathResponse:
 				e.Generation()
+			case HopsReport:
+				again, err := e.Hops()
+				if parsed, perr := Parse(nil, AppendHopsReport(nil, &again)); err == nil && (perr != nil || len(parsed) != 1 || !bytes.Equal(parsed[0].Value, canonical(e.Value))) {
+					t.Fatalf("%x becomes %+v, %v", e.Value, parsed, perr)
+				}
 			}
 			if e.Type != Close {
 				e.Token()

@@ -24,6 +24,12 @@ func (*Link) Route(Route) error { return errors.ErrUnsupported }
 // Guard returns errors.ErrUnsupported.
 func (*Link) Guard(netip.Prefix) error { return errors.ErrUnsupported }
 
+// Withdraw returns errors.ErrUnsupported.
+func (*Link) Withdraw(netip.Prefix) error { return errors.ErrUnsupported }
+
+// Regroup returns errors.ErrUnsupported.
+func (*Link) Regroup() error { return errors.ErrUnsupported }
+
 // LargestMTU returns errors.ErrUnsupported.
 func (*Link) LargestMTU() (int, error) { return 0, errors.ErrUnsupported }
 

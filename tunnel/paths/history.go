@@ -44,5 +44,13 @@ func (h *history) add(m Move) {
 	h.moves = append(h.moves, m)
 }
 
+// LastCause returns why the pair in use was changed last; false: there was none.
+func (s *Set) LastCause() (Cause, bool) {
+	if len(s.history.moves) == 0 {
+		return 0, false
+	}
+	return s.history.moves[len(s.history.moves)-1].Cause, true
+}
+
 // History returns the last moves, oldest first. The slice is the caller's.
 func (s *Set) History() []Move { return append([]Move(nil), s.history.moves...) }

@@ -50,6 +50,9 @@ type Set struct {
 // New returns a Set without pairs.
 func New(cfg Config) *Set { return &Set{cfg: cfg} }
 
+// Keepalive changes Config.Keepalive.
+func (s *Set) Keepalive(on bool) { s.cfg.Keepalive = on }
+
 // Decides says, after a handshake, which ends have several pairs of their own and
 // want to decide, and whose public key is the greater one.
 func (s *Set) Decides(we, peer, oursIsGreater bool) {

@@ -37,6 +37,17 @@ func Probe(ctx context.Context, path, peer string) (*ProbeReport, error) {
 	return &answer.ProbeReport, nil
 }
 
+// Hops has the tunnel behind the status socket at path measure the hops to a peer, in both
+// directions. The measurement ends with ctx. Errors are as for Fetch; besides they match
+// ErrNoPeer.
+func Hops(ctx context.Context, path, peer string) (*HopsReport, error) {
+	var answer hopsReply
+	if err := ask(ctx, path, hopsRequest+" "+peer, HopsTimeout+timeout, &answer); err != nil {
+		return nil, err
+	}
+	return &answer.HopsReport, nil
+}
+
 // Echo has the tunnel behind the status socket at path ask a peer for an answer, for
 // up to EchoTimeout. Errors are as for Fetch; besides they match ErrNoPeer and
 // ErrNoAnswer.
@@ -46,6 +57,26 @@ func Echo(ctx context.Context, path, peer string) (*EchoReport, error) {
 		return nil, err
 	}
 	return &answer.EchoReport, nil
+}
+
+// Reload has the tunnel behind the status socket at path read its configuration again.
+// Errors are as for Fetch; besides they match ErrRestart.
+func Reload(ctx context.Context, path string) (*ReloadReport, error) {
+	var answer reloadReply
+	if err := ask(ctx, path, reloadRequest, reloadTimeout, &answer); err != nil {
+		return nil, err
+	}
+	return &answer.ReloadReport, nil
+}
+
+// FetchHistory asks the tunnel behind the status socket at path for its history. Errors
+// are as for Fetch; besides they match ErrNoPeer.
+func FetchHistory(ctx context.Context, path string, q HistoryQuery) (*History, error) {
+	var answer historyReply
+	if err := ask(ctx, path, historyRequest+" "+q.String(), timeout, &answer); err != nil {
+		return nil, err
+	}
+	return &answer.History, nil
 }
 
 // A reply is a document or the reason for its absence, decoded in one pass.
@@ -61,8 +92,23 @@ type probeReply struct {
 	refusal
 }
 
+type historyReply struct {
+	History
+	refusal
+}
+
+type hopsReply struct {
+	HopsReport
+	refusal
+}
+
 type echoReply struct {
 	EchoReport
+	refusal
+}
+
+type reloadReply struct {
+	ReloadReport
 	refusal
 }
 

@@ -38,6 +38,17 @@ func TestAProbeCrossesTheSocket(t *testing.T) {
 	}
 }
 
+func TestHopsCrossTheSocket(t *testing.T) {
+	path := serve(t, testSource{})
+	r, err := Hops(context.Background(), path, "storage")
+	if diff := cmp.Diff(sampleHops(), r); err != nil || diff != "" {
+		t.Errorf("%v\n%s", err, diff)
+	}
+	if _, err := Hops(context.Background(), path, "nobody"); !errors.Is(err, ErrNoPeer) {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestAnEchoCrossesTheSocket(t *testing.T) {
 	path := serve(t, testSource{})
 	r, err := Echo(context.Background(), path, "storage")

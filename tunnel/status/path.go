@@ -53,9 +53,9 @@ const (
 
 // PathMove is one change of the pair in use.
 type PathMove struct {
-	At   time.Time `json:"at"`
+	At   time.Time `json:"at"`   // when
 	From *PathEnds `json:"from"` // null: there was none
-	To   PathEnds  `json:"to"`
+	To   PathEnds  `json:"to"`   // the pair after
 	// Cause is "start" (the first pair), "silent" (what was sent by the former one had
 	// no answer), "link_down" (its interface, address or route is gone), "preferred"
 	// (a pair that the configuration prefers is reliable again), "faster" (a pair of
@@ -68,8 +68,10 @@ type PathMove struct {
 type Decider string
 
 const (
+	// DeciderThisEnd has several pairs of its own.
 	DeciderThisEnd Decider = "this_end"
-	DeciderPeer    Decider = "peer"
+	// DeciderPeer: it is the peer that has.
+	DeciderPeer Decider = "peer"
 	// DeciderNone: neither end has several pairs of its own, or the peer's version knows
 	// none. Each end chooses for itself, and follows the other.
 	DeciderNone Decider = "none"

@@ -7,13 +7,16 @@ import (
 
 // Peer is the state of one peer.
 type Peer struct {
-	Name       string         `json:"name"`
+	Name       string         `json:"name"`               // as configured
 	PublicKey  string         `json:"public_key"`         // base64
 	Endpoint   string         `json:"endpoint,omitempty"` // host:port, empty while unknown
-	AllowedIPs []netip.Prefix `json:"allowed_ips"`
+	AllowedIPs []netip.Prefix `json:"allowed_ips"`        // as configured
 	State      PeerState      `json:"state"`
 	// Problem says why the host cannot send to the endpoint; empty: it can.
 	Problem string `json:"problem,omitempty"`
+	// Attempt is the attempt to reach the peer that is under way, null while it is not
+	// needed.
+	Attempt *Attempt `json:"attempt"`
 	// Advice says what may help a peer that does not answer any more; empty: nothing
 	// is known.
 	Advice string `json:"advice,omitempty"`
@@ -32,10 +35,10 @@ type Peer struct {
 	// RTTMillis is the smoothed round-trip time to the peer in milliseconds,
 	// null until the first measurement.
 	RTTMillis     *float64   `json:"rtt_ms"`
-	RxBytes       uint64     `json:"rx_bytes"` // of inner packets
-	TxBytes       uint64     `json:"tx_bytes"` // of inner packets
-	RxPackets     uint64     `json:"rx_packets"`
-	TxPackets     uint64     `json:"tx_packets"`
+	RxBytes       uint64     `json:"rx_bytes"`       // of inner packets
+	TxBytes       uint64     `json:"tx_bytes"`       // of inner packets
+	RxPackets     uint64     `json:"rx_packets"`     // inner packets; a superpacket counts as its pieces
+	TxPackets     uint64     `json:"tx_packets"`     // likewise
 	Handshakes    uint64     `json:"handshakes"`     // SA pairs set up since the start
 	LastHandshake *time.Time `json:"last_handshake"` // null before the first
 	// Dropped counts this peer's dropped packets by reason.
@@ -60,6 +63,9 @@ const (
 	// one that leads into the tunnel itself.
 	PeerNoRoute PeerState = "no_route"
 )
+
+// PeerStates are all of them.
+var PeerStates = []PeerState{PeerIdle, PeerConnecting, PeerEstablished, PeerUnresponsive, PeerNoRoute}
 
 // Surgery counts what the tunnel did to a peer's inner packets to make them fit
 // the path.

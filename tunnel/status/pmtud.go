@@ -2,6 +2,9 @@ package status
 
 import "time"
 
+// PMTUDStates are all that PMTUD.State can be.
+var PMTUDStates = []string{"disabled", "base", "searching", "search_complete", "error", "unreachable"}
+
 // PMTUD tells how large a packet the path to a peer carries.
 type PMTUD struct {
 	// State is the state of RFC 8899 section 5.2: "disabled", "base",
@@ -31,15 +34,28 @@ type PMTUD struct {
 	// ClearsDF says that probes have arrived in fragments: something on the
 	// path clears DF.
 	ClearsDF bool `json:"clears_df"`
+	// Counts are what discovery has done and met since the start, on all paths.
+	Counts PMTUDCounts `json:"counts"`
 	// History is the last changes of the PLPMTU, oldest first.
 	History []PLPMTUChange `json:"history"`
 }
 
+// PMTUDCounts only grow.
+type PMTUDCounts struct {
+	Probes     uint64 `json:"probes"`      // sent; those of `fathom probe` are not in it
+	Acked      uint64 `json:"acked"`       // probes that were acknowledged
+	BlackHoles uint64 `json:"black_holes"` // suspicions that probes have confirmed
+	// PTBsBelieved were acted on, PTBsRefused were not: unproved, contradicted, or without
+	// news. Those that come faster than the tunnel listens to are in neither.
+	PTBsBelieved uint64 `json:"ptbs_believed"`
+	PTBsRefused  uint64 `json:"ptbs_refused"`
+}
+
 // PLPMTUChange is one change of a PLPMTU, in bytes of the outer IP packet.
 type PLPMTUChange struct {
-	At   time.Time `json:"at"`
-	From int       `json:"from"`
-	To   int       `json:"to"`
+	At   time.Time `json:"at"`   // when
+	From int       `json:"from"` // the size before; 0: there was none
+	To   int       `json:"to"`   // the size after
 	// Cause is "start", "probe", "black hole", "PTB", "base does not pass",
 	// "egress MTU", "EMSGSIZE", "loss by size", "trial", "unreachable" or "another path".
 	Cause string `json:"cause"`

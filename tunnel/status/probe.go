@@ -4,7 +4,8 @@ package status
 // from the tunnel's own discovery: the document that `fathom probe --json`
 // prints.
 type ProbeReport struct {
-	Peer     string `json:"peer"`
+	Schema   string `json:"schema"`   // ProbeSchema
+	Peer     string `json:"peer"`     // its name
 	Endpoint string `json:"endpoint"` // host:port
 	// EgressMTU is that of the host's own interface or route, and PLPMTU the
 	// size that was found, both in bytes of the outer IP packet.
@@ -20,8 +21,8 @@ type ProbeReport struct {
 	Exact bool `json:"exact"`
 	// Fans is how many times probes were sent and waited for.
 	Fans        int           `json:"fans"`
-	RTTMillis   float64       `json:"rtt_ms"`
-	TookMillis  float64       `json:"took_ms"`
+	RTTMillis   float64       `json:"rtt_ms"`      // the smoothed round-trip time in milliseconds
+	TookMillis  float64       `json:"took_ms"`     // the whole measurement, in milliseconds
 	ClearsDF    bool          `json:"clears_df"`   // probes arrived in fragments
 	RoundTrips  float64       `json:"round_trips"` // TookMillis in units of RTTMillis
 	ExactMillis float64       `json:"exact_ms"`    // until the final PLPMTU was first acknowledged
@@ -30,8 +31,8 @@ type ProbeReport struct {
 
 // ProbeResult is the outcome of one probe packet.
 type ProbeResult struct {
-	Fan         int     `json:"fan"`  // counts from 1
-	Size        int     `json:"size"` // bytes of the outer IP packet
-	Outcome     string  `json:"outcome"`
+	Fan         int     `json:"fan"`                // counts from 1
+	Size        int     `json:"size"`               // bytes of the outer IP packet
+	Outcome     string  `json:"outcome"`            // "passed", "lost", "fragmented" (it arrived in fragments), "refused" (by the kernel), "unsent" or "waiting" (for its ack)
 	AfterMillis float64 `json:"after_ms,omitempty"` // from the probe to its ack
 }

@@ -13,6 +13,12 @@ const (
 	statusRequest = "status"
 	probeRequest  = "probe" // followed by a space and the peer's name
 	echoRequest   = "echo"  // likewise
+	hopsRequest   = "hops"  // likewise
+	reloadRequest = "reload"
+	// historyRequest is followed by the peer's name, or allPeers, and by how far back the
+	// history is to go, in seconds.
+	historyRequest = "history"
+	allPeers       = "*"
 
 	// maxRequest bounds a request, maxAnswer an answer, both in bytes.
 	maxRequest = 256
@@ -23,17 +29,18 @@ const (
 	timeout = 5 * time.Second
 )
 
-// ProbeTimeout and EchoTimeout are the longest times that the Probe and the Echo of a
-// Source may take.
+// ProbeTimeout, HopsTimeout and EchoTimeout are the longest times that the Probe, the Hops
+// and the Echo of a Source may take.
 const (
 	ProbeTimeout = 20 * time.Second
+	HopsTimeout  = 20 * time.Second
 	EchoTimeout  = 20 * time.Second
 )
 
 // errBadRequest answers a request that the protocol does not have.
 var errBadRequest = errors.New("unknown request")
 
-// Errors of a Source that a client can tell from others: what Probe and Echo of this
+// Errors of a Source that a client can tell from others: what Probe, Hops and Echo of this
 // package return matches them, too.
 var (
 	// ErrNoPeer reports that the tunnel has no peer of the name asked for.
@@ -43,10 +50,13 @@ var (
 	ErrNoAnswer = errors.New("no answer")
 	// ErrShutdown answers requests that the end of the tunnel has cut short.
 	ErrShutdown = errors.New("the tunnel is shutting down")
+	// ErrRestart reports that a reload could not change a part of the configuration, and
+	// has changed nothing.
+	ErrRestart = errors.New("the new configuration needs a restart")
 )
 
 // codes are the codes of these errors in a refusal.
-var codes = map[string]error{"no_peer": ErrNoPeer, "no_answer": ErrNoAnswer, "shutdown": ErrShutdown}
+var codes = map[string]error{"no_peer": ErrNoPeer, "no_answer": ErrNoAnswer, "shutdown": ErrShutdown, "restart": ErrRestart}
 
 // refusal is the answer to a request that has failed. Code is for programs; empty:
 // the error is of no particular kind.

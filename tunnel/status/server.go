@@ -27,10 +27,18 @@ type Source interface {
 	// Probe measures the path to the named peer, within ProbeTimeout. It sends
 	// no more probes once ctx has ended.
 	Probe(ctx context.Context, peer string) (*ProbeReport, error)
+	// Hops measures the hops to the named peer, and has the peer measure those of the
+	// other direction, within HopsTimeout.
+	Hops(ctx context.Context, peer string) (*HopsReport, error)
 	// Echo asks the named peer for an answer, and again until one comes: to an echo
 	// that was sent after the call. A peer without an SA is called first. The error
 	// matches ErrNoAnswer after EchoTimeout.
 	Echo(ctx context.Context, peer string) (*EchoReport, error)
+	// Reload reads the configuration file again and changes what is different, all of
+	// it or nothing. It goes on when ctx ends.
+	Reload(ctx context.Context) (*ReloadReport, error)
+	// History returns what is remembered of the peers.
+	History(ctx context.Context, q HistoryQuery) (*History, error)
 }
 
 // Serve answers clients until ctx ends, which closes l, or until l is closed.
@@ -105,8 +113,17 @@ func answer(ctx context.Context, source Source, request string, err error) any {
 		document, err = source.Status(ctx)
 	case verb == probeRequest && argument != "":
 		document, err = source.Probe(ctx, argument)
+	case verb == hopsRequest && argument != "":
+		document, err = source.Hops(ctx, argument)
 	case verb == echoRequest && argument != "":
 		document, err = source.Echo(ctx, argument)
+	case verb == reloadRequest && argument == "":
+		document, err = source.Reload(ctx)
+	case verb == historyRequest:
+		var q HistoryQuery
+		if q, err = parseHistoryQuery(argument); err == nil {
+			document, err = source.History(ctx, q)
+		}
 	default:
 		err = errBadRequest
 	}

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"fathom/tunnel/history"
 )
 
 // atMost is far longer than anything here takes on any machine.
@@ -50,6 +52,24 @@ func (s testSource) Probe(ctx context.Context, peer string) (*ProbeReport, error
 		return nil, context.Cause(ctx)
 	}
 	return nil, errors.New("there is no such peer")
+}
+
+func (s testSource) Reload(context.Context) (*ReloadReport, error) {
+	return &ReloadReport{Added: []string{"storage"}}, nil
+}
+
+func (s testSource) History(_ context.Context, q HistoryQuery) (*History, error) {
+	if q.Peer == "nobody" {
+		return nil, fmt.Errorf("%w: %s", ErrNoPeer, q.Peer)
+	}
+	return &History{Schema: HistorySchema, Name: "fathom0", Peers: []string{q.Peer}, To: time.Unix(0, 0).UTC().Add(q.Since), Records: []history.Record{}}, nil
+}
+
+func (s testSource) Hops(_ context.Context, peer string) (*HopsReport, error) {
+	if peer == "storage" {
+		return sampleHops(), nil
+	}
+	return nil, fmt.Errorf("%w: %s", ErrNoPeer, peer)
 }
 
 func (s testSource) Echo(_ context.Context, peer string) (*EchoReport, error) {

@@ -8,15 +8,16 @@ import (
 // Status is a snapshot of a running tunnel: the document that `fathom status
 // --json` prints.
 type Status struct {
-	Name      string   `json:"name"`
-	Version   string   `json:"version"`
+	Schema    string   `json:"schema"`     // StatusSchema
+	Name      string   `json:"name"`       // of the TUN device
+	Version   string   `json:"version"`    // of the program
 	PublicKey string   `json:"public_key"` // base64
 	Listen    []string `json:"listen"`     // host:port of each open socket
 	// Absent says that the host does not have the address to listen on.
 	Absent    bool           `json:"listen_absent,omitempty"`
 	Addresses []netip.Prefix `json:"addresses"` // inner addresses of this end
 	MTU       int            `json:"mtu"`       // of the TUN device: bytes of an inner packet
-	Started   time.Time      `json:"started"`
+	Started   time.Time      `json:"started"`   // when the tunnel was up
 	// FwMark is that of the tunnel's own packets, 0: none. Table is the routing table
 	// of its default routes, 0: it has none.
 	FwMark  uint32  `json:"fwmark,omitempty"`
@@ -28,7 +29,9 @@ type Status struct {
 	// Dropped counts, by reason, the dropped packets that belong to no known
 	// peer.
 	Dropped map[string]uint64 `json:"dropped"`
-	Peers   []Peer            `json:"peers"`
+	// Stranger is the last caller that is no peer, null if there was none.
+	Stranger *Stranger `json:"stranger"`
+	Peers    []Peer    `json:"peers"`
 }
 
 // Up reports whether every peer is established.

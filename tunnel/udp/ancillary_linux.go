@@ -9,8 +9,8 @@ import (
 )
 
 // ancillarySize holds the ancillary data of one datagram, sent or received:
-// the local address, the traffic class, the segment size and the fragment
-// size, with room to spare.
+// the local address, the traffic class, the hop limit, the segment size and the
+// fragment size, or an error with its sender, with room to spare.
 const ancillarySize = 192
 
 // ancillary is a buffer for it, aligned as the kernel's structs are.
@@ -97,6 +97,16 @@ func appendTOS(oob []byte, v6 bool, tos uint8) []byte {
 		return appendAncillary(oob, unix.IPPROTO_IPV6, unix.IPV6_TCLASS, data[:])
 	}
 	return appendAncillary(oob, unix.IPPROTO_IP, unix.IP_TOS, data[:])
+}
+
+// appendHops adds the TTL or hop limit of the outer packet.
+func appendHops(oob []byte, v6 bool, hops uint8) []byte {
+	var data [4]byte
+	binary.NativeEndian.PutUint32(data[:], uint32(hops))
+	if v6 {
+		return appendAncillary(oob, unix.IPPROTO_IPV6, unix.IPV6_HOPLIMIT, data[:])
+	}
+	return appendAncillary(oob, unix.IPPROTO_IP, unix.IP_TTL, data[:])
 }
 
 // appendAncillary adds one message; see cmsg(3). It allocates nothing if oob

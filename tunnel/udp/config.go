@@ -82,16 +82,26 @@ type Arrival struct {
 	Fragmented bool
 }
 
-// A PTB is an ICMP Packet Too Big, or Fragmentation Needed. Any host can have
-// forged it.
-type PTB struct {
-	To  netip.AddrPort // where the quoted datagram was going
-	MTU int            // of an IP packet, in bytes; 0: the router did not say
-	// Quote is the beginning of the datagram that was too big: at most 64
-	// bytes, maybe none. It is valid until the function that was given it
-	// returns.
+// An ICMP message is about a datagram that was sent. Any host can have forged it.
+type ICMP struct {
+	Kind ICMPKind
+	By   netip.Addr     // its sender: the router
+	To   netip.AddrPort // where the quoted datagram was going
+	MTU  int            // that a PTB tells, of an IP packet, in bytes; 0: the router did not say
+	// Quote is the beginning of that datagram: at most 64 bytes, maybe none. It is valid
+	// until the function that was given it returns.
 	Quote []byte
 }
+
+// ICMPKind tells the messages apart that are passed on.
+type ICMPKind uint8
+
+const (
+	// PTB is a Packet Too Big, or Fragmentation Needed.
+	PTB ICMPKind = iota + 1
+	// TimeExceeded is that of a datagram whose hops are used up.
+	TimeExceeded
+)
 
 // OutboxConfig holds the settings of an Outbox and the functions that it calls.
 type OutboxConfig struct {
@@ -107,8 +117,8 @@ type OutboxConfig struct {
 	// Refused tells of datagrams that the kernel has refused, and why: they had
 	// the given owner, and size bytes each except the last of a run. Required.
 	Refused func(owner any, datagrams, size int, why error)
-	// PTB passes on the PTBs in a socket's error queue. Required.
-	PTB func(PTB)
+	// ICMP passes on the messages in a socket's error queue. Required.
+	ICMP func(ICMP)
 	// NoSegmentation tells that UDP_SEGMENT does not work behind a socket, and
 	// that it is used no more. Required.
 	NoSegmentation func(local netip.AddrPort, why error)

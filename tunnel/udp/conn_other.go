@@ -65,7 +65,7 @@ func (*Inbox) Receive(int, bool) (int, error) { return 0, errors.ErrUnsupported 
 func (*Inbox) Slot(int) ([]byte, Arrival) { return nil, Arrival{} }
 
 // DrainErrors finds none.
-func (*Inbox) DrainErrors(func(PTB)) int { return 0 }
+func (*Inbox) DrainErrors(func(ICMP)) int { return 0 }
 
 // Free returns 0.
 func (*Outbox) Free() int { return 0 }
@@ -78,6 +78,9 @@ func (*Outbox) Put(int, *Destination, uint8, any) {}
 
 // PutAsData does nothing.
 func (*Outbox) PutAsData(int, *Destination, uint8, any) {}
+
+// PutHops does nothing.
+func (*Outbox) PutHops(int, *Destination, uint8, uint8, any) {}
 
 // Segments returns false.
 func (*Outbox) Segments(*Destination) bool { return false }

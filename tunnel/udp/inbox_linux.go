@@ -106,6 +106,6 @@ func (b *Inbox) Slot(i int) (payload []byte, a Arrival) {
 	return b.buffer[start : start+int(s.len)], a
 }
 
-// DrainErrors empties the socket's error queue. It hands every PTB in it to f and
-// throws the rest away. It returns how many messages there were.
-func (b *Inbox) DrainErrors(f func(PTB)) (messages int) { return b.socket.errors.drain(b.socket, f) }
+// DrainErrors empties the socket's error queue. It hands every message in it of the kinds
+// that ICMP has to f, and throws the rest away. It returns how many messages there were.
+func (b *Inbox) DrainErrors(f func(ICMP)) (messages int) { return b.socket.errors.drain(b.socket, f) }

@@ -360,11 +360,11 @@ func TestPTBsAboutADatagramByAnInterface(t *testing.T) {
 		for i, far := range []netip.Addr{far4, far6} {
 			in, remote := c.Inboxes()[i], netip.AddrPortFrom(far, farPort)
 			by := NewDestinationBy(remote, netip.Addr{}, u.index(t, 1))
-			var ptbs []PTB
+			var ptbs []ICMP
 			for deadline := time.Now().Add(20 * time.Second); len(ptbs) == 0 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 				put(t, o, by, narrow, 1, 0, nil)
 				_ = o.Flush() // an ICMP message may be the reason for another error
-				in.DrainErrors(func(m PTB) { ptbs = append(ptbs, m) })
+				in.DrainErrors(func(m ICMP) { ptbs = append(ptbs, m) })
 			}
 			if len(ptbs) == 0 || ptbs[0].To != remote || ptbs[0].MTU != narrow {
 				t.Errorf("%s: %+v", far, ptbs)

@@ -27,9 +27,10 @@ type run struct {
 	to         *Destination
 	owner      any
 	tos        uint8
-	asData     bool // it leaves by the socket of the destination's data
-	start, end int  // in the outbox's buffer
-	segment    int  // size of each datagram, in bytes
+	hops       uint8 // its TTL or hop limit, 0: the kernel's choice
+	asData     bool  // it leaves by the socket of the destination's data
+	start, end int   // in the outbox's buffer
+	segment    int   // size of each datagram, in bytes
 	closed     bool
 }
 
@@ -111,6 +112,12 @@ func (o *Outbox) PutAsData(n int, to *Destination, tos uint8, owner any) {
 	o.put(n, run{to: to, owner: owner, tos: tos, asData: true})
 }
 
+// PutHops is PutAsData for a datagram that is to get no farther than some hops, at least
+// one: its TTL or hop limit. It is never in one run with others.
+func (o *Outbox) PutHops(n int, to *Destination, tos, hops uint8, owner any) {
+	o.put(n, run{to: to, owner: owner, tos: tos, hops: hops, asData: true})
+}
+
 // Segments reports whether the kernel cuts runs of the destination's data.
 func (o *Outbox) Segments(to *Destination) bool {
 	s := o.conn.socketFor(to, true)
@@ -136,7 +143,7 @@ func (o *Outbox) put(n int, next run) {
 // takes reports whether a datagram of n bytes that begins the next run may go on with
 // this one.
 func (r *run) takes(n int, next *run) bool {
-	return !r.closed && r.to == next.to && r.tos == next.tos && r.owner == next.owner && r.asData == next.asData &&
+	return !r.closed && r.hops == 0 && next.hops == 0 && r.to == next.to && r.tos == next.tos && r.owner == next.owner && r.asData == next.asData &&
 		n <= r.segment && r.end+n-r.start <= maxRun && r.segments() < maxSegments
 }
 
@@ -224,6 +231,9 @@ func (o *Outbox) prepare(s *socket, n int, m message, source bool) {
 	}
 	if r.tos != 0 {
 		oob = appendTOS(oob, r.to.IPv6(), r.tos)
+	}
+	if r.hops != 0 {
+		oob = appendHops(oob, r.to.IPv6(), r.hops)
 	}
 	h := &o.headers[n].header
 	*h = unix.Msghdr{Name: (*byte)(unsafe.Pointer(&r.to.sockaddr.raw)), Namelen: r.to.sockaddr.len, Iov: &o.vectors[n]}

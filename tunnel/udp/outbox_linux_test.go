@@ -28,7 +28,7 @@ func (l *told) config(wait bool) OutboxConfig {
 		Wait:           wait,
 		Max:            1 << 16,
 		Refused:        func(_ any, datagrams, _ int, why error) { l.refused[why] += datagrams; l.refusals++ },
-		PTB:            func(PTB) { l.ptbs++ },
+		ICMP:           func(ICMP) { l.ptbs++ },
 		NoSegmentation: func(netip.AddrPort, error) { l.noSegmentations++ },
 	}
 }

@@ -192,10 +192,10 @@ func TestICMPAboutAnOutletReachesAnInbox(t *testing.T) {
 		messages := 0
 		for deadline := time.Now().Add(time.Minute); messages == 0 && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 			for _, in := range c.Inboxes() {
-				messages += in.DrainErrors(func(PTB) {})
+				messages += in.DrainErrors(func(ICMP) {})
 			}
 		}
-		if own := to.own.Load(); own.errors.drain(own, func(PTB) {}) > 0 {
+		if own := to.own.Load(); own.errors.drain(own, func(ICMP) {}) > 0 {
 			t.Errorf("%s: the outlet is told", host)
 		}
 		if messages != 1 {

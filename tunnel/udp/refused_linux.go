@@ -107,12 +107,12 @@ func isAboutRuns(errno unix.Errno) bool {
 func (o *Outbox) again(s *socket, n int) (errno unix.Errno, doubtful bool) {
 	clean := 0
 	for range maxAttempts {
-		s.errors.drain(s, o.config.PTB)
+		s.errors.drain(s, o.config.ICMP)
 		before := s.errors.remote.Load()
 		if errno = o.send(s, n, n+1); errno == 0 || isFinal(errno) {
 			return errno, false
 		}
-		s.errors.drain(s, o.config.PTB)
+		s.errors.drain(s, o.config.ICMP)
 		if s.errors.remote.Load() != before {
 			clean = 0
 		} else if clean++; clean == 2 {
