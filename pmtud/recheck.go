@@ -1,0 +1,138 @@
+package pmtud
+
+import "time"
+
+// A recheck decides by probes about the size that a trial is about, while no large data
+// flows that could: whether it passes, or is lost by a share. Its fans are some time
+// apart, so that none of them fills a queue:
+//
+//	the size, up to recheckCopies times   a small one   ··· recheckPause ···   the same again
+//
+// It ends when so many probes have passed that a path that loses one in eight would
+// hardly do it, or when a few were lost beyond what all sizes lose. The next one begins
+// after 15 s, and twice as long after each that came soon, up to an hour.
+type recheck struct {
+	began        time.Time // zero between two of them
+	passed, lost int
+	next         time.Time     // when the next fan may leave
+	wait         time.Duration // before this recheck
+	ended        time.Time     // when the last one did
+}
+
+const (
+	// dataRest is how long no large data has flowed before probes decide.
+	dataRest       = 5 * time.Second
+	recheckCopies  = 4
+	recheckPause   = time.Second
+	recheckPassed  = 24 // a path that loses one in eight passes as many once in 25 times, of one in four once in 1000
+	recheckPerLoss = 8  // as many more for each that is lost
+	recheckLost    = 3
+	firstRecheck   = 15 * time.Second
+	maxRecheck     = time.Hour
+)
+
+// target returns the size to be rechecked, 0 if there is none.
+func (d *Discovery) target() int {
+	t := &d.trial
+	size := min(t.record.size, d.search.lo)
+	if t.phase == idle || t.phase != control && size <= d.plpmtu {
+		return 0
+	}
+	return size
+}
+
+// recheckAt returns when the next fan of a recheck is due, zero if there is none.
+func (d *Discovery) recheckAt() time.Time {
+	if d.cfg.Mode != Fan || !d.resting() || d.standby.on || d.standby.doubted || d.suspended.plpmtu > 0 || d.target() == 0 {
+		return time.Time{}
+	}
+	rest := latest(d.detector.sizes.heard, d.trial.began).Add(dataRest)
+	return latest(latest(rest, d.recheck.next), d.round.nextAt)
+}
+
+// openRecheck sends a fan of a recheck.
+func (d *Discovery) openRecheck(dst []Action, now time.Time) []Action {
+	c, size, g := &d.recheck, d.target(), d.search.grid
+	if c.began.Before(latest(d.detector.sizes.heard, d.trial.began)) {
+		c.began, c.passed, c.lost = now, 0, 0
+	}
+	b := initialBudget.each(d.copies)
+	d.sizes = d.sizes[:0]
+	for range max(1, min(recheckCopies, b.packets-1, (b.bytes-g.min)/size)) {
+		d.sizes = append(d.sizes, size)
+	}
+	d.sizes = append(d.sizes, g.min)
+	dst = d.sendRound(dst, 0, now)
+	d.round.recheck = size
+	return dst
+}
+
+// closeRecheck draws the conclusion of a fan of a recheck, and of the whole if it is the
+// last.
+func (d *Discovery) closeRecheck(now time.Time) {
+	c, size, lossy := &d.recheck, d.round.recheck, d.search.lossy
+	told := d.round.close(&d.probes, &d.search, d.rtt.smoothed, now)
+	d.search.lossy = lossy
+	c.next = now.Add(recheckPause)
+	if !told.heard {
+		d.unanswered(now)
+		return
+	}
+	if size != d.target() {
+		return // it is about another one by now
+	}
+	for i := range d.round.count {
+		switch p := d.probes.number(d.round.first + uint32(i)); {
+		case p.Size != size:
+		case p.Outcome == Passed:
+			c.passed++
+		case p.Outcome != Unsent:
+			c.lost++
+		}
+	}
+	expected := anyLost(d.detector.loss, d.copies) * float64(c.passed+c.lost)
+	switch {
+	case c.passed >= recheckPassed+recheckPerLoss*c.lost:
+		c.end(now)
+		d.passesAgain(now)
+	case float64(c.lost) >= recheckLost+2*expected:
+		c.end(now)
+		d.losesAgain(now)
+	}
+}
+
+// end ends a recheck.
+func (c *recheck) end(now time.Time) {
+	if c.wait > 0 && now.Sub(c.ended) < 3*c.wait+maxRecheckTime {
+		c.wait = min(2*c.wait, maxRecheck)
+	} else {
+		c.wait = firstRecheck
+	}
+	c.began, c.passed, c.lost = time.Time{}, 0, 0
+	c.ended, c.next = now, now.Add(c.wait)
+}
+
+// maxRecheckTime is about how long one may take.
+const maxRecheckTime = time.Minute
+
+// passesAgain ends the trial, since probes show that the size passes.
+func (d *Discovery) passesAgain(now time.Time) {
+	switch t := &d.trial; t.phase {
+	case smaller, control:
+		d.dismiss(false, now)
+	case settled, larger:
+		*t = trial{}
+		d.setPLPMTU(d.usable(), CauseProbe, now)
+	}
+}
+
+// losesAgain settles on the smaller size, since probes show that the larger one is lost
+// by a share.
+func (d *Discovery) losesAgain(now time.Time) {
+	switch d.trial.phase {
+	case smaller, control:
+		d.settle(now)
+	case larger:
+		d.reject(now)
+	}
+}
