@@ -9,14 +9,15 @@ import "time"
 //	the size, up to recheckCopies times   a small one   ··· recheckPause ···   the same again
 //
 // It ends when so many probes have passed that a path that loses one in eight would
-// hardly do it, or when a few were lost beyond what all sizes lose. The next one begins
+// hardly do it, or when some were lost, beyond what the small ones make likely. The next one begins
 // after 15 s, and twice as long after each that came soon, up to an hour.
 type recheck struct {
-	began        time.Time // zero between two of them
-	passed, lost int
-	next         time.Time     // when the next fan may leave
-	wait         time.Duration // before this recheck
-	ended        time.Time     // when the last one did
+	began            time.Time     // zero between two of them
+	passed, lost     int           // probes of the size
+	small, smallLost int           // of those beside them, and how many were lost
+	next             time.Time     // when the next fan may leave
+	wait             time.Duration // before this recheck
+	ended            time.Time     // when the last one did
 }
 
 const (
@@ -26,7 +27,7 @@ const (
 	recheckPause   = time.Second
 	recheckPassed  = 24 // a path that loses one in eight passes as many once in 25 times, of one in four once in 1000
 	recheckPerLoss = 8  // as many more for each that is lost
-	recheckLost    = 3
+	recheckLost    = 2
 	firstRecheck   = 15 * time.Second
 	maxRecheck     = time.Hour
 )
@@ -54,7 +55,7 @@ func (d *Discovery) recheckAt() time.Time {
 func (d *Discovery) openRecheck(dst []Action, now time.Time) []Action {
 	c, size, g := &d.recheck, d.target(), d.search.grid
 	if c.began.Before(latest(d.detector.sizes.heard, d.trial.began)) {
-		c.began, c.passed, c.lost = now, 0, 0
+		c.again(now)
 	}
 	b := initialBudget.each(d.copies)
 	d.sizes = d.sizes[:0]
@@ -83,22 +84,31 @@ func (d *Discovery) closeRecheck(now time.Time) {
 	}
 	for i := range d.round.count {
 		switch p := d.probes.number(d.round.first + uint32(i)); {
+		case p.Outcome == Unsent:
 		case p.Size != size:
+			c.small++
+			if p.Outcome != Passed {
+				c.smallLost++
+			}
 		case p.Outcome == Passed:
 			c.passed++
-		case p.Outcome != Unsent:
+		default:
 			c.lost++
 		}
 	}
-	expected := anyLost(d.detector.loss, d.copies) * float64(c.passed+c.lost)
 	switch {
 	case c.passed >= recheckPassed+recheckPerLoss*c.lost:
 		c.end(now)
 		d.passesAgain(now)
-	case float64(c.lost) >= recheckLost+2*expected:
+	case c.lost >= recheckLost && (c.lost-recheckLost)*c.small >= 2*c.smallLost*(c.passed+c.lost):
 		c.end(now)
 		d.losesAgain(now)
 	}
+}
+
+// again begins to count anew.
+func (c *recheck) again(at time.Time) {
+	*c = recheck{began: at, next: c.next, wait: c.wait, ended: c.ended}
 }
 
 // end ends a recheck.
@@ -108,7 +118,7 @@ func (c *recheck) end(now time.Time) {
 	} else {
 		c.wait = firstRecheck
 	}
-	c.began, c.passed, c.lost = time.Time{}, 0, 0
+	c.again(time.Time{})
 	c.ended, c.next = now, now.Add(c.wait)
 }
 
