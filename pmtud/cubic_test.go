@@ -18,7 +18,7 @@ type cubic struct {
 	epoch, recovery, progress     time.Time
 	timeouts                      int
 	timer                         int
-	ended                         bool // nothing more to send
+	ended                         bool    // nothing more to send
 	delivered                     float64 // bytes of payload
 }
 

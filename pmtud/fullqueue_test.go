@@ -215,3 +215,26 @@ func TestATrainThatIsLostWhole(t *testing.T) {
 		})
 	}
 }
+
+// TestACrowdThatGoes: others fill a queue until a trial of a smaller size begins. That size
+// loses nothing, and neither does the larger one by then, as the control shows.
+func TestACrowdThatGoes(t *testing.T) {
+	for i := range uint64(10) {
+		m := newModel(Config{}, rand.New(rand.NewPCG(i, 20)))
+		m.mtu, m.delay = 1500, time.Duration(1+m.rng.IntN(30))*time.Millisecond
+		m.begin(1500)
+		m.run(2*time.Second, nil)
+		m.odd.crowded = 2400
+		m.data, m.nextData, m.small = 2*time.Millisecond, m.now, 0.03
+		if !m.run(time.Minute, func() bool { return m.d.trial.phase == smaller }) {
+			t.Fatalf("path %d: no trial; PLPMTU %d", i, m.d.PLPMTU())
+		}
+		m.odd.crowded = 0
+		if m.run(time.Minute, func() bool { return m.d.trial.phase == settled || m.d.trial.phase == idle }); m.d.trial.phase != idle {
+			t.Errorf("path %d: no control has ended the trial; PLPMTU %d", i, m.d.PLPMTU())
+		}
+		if m.d.PLPMTU() != 1500 || m.trouble != "" {
+			t.Errorf("path %d: PLPMTU %d %s", i, m.d.PLPMTU(), m.trouble)
+		}
+	}
+}
