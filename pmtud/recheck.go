@@ -8,8 +8,8 @@ import "time"
 //
 //	the size, up to recheckCopies times   a small one   ··· recheckPause ···   the same again
 //
-// It ends when so many probes have passed that a path that loses one in eight would
-// hardly do it, or when some were lost, beyond what the small ones make likely. The next one begins
+// It ends when so many probes have passed as a path that loses one in four would
+// hardly let, or when some were lost, beyond what the small ones make likely. The next one begins
 // after 15 s, and twice as long after each that came soon, up to an hour.
 type recheck struct {
 	began            time.Time     // zero between two of them
@@ -25,7 +25,7 @@ const (
 	dataRest       = 5 * time.Second
 	recheckCopies  = 4
 	recheckPause   = time.Second
-	recheckPassed  = 24 // a path that loses one in eight passes as many once in 25 times, of one in four once in 1000
+	recheckPassed  = 24 // in a row, by a path that loses one in four, once in 1000 times
 	recheckPerLoss = 8  // as many more for each that is lost
 	recheckLost    = 2
 	firstRecheck   = 15 * time.Second
