@@ -42,19 +42,24 @@ func (d *Discovery) target() int {
 	return size
 }
 
-// recheckAt returns when the next fan of a recheck is due, zero if there is none.
+// rests returns since when neither large data nor a trial has changed anything.
+func (d *Discovery) rests() time.Time {
+	return latest(d.detector.sizes.heard, latest(d.trial.began, d.trial.stepped))
+}
+
+// recheckAt returns when the next fan of a recheck is due, zero if there is none. The
+// sequential mode has none.
 func (d *Discovery) recheckAt() time.Time {
 	if d.cfg.Mode != Fan || !d.resting() || d.standby.on || d.standby.doubted || d.suspended.plpmtu > 0 || d.target() == 0 {
 		return time.Time{}
 	}
-	rest := latest(d.detector.sizes.heard, d.trial.began).Add(dataRest)
-	return latest(latest(rest, d.recheck.next), d.round.nextAt)
+	return latest(latest(d.rests().Add(dataRest), d.recheck.next), d.round.nextAt)
 }
 
 // openRecheck sends a fan of a recheck.
 func (d *Discovery) openRecheck(dst []Action, now time.Time) []Action {
 	c, size, g := &d.recheck, d.target(), d.search.grid
-	if c.began.Before(latest(d.detector.sizes.heard, d.trial.began)) {
+	if c.began.Before(d.rests()) {
 		c.again(now)
 	}
 	b := initialBudget.each(d.copies)

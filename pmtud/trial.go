@@ -27,6 +27,7 @@ type trial struct {
 	passes record // of the size that is settled, before a larger one is tried
 
 	began     time.Time
+	stepped   time.Time     // when the size on trial was last changed
 	next      time.Time     // when another trial may begin
 	wait      time.Duration // after the next trial that finds nothing
 	excused   float64       // the share of large packets lost of which a trial has shown that their size is not why
@@ -89,7 +90,7 @@ func (d *Discovery) tryOut(now time.Time) {
 		default:
 			told = judgeLarger(t.record, t.passes, is, now.Sub(t.began))
 		}
-		if told == undecided && now.Sub(t.began) >= trialLimit {
+		if told == undecided && now.Sub(latest(t.began, t.stepped)) >= trialLimit {
 			told = noBetter
 		}
 		switch {
@@ -154,7 +155,7 @@ func (d *Discovery) tryAgain(now time.Time) {
 		d.settle(now)
 		return
 	}
-	t.phase, t.good, t.size, t.began = control, t.size, size, now
+	t.phase, t.good, t.size, t.stepped = control, t.size, size, now
 	d.setPLPMTU(size, CauseTrial, now)
 }
 
