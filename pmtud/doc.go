@@ -114,7 +114,7 @@
 //
 // Load changes meanwhile: a queue that was full while the larger size was in use, such as
 // that of the own interface, may be empty during the trial. So where at least a
-// twentieth was lost, but not all, and no PTB has told of the size, a control follows:
+// twentieth was lost, and no PTB has told of the size, a control follows:
 // the larger size is used again. The smaller one settles only if the larger one loses
 // half as much as before or more, in three loss events without a queue, or in 16 with one.
 //

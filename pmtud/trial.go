@@ -15,8 +15,9 @@ import "time"
 //	 │ └───────────────── control ─────────┘                         │
 //	 └──────────────────────── better, and it is the former size ────┘
 //
-// The control uses the larger size again: fewer losses with the smaller one may mean that
-// less was sent meanwhile. While no large data flows, probes decide (recheck.go).
+// Where much was lost, as by a full queue, a control uses the larger size again: fewer
+// losses with the smaller one may mean that less was sent meanwhile. While no large data
+// flows, probes decide (recheck.go).
 type trial struct {
 	phase phase
 	size  int // the PLPMTU is no more than that, unless idle
@@ -130,21 +131,14 @@ func (d *Discovery) trySmaller(now time.Time) {
 	if size == 0 {
 		return
 	}
-	was := d.trial
+	was, fared := d.trial, d.detector.sizes.record(d.plpmtu)
 	was.toldUntil = time.Time{}
 	d.trial = trial{
 		phase: smaller, size: size, bad: d.plpmtu, byPTB: byPTB,
-		record: d.detector.sizes.record(d.plpmtu), unsure: !byPTB && d.mayBeQueue(),
+		record: fared, unsure: !byPTB && fared.lost() >= severe,
 		began: now, wait: was.wait, before: &was,
 	}
 	d.setPLPMTU(size, CauseLoss, now)
-}
-
-// mayBeQueue reports whether a full queue may have lost as many large packets. It does
-// not lose all of them; and where few are lost, losses in a queue were no sign.
-func (d *Discovery) mayBeQueue() bool {
-	v := &d.detector
-	return !v.sizes.all(v.evidence()) && v.sizes.record(d.plpmtu).lost() >= severe
 }
 
 // tryAgain begins the control: the size that lost is used again.
