@@ -3,6 +3,7 @@
 package test
 
 import (
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,4 +27,19 @@ func kernelCount(t *testing.T, host *netlab.Host, protocol, name string) int {
 	}
 	t.Fatalf("the kernel does not count %s of %s", name, protocol)
 	return 0
+}
+
+// backlogDrops returns how many packets the machine has lost between its
+// interfaces, of all hosts together, because a CPU did not come to take them in
+// (net.core.netdev_max_backlog): the second column of the softnet statistics.
+func backlogDrops(t *testing.T) (n int) {
+	t.Helper()
+	cpus, err := os.ReadFile("/proc/net/softnet_stat")
+	check(t, err)
+	for line := range strings.Lines(string(cpus)) {
+		dropped, err := strconv.ParseInt(strings.Fields(line)[1], 16, 64)
+		check(t, err)
+		n += int(dropped)
+	}
+	return n
 }
