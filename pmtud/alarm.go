@@ -55,7 +55,7 @@ func (d *Discovery) suspect(now time.Time) {
 // enough for a suspicion; else the next fan asks again.
 func (d *Discovery) denied(now time.Time) bool {
 	d.doubt.denied++
-	if d.doubt.stands(now) && d.doubt.denied < denials && d.resting() {
+	if (d.doubt.stands(now) || d.detector.sizes.passedInPairs()) && d.doubt.denied < denials && d.resting() {
 		d.verify = d.plpmtu
 		return false
 	}

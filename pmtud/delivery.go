@@ -87,6 +87,8 @@ type deliveries struct {
 	asked    time.Time
 	base     time.Duration // round trip without a queue
 	recorded bool          // the record began anew, for a trial
+	// Probes of the PLPMTU in pairs with small ones.
+	pairs class
 }
 
 // begin starts anew with packets of a PLPMTU: those above a size count.
@@ -129,7 +131,12 @@ func (d *deliveries) queued(sample time.Duration) bool {
 		d.base = sample
 	}
 	d.base += (sample - d.base) / 4096
-	return sample > d.base+max(d.base/8, leastQueue)
+	return d.waits(sample)
+}
+
+// waits reports whether a round trip holds a wait in a queue.
+func (d *deliveries) waits(sample time.Duration) bool {
+	return d.base > 0 && sample > d.base+max(d.base/8, leastQueue)
 }
 
 // report ends a report whose request left at the given time, and was answered after
@@ -244,7 +251,12 @@ type record struct {
 }
 
 func (d *deliveries) record(size int) record {
-	return record{size, d.large, d.payload / max(d.time, 1e-3)}
+	r := record{size, d.large, d.payload / max(d.time, 1e-3)}
+	r.large.sent += d.pairs.sent
+	r.large.events += d.pairs.events
+	r.large.losses += d.pairs.losses
+	r.large.calm += d.pairs.calm
+	return r
 }
 
 // lost returns the share of packets that was lost.
