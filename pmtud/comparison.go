@@ -53,7 +53,6 @@ type faring struct {
 	// Those lost just after a probe that has arrived: of several lost in a row the first,
 	// unless the row may have begun before the fan.
 	largeFirst, smallFirst int
-	answered               time.Duration // the shortest round trip, 0: none
 }
 
 // bySize reports whether packets of the PLPMTU were lost more often than small ones.
@@ -85,9 +84,7 @@ func (d *Discovery) faring() (f faring) {
 				f.smallFirst++
 			}
 		}
-		if arrived = !lost; arrived && (f.answered == 0 || p.After < f.answered) {
-			f.answered = p.After
-		}
+		arrived = !lost
 	}
 	return f
 }
@@ -123,8 +120,9 @@ func (d *deliveries) contradictory(excused float64) bool {
 func (d *deliveries) passedInPairs() bool { return d.pairs.losses < d.pairs.sent }
 
 // compares takes in that a verification has closed, and reports whether it was enough to
-// begin or to end a trial. Else the next fan is one of pairs, if there is reason.
-func (d *Discovery) compares(now time.Time) (told bool) {
+// begin or to end a trial. Else the next fan is one of pairs, if there is reason. A fan of
+// which no probe of the PLPMTU has passed is for denied to judge.
+func (d *Discovery) compares(confirmed bool, now time.Time) (told bool) {
 	c, t, v := &d.comparison, &d.trial, &d.detector
 	paired, size := d.round.paired, d.round.verify
 	if d.standby.on || d.standby.doubted || !d.resting() || d.suspended.plpmtu > 0 || size != d.plpmtu || t.phase == smaller || t.phase == larger {
@@ -132,14 +130,14 @@ func (d *Discovery) compares(now time.Time) (told bool) {
 		return false
 	}
 	f := d.faring()
-	queued := f.answered == 0 || v.sizes.waits(f.answered)
+	queued := d.round.started.Sub(v.sizes.waited) < d.rtt.smoothed // what fills it may have lost them
 	switch {
 	case !paired:
 		c.fans = 0
 	case !queued:
 		v.sizes.compare(f)
 	}
-	if v.sizes.contradictory(t.excuse(now)) {
+	if confirmed && v.sizes.contradictory(t.excuse(now)) {
 		c.fans = 0
 		if t.phase == control {
 			d.settle(now)
@@ -153,7 +151,7 @@ func (d *Discovery) compares(now time.Time) (told bool) {
 		c.clean = 0
 	}
 	switch {
-	case queued || c.fans >= comparedFans || paired && c.clean >= cleanFans || !paired && c.clean > 0:
+	case c.fans >= comparedFans || !paired && queued || paired && c.clean >= cleanFans || !paired && c.clean > 0:
 		c.fans = 0
 	case paired || d.beginsComparison(now):
 		c.due = true

@@ -86,6 +86,7 @@ type deliveries struct {
 	time     float64 // seconds in which that payload has arrived, and all was sent
 	asked    time.Time
 	base     time.Duration // round trip without a queue
+	waited   time.Time     // when the last request left that has waited in a queue
 	recorded bool          // the record began anew, for a trial
 	// Probes of the PLPMTU in pairs with small ones.
 	pairs class
@@ -94,7 +95,7 @@ type deliveries struct {
 // begin starts anew with packets of a PLPMTU: those above a size count.
 func (d *deliveries) begin(plpmtu, above int) {
 	small := d.small
-	*d = deliveries{above: max(above, plpmtu*3/4), upTo: plpmtu / 2, asked: d.asked, heard: d.heard, base: d.base}
+	*d = deliveries{above: max(above, plpmtu*3/4), upTo: plpmtu / 2, asked: d.asked, heard: d.heard, base: d.base, waited: d.waited}
 	d.small = class{sent: small.sent, events: small.events, losses: small.losses, calm: small.calm, last: small.last}
 }
 
@@ -131,18 +132,16 @@ func (d *deliveries) queued(sample time.Duration) bool {
 		d.base = sample
 	}
 	d.base += (sample - d.base) / 4096
-	return d.waits(sample)
-}
-
-// waits reports whether a round trip holds a wait in a queue.
-func (d *deliveries) waits(sample time.Duration) bool {
-	return d.base > 0 && sample > d.base+max(d.base/8, leastQueue)
+	return sample > d.base+max(d.base/8, leastQueue)
 }
 
 // report ends a report whose request left at the given time, and was answered after
 // the time sample.
 func (d *deliveries) report(asked time.Time, srtt, sample time.Duration) {
 	queued := d.queued(sample)
+	if queued {
+		d.waited = asked
+	}
 	past := asked.Sub(d.asked)
 	if past <= 0 || d.asked.IsZero() {
 		past = max(srtt, requestInterval)

@@ -22,7 +22,7 @@ func (d *Discovery) EchoLost(size int) {
 
 // verified ends a verification.
 func (d *Discovery) verified(confirmed bool, now time.Time) {
-	if d.compares(now) {
+	if d.compares(confirmed, now) {
 		d.doubt.denied = 0
 		return
 	}
