@@ -52,7 +52,7 @@ func reloadAndHandOver(t *testing.T, root string) {
 	want["block"] = "refused"
 	want["unblocked"] = ""
 	// A reload.
-	want["reload"], want["used"], want["kept"] = "active", "yes", "the process, its SAs, its routes"
+	want["reload"], want["used"], want["kept"] = "active", "yes", "the process, its SAs, its route"
 	want["faulty"], want["unchanged"], want["gone"] = "1 active", "yes", ""
 	want["journal"], want["shown"] = strings.TrimSpace(got["mistakes"]), strings.TrimSpace(got["mistakes"])
 	if n := len(strings.Fields(got["mistakes"])); n != 2 {

@@ -1,11 +1,12 @@
 # Reload (pair.sh), under a transfer (transfer.sh): a peer comes, a faulty file comes to
 # nothing, the peer goes. Values are printed as NAME=VALUE; the test judges them.
 left() { { ip rule; ip -6 rule; } | grep 'proto 70' || true; { ip route show table all; ip -6 route show table all; } | grep -E 'proto 70|fathom' || true; ls -d /sys/class/net/fathom* 2>/dev/null || true; }
-# state is what a reload must leave as it is: the process, the SAs of each peer, the routes.
-# first is what of it does not concern the peer `second`.
+# state is what a faulty file must leave as it is: the process, the SAs of each peer, routes
+# and rules, but not the MTUs, which are still being found out. first is what of it is about
+# the first peer alone: rules are shared.
 sas() { fathom status --json | grep -E '^ *"(name|[a-z]*_spi|handshakes)":'; }
-state() { show MainPID; sas; left; }
-first() { show MainPID; sas | sed '/"second"/,$d'; left | grep -v 10.77.0.3; }
+state() { show MainPID; sas; left | sed 's/ mtu .*//'; }
+first() { show MainPID; sas | sed '/"second"/,$d'; ip route show 10.77.0.2 | sed 's/ mtu .*//'; }
 more /etc/fathom/fathom.toml 'queues = 2' 'rekey_after = "1h"'
 more peer/fathom.toml 'rekey_after = "1h"'
 cp -p /etc/fathom/fathom.toml good
@@ -32,6 +33,7 @@ name = "fathom0"
 private_key_file = "private.key"
 status_socket = "/run/lab/work/second/status.sock"
 address = ["10.77.0.3/24"]
+rekey_after = "1h"
 [[peer]]
 name = "first"
 $(grep '^public_key' peer/fathom.toml)
@@ -54,7 +56,7 @@ say reload "$(show ActiveState)"
 up second
 ip netns exec second ping -c 1 -W 60 10.77.0.1 >/dev/null && say used yes
 await '[[ $(show StatusText) == "2 of 2 peers up" ]]'
-[[ $(first) == "$before" ]] && say kept "the process, its SAs, its routes"
+diff <(echo "$before") <(first) && say kept "the process, its SAs, its route"
 flows
 say reload_gap "$(gap)"
 
@@ -68,7 +70,7 @@ lines() { grep -o '^.*/etc/fathom/fathom.toml:[0-9]*:.*' | grep -E 'loud|10.77.0
 say mistakes "$(grep -nE 'loud|10.77.0.3/33' /etc/fathom/fathom.toml | cut -d: -f1 | tr '\n' ' ')"
 say journal "$(journalctl -u fathom@fathom -o cat --no-pager | lines)"
 say shown "$(systemctl status fathom@fathom --no-pager -l | lines)"
-[[ $(state) == "$before" ]] && say unchanged yes
+diff <(echo "$before") <(state) && say unchanged yes
 flows
 say faulty_gap "$(gap)"
 
