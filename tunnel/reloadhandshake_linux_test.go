@@ -131,3 +131,32 @@ func TestThePresharedKeyIsReloaded(t *testing.T) {
 		}
 	})
 }
+
+// TestAReloadEndsNoSA makes the time of keys shorter than the age that they have: a
+// handshake follows, before which they are not given up.
+func TestAReloadEndsNoSA(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		left, right := virtualPair(t, conf.Tunnel{RekeyAfter: time.Hour}, 0)
+		time.Sleep(30 * time.Minute)
+		for _, end := range []*virtual{left, right} {
+			if err := end.reloads(t, func(c *conf.Config) { c.Tunnel.RekeyAfter = time.Second }); err != nil {
+				t.Fatal(err)
+			}
+			for range 20 {
+				before := right.peer.rx.packets.Load()
+				if left.peer.session.Load() == nil {
+					t.Fatal("the SAs are given up")
+				}
+				left.send(1)
+				time.Sleep(left.wire.trip + time.Millisecond)
+				synctest.Wait()
+				if n := right.peer.rx.packets.Load() - before; n != 1 {
+					t.Fatalf("%d packets arrive", n)
+				}
+			}
+		}
+		if n := left.log.count("peer lost") + right.log.count("peer lost"); n > 0 {
+			t.Errorf("%d times a peer is lost", n)
+		}
+	})
+}
