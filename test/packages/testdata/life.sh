@@ -23,7 +23,7 @@ journalctl -o json -u fathom@fathom --no-pager | grep -q '"PRIORITY":"6".*tunnel
 # watchdog, here a hasty one, ends the tunnel, and another one starts.
 mkdir -p /run/systemd/system/fathom@.service.d
 # The loop keeps its processor to itself, and the collector of garbage waits for it.
-printf '[Service]\nWatchdogSec=5\nEnvironment=GOMAXPROCS=4 GOGC=off\n' >/run/systemd/system/fathom@.service.d/lab.conf
+printf '[Service]\nWatchdogSec=10\nEnvironment=GOMAXPROCS=4 GOGC=off\n' >/run/systemd/system/fathom@.service.d/lab.conf
 systemctl daemon-reload
 systemctl restart fathom@fathom
 up
@@ -34,7 +34,7 @@ strace=$!
 await 'grep -q attached strace.log'
 ip netns exec peer ping -c 1 -W 1 10.77.0.1 >/dev/null && echo "the packet loop is not blocked" && exit 1
 await "journalctl -u fathom@fathom -o cat --no-pager | grep -q '^SIGABRT: abort'"
-kill $strace 2>/dev/null || true
+kill -KILL $strace 2>/dev/null || true # by another signal it would wait for threads that are dying
 wait $strace || true # it may hold the device a moment longer
 another $pid
 journalctl -u fathom@fathom -o cat --no-pager | grep -q 'the tunnel hangs.*busy with one packet' && say hangs told
