@@ -36,7 +36,7 @@ func (r *reload) apply(c *controller, now time.Time) error {
 			return err
 		}
 	}
-	c.lifetime = crypto.Lifetime{RekeyAge: r.tunnel.RekeyAfter, RekeyPackets: r.tunnel.RekeyAfterPackets}
+	c.changeLifetime(crypto.Lifetime{RekeyAge: r.tunnel.RekeyAfter, RekeyPackets: r.tunnel.RekeyAfterPackets}, now)
 	c.handshaker.suites = r.suites
 
 	byName := make(map[string]*peer, len(c.peers))
@@ -83,6 +83,19 @@ func (r *reload) apply(c *controller, now time.Time) error {
 	}
 	c.port.settle(c.peers)
 	return nil
+}
+
+// changeLifetime has all keys replaced by other limits from now on. Those that are too old
+// by them are replaced soon, and used until then.
+func (c *controller) changeLifetime(l crypto.Lifetime, now time.Time) {
+	if l == c.lifetime {
+		return
+	}
+	for _, p := range c.peers {
+		p.sas.outlive(c.lifetime.HardAge())
+		c.agenda.set(&p.appointment, now)
+	}
+	c.lifetime = l
 }
 
 // movesOf returns the prefixes that belong to a peer from now on, and those that belong
