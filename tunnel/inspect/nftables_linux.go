@@ -1,0 +1,73 @@
+package inspect
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/google/nftables"
+
+	"fathom/tunnel/doctor"
+)
+
+// chains lists the chains of nftables that concern a tunnel. The rules of iptables are
+// among them, unless iptables is the legacy one.
+func (i *inspection) chains() {
+	if tables := legacyTables(); len(tables) > 0 {
+		i.cannot("the rules of legacy iptables", fmt.Errorf("there are tables: %s; `iptables-legacy-save` shows them", strings.Join(tables, ", ")))
+	}
+	conn, err := nftables.New()
+	if err != nil {
+		i.cannot("the firewall", err)
+		return
+	}
+	chains, err := conn.ListChains()
+	if err != nil {
+		i.cannot("the firewall", err)
+		return
+	}
+	for _, c := range chains {
+		rules, err := conn.GetRules(c.Table, c)
+		if err != nil {
+			i.cannot("chain "+c.Name+" of the firewall", err)
+			continue
+		}
+		one := doctor.Chain{Where: fmt.Sprintf("chain %s of table %s %s", c.Name, families[c.Table.Family], c.Table.Name)}
+		for _, r := range rules {
+			one.SetsMSS = one.SetsMSS || setsMSS(r.Exprs)
+		}
+		if comesIn(c) {
+			one.DropsPort = drops(c, rules, i.config.Tunnel.ListenPort)
+		}
+		if one.SetsMSS || one.DropsPort {
+			i.seen.Chains = append(i.seen.Chains, one)
+		}
+	}
+}
+
+var families = map[nftables.TableFamily]string{
+	nftables.TableFamilyINet: "inet", nftables.TableFamilyIPv4: "ip", nftables.TableFamilyIPv6: "ip6",
+	nftables.TableFamilyARP: "arp", nftables.TableFamilyNetdev: "netdev", nftables.TableFamilyBridge: "bridge",
+}
+
+// legacyTables returns the tables of legacy iptables that are loaded. To ask for others
+// would load them.
+func legacyTables() (tables []string) {
+	for _, file := range []string{"/proc/net/ip_tables_names", "/proc/net/ip6_tables_names"} {
+		if names, err := os.ReadFile(file); err == nil {
+			tables = append(tables, strings.Fields(string(names))...)
+		}
+	}
+	return tables
+}
+
+// comesIn reports whether a chain sees what is sent to this host.
+func comesIn(c *nftables.Chain) bool {
+	switch c.Table.Family {
+	case nftables.TableFamilyINet, nftables.TableFamilyIPv4, nftables.TableFamilyIPv6:
+	default:
+		return false
+	}
+	return c.Type == nftables.ChainTypeFilter && c.Hooknum != nil &&
+		(*c.Hooknum == *nftables.ChainHookInput || *c.Hooknum == *nftables.ChainHookPrerouting)
+}

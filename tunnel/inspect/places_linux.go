@@ -1,0 +1,182 @@
+package inspect
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	"fathom/conf"
+	"fathom/tunnel/doctor"
+	"fathom/tunnel/host"
+	"fathom/tunnel/status"
+)
+
+// namesWithin bounds how long the look-ups of all names may take.
+const namesWithin = 3 * time.Second
+
+// place is one at which a peer may be.
+type place struct {
+	peer string
+	at   netip.AddrPort
+}
+
+// findPlaces resolves the endpoints of the configuration, and adds where the tunnel knows
+// the peers to be.
+func (i *inspection) findPlaces(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, namesWithin)
+	defer cancel()
+	resolver := host.Resolver(i.mark())
+	var mu sync.Mutex
+	var lookups sync.WaitGroup
+	add := func(p place) {
+		if !slices.Contains(i.places, p) {
+			i.places = append(i.places, p)
+		}
+	}
+	for _, p := range i.config.Peers {
+		for _, e := range p.Endpoints {
+			if addr := e.Addr(); addr.IsValid() {
+				mu.Lock()
+				add(place{p.Name, netip.AddrPortFrom(addr, e.Port)})
+				mu.Unlock()
+				continue
+			}
+			lookups.Go(func() {
+				found, err := resolver.LookupNetIP(ctx, "ip", e.Host)
+				mu.Lock()
+				defer mu.Unlock()
+				if err != nil {
+					i.seen.Names = append(i.seen.Names, doctor.Name{Peer: p.Name, Host: e.Host, Problem: err.Error()})
+				}
+				for _, addr := range found {
+					add(place{p.Name, netip.AddrPortFrom(addr.Unmap(), e.Port)})
+				}
+			})
+		}
+	}
+	lookups.Wait()
+	if i.status == nil {
+		return
+	}
+	for _, p := range i.status.Peers {
+		if at, err := netip.ParseAddrPort(p.Endpoint); err == nil {
+			add(place{p.Name, at})
+		}
+	}
+}
+
+// mark returns that of the tunnel's own packets.
+func (i *inspection) mark() uint32 {
+	if i.status != nil {
+		return i.status.FwMark
+	}
+	return i.config.Tunnel.FwMark
+}
+
+// ways looks up the host's ways to the places.
+func (i *inspection) ways() {
+	for _, p := range i.places {
+		way := doctor.Way{Peer: p.peer, To: p.at}
+		routes, err := netlink.RouteGetWithOptions(p.at.Addr().AsSlice(), &netlink.RouteGetOptions{Mark: i.mark()})
+		switch {
+		case err != nil:
+			way.Problem = err.Error()
+		case len(routes) > 0:
+			way.Interface = nameOf(routes[0].LinkIndex)
+			way.From, _ = netip.AddrFromSlice(routes[0].Src)
+			way.From = way.From.Unmap()
+		}
+		i.seen.Ways = append(i.seen.Ways, way)
+	}
+}
+
+// returns looks up by which interface the host would answer what comes by the uplinks.
+func (i *inspection) returns() {
+	if i.status == nil {
+		return
+	}
+	for _, p := range i.status.Peers {
+		for _, way := range p.Paths {
+			local, err := netip.ParseAddr(way.Local)
+			remote, bad := netip.ParseAddrPort(way.Remote)
+			if err != nil || bad != nil || !local.Is4() || !slices.Contains(i.config.Tunnel.Uplinks, way.Interface) {
+				continue
+			}
+			one := doctor.Return{Peer: p.Name, Uplink: way.Interface}
+			routes, err := netlink.RouteGetWithOptions(remote.Addr().AsSlice(), &netlink.RouteGetOptions{SrcAddr: local.AsSlice(), Mark: i.mark()})
+			if err == nil && len(routes) > 0 {
+				one.Answered = nameOf(routes[0].LinkIndex)
+			}
+			i.seen.Returns = append(i.seen.Returns, one)
+		}
+	}
+}
+
+// routes looks up where packets for the prefixes of the peers go, by an address of each.
+// Default routes have rules of their own, which the tunnel keeps.
+func (i *inspection) routes() {
+	if i.status == nil {
+		return
+	}
+	for _, p := range i.config.Peers {
+		for _, prefix := range p.AllowedIPs {
+			inside, ok := sample(prefix, i.config, p.Name)
+			if !ok || !i.carries(p.Name, prefix) {
+				continue
+			}
+			one := doctor.Route{Peer: p.Name, Prefix: prefix}
+			if routes, err := netlink.RouteGet(inside.AsSlice()); err == nil && len(routes) > 0 {
+				one.Interface = nameOf(routes[0].LinkIndex)
+			}
+			if one.Interface == "lo" {
+				continue // it is an address of this host: another check tells
+			}
+			i.seen.Routes = append(i.seen.Routes, one)
+		}
+	}
+}
+
+// carries reports whether the running tunnel has a prefix: the file may be newer.
+func (i *inspection) carries(peer string, prefix netip.Prefix) bool {
+	return slices.ContainsFunc(i.status.Peers, func(p status.Peer) bool { return p.Name == peer && slices.Contains(p.AllowedIPs, prefix) })
+}
+
+// sample returns an address of a prefix that no longer prefix of another peer has, if the
+// prefix is not a default route.
+func sample(prefix netip.Prefix, config *conf.Config, peer string) (inside netip.Addr, ok bool) {
+	inside = prefix.Masked().Addr()
+	if !prefix.IsSingleIP() {
+		inside = inside.Next()
+	}
+	for _, p := range config.Peers {
+		for _, other := range p.AllowedIPs {
+			if p.Name != peer && other.Bits() > prefix.Bits() && other.Contains(inside) {
+				return inside, false
+			}
+		}
+	}
+	return inside, prefix.Bits() > 0
+}
+
+func nameOf(index int) string {
+	link, err := netlink.LinkByIndex(index)
+	if err != nil {
+		return ""
+	}
+	return link.Attrs().Name
+}
+
+// prefixOf returns what netlink calls a network, false if it is none.
+func prefixOf(n *net.IPNet) (netip.Prefix, bool) {
+	if n == nil {
+		return netip.Prefix{}, false
+	}
+	addr, ok := netip.AddrFromSlice(n.IP)
+	bits, _ := n.Mask.Size()
+	return netip.PrefixFrom(addr, bits), ok
+}
