@@ -95,24 +95,25 @@ func (i *inspection) ways() {
 	}
 }
 
-// returns looks up by which interface the host would answer what comes by the uplinks.
+// returns looks up by which interface the host would answer what comes from the places by
+// the uplinks.
 func (i *inspection) returns() {
-	if i.status == nil {
-		return
-	}
-	for _, p := range i.status.Peers {
-		for _, way := range p.Paths {
-			local, err := netip.ParseAddr(way.Local)
-			remote, bad := netip.ParseAddrPort(way.Remote)
-			if err != nil || bad != nil || !local.Is4() || !slices.Contains(i.config.Tunnel.Uplinks, way.Interface) {
-				continue
+	for _, uplink := range i.seen.Interfaces {
+		if !slices.Contains(i.config.Tunnel.Uplinks, uplink.Name) {
+			continue
+		}
+		for _, address := range uplink.Addresses {
+			for _, p := range i.places {
+				if !address.Addr().Is4() || !p.at.Addr().Is4() {
+					continue
+				}
+				one := doctor.Return{Peer: p.peer, Uplink: uplink.Name}
+				routes, err := netlink.RouteGetWithOptions(p.at.Addr().AsSlice(), &netlink.RouteGetOptions{SrcAddr: address.Addr().AsSlice(), Mark: i.mark()})
+				if err == nil && len(routes) > 0 {
+					one.Answered = nameOf(routes[0].LinkIndex)
+				}
+				i.seen.Returns = append(i.seen.Returns, one)
 			}
-			one := doctor.Return{Peer: p.Name, Uplink: way.Interface}
-			routes, err := netlink.RouteGetWithOptions(remote.Addr().AsSlice(), &netlink.RouteGetOptions{SrcAddr: local.AsSlice(), Mark: i.mark()})
-			if err == nil && len(routes) > 0 {
-				one.Answered = nameOf(routes[0].LinkIndex)
-			}
-			i.seen.Returns = append(i.seen.Returns, one)
 		}
 	}
 }
@@ -178,5 +179,5 @@ func prefixOf(n *net.IPNet) (netip.Prefix, bool) {
 	}
 	addr, ok := netip.AddrFromSlice(n.IP)
 	bits, _ := n.Mask.Size()
-	return netip.PrefixFrom(addr, bits), ok
+	return netip.PrefixFrom(addr.Unmap(), bits), ok
 }
