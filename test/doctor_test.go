@@ -235,9 +235,11 @@ func TestTheDoctorOfTwoEnds(t *testing.T) {
 
 	// Both ends have one address.
 	p.a.Host = p.A
-	p.a.Inner, p.b.Inner = netlab.Prefixes("10.77.0.1/24"), netlab.Prefixes("10.77.0.1/24")
-	check(t, p.a.Configure("", gateway.Peer{Gateway: p.b, Endpoint: there}))
-	check(t, p.b.Configure("", gateway.Peer{Gateway: p.a, Endpoint: here}))
+	same, network := netlab.Prefixes("10.77.0.1/24"), []string{"10.77.0.0/24"}
+	p.a.Inner, p.b.Inner = same, nil
+	check(t, p.a.Configure("", gateway.Peer{Gateway: p.b, Endpoint: there, Routed: network}))
+	p.a.Inner, p.b.Inner = nil, same
+	check(t, p.b.Configure("", gateway.Peer{Gateway: p.a, Endpoint: here, Routed: network}))
 	up(t, p.a, p.b)
 	found(t, p.a, status.FindingSameAddress)
 	found(t, p.b, status.FindingSameAddress)
