@@ -3,6 +3,7 @@ package conf
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -66,6 +67,28 @@ func TestTemplateExplainsEveryKey(t *testing.T) {
 	}
 	explained(t, tunnel, tunnelFields)
 	explained(t, peer, peerFields)
+}
+
+// TestReferenceNamesEveryKey compares docs/reference.md with the schema.
+func TestReferenceNamesEveryKey(t *testing.T) {
+	text, err := os.ReadFile("../docs/reference.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for beginning, fields := range map[string][]field{"In `[tunnel]`: ": tunnelFields, "In each `[[peer]]`: ": peerFields} {
+		_, list, _ := strings.Cut(string(text), "\n"+beginning)
+		list, _, _ = strings.Cut(list, ".\n")
+		var keys []string
+		for _, m := range regexp.MustCompile("`([a-z_]+)`").FindAllStringSubmatch(list, -1) {
+			keys = append(keys, m[1])
+		}
+		want := names(fields)
+		slices.Sort(want)
+		slices.Sort(keys)
+		if !slices.Equal(keys, want) {
+			t.Errorf("%s\n%q, the schema has\n%q", beginning, keys, want)
+		}
+	}
 }
 
 func explained(t *testing.T, text string, fields []field) {

@@ -6,6 +6,8 @@ import "errors"
 // Responder that returned it: the true message may still come.
 var (
 	ErrMalformed = errors.New("crypto: malformed handshake message")
+	// ErrVersion: the message is of another version of this protocol.
+	ErrVersion = errors.New("crypto: handshake message of another version")
 	// ErrMAC: the sender does not know our public key.
 	ErrMAC = errors.New("crypto: mac1 is wrong")
 	// ErrAuth: the message comes from another sender than it claims, was

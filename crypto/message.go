@@ -57,13 +57,19 @@ const (
 )
 
 // MessageType returns the type of a message that has our version and the length
-// of its type. It verifies nothing else.
+// of its type. It verifies nothing else. The error is ErrVersion if the message is of a
+// known type and says that it has another version, else ErrMalformed.
 func MessageType(message []byte) (Type, error) {
-	if len(message) < headerSize || message[1] != version {
+	if len(message) < headerSize {
 		return 0, ErrMalformed
 	}
 	t := Type(message[0])
-	if size := sizeOf(t); size == 0 || len(message) != size {
+	switch size := sizeOf(t); {
+	case size == 0:
+		return 0, ErrMalformed
+	case message[1] != version:
+		return 0, ErrVersion
+	case len(message) != size:
 		return 0, ErrMalformed
 	}
 	return t, nil

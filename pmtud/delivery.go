@@ -27,6 +27,7 @@ type class struct {
 	losses float64   // packets lost
 	calm   float64   // loss events while no queue stood on the path
 	last   time.Time // when the last event began
+	rhythm rhythm    // of the events, which does not fade with time
 
 	now, lost int // packets of the report that is read, and how many of them were lost
 }
@@ -40,8 +41,13 @@ func (c *class) fade(by float64) {
 func (c *class) add(srtt time.Duration, at time.Time, queued bool) {
 	c.sent += float64(c.now)
 	c.losses += float64(c.lost)
-	if c.lost > 0 && at.Sub(c.last) >= srtt {
+	c.rhythm.add(c.now)
+	switch {
+	case at.Sub(c.last) < srtt:
+		c.rhythm.pause()
+	case c.lost > 0:
 		c.events++
+		c.rhythm.event()
 		if !queued {
 			c.calm++
 		}
@@ -152,17 +158,23 @@ const (
 	weakEvents = 8
 	// The record that a trial is compared with begins anew at the first sign, so that
 	// it is not of a moment chosen for its losses, such as a slow start. It has
-	// minEvents where more than severe of all is lost, and recordEvents elsewhere.
+	// minEvents where more than severe of all is lost, and recordEvents elsewhere: with
+	// half as many, a smaller size that fills the path, and has losses by that, could not
+	// be told from one that is no better.
 	recordEvents = 16
 	severe       = 0.05
 	// leastLoss is the least share of packets lost in events that matters.
 	leastLoss = 1e-4
+	// chance is how many losses more than twice as many as expected come by chance, once
+	// in a thousand times or less (Poisson).
+	chance = 4
 )
 
 // suspicious reports whether large packets may be lost for their size, and
 // whether it matters. row is how many of them lost in a row are no chance; told
-// says that a router has said so, of a packet that was lost.
-func (d *deliveries) suspicious(row int, srtt time.Duration, told bool) bool {
+// says that a router has said so, of a packet that was lost. excused is a share of large
+// packets lost that is known to have another cause, 0 if none is.
+func (d *deliveries) suspicious(row int, srtt time.Duration, told bool, excused float64) bool {
 	n, even := d.large.events, d.mixed()
 	most := n * math.Log(suspectedRisk/even) // if no small packet was lost
 	if most-d.small.events*math.Log(even) < most/2 {
@@ -173,15 +185,24 @@ func (d *deliveries) suspicious(row int, srtt time.Duration, told bool) bool {
 	switch {
 	case n >= minEvents && d.run >= row:
 		return true // all are lost
+	case !told && (d.large.rhythm.congested() || d.large.about(excused)):
+		return false
 	case !d.recorded:
 		if strongly || weakly {
-			d.large, d.payload, d.time, d.recorded = class{last: d.large.last}, 0, 0, true
+			d.large, d.payload, d.time, d.recorded = class{last: d.large.last, rhythm: d.large.rhythm}, 0, 0, true
 		}
 		return false
 	case d.large.losses >= severe*d.large.sent:
 		return strongly
 	}
 	return n >= recordEvents && weakly
+}
+
+// about reports whether as much is lost as a share, within a factor of two and what
+// chance makes of few packets.
+func (c *class) about(share float64) bool {
+	expected := share * c.sent
+	return share > 0 && c.losses >= expected/2-chance && c.losses <= expected*2+chance
 }
 
 // limits reports whether TCP would send about what is sent because of the loss
@@ -223,6 +244,9 @@ const (
 	trialMost  = 32  // loss events that were to be expected, and are enough
 	// trialTime is how long fewer losses may take to show in what TCP sends.
 	trialTime = 10 * time.Second
+	// largerTime is how long TCP may carry less with a larger size: it need not grow, it
+	// must stay what it was.
+	largerTime = trialTime / 2
 	// gain is how much more payload must arrive where each packet carries less.
 	gain = 1.1
 )
@@ -244,16 +268,17 @@ func judge(was, is record, lasted time.Duration) verdict {
 }
 
 // judgeLarger compares a size on trial with the size that lost, and with the smaller
-// one that does pass.
+// one that does pass. It need not wait for losses to show where less has arrived for
+// long enough.
 func judgeLarger(lost, passes, is record, lasted time.Duration) verdict {
-	v := fewer(lost, is)
-	if v != better || is.goodput >= passes.goodput/gain {
-		return v
-	}
-	if lasted < trialTime {
+	v, carries := fewer(lost, is), is.goodput >= passes.goodput/gain
+	switch {
+	case !carries && lasted >= largerTime:
+		return noBetter
+	case v == better && !carries:
 		return undecided
 	}
-	return noBetter
+	return v
 }
 
 // fewer compares the losses. It is a sequential likelihood ratio test of two

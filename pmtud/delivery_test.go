@@ -39,6 +39,9 @@ func TestATrialIsJudged(t *testing.T) {
 	if judgeLarger(lost, passes, of(1400, 2000, 0, 0, 1e6), trialTime) != noBetter {
 		t.Error("a larger size with which less arrives is better")
 	}
+	if is := of(1400, 500, 1, 1, 1e6); judgeLarger(lost, passes, is, time.Second) != undecided || judgeLarger(lost, passes, is, largerTime) != noBetter {
+		t.Error("a larger size with which less arrives stays on trial for want of losses")
+	}
 }
 
 // TestLossOfAllSizesIsNoSign counts the signs that loss by chance gives, in a million
@@ -136,11 +139,12 @@ func TestAFullQueueIsNoSign(t *testing.T) {
 		{"a queue", 8 * time.Millisecond, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(3, 3))
 			var d deliveries
 			d.begin(1500, 0)
 			got := false
 			for i := range 2000 {
-				lost := i%10 == 9
+				lost := rng.IntN(10) == 0
 				for k := range 20 {
 					d.count(1500, false, !lost || k > 0)
 				}
@@ -149,11 +153,75 @@ func TestAFullQueueIsNoSign(t *testing.T) {
 					sample += tc.wait
 				}
 				d.report(epochStart.Add(time.Duration(i)*srtt), srtt, sample)
-				got = got || d.suspicious(10, srtt, false)
+				got = got || d.suspicious(10, srtt, false, 0)
 			}
 			if got != tc.want {
 				t.Errorf("suspicious: %v", got)
 			}
 		})
+	}
+}
+
+// TestLossInARhythmIsNoSign: large packets are lost as often, in the one case by
+// chance, and in the others as congestion would.
+func TestLossInARhythmIsNoSign(t *testing.T) {
+	const srtt = 30 * time.Millisecond
+	rng := rand.New(rand.NewPCG(4, 4))
+	for _, tc := range []struct {
+		name string
+		next func() int // packets until the next loss
+		want bool
+	}{
+		{"by chance", func() int { return 1 + int(rng.ExpFloat64()*100) }, true},
+		{"each hundredth", func() int { return 100 }, false},
+		{"after 60 to 140", func() int { return 60 + rng.IntN(81) }, false},
+		{"after one to 300", func() int { return 1 + rng.IntN(300) }, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var d deliveries
+			d.begin(1500, 0)
+			got, next := false, tc.next()
+			for i := range 5000 {
+				for range 10 {
+					next--
+					d.count(1500, false, next > 0)
+					if next == 0 {
+						next = tc.next()
+					}
+				}
+				d.report(epochStart.Add(time.Duration(i)*srtt), srtt, srtt)
+				got = got || d.suspicious(100, srtt, false, 0)
+			}
+			if got != tc.want {
+				t.Errorf("suspicious: %v", got)
+			}
+		})
+	}
+}
+
+// TestLossThatIsExcused: a trial has shown that as much is not lost for its size. Far
+// more or less may be.
+func TestLossThatIsExcused(t *testing.T) {
+	const srtt = 30 * time.Millisecond
+	for _, tc := range []struct {
+		excused float64
+		want    bool
+	}{
+		{0, true}, {0.001, true}, {0.008, false}, {0.01, false}, {0.012, false}, {0.05, true},
+	} {
+		rng := rand.New(rand.NewPCG(5, 5))
+		var d deliveries
+		d.begin(1500, 0)
+		got := false
+		for i := range 3000 {
+			for range 10 {
+				d.count(1500, false, rng.IntN(100) > 0)
+			}
+			d.report(epochStart.Add(time.Duration(i)*srtt), srtt, srtt)
+			got = got || d.suspicious(100, srtt, false, tc.excused)
+		}
+		if got != tc.want {
+			t.Errorf("with %v of the packets excused: suspicious %v", tc.excused, got)
+		}
 	}
 }

@@ -13,15 +13,15 @@ type Discovery struct {
 	endpoint Endpoint
 	local    int // the kernel refused larger packets (EMSGSIZE); 0: none
 
-	state        State
-	settled      bool // Error: the search below BASE_PLPMTU has ended
-	plpmtu       int
-	history      history // of the PLPMTU in use, whichever path that was of
-	suspended    suspension
-	trial        trial
-	contradicted time.Time // when probes contradicted the last suspicion
-	falseAlarms  int       // suspicions that probes have contradicted
-	raiser       raiser
+	state       State
+	settled     bool // Error: the search below BASE_PLPMTU has ended
+	plpmtu      int
+	history     history // of the PLPMTU in use, whichever path that was of
+	suspended   suspension
+	trial       trial
+	doubt       doubt
+	falseAlarms int // suspicions that probes have contradicted
+	raiser      raiser
 
 	// The search, and the fans that it sends.
 	search search
@@ -232,7 +232,7 @@ func (d *Discovery) forget() {
 	d.raiser.shorten() // a new path's first search is checked soon, too
 	d.search.forget()
 	d.verify, d.alone, d.reorders, d.suspended, d.ptbs = 0, false, false, suspension{}, newPTBTrust()
-	d.trial, d.contradicted = trial{}, time.Time{}
+	d.trial, d.doubt = trial{}, doubt{}
 	d.requests.forget()
 	d.detector.forget()
 }

@@ -20,6 +20,7 @@
 //	requests    when to ask the peer for a report
 //	detector    which large packets vanish, according to reports (tally.go)
 //	deliveries  how large and small packets fare, according to reports (delivery.go)
+//	rhythm      whether losses are too regular for chance
 //	trial       the size with which most arrives, where sizes pass only sometimes
 //	suspension  the PLPMTU in question while a suspicion lasts
 //	raiser      PMTU_RAISE_TIMER
@@ -50,11 +51,12 @@
 // changes (verification.go): a flow that has stalled sends one packet a timeout,
 // and must not wait for a second loss.
 //
-// In the minute after a suspicion that probes have contradicted, the next one changes
-// nothing before a fan has agreed (alarm.go), so that the PLPMTU does not go to and
-// fro. A PTB is then judged by the fate of the packet that it quotes: one that has
-// arrived belies it, and one that was lost confirms it, whatever other packets of the
-// size do.
+// Soon after a suspicion that probes have contradicted, the next one changes nothing
+// before three fans in a row have agreed (alarm.go), so that the PLPMTU does not go to
+// and fro: a policer may lose all large packets of one fan. Soon is a minute, and twice
+// as long after each that is contradicted, up to 32 minutes. A PTB is then judged by the
+// fate of the packet that it quotes: one that has arrived belies it, and one that was
+// lost confirms it, whatever other packets of the size do.
 //
 // # Outages
 //
@@ -62,6 +64,9 @@
 // (outage.go), and that is not about size. The state is Unreachable and the PLPMTU
 // stays as it was; the first fan that is answered has probes of that size. An outage
 // has one entry in the history, and a suspicion that proves false has none.
+//
+// An end that stood still, as Poll coming late shows, begins to wait anew, once: what has
+// come meanwhile waits to be read (stoodstill.go).
 //
 // # Sizes that pass only sometimes
 //
@@ -82,6 +87,11 @@
 //   - or weakly, if so few small packets are sent that the test would take minutes. Then
 //     8 loss events do, if no more small packets were lost than half of the evidence
 //     allows, and if TCP sends about as much as such losses let it.
+//
+// No strong and no weak sign counts while loss events come in a rhythm (rhythm.go), with a
+// standard deviation of the packets between them of at most half the mean: a policer has
+// no queue that betrays it, but chance has no memory. Nor is about as much loss as a
+// trial has shown, within the hour, to be as high with a smaller size.
 //
 // The first sign starts a record, so that no trial is compared with a moment that was
 // chosen for its losses. Then the PLPMTU goes to the size that a true PTB has told, or
@@ -104,7 +114,8 @@
 // what is unknown, and once it is known to a 64th, the size that lost every
 // PMTU_RAISE_TIMER. They stay if they lose fewer than that one did and carry what the
 // smaller one did: the same kind of evidence, and the same odds, as on the way down
-// (RFC 8899, 5.3.3). So there are no more than three changes in a minute. A whole fan
+// (RFC 8899, 5.3.3). They go back after five seconds in which less arrived, and at once
+// after a PTB. So there are no more than three changes in a minute. A whole fan
 // that passes beyond the size that lost ends it all: the path is another one.
 //
 // # What the kernel and the engine tell

@@ -49,6 +49,7 @@ func (d *Discovery) Poll(dst []Action, now time.Time) []Action {
 	if d.state == Disabled || d.cfg.Mode == Off {
 		return dst
 	}
+	d.excuse(now)
 	if d.round.open && !now.Before(d.round.closeAt) {
 		d.closeRound(now)
 	}

@@ -9,7 +9,7 @@ func (d *Discovery) openRound(dst []Action, now time.Time) []Action {
 	if d.alone && d.verify > 0 {
 		d.sizes = append(d.sizes[:0], d.verify)
 	} else {
-		d.sizes = d.search.plan(d.sizes[:0], task{d.state, d.verify, d.suspended.plpmtu, anyLost(d.detector.loss, d.copies), recent(d.contradicted, now), d.budget.each(d.copies)})
+		d.sizes = d.search.plan(d.sizes[:0], task{d.state, d.verify, d.suspended.plpmtu, anyLost(d.detector.loss, d.copies), d.doubt.stands(now), d.budget.each(d.copies)})
 	}
 	d.round.begin(d.probes.counter, len(d.sizes), d.verify, d.round.timeout(d.cfg, d.rtt), now)
 	d.round.alone = d.alone && d.verify > 0

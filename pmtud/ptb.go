@@ -44,9 +44,12 @@ func (d *Discovery) believes(m PTB, now time.Time) bool {
 	case d.state == Base || d.suspended.plpmtu > 0: // being asked already
 		s.hint = m.MTU
 		return true
+	case d.trial.phase == larger && d.plpmtu == d.trial.size && d.trial.good <= offered && offered < d.plpmtu:
+		d.reject(now) // to a size that is known to pass
+		return true
 	case offered < d.plpmtu: // PL_PTB_SIZE < PLPMTU
 		unheard := d.ptbs.quotes(m, now)
-		if m.Sequence > 0 && recent(d.ptbs.belied, now) { // reports on its packet tell, or else a fan
+		if m.Sequence > 0 && now.Sub(d.ptbs.belied) < doubtful { // reports on its packet tell, or else a fan
 			if unheard {
 				d.verifyPLPMTU(&d.ptbs.verify, m.MTU, now)
 			}

@@ -38,3 +38,28 @@ func TestAPTBWithoutAUsableSizeIsVerified(t *testing.T) {
 		})
 	}
 }
+
+// TestAPTBEndsTheTrialOfALargerSize: the PLPMTU is what it was before, without a detour
+// by a safe size. One that tells of less than the size that passes is a suspicion, as
+// ever.
+func TestAPTBEndsTheTrialOfALargerSize(t *testing.T) {
+	for _, tc := range []struct {
+		mtu, want int
+		suspects  bool
+	}{{1400, 1400, false}, {1450, 1400, false}, {1300, 1228, true}} {
+		m := complete(t, 1500, 1500)
+		m.d.trial = trial{phase: settled, size: 1400, good: 1400, bad: 1404, record: record{size: 1500}}
+		m.d.use(1400)
+		m.d.tryLarger(m.now)
+		if m.d.PLPMTU() != 1500 {
+			t.Fatalf("PLPMTU %d on trial", m.d.PLPMTU())
+		}
+		m.d.PTB(PTB{MTU: tc.mtu, Size: 1500, Validated: true}, m.now)
+		if m.d.PLPMTU() != tc.want || m.d.suspects() != tc.suspects {
+			t.Errorf("of %d: PLPMTU %d, suspects %v", tc.mtu, m.d.PLPMTU(), m.d.suspects())
+		}
+		if !tc.suspects && (m.d.trial.phase != settled || m.d.FalseAlarms() > 0) {
+			t.Errorf("of %d: phase %d, %d false alarms", tc.mtu, m.d.trial.phase, m.d.FalseAlarms())
+		}
+	}
+}

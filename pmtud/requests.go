@@ -37,6 +37,9 @@ type requests struct {
 	// unsettled: the last request may have overtaken packets just before it.
 	// Another request, with data or without, will tell.
 	unsettled bool
+	// excused is when this end went on after it had stood still, zero if it has not since
+	// the last answer: none is missing that was due before.
+	excused time.Time
 }
 
 // newSA begins to ask about the packets of another SA.
@@ -67,7 +70,7 @@ func (r *requests) forget() {
 	for i := range r.sent {
 		r.sent[i].answered = true
 	}
-	r.pending = 0
+	r.pending, r.excused = 0, time.Time{}
 }
 
 func (r *requests) latest() *request { return &r.sent[r.counter%rememberedRequests] }
@@ -150,7 +153,7 @@ func (r *requests) answer(id uint64) *request {
 	if q.id != id || q.answered {
 		return nil
 	}
-	q.answered = true
+	q.answered, r.excused = true, time.Time{}
 	r.pending = min(r.pending, int(r.counter-uint32(id)))
 	return q
 }
@@ -168,7 +171,7 @@ func (r *requests) silentAt(loss float64, timeout time.Duration) time.Time {
 	if r.counter-last >= rememberedRequests {
 		last = r.counter - rememberedRequests + 1
 	}
-	return r.sent[last%rememberedRequests].sent.Add(timeout)
+	return latest(r.sent[last%rememberedRequests].sent, r.excused).Add(timeout)
 }
 
 // Unanswered returns how many of the last report requests in a row have no report, and

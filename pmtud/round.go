@@ -17,6 +17,7 @@ type round struct {
 	count   int       // its probes
 	started time.Time // when they left
 	closeAt time.Time // when it closes at the latest
+	excused bool      // closeAt was put off, since this end stood still
 	answers int       // probes that were answered, whole or in fragments
 	alone   bool      // one probe is all of it
 	verify  int       // the size to be confirmed, 0 if none

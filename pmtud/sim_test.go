@@ -183,8 +183,11 @@ func seedOf(t testing.TB) uint64 {
 func TestManyRandomPaths(t *testing.T) {
 	tier.Select(t, tier.Quick, tier.Long, tier.Native)
 	n := 5_000
-	if tier.Full() {
+	switch {
+	case tier.Full():
 		n = 100_000
+	case testing.Short():
+		n = 1_000
 	}
 	if s := os.Getenv("PMTUD_PATHS"); s != "" {
 		n, _ = strconv.Atoi(s)

@@ -404,7 +404,7 @@ func alternate(seed uint64, trace func(string, ...any)) (trouble string, switche
 }
 
 func TestManyPairsOfPathsTakeTurns(t *testing.T) {
-	tier.Select(t, tier.Quick, tier.Long, tier.Native)
+	tier.Select(t, tier.Long, tier.Native)
 	n := 300
 	if tier.Full() {
 		n = 5_000

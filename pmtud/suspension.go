@@ -64,7 +64,7 @@ func (d *Discovery) resume(now time.Time) {
 			d.ptbs.contradict(before.at)
 		}
 	} else {
-		d.contradicted = now
+		d.doubt.contradict(now)
 		d.detector.widen()
 	}
 }
@@ -80,6 +80,6 @@ func (d *Discovery) giveUp() {
 	d.suspended = suspension{}
 	d.detector.factor = 1
 	d.raiser.shorten()
-	d.contradicted, d.trial.toldUntil, d.ptbs.open = time.Time{}, time.Time{}, false
+	d.trial.toldUntil, d.ptbs.open = time.Time{}, false
 	d.abandonTrial()
 }

@@ -8,7 +8,7 @@ import (
 )
 
 func TestProbesAndReportsStayWithinTheirBudget(t *testing.T) {
-	tier.Select(t, tier.Quick, tier.Native)
+	tier.Select(t, tier.Native)
 	// Outer IP packets: a report has one word of 64 packets, or a few where
 	// there are many.
 	const requestSize, reportSize = 80, 104

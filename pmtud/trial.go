@@ -23,6 +23,8 @@ type trial struct {
 	began     time.Time
 	next      time.Time     // when another trial may begin
 	wait      time.Duration // after the next trial that finds nothing
+	excused   float64       // the share of large packets lost of which a trial has shown that their size is not why
+	excusedAt time.Time     // when that trial ended
 	told      int           // the MTU of a PTB about a packet that was lost
 	toldUntil time.Time
 	byPTB     bool   // the trial is of that size
@@ -87,7 +89,7 @@ func (d *Discovery) tryOut(now time.Time) {
 			d.reject(now)
 		}
 	case idle, settled:
-		if !now.Before(t.next) && v.sizes.suspicious(v.evidence(), d.rtt.smoothed, now.Before(t.toldUntil)) {
+		if !now.Before(t.next) && v.sizes.suspicious(v.evidence(), d.rtt.smoothed, now.Before(t.toldUntil), t.excuse(now)) {
 			d.trySmaller(now)
 		} else if t.phase == settled && !now.Before(t.next) && d.search.lo > t.good {
 			d.tryLarger(now)
@@ -180,10 +182,23 @@ func (d *Discovery) reject(now time.Time) {
 	}
 	d.falseAlarms++
 	wait := min(max(4*t.wait, firstTrialWait), maxTrialWait)
-	began := t.began
+	began, was := t.began, t.record
+	alike := fewer(was, v.record(t.size)) == noBetter
 	*t = *t.before
 	t.wait, t.next = wait, now.Add(wait)
+	if alike {
+		t.excused, t.excusedAt = was.lost(), now
+	}
 	d.takeBack(began, min(from, d.usable()), now)
+}
+
+// excuse returns the share of large packets lost that the last trial has shown not to be
+// lost for their size: for as long as two trials may be apart, 0 afterwards.
+func (t *trial) excuse(now time.Time) float64 {
+	if now.Sub(t.excusedAt) >= maxTrialWait {
+		return 0
+	}
+	return t.excused
 }
 
 // rest waits before the next trial: longer where only the size that lost is left to

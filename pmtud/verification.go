@@ -23,6 +23,7 @@ func (d *Discovery) EchoLost(size int) {
 // verified ends a verification.
 func (d *Discovery) verified(confirmed bool, now time.Time) {
 	if confirmed {
+		d.doubt.denied = 0
 		d.detector.tally, d.standby.again = tally{}, false
 		if d.standby.on {
 			d.lift(now)
@@ -30,7 +31,7 @@ func (d *Discovery) verified(confirmed bool, now time.Time) {
 		d.tryOut(now) // what data has lost, probes have not
 		return
 	}
-	if d.verifyAgain() {
+	if d.verifyAgain() || !d.denied(now) {
 		return
 	}
 	d.ptbs.verify.reset()

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"fathom/test/document"
 	"fathom/test/gateway"
 	"fathom/test/netlab"
 	"fathom/test/netlab/labtest"
@@ -152,22 +153,12 @@ func TestTwoHostsByTheREADME(t *testing.T) {
 // configOfREADME returns the configuration that the README shows.
 func configOfREADME(t *testing.T) string {
 	t.Helper()
-	text, err := os.ReadFile("../README.md")
-	check(t, err)
-	_, rest, ok := strings.Cut(string(text), "       [tunnel]\n")
-	if !ok {
-		t.Fatal("the README shows no configuration")
-	}
-	var b strings.Builder
-	b.WriteString("[tunnel]\n")
-	for line := range strings.Lines(rest) {
-		line, indented := strings.CutPrefix(line, "       ")
-		if !indented && strings.TrimSpace(line) != "" {
-			return b.String()
+	for _, block := range blocksOfREADME(t, "## Two real hosts") {
+		if strings.HasPrefix(block, "[tunnel]\n") {
+			return block
 		}
-		b.WriteString(line)
 	}
-	t.Fatal("the configuration in the README has no end")
+	t.Fatal("the README shows no configuration")
 	return ""
 }
 
@@ -226,26 +217,10 @@ func TestTwoNetworksByTheREADME(t *testing.T) {
 }
 
 // blocksOfREADME returns the blocks of commands and files of a section.
-func blocksOfREADME(t *testing.T, heading string) (blocks []string) {
+func blocksOfREADME(t *testing.T, heading string) []string {
 	t.Helper()
-	text, err := os.ReadFile("../README.md")
+	blocks, err := document.Blocks("../README.md", heading)
 	check(t, err)
-	_, section, ok := strings.Cut(string(text), "\n"+heading+"\n")
-	if !ok {
-		t.Fatalf("the README has no section %q", heading)
-	}
-	section, _, _ = strings.Cut(section, "\n## ")
-	open := false
-	for line := range strings.Lines(section) {
-		line, indented := strings.CutPrefix(line, "       ")
-		switch {
-		case indented && open:
-			blocks[len(blocks)-1] += line
-		case indented:
-			blocks = append(blocks, line)
-		}
-		open = indented
-	}
 	return blocks
 }
 
@@ -278,5 +253,36 @@ func TestTwoUplinksByTheREADME(t *testing.T) {
 				t.Fatalf("no pair %q in\n%s", pair, text)
 			}
 		}
+	}
+}
+
+// TestEverythingThroughTheTunnelByTheREADME sends all of a host's traffic through another,
+// which masquerades: hosts far away know no way into the tunnel.
+func TestEverythingThroughTheTunnelByTheREADME(t *testing.T) {
+	tier.Select(t, tier.EitherWay)
+	sh, ping := program(t, "sh", "dash"), program(t, "ping", "iputils-ping")
+	program(t, "nft", "nftables")
+	blocks := blocksOfREADME(t, "## Everything through the tunnel")
+	if len(blocks) != 3 {
+		t.Fatalf("%d blocks: %q", len(blocks), blocks)
+	}
+	allowed, masquerade, look := blocks[0], blocks[1], blocks[2]
+	n := newInternet(t, overIPv4)
+	config, err := os.ReadFile(n.a.Config())
+	check(t, err)
+	config = regexp.MustCompile(`(?m)^allowed_ips = .*\n`).ReplaceAll(config, []byte(allowed))
+	check(t, os.WriteFile(n.a.Config(), config, 0o600))
+	as := func(h *netlab.Host, commands string) string {
+		return run(t, h, sh, "-ec", strings.NewReplacer("sudo ", "", "fathom status", fathom+" status -c "+n.a.Config()).Replace(commands))
+	}
+	as(n.far, "ip route del default; ip -6 route del default")
+	uplink := regexp.MustCompile(` dev (\S+)`).FindStringSubmatch(as(n.B, "ip route get "+farAway4))[1]
+	as(n.B, strings.ReplaceAll(masquerade, "oifname eth0", "oifname "+uplink))
+	up(t, n.b, n.a)
+	if text := as(n.A, look); !strings.Contains(text, "dev "+gateway.Device) {
+		t.Errorf("the way is not through the tunnel:\n%s", text)
+	}
+	for _, address := range []string{farAway4, farAway6} {
+		run(t, n.A, ping, "-c", "2", "-i", "0.1", "-W", "5", address)
 	}
 }

@@ -37,6 +37,7 @@ const (
 	dropDevice                          // the TUN device refused the inner packet
 	dropNotESP                          // a datagram that is neither ESP, handshake nor keepalive
 	dropHandshake                       // a handshake message that is not authentic or not wanted
+	dropVersion                         // a handshake message of another version
 	dropHandshakeRate                   // a handshake message beyond the rate of its source, its peer, or all
 	dropCookieAsked                     // an initiation whose sender was asked to prove its address
 	dropBusy                            // a queue to the control goroutine is full, or a message has waited in it for too long
@@ -48,7 +49,7 @@ var dropNames = [dropReasons]string{
 	dropSend: "send_error", dropSendFull: "send_queue_full", dropSendTooLarge: "send_too_large", dropUnproved: "unproved_place", dropExhausted: "sa_exhausted",
 	dropUnknownSPI: "unknown_spi", dropReplay: "replay", dropAuth: "auth", dropMalformed: "malformed",
 	dropSource: "source_address", dropDummy: "dummy", dropNextHeader: "next_header",
-	dropDevice: "device", dropNotESP: "not_esp", dropHandshake: "handshake", dropHandshakeRate: "handshake_rate", dropCookieAsked: "cookie_asked", dropBusy: "busy",
+	dropDevice: "device", dropNotESP: "not_esp", dropHandshake: "handshake", dropVersion: "handshake_version", dropHandshakeRate: "handshake_rate", dropCookieAsked: "cookie_asked", dropBusy: "busy",
 }
 
 func (r dropReason) String() string { return dropNames[r] }

@@ -21,12 +21,12 @@ func (c *controller) egress(to *udp.Destination) (host.Egress, error) {
 
 // noteWay takes note of why the host cannot send to the peer; nil: it can. A
 // change is told once, but a way that comes and goes not each time. While the reason is a loop the peer has no session.
-func (c *controller) noteWay(p *peer, to netip.AddrPort, err error) {
+func (c *controller) noteWay(p *peer, to netip.AddrPort, err error, now time.Time) {
 	was, looped := p.noWay, p.looped()
 	p.noWay = err
 	switch {
 	case !(err == nil && was != nil || err != nil && was == nil || p.looped() != looped):
-	case !p.wayTold.allow(time.Now()): // the status shows it
+	case !p.wayTold.allow(now): // the status shows it
 	case err == nil:
 		c.log.Info("there is a way to the peer again", "peer", p.name, "endpoint", to)
 	default:
@@ -46,7 +46,7 @@ func (p *peer) looped() bool { return errors.Is(p.noWay, host.ErrLoop) }
 // host has no route for. The way to where the peer is known to be is looked up again
 // whenever the host changes; if it is a loop, that from another address of ours may be
 // none.
-func (c *controller) wouldLoop(p *peer, path *path) bool {
+func (c *controller) wouldLoop(p *peer, path *path, now time.Time) bool {
 	if known := p.path; known != nil && known.Remote() == path.Remote() && !(p.looped() && known.Local() != path.Local()) {
 		return p.looped()
 	}
@@ -55,9 +55,9 @@ func (c *controller) wouldLoop(p *peer, path *path) bool {
 	switch {
 	case p.path != nil:
 	case err == nil:
-		c.noteWay(p, path.Remote(), nil)
+		c.noteWay(p, path.Remote(), nil, now)
 	case loops && !c.hasWay(p.candidates):
-		c.noteWay(p, path.Remote(), err)
+		c.noteWay(p, path.Remote(), err, now)
 	}
 	return loops
 }
@@ -170,7 +170,7 @@ func (c *controller) lookForEgress(p *peer, now time.Time) {
 		return // the host was asked for the way there
 	}
 	e, err := c.egress(path.Destination)
-	c.noteWay(p, path.Remote(), err)
+	c.noteWay(p, path.Remote(), err, now)
 	if err != nil {
 		return // there will be another change
 	}

@@ -13,6 +13,7 @@ import (
 
 	"fathom/conf"
 	"fathom/crypto"
+	"fathom/test/tier"
 	"fathom/tunnel/host"
 )
 
@@ -125,6 +126,7 @@ func TestOnlyWhomAChangeConcernsLooksAgain(t *testing.T) {
 // TestAHostThatKeepsChangingCostsABoundedAmount: look-ups a second, however often
 // everything changes and however many peers there are.
 func TestAHostThatKeepsChangingCostsABoundedAmount(t *testing.T) {
+	tier.Select(t, tier.Quick, tier.Measures)
 	for _, peers := range []int{10, 400} {
 		synctest.Test(t, func(t *testing.T) {
 			v, counted := newSpreadHub(t, peers)
@@ -196,6 +198,7 @@ func TestLookout(t *testing.T) {
 // TestAChangeStallsNobody: of thousands of peers a bounded number is asked at once whether
 // a change concerns them, and all are in the end, also about another change meanwhile.
 func TestAChangeStallsNobody(t *testing.T) {
+	tier.Select(t, tier.Quick, tier.Measures)
 	synctest.Test(t, func(t *testing.T) {
 		const peers = 5*surveyedAtOnce + 1
 		v, counted := newSpreadHub(t, peers)

@@ -22,6 +22,8 @@ var (
 func (e *events) handshake(message []byte, by origin) bool {
 	now := time.Now()
 	switch e.gate.judge(message, by.from, now) {
+	case foreign:
+		e.drops.count(dropVersion)
 	case refused:
 		e.drops.count(dropHandshake)
 	case excessive:

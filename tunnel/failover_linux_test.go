@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"fathom/test/tier"
 )
 
 // TestFailoverIsExact: how long data is interrupted when the way in use fails, with a
@@ -21,6 +23,10 @@ func TestFailoverIsExact(t *testing.T) {
 		known   = 2*rtt + 20*time.Millisecond
 	)
 	silent := func(m *multihomed) { m.silence(0, true, true) }
+	runs := 20
+	if tier.Race {
+		runs = 2 // test/run makes all of them without the race detector
+	}
 	for _, test := range []struct {
 		name        string
 		left, right site
@@ -44,7 +50,7 @@ func TestFailoverIsExact(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, called %v", test.name, called), func(t *testing.T) {
 				t.Parallel()
 				var gaps []time.Duration
-				for run := range 20 {
+				for run := range runs {
 					synctest.Test(t, func(t *testing.T) {
 						m := newSites(t, sites{left: test.left, right: test.right, called: called, leftIsGreater: run%2 == 0})
 						m.start(t)

@@ -32,6 +32,8 @@ func TestGarbageCostsNoAllocation(t *testing.T) {
 	initiation := append(esp.AppendMarker(nil), initiationTo(t, v, crypto.PrivateKey{2})...)
 	wrongMAC1 := bytes.Clone(initiation)
 	wrongMAC1[esp.MarkerSize+20] ^= 1
+	otherVersion := bytes.Clone(initiation)
+	otherVersion[esp.MarkerSize+1]++
 	cookieReply := append(esp.AppendMarker(nil), 3, 1, 0, 0, 1, 2, 3, 4)
 	cookieReply = append(cookieReply, make([]byte, 56)...)
 	unknownSPI, knownSPI := make([]byte, 100), make([]byte, 100)
@@ -55,6 +57,7 @@ func TestGarbageCostsNoAllocation(t *testing.T) {
 		counted func() uint64
 	}{
 		{"a wrong MAC1", arrives(wrongMAC1), v.drops[dropHandshake].Load},
+		{"another version", arrives(otherVersion), v.drops[dropVersion].Load},
 		{"a cookie reply to nothing", arrives(cookieReply), v.drops[dropHandshake].Load},
 		{"an initiation beyond the rate of cookie replies", arrives(initiation), v.drops[dropHandshakeRate].Load},
 		{"ESP with an unknown SPI", arrives(unknownSPI), v.drops[dropUnknownSPI].Load},

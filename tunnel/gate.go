@@ -49,7 +49,8 @@ const (
 type verdict uint8
 
 const (
-	refused   verdict = iota // malformed, or from a sender that does not know our key, or an answer to nothing
+	foreign   verdict = iota // of another version
+	refused                  // malformed, or from a sender that does not know our key, or an answer to nothing
 	excessive                // more than its sender may send
 	unproved                 // an initiation whose sender must prove its address: it gets a cookie reply
 	admitted                 // an initiation to be opened
@@ -67,7 +68,9 @@ func newGate(r *atomic.Pointer[crypto.Responder], i *initiators, p *places) *gat
 // judge decides on a message, without the non-ESP marker.
 func (g *gate) judge(message []byte, from netip.AddrPort, now time.Time) verdict {
 	kind, err := crypto.MessageType(message)
-	if err != nil {
+	if err == crypto.ErrVersion {
+		return foreign
+	} else if err != nil {
 		return refused
 	} else if kind == crypto.Initiation {
 		return g.judgeInitiation(message, from, now)

@@ -35,7 +35,7 @@ func (c *controller) initiate(p *peer, now time.Time) {
 	if !p.initiations.inTurn(&c.turns, now) {
 		return
 	}
-	if c.wouldLoop(p, path) {
+	if c.wouldLoop(p, path, now) {
 		c.handshaker.initiate(p, netip.AddrPort{}, now)
 		return
 	}
@@ -90,7 +90,7 @@ func (c *controller) carryOut(o outcome, by origin, now time.Time) {
 	to, loops := c.answers.to(by), false // what strangers may cause costs no look-up
 	if o.datagram != nil && o.peer != nil {
 		path := c.by(o.peer, origin{from: o.to, local: by.local, index: by.index})
-		to, loops = path.Destination, c.wouldLoop(o.peer, path)
+		to, loops = path.Destination, c.wouldLoop(o.peer, path, now)
 	}
 	if o.datagram != nil && !loops {
 		send := c.messenger.plain

@@ -144,8 +144,9 @@ func (r *reception) begin(now time.Time) {
 
 // end returns the longest time since then, beyond the pace.
 func (r *reception) end(now time.Time) time.Duration {
-	r.note(now)
-	return max(r.longest-pace, 0)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return max(r.longest-pace, now.Sub(r.last)-pace, 0)
 }
 
 // A site is how an end is attached.

@@ -35,9 +35,7 @@ func (m *places) follow(p *peer) {
 		if slices.Contains(m.next, at) {
 			continue
 		}
-		if !slices.Contains(p.foundAt, at) {
-			m.peers.LoadOrStore(at, p)
-		}
+		m.peers.LoadOrStore(at, p) // each time: the peer that was found there may have left
 		m.next = append(m.next, at)
 	}
 	for _, at := range p.foundAt {

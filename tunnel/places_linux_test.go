@@ -74,6 +74,27 @@ func TestAPeerIsFoundWhereItsPathsLead(t *testing.T) {
 	}
 }
 
+// TestAPeerThatStandsByIsFoundAfterAnotherHasLeft the place that both had.
+func TestAPeerThatStandsByIsFoundAfterAnotherHasLeft(t *testing.T) {
+	here, shared, away := netip.MustParseAddrPort("192.0.2.1:4500"), netip.MustParseAddrPort("192.0.2.2:4500"), netip.MustParseAddrPort("192.0.2.3:4500")
+	places := new(places)
+	first, second := newPeer(conf.Peer{}), newPeer(conf.Peer{})
+	second.path = newPath(shared, netip.Addr{})
+	places.follow(second)
+	first.path = newPath(here, netip.Addr{})
+	first.standbys.all = []*pathDiscovery{{key: pathKey{1, shared}}}
+	places.follow(first)
+	if places.at(shared) != second {
+		t.Error("the peer that is there is not found")
+	}
+	second.path = newPath(away, netip.Addr{})
+	places.follow(second)
+	places.follow(first)
+	if places.at(shared) != first {
+		t.Error("the peer that stands by there is not found")
+	}
+}
+
 // TestForgedPTBsReachTheControllerRarely, and those that name no peer never.
 func TestForgedPTBsReachTheControllerRarely(t *testing.T) {
 	v := newWire().newVirtual(t, "192.0.2.1:4500", crypto.PrivateKey{1}, conf.Tunnel{}, conf.Peer{PublicKey: conf.Key{9}})

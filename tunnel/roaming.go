@@ -93,7 +93,7 @@ func (c *controller) followCurrent(p *peer, now time.Time) {
 			var err error
 			if e, err = c.egress(path.Destination); err != nil {
 				if p.path == nil {
-					c.noteWay(p, pair.Remote, err)
+					c.noteWay(p, pair.Remote, err, now)
 				}
 				p.paths.Withdraw(func(q paths.Pair) bool { return q == pair }, now)
 				continue
@@ -107,7 +107,7 @@ func (c *controller) followCurrent(p *peer, now time.Time) {
 // move takes the peer to a path.
 func (c *controller) move(p *peer, path *path, e host.Egress, now time.Time) {
 	old, to := p.path, path.Remote()
-	c.noteWay(p, to, nil)
+	c.noteWay(p, to, nil, now)
 	path.deviceMTU, path.by, path.allowance = c.host.fixed, e.Interface, nil
 	if p.paths.Limited() {
 		path.allowance = new(allowance) // filled by lookAtPaths, when a challenge has left

@@ -32,8 +32,8 @@ func TestPeersWithAnSAAreCompany(t *testing.T) {
 		{"one is up", func() { up(0) }, false},
 		{"it has new keys", func() { up(0) }, false},
 		{"a second", func() { up(1) }, true},
-		{"whose way becomes a loop", func() { v.noteWay(v.peers[1], v.peers[1].path.Remote(), host.ErrLoop) }, false},
-		{"and is free again", func() { v.noteWay(v.peers[1], v.peers[1].path.Remote(), nil) }, true},
+		{"whose way becomes a loop", func() { v.noteWay(v.peers[1], v.peers[1].path.Remote(), host.ErrLoop, time.Now()) }, false},
+		{"and is free again", func() { v.noteWay(v.peers[1], v.peers[1].path.Remote(), nil, time.Now()) }, true},
 		{"the first is lost", func() { lose(0) }, false},
 		{"a third", func() { up(2) }, true},
 		{"both are lost", func() { lose(1); lose(2) }, false},
@@ -56,8 +56,8 @@ func TestAWayThatComesAndGoesIsToldRarely(t *testing.T) {
 			before := told()
 			for range times {
 				for _, err := range []error{host.ErrLoop, nil} {
-					v.noteWay(v.peer, at, err)
-					v.noteWay(v.peer, at, err) // nothing new
+					v.noteWay(v.peer, at, err, time.Now())
+					v.noteWay(v.peer, at, err, time.Now()) // nothing new
 					if (v.peer.noWay == nil) != (err == nil) {
 						t.Fatalf("noted %v of %v", v.peer.noWay, err)
 					}

@@ -336,7 +336,7 @@ func (t *Tunnel) hostConfig(device *tun.Device) host.Config {
 		Addresses: t.config.Addresses, MTU: firstDeviceMTU(t.config), GSOMaxSize: deviceGSOMaxSize,
 		Remake: t.remakeDevice(device), KeepGuards: t.config.OnStop == conf.OnStopBlock,
 		Mark: t.config.FwMark, Table: t.config.Table, Defaults: t.defaults,
-		Saved: filepath.Join(filepath.Dir(t.config.StatusSocket), "src_valid_mark"),
+		Saved: savedMark(t.config),
 	}
 }
 

@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"math"
 	"net/netip"
 	"testing"
 	"time"
@@ -84,7 +85,7 @@ func TestAMoveToAProvedPlaceIsNotLimited(t *testing.T) {
 		if !w.appears(at) {
 			t.Fatalf("the peer is not followed to %v", at)
 		}
-		if to := w.peer.session.Load(); to.path.allowance != nil || !to.path.allowance.take(1<<40) || !w.peer.probes() {
+		if to := w.peer.session.Load(); to.path.allowance != nil || !to.path.allowance.take(math.MaxInt32) || !w.peer.probes() {
 			t.Errorf("at %v data is limited", at)
 		}
 	}

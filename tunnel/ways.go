@@ -222,7 +222,7 @@ func (c *controller) admits(p *peer, pair paths.Pair, now time.Time) bool {
 	}
 	p.refused.add(pair.Remote, now) // every packet from there leads here
 	if p.path == nil {
-		c.noteWay(p, pair.Remote, err)
+		c.noteWay(p, pair.Remote, err, now)
 		return false
 	}
 	c.warn(p, &warning{what: "no way to where the peer is heard", cause: err, details: []any{"endpoint", pair.Remote}}, now)

@@ -5,6 +5,7 @@
 //	fathom init      write a key and a commented configuration
 //	fathom check     report every mistake in the configuration
 //	fathom up        run the tunnel in the foreground
+//	fathom release   give the host back as it was before a tunnel that has ended
 //	fathom status    show the state of the running tunnel
 //	fathom probe     measure the path MTU to a peer now, or find the router that swallows packets
 //	fathom doctor    find what is amiss with the tunnel and its host

@@ -44,6 +44,12 @@ func usageError(err error, format string, args ...any) error {
 	return &hintedError{err, fmt.Sprintf(format, args...), exitUsage}
 }
 
+// configError returns the error for a mistake in what configures a tunnel beside its
+// file. A service manager does not try again.
+func configError(err error, format string, args ...any) error {
+	return &hintedError{err, fmt.Sprintf(format, args...), exitConfig}
+}
+
 // printf prints a result. Its error matters: the result may be a key on its way
 // to a full disk.
 func printf(cmd *cobra.Command, format string, args ...any) error {

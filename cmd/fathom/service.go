@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -18,7 +19,22 @@ const (
 	tellEvery = 5 * time.Second
 	// vitalsWithin is how long the tunnel may take to tell whether it is alive.
 	vitalsWithin = 5 * time.Second
+	// leastLife is how long a tunnel that fails has run at least when it ends.
+	leastLife = time.Second
 )
+
+// restBeforeRestart waits before a failed tunnel ends that has only begun, so that it is
+// not started again and again in no time. The service manager knows one pause for all
+// ends, and after a crash every moment counts.
+func restBeforeRestart(ctx context.Context, began time.Time) {
+	if os.Getenv("NOTIFY_SOCKET") == "" {
+		return
+	}
+	select {
+	case <-time.After(leastLife - time.Since(began)):
+	case <-ctx.Done():
+	}
+}
 
 // service tells a service manager about the tunnel: sd_notify(3). Without one it does
 // nothing.

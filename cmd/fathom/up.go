@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -27,7 +28,10 @@ error. A second signal ends it at once: the peers are not told, and changes to
 the host may remain. SIGHUP has the configuration taken in again: see fathom reload.
 
 A service manager that listens (sd_notify) is told when the device and the sockets
-are open, how many peers are up, and that the tunnel is alive.
+are open, how many peers are up, and that the tunnel is alive. With --hand-over it
+keeps the TUN device, by its store of file descriptors, for the process that it
+starts next, and the guards stay as well. When none follows, it has to run
+"fathom release".
 
 Exit code: 0 after one signal, 78 for mistakes in the configuration, 77 when this
 user may not run a tunnel.`,
@@ -36,7 +40,9 @@ user may not run a tunnel.`,
 	path := configFlag(cmd)
 	levelName := cmd.Flags().String("log-level", "", "log `level`: debug, info, warn or error; overrides the configuration")
 	cmd.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions(logLevels, cobra.ShellCompDirectiveNoFileComp))
+	handOver := cmd.Flags().Bool("hand-over", false, "have the service manager keep the TUN device for the next process")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		began := time.Now()
 		var level slog.Level
 		if err := level.UnmarshalText([]byte(*levelName)); err != nil && *levelName != "" {
 			return usageError(fmt.Errorf("unknown log level %q", *levelName), "one of %s", strings.Join(logLevels, ", "))
@@ -70,13 +76,20 @@ user may not run a tunnel.`,
 		ctx, ended := context.WithCancel(ctx)
 		defer ended()
 		manager := newService(log)
-		t, err := tunnel.New(cfg, tunnel.Options{Logger: log, Version: version(), Reload: hangups, Reloading: manager.reloading, SetLevel: setLevel, Started: func(vitals *tunnel.Vitals) {
+		options := tunnel.Options{Logger: log, Version: version(), Reload: hangups, Reloading: manager.reloading, SetLevel: setLevel, Started: func(vitals *tunnel.Vitals) {
 			service.Go(func() { manager.run(ctx, vitals) })
-		}})
+		}}
+		if options.Store, err = storeFor(*handOver, log); err != nil {
+			return err
+		}
+		t, err := tunnel.New(cfg, options)
 		if err != nil {
 			return err
 		}
-		return t.Run(ctx)
+		if err = t.Run(ctx); err != nil {
+			restBeforeRestart(ctx, began)
+		}
+		return err
 	}
 	return cmd
 }
@@ -91,7 +104,7 @@ func useAESGCM(name string) error {
 		return nil
 	}
 	if err := gcm.Use(name); err != nil {
-		return withHint(fmt.Errorf("%s: %w", aesGCMVariable, err), "one of %s", strings.Join(gcm.Implementations(), ", "))
+		return configError(fmt.Errorf("%s: %w", aesGCMVariable, err), "one of %s", strings.Join(gcm.Implementations(), ", "))
 	}
 	return nil
 }

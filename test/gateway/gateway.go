@@ -64,6 +64,9 @@ func New(host *netlab.Host, binary, dir string, inner ...string) (*Gateway, erro
 	return g, g.Rekey()
 }
 
+// Use has the gateway run another binary from its next start.
+func (g *Gateway) Use(binary string) { g.binary = binary }
+
 // Rekey gives the gateway a new static key. Its peers know the old one until
 // they are configured again.
 func (g *Gateway) Rekey() error {

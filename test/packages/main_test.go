@@ -3,6 +3,7 @@
 package packages
 
 import (
+	"crypto/md5"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -11,12 +12,16 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"fathom/test/netlab"
 	"fathom/test/netlab/labtest"
 	"fathom/test/sdlab"
 )
@@ -31,7 +36,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	code := m.Run()
+	code := netlab.Main(m)
 	if built.dir != "" {
 		os.RemoveAll(built.dir)
 	}
@@ -98,20 +103,26 @@ func check(t testing.TB, err error) {
 // run runs a program that the test needs, and returns what it prints.
 func run(t *testing.T, debianPackage, name string, args ...string) (string, error) {
 	t.Helper()
+	out, err := exec.Command(program(t, name, debianPackage), args...).CombinedOutput()
+	return string(out), err
+}
+
+// program finds a program that the test needs.
+func program(t *testing.T, name, debianPackage string) string {
+	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
 		labtest.Missing(t, fmt.Errorf("%w (apt-get install %s)", err, debianPackage))
 	}
-	out, err := exec.Command(path, args...).CombinedOutput()
-	return string(out), err
+	return path
 }
 
 // transfers are what the scripts in the laboratory run this program for. The argument is
-// an address and a port.
-var transfers = map[string]func(string) error{"transfer-receive": receive, "transfer-send": send}
+// an address and a port, or for a stream the path of a named pipe.
+var transfers = map[string]func(string) error{"transfer-receive": receive, "transfer-send": send, "stream": stream}
 
 // receive takes one connection, and says how many bytes have come, the hash of all, and
-// the longest time without any.
+// the longest time without any; that since the last SIGUSR1 with each of them, too.
 func receive(address string) error {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
@@ -121,17 +132,26 @@ func receive(address string) error {
 	if err != nil {
 		return err
 	}
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, unix.SIGUSR1)
 	hash, buffer, total := sha256.New(), make([]byte, 64<<10), 0
-	var gap time.Duration
+	var gap, longest time.Duration
 	for last := time.Now(); ; {
 		n, err := conn.Read(buffer)
 		hash.Write(buffer[:n])
 		total += n
 		now := time.Now()
 		gap, last = max(gap, now.Sub(last)), now
+		longest = max(longest, gap)
+		select {
+		case <-asked:
+			fmt.Fprintf(os.Stderr, "%d ms\n", gap.Milliseconds())
+			gap = 0
+		default:
+		}
 		if err == io.EOF {
 			fmt.Printf("%d %x\n", total, hash.Sum(nil))
-			fmt.Fprintf(os.Stderr, "longest gap %d ms\n", gap.Milliseconds())
+			fmt.Fprintf(os.Stderr, "longest gap %d ms\n", longest.Milliseconds())
 			return nil
 		} else if err != nil {
 			return err
@@ -146,7 +166,33 @@ func send(address string) error {
 	if err != nil {
 		return err
 	}
-	hash, buffer, total := sha256.New(), make([]byte, 32<<10), 0
+	hash := sha256.New()
+	total, err := untilEnough(conn, hash)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%d %x\n", total, hash.Sum(nil))
+	return nil
+}
+
+// stream does the same into a named pipe, and says the MD5 of all.
+func stream(path string) error {
+	pipe, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	hash := md5.New()
+	if _, err := untilEnough(pipe, hash); err != nil {
+		return err
+	}
+	fmt.Printf("%x\n", hash.Sum(nil))
+	return nil
+}
+
+// untilEnough writes pseudo-random bytes until the file "enough" is in the current
+// directory, closes, and returns how many they were.
+func untilEnough(to io.WriteCloser, hash io.Writer) (total int, err error) {
+	buffer := make([]byte, 8<<10)
 	random := rand.NewChaCha8([32]byte{1})
 	for {
 		if _, err := os.Stat("enough"); err == nil {
@@ -154,17 +200,13 @@ func send(address string) error {
 		}
 		random.Read(buffer)
 		hash.Write(buffer)
-		n, err := conn.Write(buffer)
+		n, err := to.Write(buffer)
 		if total += n; err != nil {
-			return err
+			return total, err
 		}
 		time.Sleep(time.Millisecond)
 	}
-	if err := conn.Close(); err != nil {
-		return err
-	}
-	fmt.Printf("%d %x\n", total, hash.Sum(nil))
-	return nil
+	return total, to.Close()
 }
 
 // fields splits a script's output into the values that it names: lines of NAME=VALUE.

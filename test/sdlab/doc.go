@@ -4,8 +4,9 @@
 //
 //	result, err := sdlab.Run(ctx, sdlab.Config{Script: "systemctl status", Files: dir})
 //
-// The script sees a booted machine: units, journal, users, a network of its own with
-// nothing but the loopback, /dev/net/tun. Whatever it changes is gone afterwards.
+// The script sees a booted machine: units, journal, users, a network, /dev/net/tun.
+// Whatever it changes is gone afterwards. Several systems can be the hosts of one
+// network: Config.Inside.
 // Missing are what belongs to the kernel: modules, sysctls outside of net, a reboot.
 //
 // Run starts this program again, inside; so TestMain, or main, has to call [Main].

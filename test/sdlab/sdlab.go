@@ -30,6 +30,10 @@ type Config struct {
 	// Files is a directory whose content the script finds in the directory FilesDir.
 	// Empty: none.
 	Files string
+	// Inside runs a function in the network namespace of the system, such as that of
+	// [fathom/test/netlab.Host.Do]. Nil: the system has one of its own, with nothing
+	// but the loopback.
+	Inside func(func() error) error `json:"-"`
 }
 
 // FilesDir is where the script finds Config.Files.
@@ -99,11 +103,16 @@ func Run(ctx context.Context, c Config) (r Result, err error) {
 	var console bytes.Buffer
 	system.Stdout, system.Stderr = &console, &console
 	system.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWNET | unix.CLONE_NEWCGROUP,
+		Cloneflags:  unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC | unix.CLONE_NEWCGROUP,
 		UseCgroupFD: true, CgroupFD: group.fd,
 		Pdeathsig: syscall.SIGKILL,
 	}
-	ran := system.Run()
+	run := c.Inside
+	if run == nil {
+		system.SysProcAttr.Cloneflags |= unix.CLONE_NEWNET
+		run = func(run func() error) error { return run() }
+	}
+	ran := run(system.Run)
 	output, err := os.ReadFile(filepath.Join(o.Out, "output"))
 	if err != nil {
 		return Result{Output: console.String()}, fmt.Errorf("the system has not booted: %w", errors.Join(ran, ctx.Err()))

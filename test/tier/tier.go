@@ -18,6 +18,8 @@ const (
 	Measures
 	// Long: the test has a full size, for which it asks [Full].
 	Long
+	// LongOnly: the test runs in the pass long alone, since it takes long.
+	LongOnly
 	// Superlinks: the test runs over links that carry superpackets, too.
 	Superlinks
 	// OffloadOnly: the test is about superpackets.
@@ -62,9 +64,11 @@ func Select(t testing.TB, traits ...Trait) {
 		leaveOut(t, "with -short")
 	case Race && has(Measures):
 		leaveOut(t, "under the race detector: it measures")
+	case current != long && has(LongOnly):
+		leaveOut(t, "of all passes but long: it takes long")
 	case current == measure && !has(Measures):
 		leaveOut(t, "of the pass measure: it measures nothing")
-	case current == long && !has(Measures) && !has(Long):
+	case current == long && !has(Measures) && !has(Long) && !has(LongOnly):
 		leaveOut(t, "of the pass long: it has no other size")
 	case current == packets && has(OffloadOnly):
 		leaveOut(t, "of the pass packets: it is about superpackets")

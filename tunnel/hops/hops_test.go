@@ -275,7 +275,7 @@ func TestWhateverComesIsBounded(t *testing.T) {
 	for range 300 {
 		c := config(random.IntN(2000))
 		c.Top = c.Small + random.IntN(2280)*4
-		c.RoundTrip = time.Duration(random.IntN(2)) * time.Duration(random.IntN(int(10*time.Second)))
+		c.RoundTrip = time.Duration(random.IntN(2)) * time.Duration(random.Int64N(int64(10*time.Second)))
 		now := time.Unix(1000, 0)
 		began := now
 		m := New(c, now)

@@ -66,3 +66,25 @@ func TestDisown(t *testing.T) {
 		return nil
 	})
 }
+
+// TestADefaultRouteIsTakenOver with its device: it keeps its table and its rules.
+func TestADefaultRouteIsTakenOver(t *testing.T) {
+	inHost(t, func() error {
+		uplink(t)
+		before := divert(t, "fathom0", Config{})
+		table, rules := before.DefaultTable(), rulesNow(t)
+		before.KeepGuards()
+		before.Close()
+		expectWay(t, "left", "fathom0")
+		now := divert(t, "fathom0", Config{})
+		defer now.Close()
+		if got := now.DefaultTable(); got != table {
+			t.Errorf("table %d, before %d", got, table)
+		}
+		if got := rulesNow(t); !slices.Equal(got, rules) {
+			t.Errorf("rules %q, before %q", got, rules)
+		}
+		expectWay(t, "taken over", "fathom0")
+		return nil
+	})
+}

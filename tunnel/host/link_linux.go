@@ -40,6 +40,38 @@ type Link struct {
 // Attach finds the interface of a TUN device that is open, gives it its MTU and
 // its addresses, and sets it up.
 func Attach(name string, config Config) (_ *Link, err error) {
+	l, err := newLink(name, config)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			l.Close()
+		}
+	}()
+	if err = l.find(); err != nil {
+		return nil, err
+	}
+	if err = l.choose(config); err != nil {
+		return nil, err
+	}
+	if err = l.applyMTU(); err != nil {
+		return nil, err
+	}
+	for _, prefix := range config.Addresses {
+		if err = l.applyAddress(prefix); err != nil && !isGone(err) {
+			return nil, err
+		}
+		l.seen.addresses[prefix] = err == nil
+	}
+	if err = l.applyUp(); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// newLink makes a Link that has asked the host for nothing yet.
+func newLink(name string, config Config) (_ *Link, err error) {
 	l := &Link{name: name, config: config, upkeep: newUpkeep()}
 	l.wanted = wanted{tableOf: l.tableOf, mtu: config.MTU, addresses: config.Addresses, routes: make(map[netip.Prefix]Route), guards: make(map[item]bool), rules: make(map[item]bool)}
 	l.seen = actual{exists: true, up: true, mtu: config.MTU, addresses: make(map[netip.Prefix]bool), routes: make(map[netip.Prefix]Route), guards: make(map[item]bool), rules: make(map[item]bool)}
@@ -64,24 +96,6 @@ func Attach(name string, config Config) (_ *Link, err error) {
 	// Before Linux 4.20 the kernel does not filter, and package netlink does alone.
 	_ = l.dumps.SetStrictCheck(true)
 	_ = unix.SetsockoptInt(l.strict.Socket.GetFd(), unix.SOL_NETLINK, unix.NETLINK_GET_STRICT_CHK, 1)
-	if err = l.find(); err != nil {
-		return nil, err
-	}
-	if err = l.choose(config); err != nil {
-		return nil, err
-	}
-	if err = l.applyMTU(); err != nil {
-		return nil, err
-	}
-	for _, prefix := range config.Addresses {
-		if err = l.applyAddress(prefix); err != nil && !isGone(err) {
-			return nil, err
-		}
-		l.seen.addresses[prefix] = err == nil
-	}
-	if err = l.applyUp(); err != nil {
-		return nil, err
-	}
 	return l, nil
 }
 

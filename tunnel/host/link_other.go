@@ -15,6 +15,9 @@ type Link struct{ upkeep }
 // Attach returns errors.ErrUnsupported.
 func Attach(string, Config) (*Link, error) { return nil, errors.ErrUnsupported }
 
+// Release returns errors.ErrUnsupported.
+func Release(string, Config, []netip.Prefix) error { return errors.ErrUnsupported }
+
 // SetMTU returns errors.ErrUnsupported.
 func (*Link) SetMTU(int) error { return errors.ErrUnsupported }
 

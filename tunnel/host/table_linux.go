@@ -114,7 +114,7 @@ func heeds(r *netlink.Rule, mark uint32) bool {
 }
 
 // isFree reports whether a number can be that of our table. Guards that were left
-// with stale rules are no hindrance.
+// with stale rules are no hindrance, nor are routes into a device that was taken over.
 func (l *Link) isFree(number int, others []netlink.Rule) (bool, error) {
 	if number >= unix.RT_TABLE_COMPAT && number <= unix.RT_TABLE_LOCAL || number == l.policy.table {
 		return false, nil
@@ -125,7 +125,7 @@ func (l *Link) isFree(number int, others []netlink.Rule) (bool, error) {
 	left := slices.ContainsFunc(l.policy.stale, func(r netlink.Rule) bool { return r.Table == number })
 	routes, err := l.routesIn(number)
 	for _, r := range routes {
-		if !left || !isGuard(&r) {
+		if !left || !isGuard(&r) && r.LinkIndex != l.link.Attrs().Index {
 			return false, nil
 		}
 	}

@@ -39,25 +39,23 @@ func (d *Device) HandOver(give func(queues []int) error) error {
 }
 
 // Adopt takes over the device whose queues were handed over, all of them, as they
-// are: the interface and what is in the queues stay. It is as Open would make it, or
-// the error is ErrOther. The files stay the caller's; as long as they are open,
-// another Open of the device fails.
+// are: the interface and what is in the queues stay. It has all that the config asks
+// for, and no more, or the error is ErrOther. The files stay the caller's; as long as
+// they are open, another Open of the device fails.
 func Adopt(name string, config Config, queues []*os.File) (*Device, error) {
-	for _, s := range shapesOf(config) {
-		if s.queues != len(queues) {
-			continue
-		}
-		fds, ok := s.copies(name, queues)
-		if !ok {
-			continue
-		}
-		o, features, err := s.use(fds)
-		if err != nil {
-			return nil, fmt.Errorf("take over TUN device %s: %w", name, err)
-		}
-		return s.wrap(name, o, features), nil
+	s := shapesOf(config)[0] // Open would try whether the kernel offers that now
+	if s.queues != len(queues) {
+		return nil, fmt.Errorf("take over TUN device %s: %w", name, ErrOther)
 	}
-	return nil, fmt.Errorf("take over TUN device %s: %w", name, ErrOther)
+	fds, ok := s.copies(name, queues)
+	if !ok {
+		return nil, fmt.Errorf("take over TUN device %s: %w", name, ErrOther)
+	}
+	o, features, err := s.use(fds)
+	if err != nil {
+		return nil, fmt.Errorf("take over TUN device %s: %w", name, err)
+	}
+	return s.wrap(name, o, features), nil
 }
 
 // copies returns descriptors of our own for the queues of a device in this shape. ok
@@ -94,4 +92,20 @@ func (s shape) isQueue(fd int, name string) bool {
 		err = unix.IoctlIfreq(fd, unix.TUNGETIFF, request)
 	}
 	return err == nil && request.Name() == name && request.Uint16()&decides == unix.IFF_TUN|unix.IFF_NO_PI|s.flags
+}
+
+// NameOf returns the name of the device that a queue belongs to, empty if the file is
+// no queue of a device, or that of one that has been deleted.
+func NameOf(queue *os.File) (name string) {
+	raw, err := queue.SyscallConn()
+	if err != nil {
+		return ""
+	}
+	_ = raw.Control(func(fd uintptr) {
+		request, err := unix.NewIfreq("")
+		if err == nil && unix.IoctlIfreq(int(fd), unix.TUNGETIFF, request) == nil {
+			name = request.Name()
+		}
+	})
+	return name
 }

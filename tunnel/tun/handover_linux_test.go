@@ -99,12 +99,18 @@ func TestOtherQueuesAreNotTaken(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer one.Close()
+		plain, err := Open("fathom2", Config{Queues: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer plain.Close()
 		queues, single := stored(t, four), stored(t, one)
 		null, err := os.Open(os.DevNull)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer null.Close()
+		simple := stored(t, plain)
 		open := descriptors(t)
 		for _, test := range []struct {
 			why    string
@@ -114,6 +120,7 @@ func TestOtherQueuesAreNotTaken(t *testing.T) {
 		}{
 			{"the configuration wants fewer", "fathom0", Config{Offload: true, Queues: 2}, queues},
 			{"the configuration wants no superpackets", "fathom0", Config{Queues: 1}, queues[:1]},
+			{"the configuration wants superpackets and more", "fathom2", Config{Offload: true, Queues: 4}, simple},
 			{"one is missing", "fathom0", Config{Offload: true, Queues: 3}, queues[:3]},
 			{"another name", "fathom1", Config{Offload: true, Queues: 4}, queues},
 			{"another device", "fathom0", Config{Offload: true, Queues: 1}, single},

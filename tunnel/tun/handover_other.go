@@ -17,3 +17,6 @@ func (*Device) HandOver(func(queues []int) error) error {
 func Adopt(name string, _ Config, _ []*os.File) (*Device, error) {
 	return nil, fmt.Errorf("take over TUN device %s: %w", name, errors.ErrUnsupported)
 }
+
+// NameOf returns an empty name.
+func NameOf(*os.File) string { return "" }
