@@ -117,9 +117,8 @@ func TestPiecesAmongSeveralQueues(t *testing.T) {
 	if carried < flows*each/2 {
 		t.Errorf("only %d of %d datagrams went in tunnel fragments", carried, sent)
 	}
-	// A slow machine's full socket loses a few, in two fragments each.
-	if arrived := sent - lost; arrived < carried || lost > sent/100 || int(b.Surgery.Reassembled)+2*lost < int(a.Surgery.TunnelFragments) {
-		t.Errorf("of %d datagrams in tunnel fragments %d arrive, of all %d; b dropped %v", carried, arrived, sent, b.Dropped)
+	if arrived := sent - lost; arrived < carried || b.Surgery.Reassembled < a.Surgery.TunnelFragments {
+		t.Errorf("of %d datagrams in tunnel fragments %d arrive; b dropped %v", carried, arrived, b.Dropped)
 	}
 }
 

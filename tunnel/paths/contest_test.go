@@ -60,9 +60,10 @@ func TestThePairInUseHasItsChance(t *testing.T) {
 	}
 }
 
-func TestContestsThatChangeNothingGrowRare(t *testing.T) {
-	var c contest
-	now, began := epoch, 0
+// minute begins a contest at each millisecond of a minute, if one may begin, and has the
+// pair in use win. It returns how many there were, and the end of the minute.
+func (c *contest) minute() (began int, now time.Time) {
+	now = epoch
 	for range 60_000 {
 		now = now.Add(time.Millisecond)
 		if c.begin(elsewhere, CausePeer, false, now) {
@@ -70,6 +71,12 @@ func TestContestsThatChangeNothingGrowRare(t *testing.T) {
 			c.close(roundTrip, now)
 		}
 	}
+	return began, now
+}
+
+func TestContestsThatChangeNothingGrowRare(t *testing.T) {
+	var c contest
+	began, now := c.minute()
 	if began < 8 || began > 16 {
 		t.Errorf("%d contests in a minute", began)
 	}
@@ -89,14 +96,7 @@ func TestContestsThatChangeNothingGrowRare(t *testing.T) {
 // the peer may have moved on to another.
 func TestAFreshPairDoesNotWaitForOthers(t *testing.T) {
 	var c contest
-	now, began := epoch, 0
-	for range 60_000 {
-		now = now.Add(time.Millisecond)
-		if c.begin(elsewhere, CausePeer, false, now) {
-			began++
-			c.close(roundTrip, now)
-		}
-	}
+	began, now := c.minute()
 	for ; !c.begin(elsewhere, CausePeer, false, now); now = now.Add(time.Millisecond) {
 	}
 	c.close(roundTrip, now)
