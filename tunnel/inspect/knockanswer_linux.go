@@ -81,13 +81,13 @@ func (k *knocked) told(data []byte, v6 bool) bool {
 // sender returns the address in a struct sockaddr, invalid if there is none.
 func sender(data []byte) netip.Addr {
 	const at4, at6 = 4, 8 // sin_addr, sin6_addr
-	if len(data) < at6+16 {
+	if len(data) < at4+net.IPv4len {
 		return netip.Addr{}
 	}
-	switch binary.NativeEndian.Uint16(data) {
-	case unix.AF_INET:
+	switch family := binary.NativeEndian.Uint16(data); {
+	case family == unix.AF_INET:
 		return netip.AddrFrom4([4]byte(data[at4:]))
-	case unix.AF_INET6:
+	case family == unix.AF_INET6 && len(data) >= at6+net.IPv6len:
 		return netip.AddrFrom16([16]byte(data[at6:])).Unmap()
 	}
 	return netip.Addr{}
