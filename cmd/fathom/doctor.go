@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"sync"
 	"time"
@@ -82,7 +83,10 @@ func diagnose(ctx context.Context, at place, peer string) (*status.Diagnosis, er
 	s, err := status.Fetch(ctx, at.socket)
 	switch {
 	case errors.Is(err, status.ErrNotRunning):
+	case errors.Is(err, fs.ErrPermission):
+		return nil, err
 	case err != nil:
+		c.Silent = true
 		d.Unexamined = append(d.Unexamined, status.Unexamined{What: "the running tunnel", Why: err.Error()})
 	default:
 		c.Status, d.Running = s, true
@@ -134,7 +138,7 @@ func diagnosisText(d *status.Diagnosis) string {
 	var b strings.Builder
 	state := "the tunnel runs"
 	if !d.Running {
-		state = "the tunnel does not run, so the host alone was looked at"
+		state = "no tunnel answers here, so the host alone was looked at"
 	}
 	count := "nothing is amiss"
 	if n := len(d.Findings); n > 0 {

@@ -12,8 +12,10 @@ type Case struct {
 	// Peer is the name of the one that is asked about; empty: all.
 	Peer   string
 	Config *conf.Config
-	// Status is that of the running tunnel; nil: it does not run.
+	// Status is that of the running tunnel; nil: it does not run, or, if Silent, does not
+	// answer.
 	Status *status.Status
+	Silent bool
 	// Facts is what peers have told of themselves, by their names.
 	Facts map[string]*status.FactsReport
 	Host  Host
@@ -103,9 +105,21 @@ type Policy struct {
 	Protocol, FromPort, ToPort int
 }
 
+// Family is which of the two versions of IP something is about.
+type Family uint8
+
+const (
+	// AnyFamily is both.
+	AnyFamily Family = iota
+	// IPv4 and IPv6 are one alone.
+	IPv4
+	IPv6
+)
+
 // Chain is a chain of nftables.
 type Chain struct {
-	Where string // its name
+	Where  string // its name
+	Family Family
 	// SetsMSS says that a rule in it changes the MSS of TCP.
 	SetsMSS bool
 	// DropsPort says that it is on the way in, and drops a first packet to the tunnel's UDP

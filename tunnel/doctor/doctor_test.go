@@ -93,6 +93,11 @@ func TestJudge(t *testing.T) {
 		{"small buffer, before the start", func(c *Case) { stopped(c); c.Host.ReceiveBuffer = 212992 }, codes{status.FindingSmallBuffer}},
 		{"port in use", func(c *Case) { stopped(c); c.Host.PortHolder = "charon, process 7, has it" }, codes{status.FindingPortInUse}},
 
+		{"a tunnel that does not answer has the port", func(c *Case) {
+			stopped(c)
+			c.Host.PortHolder, c.Host.NoCapability, c.Silent = "fathom has it", true, true
+		}, nil},
+
 		{"a policy takes the tunnel's packets", func(c *Case) {
 			c.Host.Policies = []Policy{{Out: true, From: netip.MustParsePrefix("192.0.2.0/24"), To: netip.MustParsePrefix("203.0.113.0/24")}}
 		}, codes{status.FindingXfrmPolicy}},
@@ -148,6 +153,15 @@ func TestJudge(t *testing.T) {
 			down(c, status.ReasonNoAnswer)
 			c.Host.Chains = []Chain{{Where: "chain input of table inet filter", DropsPort: true}}
 		}, codes{status.FindingFirewallIn, status.FindingNoAnswer}},
+		{"a firewall of IPv6, which no peer is reached by", func(c *Case) {
+			down(c, status.ReasonNoAnswer)
+			c.Host.Chains = []Chain{{Where: "chain input of table ip6 filter", Family: IPv6, DropsPort: true}}
+		}, codes{status.FindingNoAnswer}},
+		{"a firewall of IPv6, and a peer that may be anywhere", func(c *Case) {
+			down(c, status.ReasonWaiting)
+			c.Host.Ways = nil
+			c.Host.Chains = []Chain{{Where: "chain input of table ip6 filter", Family: IPv6, DropsPort: true}}
+		}, codes{status.FindingFirewallIn, status.FindingWaiting}},
 		{"preshared keys", func(c *Case) { down(c, status.ReasonPresharedKey) }, codes{status.FindingPresharedKey}},
 		{"ciphers", func(c *Case) { down(c, status.ReasonNoCipher) }, codes{status.FindingNoCipher}},
 		{"unused", func(c *Case) { down(c, status.ReasonUnused) }, codes{status.FindingUnused}},

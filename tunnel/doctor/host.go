@@ -18,7 +18,7 @@ func tunDevice(c *Case) []status.Finding {
 }
 
 func capability(c *Case) []status.Finding {
-	if !c.Host.NoCapability || c.Status != nil {
+	if !c.Host.NoCapability || c.Status != nil || c.Silent {
 		return nil // a tunnel that runs has it
 	}
 	return []status.Finding{{Code: status.FindingNoCapability, What: "this user does not have CAP_NET_ADMIN here, so `fathom up` cannot make the device",
@@ -26,7 +26,7 @@ func capability(c *Case) []status.Finding {
 }
 
 func portInUse(c *Case) []status.Finding {
-	if c.Host.PortHolder == "" {
+	if c.Host.PortHolder == "" || c.Silent { // it is the tunnel that has it, most likely
 		return nil
 	}
 	return []status.Finding{{Code: status.FindingPortInUse, What: fmt.Sprintf("UDP port %d is in use", c.Config.Tunnel.ListenPort), Remedy: c.Host.PortHolder}}

@@ -105,16 +105,29 @@ func knocks(c *Case) (found []status.Finding) {
 // firewallIn looks at the host's own firewall where a peer is not up: what a peer sends
 // first would be dropped. It may let in what answers packets of ours.
 func firewallIn(c *Case) (found []status.Finding) {
-	if !slices.ContainsFunc(c.peers(), func(p conf.Peer) bool { return !c.up(p.Name) }) {
-		return nil
-	}
 	for _, chain := range c.Host.Chains {
-		if chain.DropsPort {
+		if chain.DropsPort && slices.ContainsFunc(c.peers(), func(p conf.Peer) bool { return !c.up(p.Name) && c.mayCome(p.Name, chain.Family) }) {
 			found = append(found, status.Finding{Code: status.FindingFirewallIn, What: fmt.Sprintf("this host's firewall drops what peers send to UDP port %d, in %s", c.Config.Tunnel.ListenPort, chain.Where),
 				Remedy: fmt.Sprintf("let it in: a rule `udp dport %d accept` before the others in that chain", c.Config.Tunnel.ListenPort)})
 		}
 	}
 	return found
+}
+
+// mayCome reports whether a peer may be reached by a family: where it is not known to be, by
+// either.
+func (c *Case) mayCome(peer string, family Family) bool {
+	known := false
+	for _, w := range c.Host.Ways {
+		if w.Peer != peer {
+			continue
+		}
+		if family == AnyFamily || w.To.Addr().Is4() == (family == IPv4) {
+			return true
+		}
+		known = true
+	}
+	return !known
 }
 
 // reasons are those that the tunnel has for a peer that is not up, and what to do. Without a
@@ -135,13 +148,15 @@ var reasons = map[status.Reason]struct {
 // unanswered tells why the tunnel has not reached a peer. Silence is told of where nothing
 // that was seen explains it.
 func unanswered(c *Case) (found []status.Finding) {
+	unnamed := concerned(names(c))
+	explained := concerned(slices.Concat(names(c), ways(c), knocks(c), reversePath(c), deadMapping(c)))
 	for _, p := range c.peers() {
 		s := c.status(p.Name)
 		if s == nil || s.Attempt == nil || c.up(p.Name) {
 			continue
 		}
 		r, known := reasons[s.Attempt.Reason]
-		if !known || r.code == status.FindingNoAnswer && c.explained(p.Name) || r.code == status.FindingNoName && about(p.Name, names(c)) {
+		if !known || r.code == status.FindingNoAnswer && explained[p.Name] || r.code == status.FindingNoName && unnamed[p.Name] {
 			continue
 		}
 		found = append(found, status.Finding{Code: r.code, Peer: p.Name, What: s.Attempt.Detail, Remedy: r.remedy})
@@ -149,13 +164,13 @@ func unanswered(c *Case) (found []status.Finding) {
 	return found
 }
 
-// explained reports whether another finding says why a peer does not answer.
-func (c *Case) explained(peer string) bool {
-	return about(peer, slices.Concat(names(c), ways(c), knocks(c), reversePath(c), deadMapping(c)))
-}
-
-func about(peer string, found []status.Finding) bool {
-	return slices.ContainsFunc(found, func(f status.Finding) bool { return f.Peer == peer })
+// concerned returns the peers that findings are about.
+func concerned(found []status.Finding) map[string]bool {
+	peers := make(map[string]bool)
+	for _, f := range found {
+		peers[f.Peer] = true
+	}
+	return peers
 }
 
 func strangers(c *Case) []status.Finding {
