@@ -84,12 +84,16 @@ func knocks(c *Case) (found []status.Finding) {
 			continue
 		}
 		f := status.Finding{Peer: k.Peer}
+		by := "somebody on the way"
+		if k.By.IsValid() {
+			by = k.By.String()
+		}
 		switch k.Result {
 		case Closed:
-			f.Code, f.What = status.FindingPortClosed, fmt.Sprintf("%s says that nothing has UDP port %d there", k.By, k.To.Port())
+			f.Code, f.What = status.FindingPortClosed, fmt.Sprintf("%s says that nothing has UDP port %d there", by, k.To.Port())
 			f.Remedy = "start Fathom on the peer, or correct the port in the peer's endpoint"
 		case Refused:
-			f.Code, f.What = status.FindingRefused, fmt.Sprintf("%s does not let packets to %s through: %s", k.By, k.To, k.Problem)
+			f.Code, f.What = status.FindingRefused, fmt.Sprintf("%s does not let packets to %s through: %s", by, k.To, k.Problem)
 			f.Remedy = fmt.Sprintf("let UDP to port %d through there", k.To.Port())
 		case NotSent:
 			f.Code, f.What = status.FindingFirewallOut, fmt.Sprintf("this host's firewall refuses packets to %s: %s", k.To, k.Problem)

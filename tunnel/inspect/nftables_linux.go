@@ -26,24 +26,56 @@ func (i *inspection) chains() {
 		i.cannot("the firewall", err)
 		return
 	}
+	tables := make(map[string]*ruleset)
 	for _, c := range chains {
 		rules, err := conn.GetRules(c.Table, c)
 		if err != nil {
 			i.cannot("chain "+c.Name+" of the firewall", err)
 			continue
 		}
-		one := doctor.Chain{Where: fmt.Sprintf("chain %s of table %s %s", c.Name, families[c.Table.Family], c.Table.Name)}
-		for _, r := range rules {
+		table := tables[tableOf(c)]
+		if table == nil {
+			table = &ruleset{chains: make(map[string][]*nftables.Rule), set: setsOf(conn, c.Table), port: i.config.Tunnel.ListenPort}
+			tables[tableOf(c)] = table
+		}
+		table.chains[c.Name] = rules
+	}
+	for _, c := range chains {
+		table := tables[tableOf(c)]
+		if table == nil {
+			continue
+		}
+		one := doctor.Chain{Where: "chain " + c.Name + " of table " + tableOf(c), Family: versions[c.Table.Family]}
+		for _, r := range table.chains[c.Name] {
 			one.SetsMSS = one.SetsMSS || setsMSS(r.Exprs)
 		}
-		if comesIn(c) {
-			one.DropsPort = drops(c, rules, i.config.Tunnel.ListenPort)
-		}
+		one.DropsPort = comesIn(c) && table.drops(c)
 		if one.SetsMSS || one.DropsPort {
 			i.seen.Chains = append(i.seen.Chains, one)
 		}
 	}
 }
+
+// tableOf returns the name of a chain's table, with its family.
+func tableOf(c *nftables.Chain) string { return families[c.Table.Family] + " " + c.Table.Name }
+
+// setsOf returns the function that reads the sets of a table, each once.
+func setsOf(conn *nftables.Conn, table *nftables.Table) func(name string) ([]nftables.SetElement, bool) {
+	known := make(map[string][]nftables.SetElement)
+	return func(name string) ([]nftables.SetElement, bool) {
+		elements, ok := known[name]
+		if !ok {
+			var err error
+			if elements, err = conn.GetSetElements(&nftables.Set{Table: table, Name: name}); err != nil {
+				return nil, false
+			}
+			known[name] = elements
+		}
+		return elements, true
+	}
+}
+
+var versions = map[nftables.TableFamily]doctor.Family{nftables.TableFamilyIPv4: doctor.IPv4, nftables.TableFamilyIPv6: doctor.IPv6}
 
 var families = map[nftables.TableFamily]string{
 	nftables.TableFamilyINet: "inet", nftables.TableFamilyIPv4: "ip", nftables.TableFamilyIPv6: "ip6",

@@ -10,7 +10,6 @@ import (
 
 	"github.com/vishvananda/netlink"
 
-	"fathom/conf"
 	"fathom/tunnel/doctor"
 	"fathom/tunnel/host"
 	"fathom/tunnel/status"
@@ -126,7 +125,7 @@ func (i *inspection) routes() {
 	}
 	for _, p := range i.config.Peers {
 		for _, prefix := range p.AllowedIPs {
-			inside, ok := sample(prefix, i.config, p.Name)
+			inside, ok := sample(prefix, i.elsewhere(p.Name, prefix))
 			if !ok || !i.carries(p.Name, prefix) {
 				continue
 			}
@@ -147,21 +146,48 @@ func (i *inspection) carries(peer string, prefix netip.Prefix) bool {
 	return slices.ContainsFunc(i.status.Peers, func(p status.Peer) bool { return p.Name == peer && slices.Contains(p.AllowedIPs, prefix) })
 }
 
-// sample returns an address of a prefix that no longer prefix of another peer has, if the
-// prefix is not a default route.
-func sample(prefix netip.Prefix, config *conf.Config, peer string) (inside netip.Addr, ok bool) {
-	inside = prefix.Masked().Addr()
-	if !prefix.IsSingleIP() {
-		inside = inside.Next()
-	}
-	for _, p := range config.Peers {
+// elsewhere returns what lies within a prefix of a peer's and does not belong to that: longer
+// prefixes of others, and the networks in which the host is, of which another check tells.
+func (i *inspection) elsewhere(peer string, prefix netip.Prefix) (list []netip.Prefix) {
+	for _, p := range i.config.Peers {
 		for _, other := range p.AllowedIPs {
-			if p.Name != peer && other.Bits() > prefix.Bits() && other.Contains(inside) {
-				return inside, false
+			if p.Name != peer && other.Bits() > prefix.Bits() && other.Overlaps(prefix) {
+				list = append(list, other)
 			}
 		}
 	}
-	return inside, prefix.Bits() > 0
+	for _, one := range i.seen.Interfaces {
+		for _, p := range one.Addresses {
+			if one.Name != i.config.Tunnel.Name && p.Overlaps(prefix) {
+				list = append(list, p)
+			}
+		}
+	}
+	return list
+}
+
+// sample returns an address of a prefix that is not elsewhere, false if it finds none. Of a
+// default route it is not looked for.
+func sample(prefix netip.Prefix, elsewhere []netip.Prefix) (inside netip.Addr, ok bool) {
+	if prefix.Bits() == 0 {
+		return netip.Addr{}, false
+	}
+	first := prefix.Masked().Addr()
+	for bit := prefix.Addr().BitLen(); bit >= prefix.Bits(); bit-- {
+		b := first.AsSlice()
+		if bit < prefix.Addr().BitLen() {
+			b[len(b)-1] |= 1 // a network's own address is none
+			b[bit/8] |= 0x80 >> (bit % 8)
+		}
+		inside, _ = netip.AddrFromSlice(b)
+		if bit == prefix.Addr().BitLen() && !prefix.IsSingleIP() {
+			continue
+		}
+		if !slices.ContainsFunc(elsewhere, func(p netip.Prefix) bool { return p.Contains(inside) }) {
+			return inside, true
+		}
+	}
+	return netip.Addr{}, false
 }
 
 func nameOf(index int) string {

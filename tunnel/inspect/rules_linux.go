@@ -32,7 +32,7 @@ func setsMSS(rule []expr.Any) bool {
 	return false
 }
 
-// answer is what a rule says of a packet, or whether it matches one.
+// answer is whether a rule matches a packet.
 type answer uint8
 
 const (
@@ -41,35 +41,92 @@ const (
 	yes
 )
 
-// drops reports whether a chain surely drops the first packet of a flow, UDP to a port of
-// this host's. A rule that may accept it, or leads elsewhere, leaves that open.
-func drops(c *nftables.Chain, rules []*nftables.Rule, port uint16) bool {
-	for _, r := range rules {
-		match, verdict := judge(r.Exprs, port)
-		switch {
-		case match == no, verdict == nil:
-		case verdict.Kind == expr.VerdictDrop && match == yes:
-			return true
-		case verdict.Kind == expr.VerdictDrop, verdict.Kind == expr.VerdictReturn && match == perhaps:
-		case verdict.Kind == expr.VerdictReturn:
-			return policyDrops(c)
-		default: // it is accepted, perhaps, or another chain says
-			return false
-		}
-	}
-	return policyDrops(c)
+// fate is what becomes of a packet in a chain.
+type fate uint8
+
+const (
+	passes  fate = iota // it may be accepted, or nobody knows
+	falls               // it comes to the end of the chain, or may be dropped before
+	dropped             // surely
+)
+
+// maxJumps is how deep chains may lead to others, as in the kernel (NFT_JUMP_STACK_SIZE).
+const maxJumps = 16
+
+// ruleset is what is known of a table.
+type ruleset struct {
+	chains map[string][]*nftables.Rule
+	// set returns the elements of a set, false if they are not known.
+	set  func(name string) ([]nftables.SetElement, bool)
+	port uint16 // of the packet
 }
 
-func policyDrops(c *nftables.Chain) bool {
-	return c.Policy != nil && *c.Policy == nftables.ChainPolicyDrop
+// drops reports whether a base chain surely drops the first packet of a flow, UDP to a port
+// of this host's. A rule that may accept it leaves that open.
+func (r *ruleset) drops(c *nftables.Chain) bool {
+	switch r.fate(c.Name, 0) {
+	case dropped:
+		return true
+	case falls:
+		return c.Policy != nil && *c.Policy == nftables.ChainPolicyDrop
+	}
+	return false
+}
+
+// fate follows a packet through a chain, and those that it leads to.
+func (r *ruleset) fate(chain string, depth int) fate {
+	rules, ok := r.chains[chain]
+	if !ok || depth > maxJumps {
+		return passes
+	}
+	mayFall := false // before the rule that drops it
+	for _, rule := range rules {
+		match, verdict := r.judge(rule.Exprs)
+		if match == no || verdict == nil {
+			continue
+		}
+		end, ends := passes, true
+		switch verdict.Kind {
+		case expr.VerdictDrop:
+			end = dropped
+		case expr.VerdictReturn:
+			end = falls
+		case expr.VerdictGoto:
+			end = r.fate(verdict.Chain, depth+1)
+		case expr.VerdictJump:
+			end = r.fate(verdict.Chain, depth+1)
+			ends = end != falls
+		}
+		switch {
+		case end == passes:
+			return passes
+		case !ends: // it is back
+		case match == perhaps:
+			mayFall = mayFall || end == falls
+		case end == dropped && mayFall:
+			return falls
+		default:
+			return end
+		}
+	}
+	return falls
 }
 
 // judge returns whether a rule matches such a packet, and its verdict, nil if it has none.
 // Registers hold what is known.
-func judge(rule []expr.Any, port uint16) (match answer, verdict *expr.Verdict) {
+func (r *ruleset) judge(rule []expr.Any) (match answer, verdict *expr.Verdict) {
 	match = yes
 	known := make(map[uint32][]byte)
 	incoming := make(map[uint32]bool) // registers that name the interface by which it comes: not lo
+	// compared takes in whether a known value is as a rule wants it.
+	compared := func(ok, as bool) {
+		switch {
+		case !ok && match == yes:
+			match = perhaps
+		case ok && !as:
+			match = no
+		}
+	}
 	for _, e := range rule {
 		switch e := e.(type) {
 		case *expr.Counter, *expr.Log, *expr.Notrack:
@@ -81,11 +138,13 @@ func judge(rule []expr.Any, port uint16) (match answer, verdict *expr.Verdict) {
 			}
 		case *expr.Payload:
 			delete(known, e.DestRegister)
+			incoming[e.DestRegister] = false
 			if e.OperationType == expr.PayloadLoad && e.Base == expr.PayloadBaseTransportHeader && e.Offset == 2 && e.Len == 2 {
-				known[e.DestRegister] = binary.BigEndian.AppendUint16(nil, port)
+				known[e.DestRegister] = binary.BigEndian.AppendUint16(nil, r.port)
 			}
 		case *expr.Ct:
 			delete(known, e.Register)
+			incoming[e.Register] = false
 			if e.Key == expr.CtKeySTATE {
 				known[e.Register] = binary.NativeEndian.AppendUint32(nil, expr.CtStateBitNEW)
 			}
@@ -101,15 +160,19 @@ func judge(rule []expr.Any, port uint16) (match answer, verdict *expr.Verdict) {
 			}
 		case *expr.Cmp:
 			of, ok := known[e.Register]
-			equal := ok && bytes.Equal(of, e.Data)
-			switch {
-			case !ok && incoming[e.Register] && isLoopback(e.Data) && e.Op == expr.CmpOpEq:
-				return no, nil
-			case !ok && incoming[e.Register] && isLoopback(e.Data) && e.Op == expr.CmpOpNeq:
-			case !ok, e.Op != expr.CmpOpEq && e.Op != expr.CmpOpNeq:
-				match = perhaps
-			case equal != (e.Op == expr.CmpOpEq):
-				return no, nil
+			if !ok && incoming[e.Register] && isLoopback(e.Data) {
+				ok, of = true, []byte("another")
+			}
+			compared(ok, holds(e.Op, bytes.Compare(of, e.Data)))
+		case *expr.Range:
+			of, ok := known[e.Register]
+			inside := bytes.Compare(of, e.FromData) >= 0 && bytes.Compare(of, e.ToData) <= 0
+			compared(ok, inside == (e.Op == expr.CmpOpEq))
+		case *expr.Lookup:
+			in, ok := r.in(e.SetName, known[e.SourceRegister])
+			compared(ok, in != e.Invert)
+			if e.IsDestRegSet && e.DestRegister == unix.NFT_REG_VERDICT && match != no {
+				return perhaps, &expr.Verdict{Kind: expr.VerdictAccept} // the verdict is in the map
 			}
 		case *expr.Verdict:
 			return match, e
@@ -119,17 +182,55 @@ func judge(rule []expr.Any, port uint16) (match answer, verdict *expr.Verdict) {
 			if e.Name == "DROP" || e.Name == "REJECT" {
 				return match, &expr.Verdict{Kind: expr.VerdictDrop}
 			}
-			match = perhaps
-		case *expr.Lookup:
-			match = perhaps
-			if e.IsDestRegSet && e.DestRegister == 0 { // a verdict map
-				return match, &expr.Verdict{Kind: expr.VerdictJump}
-			}
 		default:
-			match = perhaps
+			compared(false, false)
+		}
+		if match == no {
+			return no, nil
 		}
 	}
 	return match, nil
+}
+
+// holds reports whether a comparison does.
+func holds(op expr.CmpOp, order int) bool {
+	switch op {
+	case expr.CmpOpEq:
+		return order == 0
+	case expr.CmpOpNeq:
+		return order != 0
+	case expr.CmpOpLt:
+		return order < 0
+	case expr.CmpOpLte:
+		return order <= 0
+	case expr.CmpOpGt:
+		return order > 0
+	default:
+		return order >= 0
+	}
+}
+
+// in reports whether a set has a value. Of one with intervals each element begins one, or
+// ends one behind its last value. Concatenations are not looked into.
+func (r *ruleset) in(set string, value []byte) (in, known bool) {
+	elements, ok := r.set(set)
+	if !ok || value == nil {
+		return false, false
+	}
+	intervals, lower := false, nftables.SetElement{IntervalEnd: true}
+	for _, e := range elements {
+		if len(e.Key) != len(value) || len(e.KeyEnd) > 0 {
+			return false, false
+		}
+		if bytes.Equal(e.Key, value) && !e.IntervalEnd {
+			return true, true
+		}
+		intervals = intervals || e.IntervalEnd
+		if bytes.Compare(e.Key, value) <= 0 && bytes.Compare(e.Key, lower.Key) >= 0 {
+			lower = e
+		}
+	}
+	return intervals && !lower.IntervalEnd, true
 }
 
 // isLoopback reports whether a value is the name of lo, or its index, which is 1 in every

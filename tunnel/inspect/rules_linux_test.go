@@ -39,6 +39,31 @@ func comingBy(name string) []expr.Any {
 	return []expr.Any{&expr.Meta{Key: expr.MetaKeyIIFNAME, Register: 1}, &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: padded}}
 }
 
+// lookup asks a set of ports.
+func lookup(set string, invert bool) []expr.Any {
+	return append(port(expr.CmpOpEq, 0)[:3], &expr.Lookup{SourceRegister: 1, SetName: set, Invert: invert})
+}
+
+// verdicts asks a map of ports for a verdict.
+func verdicts(set string) []expr.Any {
+	return append(port(expr.CmpOpEq, 0)[:3], &expr.Lookup{SourceRegister: 1, SetName: set, IsDestRegSet: true})
+}
+
+func ports(from, to uint16) []expr.Any {
+	return append(port(expr.CmpOpEq, 0)[:3], &expr.Range{Op: expr.CmpOpEq, Register: 1, FromData: binary.BigEndian.AppendUint16(nil, from), ToData: binary.BigEndian.AppendUint16(nil, to)})
+}
+
+func to(kind expr.VerdictKind, chain string) []expr.Any {
+	return []expr.Any{&expr.Verdict{Kind: kind, Chain: chain}}
+}
+
+func chain(rules ...[]expr.Any) (list []*nftables.Rule) {
+	for _, r := range rules {
+		list = append(list, &nftables.Rule{Exprs: r})
+	}
+	return list
+}
+
 func is(kind expr.VerdictKind) []expr.Any { return []expr.Any{&expr.Verdict{Kind: kind}} }
 
 func TestDrops(t *testing.T) {
@@ -61,8 +86,28 @@ func TestDrops(t *testing.T) {
 		{"what is new is let in", nftables.ChainPolicyDrop, [][]expr.Any{parts(state(expr.CtStateBitNEW), is(accept))}, false},
 		{"an interface is let in", nftables.ChainPolicyDrop, [][]expr.Any{parts(comingBy("eth0"), is(accept))}, false},
 		{"a source is let in", nftables.ChainPolicyDrop, [][]expr.Any{parts(from, is(accept))}, false},
-		{"another chain says", nftables.ChainPolicyDrop, [][]expr.Any{is(jump)}, false},
-		{"a map says", nftables.ChainPolicyDrop, [][]expr.Any{{&expr.Ct{Key: expr.CtKeySTATE, Register: 1}, &expr.Lookup{SourceRegister: 1, IsDestRegSet: true}}}, false},
+		{"a chain that is not known says", nftables.ChainPolicyDrop, [][]expr.Any{to(jump, "unknown")}, false},
+		{"a chain that lets it in", nftables.ChainPolicyDrop, [][]expr.Any{to(jump, "ports")}, false},
+		{"a chain that may let it in", nftables.ChainPolicyDrop, [][]expr.Any{parts(from, to(jump, "ports"))}, false},
+		{"a chain that another may drop before", nftables.ChainPolicyDrop, [][]expr.Any{parts(from, is(drop)), to(jump, "ports")}, false},
+		{"a chain without it", nftables.ChainPolicyDrop, [][]expr.Any{to(jump, "ssh")}, true},
+		{"a chain without it, and then it is let in", nftables.ChainPolicyDrop, [][]expr.Any{to(jump, "ssh"), parts(port(expr.CmpOpEq, 4500), is(accept))}, false},
+		{"to a chain without it for good, though it is let in behind", nftables.ChainPolicyDrop, [][]expr.Any{to(expr.VerdictGoto, "ssh"), is(accept)}, true},
+		{"a chain that drops it", nftables.ChainPolicyAccept, [][]expr.Any{to(jump, "last")}, true},
+		{"a chain that may drop it", nftables.ChainPolicyAccept, [][]expr.Any{parts(from, to(jump, "last"))}, false},
+		{"a chain that is left before it drops, perhaps", nftables.ChainPolicyAccept, [][]expr.Any{to(jump, "some")}, false},
+		{"the same, and the policy drops it", nftables.ChainPolicyDrop, [][]expr.Any{to(jump, "some")}, true},
+		{"a chain that leads to itself", nftables.ChainPolicyDrop, [][]expr.Any{to(jump, "loop")}, false},
+		{"a set has the port", nftables.ChainPolicyDrop, [][]expr.Any{parts(lookup("ports", false), is(accept))}, false},
+		{"a set does not have it", nftables.ChainPolicyDrop, [][]expr.Any{parts(lookup("others", false), is(accept))}, true},
+		{"it is not in a set that does not have it", nftables.ChainPolicyDrop, [][]expr.Any{parts(lookup("others", true), is(accept))}, false},
+		{"an interval has it", nftables.ChainPolicyDrop, [][]expr.Any{parts(lookup("low", false), is(accept))}, false},
+		{"no interval has it", nftables.ChainPolicyDrop, [][]expr.Any{parts(lookup("around", false), is(accept))}, true},
+		{"a set that cannot be read", nftables.ChainPolicyDrop, [][]expr.Any{parts(lookup("unknown", false), is(accept))}, false},
+		{"a range has it", nftables.ChainPolicyDrop, [][]expr.Any{parts(ports(4000, 5000), is(accept))}, false},
+		{"a range does not have it", nftables.ChainPolicyDrop, [][]expr.Any{parts(ports(4501, 5000), is(accept))}, true},
+		{"a map has it", nftables.ChainPolicyDrop, [][]expr.Any{verdicts("ports")}, false},
+		{"a map does not have it", nftables.ChainPolicyDrop, [][]expr.Any{verdicts("others")}, true},
 		{"what iptables matches is let in", nftables.ChainPolicyDrop, [][]expr.Any{parts([]expr.Any{&expr.Match{Name: "multiport"}}, is(accept))}, false},
 		{"the port is dropped", nftables.ChainPolicyAccept, [][]expr.Any{parts(port(expr.CmpOpEq, 4500), []expr.Any{&expr.Counter{}}, is(drop))}, true},
 		{"the port is rejected", nftables.ChainPolicyAccept, [][]expr.Any{parts(port(expr.CmpOpEq, 4500), []expr.Any{&expr.Reject{}})}, true},
@@ -70,11 +115,21 @@ func TestDrops(t *testing.T) {
 		{"too many are dropped", nftables.ChainPolicyAccept, [][]expr.Any{parts(port(expr.CmpOpEq, 4500), []expr.Any{&expr.Limit{}}, is(drop))}, false},
 		{"the end of the chain", nftables.ChainPolicyAccept, [][]expr.Any{is(back), is(drop)}, false},
 	} {
-		var rules []*nftables.Rule
-		for _, r := range test.rules {
-			rules = append(rules, &nftables.Rule{Exprs: r})
-		}
-		if got := drops(&nftables.Chain{Policy: &test.policy}, rules, 4500); got != test.want {
+		table := ruleset{port: 4500, chains: map[string][]*nftables.Rule{
+			"input": chain(test.rules...),
+			"ports": chain(parts(port(expr.CmpOpEq, 22), is(accept)), parts(port(expr.CmpOpEq, 4500), is(accept))),
+			"ssh":   chain(parts(protocol(unix.IPPROTO_TCP), is(accept))),
+			"last":  chain(parts(from, is(drop)), is(drop)),
+			"some":  chain(parts(from, is(back)), is(drop)),
+			"loop":  chain(to(jump, "loop")),
+		}, set: func(name string) (elements []nftables.SetElement, ok bool) {
+			bounds, ok := map[string][]uint16{"ports": {500, 4500}, "others": {500}, "low": {1, 5000}, "around": {4000, 4400, 4501, 5000}}[name]
+			for i, n := range bounds {
+				elements = append(elements, nftables.SetElement{Key: binary.BigEndian.AppendUint16(nil, n), IntervalEnd: (name == "low" || name == "around") && i%2 == 1})
+			}
+			return elements, ok
+		}}
+		if got := table.drops(&nftables.Chain{Name: "input", Policy: &test.policy}); got != test.want {
 			t.Errorf("%s: %v", test.name, got)
 		}
 	}
