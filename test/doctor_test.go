@@ -22,6 +22,7 @@ import (
 	"fathom/test/netlab"
 	"fathom/test/tier"
 	"fathom/tunnel/status"
+	"fathom/tunnel/udp"
 )
 
 // doctor runs `fathom doctor` on a gateway's host, behind the words of a command that runs
@@ -54,10 +55,17 @@ func found(t testing.TB, g *gateway.Gateway, want ...status.FindingCode) {
 func foundBy(t testing.TB, g *gateway.Gateway, by []string, want ...status.FindingCode) {
 	t.Helper()
 	slices.Sort(want)
+	kernel, err := udp.Offer()
+	check(t, err)
+	// Where the kernel gives this user small buffers, all tunnels have them.
+	small := kernel.ReceiveBuffer < udp.DefaultReceiveBuffer/2 && !slices.Contains(want, status.FindingSmallBuffer)
 	for deadline := time.Now().Add(within); ; {
 		d := doctor(t, g, by...)
 		var codes []status.FindingCode
 		for _, f := range d.Findings {
+			if small && f.Code == status.FindingSmallBuffer {
+				continue
+			}
 			codes = append(codes, f.Code)
 			if f.What == "" || f.Remedy == "" {
 				t.Errorf("without words: %+v", f)
@@ -276,7 +284,11 @@ func TestTheDoctorOfTwoEnds(t *testing.T) {
 	check(t, p.a.Configure("", gateway.Peer{Gateway: p.b, Endpoint: there}))
 	up(t, p.a, p.b)
 	found(t, p.b, status.FindingAllowedIPs)
-	found(t, p.a, status.FindingNoOffload, status.FindingSmallBuffer, status.FindingAllowedIPs)
+	want := []status.FindingCode{status.FindingNoOffload, status.FindingAllowedIPs}
+	if statusOf(t, p.a).Offload.ReceiveBuffer < udp.DefaultReceiveBuffer/2 { // net.core.rmem_default of most machines
+		want = append(want, status.FindingSmallBuffer)
+	}
+	found(t, p.a, want...)
 	again()
 
 	// Both ends have one address.
