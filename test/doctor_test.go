@@ -110,6 +110,9 @@ func TestTheDoctorOfATunnelThatRuns(t *testing.T) {
 	up(t, p.a, p.b)
 	exact(t, p.a, netlab.EthernetMTU)
 	exact(t, p.b, netlab.EthernetMTU)
+	// A rule for other interfaces is none of the tunnel's business.
+	run(t, p.B, "nft", fmt.Sprintf("add table ip uplink; add chain ip uplink out { type filter hook forward priority mangle; }; "+
+		"add rule ip uplink out oifname %q tcp flags syn tcp option maxseg size set rt mtu", p.Right.B.Name()))
 	healthy(t, p.a, p.b)
 
 	eth := p.Left.A

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/google/nftables"
+	"github.com/vishvananda/netlink"
 
 	"fathom/tunnel/doctor"
 )
@@ -25,6 +26,10 @@ func (i *inspection) chains() {
 	if err != nil {
 		i.cannot("the firewall", err)
 		return
+	}
+	tunnel := device{name: i.config.Tunnel.Name}
+	if link, err := netlink.LinkByName(tunnel.name); err == nil {
+		tunnel.index = uint32(link.Attrs().Index)
 	}
 	tables := make(map[string]*ruleset)
 	for _, c := range chains {
@@ -47,7 +52,7 @@ func (i *inspection) chains() {
 		}
 		one := doctor.Chain{Where: "chain " + c.Name + " of table " + tableOf(c), Family: versions[c.Table.Family]}
 		for _, r := range table.chains[c.Name] {
-			one.SetsMSS = one.SetsMSS || setsMSS(r.Exprs)
+			one.SetsMSS = one.SetsMSS || setsMSS(r.Exprs, tunnel)
 		}
 		one.DropsPort = comesIn(c) && table.drops(c)
 		if one.SetsMSS || one.DropsPort {

@@ -3,6 +3,7 @@ package inspect
 import (
 	"bytes"
 	"encoding/binary"
+	"strings"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
@@ -14,11 +15,24 @@ import (
 // tcpOptionMSS is the kind of the MSS option (RFC 9293 section 3.1).
 const tcpOptionMSS = 2
 
+// device is the tunnel's, as rules name it.
+type device struct {
+	name  string
+	index uint32 // 0: there is none yet
+}
+
 // setsMSS reports whether a rule changes the MSS of TCP, in nftables or by the target of
-// iptables.
-func setsMSS(rule []expr.Any) bool {
+// iptables, and is not about other interfaces alone.
+func setsMSS(rule []expr.Any, tunnel device) bool {
+	interfaces := make(map[uint32]expr.MetaKey)
 	for _, e := range rule {
 		switch e := e.(type) {
+		case *expr.Meta:
+			interfaces[e.Register] = e.Key
+		case *expr.Cmp:
+			if key, ok := interfaces[e.Register]; ok && !tunnel.may(key, e) {
+				return false
+			}
 		case *expr.Exthdr:
 			if e.Op == expr.ExthdrOpTcpopt && e.Type == tcpOptionMSS && e.SourceRegister != 0 {
 				return true
@@ -30,6 +44,22 @@ func setsMSS(rule []expr.Any) bool {
 		}
 	}
 	return false
+}
+
+// may reports whether a comparison of what meta tells may hold for packets of the device.
+func (d device) may(key expr.MetaKey, e *expr.Cmp) bool {
+	same := false
+	switch key {
+	case expr.MetaKeyIIF, expr.MetaKeyOIF:
+		same = bytes.Equal(e.Data, binary.NativeEndian.AppendUint32(nil, d.index))
+	case expr.MetaKeyIIFNAME, expr.MetaKeyOIFNAME:
+		// A name ends with a zero. Without one it is the beginning of names, as in "ppp*".
+		name, _, whole := bytes.Cut(e.Data, []byte{0})
+		same = string(name) == d.name || !whole && strings.HasPrefix(d.name, string(name))
+	default:
+		return true
+	}
+	return same == (e.Op == expr.CmpOpEq)
 }
 
 // answer is whether a rule matches a packet.

@@ -135,7 +135,18 @@ func TestDrops(t *testing.T) {
 	}
 }
 
+func leavingBy(index uint32) []expr.Any {
+	return []expr.Any{&expr.Meta{Key: expr.MetaKeyOIF, Register: 1}, &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: binary.NativeEndian.AppendUint32(nil, index)}}
+}
+
+// not turns a rule's last comparison around.
+func not(rule []expr.Any) []expr.Any {
+	rule[len(rule)-1].(*expr.Cmp).Op = expr.CmpOpNeq
+	return rule
+}
+
 func TestSetsMSS(t *testing.T) {
+	written := []expr.Any{&expr.Exthdr{Op: expr.ExthdrOpTcpopt, Type: tcpOptionMSS, SourceRegister: 1}}
 	for _, test := range []struct {
 		name string
 		rule []expr.Any
@@ -146,8 +157,17 @@ func TestSetsMSS(t *testing.T) {
 		{"the MSS is written", []expr.Any{&expr.Exthdr{Op: expr.ExthdrOpTcpopt, Type: tcpOptionMSS, SourceRegister: 1}}, true},
 		{"another option is written", []expr.Any{&expr.Exthdr{Op: expr.ExthdrOpTcpopt, Type: 3, SourceRegister: 1}}, false},
 		{"by iptables", []expr.Any{&expr.Target{Name: "TCPMSS"}}, true},
+		{"of the tunnel", parts(comingBy("fathom0"), written), true},
+		{"of another interface", parts(comingBy("ppp0"), written), false},
+		{"of others than the tunnel", parts(not(comingBy("fathom0")), written), false},
+		{"of all but another", parts(not(comingBy("ppp0")), written), true},
+		{"of names that begin so", parts([]expr.Any{&expr.Meta{Key: expr.MetaKeyOIFNAME, Register: 1}, &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte("fath")}}, written), true},
+		{"of names that begin otherwise", parts([]expr.Any{&expr.Meta{Key: expr.MetaKeyOIFNAME, Register: 1}, &expr.Cmp{Op: expr.CmpOpEq, Register: 1, Data: []byte("ppp")}}, written), false},
+		{"of the tunnel's index", parts(leavingBy(7), written), true},
+		{"of another index", parts(leavingBy(8), written), false},
+		{"of TCP", parts(protocol(unix.IPPROTO_TCP), written), true},
 	} {
-		if got := setsMSS(test.rule); got != test.want {
+		if got := setsMSS(test.rule, device{"fathom0", 7}); got != test.want {
 			t.Errorf("%s: %v", test.name, got)
 		}
 	}
