@@ -90,6 +90,8 @@ type peer struct {
 	hopRuns        uint64    // begun so far
 	hopService     hopService
 	farHops        farHops
+	factsServed    limit // requests of the peer's that were answered
+	farFacts       farFacts
 	appliedHostMTU int // hostMTU of the path that the host was told
 	initiations    initiations
 	appointment    appointment // when the peer is due in the agenda
@@ -161,6 +163,7 @@ func newPeer(c conf.Peer) *peer {
 	p.renumbered.interval = renumberedEvery
 	p.sizesTold.interval, p.sizesTold.burst = warnEvery, sizesBurst
 	p.hopService.init()
+	p.factsServed.interval, p.factsServed.burst = factsServedEvery, factsServedBurst
 	p.called.interval, p.called.burst = calledEvery, calledBurst
 	p.discovery = p.standbys.begin(discoveryConfig(c), nil)
 	return p

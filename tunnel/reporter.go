@@ -68,6 +68,10 @@ func (r *reporter) Echo(ctx context.Context, peer string) (*status.EchoReport, e
 	return r.controller.echo(ctx, peer)
 }
 
+func (r *reporter) Facts(ctx context.Context, peer string) (*status.FactsReport, error) {
+	return r.controller.facts(ctx, peer)
+}
+
 func (r *reporter) Reload(ctx context.Context) (*status.ReloadReport, error) {
 	return r.reloader.reload(ctx)
 }

@@ -396,6 +396,7 @@ func (t *Tunnel) newController(s shared, network hostNetwork, port uint16, keys 
 		changes:    host.NewChanges(),
 		strangers:  limit{interval: warnEvery},
 		listen:     t.config.ListenHost,
+		inner:      t.config.Addresses,
 		uplinks:    t.config.Uplinks,
 		answers:    known,
 	}

@@ -96,6 +96,18 @@ func sampleFailure() *Failure {
 	return &Failure{Schema: ErrorSchema, Error: "no tunnel is running", Hint: "start it", ExitCode: 4}
 }
 
+func sampleDiagnosis() *Diagnosis {
+	return &Diagnosis{Schema: DoctorSchema, Name: "fathom0", Running: true,
+		Findings:   []Finding{{Code: FindingClock, Peer: "storage", What: "the clock of storage is 1h0m0s ahead of this host's", Remedy: "set it"}},
+		Unexamined: []Unexamined{{What: "the firewall", Why: "it takes CAP_NET_ADMIN: run as root"}}}
+}
+
+func sampleFacts() *FactsReport {
+	at := time.Date(2026, 7, 29, 12, 0, 0, 0, time.UTC)
+	return &FactsReport{Peer: "storage", Clock: at, Asked: at, Answered: at.Add(time.Second), SeenAt: netip.MustParseAddrPort("192.0.2.1:4500"), PLPMTU: 1400, Settled: true, ClearsDF: true,
+		Addresses: []netip.Prefix{netip.MustParsePrefix("10.77.0.2/24")}, AllowedIPs: []netip.Prefix{netip.MustParsePrefix("10.77.0.1/32")}, Truncated: true}
+}
+
 func sampleHops() *HopsReport {
 	rtt, before := 0.25, 2
 	forth := &HopsWay{From: "192.0.2.1", To: "192.0.2.2", Reached: true, Complete: true, ClearsDF: true, Fans: 4, Probes: 40, TookMillis: 401.5,
@@ -113,7 +125,7 @@ func sampleHops() *HopsReport {
 // TestDocumentsAreStable compares the documents with those that scripts and
 // older clients know: names, order and values, byte for byte.
 func TestDocumentsAreStable(t *testing.T) {
-	for name, document := range map[string]any{"status.json": sampleStatus(), "probe.json": sampleProbe(), "hops.json": sampleHops(), "history.json": sampleHistory(), "error.json": sampleFailure()} {
+	for name, document := range map[string]any{"status.json": sampleStatus(), "probe.json": sampleProbe(), "hops.json": sampleHops(), "history.json": sampleHistory(), "error.json": sampleFailure(), "doctor.json": sampleDiagnosis()} {
 		var got bytes.Buffer
 		if err := json.NewEncoder(&got).Encode(document); err != nil {
 			t.Fatal(err)
