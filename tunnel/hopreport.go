@@ -12,10 +12,6 @@ import (
 // hops measures the hops to the named peer, and asks it for the other direction: see
 // status.Source.
 func (c *controller) hops(ctx context.Context, name string) (*status.HopsReport, error) {
-	p, err := c.named(name)
-	if err != nil {
-		return nil, err
-	}
 	report := &status.HopsReport{Schema: status.HopsSchema, Peer: name}
 	type outcome struct{ err error }
 	done := make(chan outcome, 2)
@@ -33,8 +29,12 @@ func (c *controller) hops(ctx context.Context, name string) (*status.HopsReport,
 		report.BackProblem = problem
 		done <- outcome{}
 	}}
+	var p *peer
 	var refused error
-	err = c.events.ask(ctx, func(c *controller, now time.Time) {
+	err := c.events.ask(ctx, func(c *controller, now time.Time) {
+		if p, refused = c.named(name); refused != nil {
+			return
+		}
 		if refused = p.measureHops(forth, now); refused == nil {
 			here, there = p.path.pair.Local.String(), p.path.Remote().Addr().String()
 			p.requestHops(back, now)
@@ -61,8 +61,10 @@ func (c *controller) hops(ctx context.Context, name string) (*status.HopsReport,
 		return report, nil
 	}
 	_ = c.events.deliver(context.Background(), ofRequest, func(*controller, time.Time) {
-		p.leaveHops(forth)
-		p.farHops.leave(back)
+		if p != nil {
+			p.leaveHops(forth)
+			p.farHops.leave(back)
+		}
 	})
 	return nil, err
 }

@@ -1,6 +1,7 @@
 package tunnel
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"sync"
@@ -193,16 +194,17 @@ const maxHistoryRecords = 100_000
 
 // history answers a request for what is remembered.
 func (c *controller) history(ctx context.Context, q status.HistoryQuery) (*status.History, error) {
-	if q.Peer != "" {
-		if _, err := c.named(q.Peer); err != nil {
-			return nil, err
-		}
-	}
+	var refused error
 	var held history.Snapshot
 	var running []byte
 	var to time.Time
 	h := &status.History{Running: true}
 	err := c.events.ask(ctx, func(c *controller, now time.Time) {
+		if q.Peer != "" {
+			if _, refused = c.named(q.Peer); refused != nil {
+				return
+			}
+		}
 		to, held = now.Round(0), c.recorder.log.Snapshot()
 		for _, p := range c.peers {
 			if q.Peer == "" || q.Peer == p.name {
@@ -214,7 +216,7 @@ func (c *controller) history(ctx context.Context, q status.HistoryQuery) (*statu
 			}
 		}
 	})
-	if err != nil {
+	if err = cmp.Or(err, refused); err != nil {
 		return nil, err
 	}
 	fillHistory(h, q, to, held[0], held[1], running)
