@@ -56,7 +56,7 @@ func narrow(t *testing.T, w *status.HopsWay, after, before int) {
 // TestHopsInBothDirections: each end measures its own, and one shows both.
 func TestHopsInBothDirections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		left, _ := narrowPath(t)
+		left, right := narrowPath(t)
 		began := time.Now()
 		r, err := left.hops(context.Background(), left.peer.name)
 		if err != nil {
@@ -72,6 +72,32 @@ func TestHopsInBothDirections(t *testing.T) {
 		}
 		if rtt := r.Forth.Hops[4].RTTMillis; rtt == nil || *rtt != millis(2*left.wire.trip) {
 			t.Errorf("%v", rtt)
+		}
+
+		// The status has the last one, with its age, and the end that was asked keeps none.
+		time.Sleep(time.Hour)
+		kept := func(v *virtual) (h *status.MeasuredHops) {
+			v.do(func(now time.Time) { h = v.peer.status(now).Hops })
+			return h
+		}
+		h := kept(left)
+		if h == nil {
+			t.Fatal("the measurement is not kept")
+		}
+		narrow(t, h.Forth, 2, 3)
+		narrow(t, h.Back, 2, 3)
+		if age := time.Since(h.Forth.At); age < time.Hour || age > time.Hour+3*time.Second || h.Back.At.Before(h.Forth.At) {
+			t.Errorf("at %v and %v", h.Forth.At, h.Back.At)
+		}
+		if h := kept(right); h != nil {
+			t.Errorf("%+v", h)
+		}
+		right.mute.Store(true)
+		if _, err := left.hops(context.Background(), left.peer.name); err != nil {
+			t.Fatal(err)
+		}
+		if h := kept(left); h.Forth.Reached || h.Back != nil || h.BackProblem == "" {
+			t.Errorf("%+v", h)
 		}
 	})
 }

@@ -1,7 +1,6 @@
 package tunnel
 
 import (
-	"cmp"
 	"context"
 	"log/slog"
 	"sync"
@@ -216,7 +215,10 @@ func (c *controller) history(ctx context.Context, q status.HistoryQuery) (*statu
 			}
 		}
 	})
-	if err = cmp.Or(err, refused); err != nil {
+	if err == nil { // after an error the event may still run
+		err = refused
+	}
+	if err != nil {
 		return nil, err
 	}
 	fillHistory(h, q, to, held[0], held[1], running)
