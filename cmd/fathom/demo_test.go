@@ -236,6 +236,23 @@ func TestDemoTidiesUpWhenInterrupted(t *testing.T) {
 	}
 }
 
+// TestDemoInterruptedPrintsJSON, where it was asked for JSON.
+func TestDemoInterruptedPrintsJSON(t *testing.T) {
+	tier.Select(t)
+	d := newDemo(t, "--size", "1000GiB", "--duration", "0s", "--json")
+	if err := d.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for begun := time.Now(); len(d.tunnels()) < 2 && time.Since(begun) < demoWithin; time.Sleep(10 * time.Millisecond) {
+	}
+	d.Process.Signal(syscall.SIGINT)
+	d.finish(t, exitInterrupted)
+	var f status.Failure
+	if err := json.Unmarshal(d.stdout.Bytes(), &f); err != nil || f.Schema != status.ErrorSchema || f.Error != "interrupted" || f.ExitCode != exitInterrupted {
+		t.Errorf("%v: %s", err, &d.stdout)
+	}
+}
+
 // TestDemoShowsThePage to a browser outside of its namespaces, and waits for it.
 func TestDemoShowsThePage(t *testing.T) {
 	tier.Select(t)

@@ -93,8 +93,8 @@ func TestOneBlackHole(t *testing.T) {
 }
 
 // TestRoutersThatAreDrained have sent others all messages that they send at once. Linux
-// then answers one probe a second, and over IPv6 with a route of 64 bits four: that takes
-// longer, and all the same no router is taken for one that never answers.
+// then answers one probe a second, and older kernels four over IPv6: that takes longer,
+// and all the same no router is taken for one that never answers.
 func TestRoutersThatAreDrained(t *testing.T) {
 	tier.Select(t, tier.Quick, tier.Native)
 	const routers = 5
