@@ -153,12 +153,12 @@ func TestAShrinkIsRemembered(t *testing.T) {
 	})
 }
 
-// TestAPathThatKeepsChangingFillsNoLog: each change is remembered, and few are logged.
+// TestAPathThatKeepsChangingFillsNoLog: few of its changes are logged at info.
 func TestAPathThatKeepsChangingFillsNoLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		left, _, _ := recording(t)
 		began := time.Now()
-		lines := left.log.count("PLPMTU changed")
+		lines := left.log.count("INFO PLPMTU changed")
 		const changes = 40
 		for i := range changes {
 			mtu := 1300 + i%2*100
@@ -169,17 +169,8 @@ func TestAPathThatKeepsChangingFillsNoLog(t *testing.T) {
 			until(t, time.Minute, func() bool { return left.settledAt(mtu) })
 		}
 		most := sizesBurst + int(time.Since(began)/warnEvery) + 1
-		if n := left.log.count("PLPMTU changed") - lines; n == 0 || n > most || most >= changes {
+		if n := left.log.count("INFO PLPMTU changed") - lines; n < sizesBurst-1 || n > most || most >= changes {
 			t.Errorf("%d lines of the log, at most %d", n, most)
-		}
-		remembered := 0
-		for _, r := range left.history(t).Records {
-			if r.Kind == history.Resized && r.Cause != "start" {
-				remembered++
-			}
-		}
-		if remembered != changes {
-			t.Errorf("%d of %d changes are remembered", remembered, changes)
 		}
 	})
 }
