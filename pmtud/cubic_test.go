@@ -18,6 +18,7 @@ type cubic struct {
 	epoch, recovery, progress     time.Time
 	timeouts                      int
 	timer                         int
+	ended                         bool    // nothing more to send
 	delivered                     float64 // bytes of payload
 }
 
@@ -41,7 +42,7 @@ func (m *model) transfer() *cubic {
 
 // pump sends what the window allows.
 func (c *cubic) pump() {
-	for float64(c.inFlight) < c.window {
+	for !c.ended && float64(c.inFlight) < c.window {
 		c.send()
 	}
 	c.arm()
@@ -134,7 +135,7 @@ func (c *cubic) arm() {
 		wait = max(200*time.Millisecond, 2*c.m.rtt()) << min(c.timeouts-1, 8)
 	}
 	c.m.after(wait, func() {
-		if timer != c.timer {
+		if timer != c.timer || c.ended {
 			return
 		}
 		c.timeouts++

@@ -29,7 +29,21 @@ type class struct {
 	last   time.Time // when the last event began
 	rhythm rhythm    // of the events, which does not fade with time
 
-	now, lost int // packets of the report that is read, and how many of them were lost
+	now, lost int  // packets of the report that is read, and how many of them were lost
+	gaps      int  // of these: losses in a row count once, since a train or a full queue loses many at once
+	inGap     bool // the last of them was lost
+}
+
+// count takes in a packet of the report that is read.
+func (c *class) count(arrived bool) {
+	c.now++
+	if !arrived {
+		c.lost++
+		if !c.inGap {
+			c.gaps++
+		}
+	}
+	c.inGap = !arrived
 }
 
 // fade lets the past count for less.
@@ -53,7 +67,7 @@ func (c *class) add(srtt time.Duration, at time.Time, queued bool) {
 		}
 		c.last = at
 	}
-	c.now, c.lost = 0, 0
+	c.now, c.lost, c.gaps, c.inGap = 0, 0, 0, false
 }
 
 // deliveries tell, from reports, how packets of the PLPMTU fare beside small
@@ -65,7 +79,9 @@ type deliveries struct {
 	// was lost, how much likelier it is a large one if those are lost suspectedRisk
 	// times as often. How much is lost altogether, and when, does not matter.
 	score    float64
-	run      int // large packets lost since one has arrived
+	run      int       // large packets lost since one has arrived
+	misses   int       // loss events since then
+	heard    time.Time // when a report last told of large packets
 	payload  float64
 	time     float64 // seconds in which that payload has arrived, and all was sent
 	asked    time.Time
@@ -76,7 +92,7 @@ type deliveries struct {
 // begin starts anew with packets of a PLPMTU: those above a size count.
 func (d *deliveries) begin(plpmtu, above int) {
 	small := d.small
-	*d = deliveries{above: max(above, plpmtu*3/4), upTo: plpmtu / 2, asked: d.asked, base: d.base}
+	*d = deliveries{above: max(above, plpmtu*3/4), upTo: plpmtu / 2, asked: d.asked, heard: d.heard, base: d.base}
 	d.small = class{sent: small.sent, events: small.events, losses: small.losses, calm: small.calm, last: small.last}
 }
 
@@ -96,12 +112,9 @@ func (d *deliveries) count(size int, control, arrived bool) {
 	case size > d.upTo:
 		return
 	}
-	c.now++
-	if !arrived {
-		c.lost++
-	}
+	c.count(arrived)
 	if c == &d.large && arrived {
-		d.run = 0
+		d.run, d.misses = 0, 0
 	} else if c == &d.large {
 		d.run++
 	}
@@ -134,8 +147,14 @@ func (d *deliveries) report(asked time.Time, srtt, sample time.Duration) {
 	d.payload *= by
 	d.large.fade(by)
 	d.small.fade(by)
-	large, small := d.large.lost, d.small.lost
+	large, small := d.large.gaps, d.small.gaps
+	if d.large.now > 0 {
+		d.heard = asked
+	}
 	d.large.add(srtt, asked, queued)
+	if d.run > 0 && d.large.last.Equal(asked) {
+		d.misses++
+	}
 	d.small.add(srtt, asked, queued)
 	even := d.mixed()
 	d.score += float64(large)*math.Log(suspectedRisk/even) - float64(small)*math.Log(even)
@@ -153,6 +172,7 @@ const (
 	// strong is ln 10,000: a false alarm takes as many losses on average, or more.
 	strong    = 9.2
 	minEvents = 2.5 // three, faded a little
+	minMisses = 3
 	// weakEvents is how many loss events are a sign where too few small packets are
 	// sent for a comparison.
 	weakEvents = 8
@@ -183,8 +203,8 @@ func (d *deliveries) suspicious(row int, srtt time.Duration, told bool, excused 
 	strongly := n >= minEvents && (d.score >= strong || told && d.score >= strong/2)
 	weakly := n >= weakEvents && n >= leastLoss*d.large.sent && d.limits(srtt) && d.large.calm >= n/2
 	switch {
-	case n >= minEvents && d.run >= row:
-		return true // all are lost
+	case d.all(row):
+		return true
 	case !told && (d.large.rhythm.congested() || d.large.about(excused)):
 		return false
 	case !d.recorded:
@@ -197,6 +217,10 @@ func (d *deliveries) suspicious(row int, srtt time.Duration, told bool, excused 
 	}
 	return n >= recordEvents && weakly
 }
+
+// all reports whether all large packets are lost: row of them, and for several round
+// trips, since a queue without room loses a whole train.
+func (d *deliveries) all(row int) bool { return d.run >= row && d.misses >= minMisses }
 
 // about reports whether as much is lost as a share, within a factor of two and what
 // chance makes of few packets.
@@ -279,6 +303,19 @@ func judgeLarger(lost, passes, is record, lasted time.Duration) verdict {
 		return undecided
 	}
 	return v
+}
+
+// judgeControl compares the larger size, which is used again, with what it lost before.
+// It is worse, and the smaller size the better one, only if it loses again while no
+// queue stands, or for long.
+func judgeControl(was, is record) verdict {
+	switch again := is.lost() >= was.lost()/2; {
+	case again && (is.large.calm >= minEvents || is.large.events >= recordEvents):
+		return better
+	case fewer(was, is) == better:
+		return noBetter
+	}
+	return undecided
 }
 
 // fewer compares the losses. It is a sequential likelihood ratio test of two

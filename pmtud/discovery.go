@@ -20,6 +20,7 @@ type Discovery struct {
 	suspended   suspension
 	trial       trial
 	doubt       doubt
+	recheck     recheck
 	falseAlarms int // suspicions that probes have contradicted
 	raiser      raiser
 
@@ -159,7 +160,7 @@ func (d *Discovery) Settled() bool {
 	if d.cfg.Mode == Off {
 		return true
 	}
-	return d.suspended.plpmtu == 0 && d.trial.phase != smaller && d.resting()
+	return d.suspended.plpmtu == 0 && d.trial.phase != smaller && d.trial.phase != control && d.resting()
 }
 
 // ClearsDF reports whether probes have arrived in fragments, which they forbid:
@@ -232,7 +233,7 @@ func (d *Discovery) forget() {
 	d.raiser.shorten() // a new path's first search is checked soon, too
 	d.search.forget()
 	d.verify, d.alone, d.reorders, d.suspended, d.ptbs = 0, false, false, suspension{}, newPTBTrust()
-	d.trial, d.doubt = trial{}, doubt{}
+	d.trial, d.doubt, d.recheck = trial{}, doubt{}, recheck{}
 	d.requests.forget()
 	d.detector.forget()
 }

@@ -22,6 +22,7 @@
 //	deliveries  how large and small packets fare, according to reports (delivery.go)
 //	rhythm      whether losses are too regular for chance
 //	trial       the size with which most arrives, where sizes pass only sometimes
+//	recheck     whether the size of a trial passes, by probes, while no data flows
 //	suspension  the PLPMTU in question while a suspicion lasts
 //	raiser      PMTU_RAISE_TIMER
 //	ptbTrust    whether validated PTBs count
@@ -82,8 +83,9 @@
 //     packet was lost, was it a large one? With a relative risk of 8 against 1 and
 //     the threshold ln 10,000, loss of all sizes alike gives a false sign in 10,000
 //     losses or more, on average (Lorden's bound), whatever it is and however it
-//     changes. This test needs no loss rate, which a path does not keep;
-//   - or in a row, where all is lost that is large and is data;
+//     changes. This test needs no loss rate, which a path does not keep. Packets lost in a
+//     row count as one, since a train finds no room as a whole;
+//   - or in a row, where all is lost that is large and is data, for three loss events;
 //   - or weakly, if so few small packets are sent that the test would take minutes. Then
 //     8 loss events do, if no more small packets were lost than half of the evidence
 //     allows, and if TCP sends about as much as such losses let it.
@@ -110,6 +112,12 @@
 // ten seconds, the larger size was as good, and comes back. The next trial may begin
 // after 1, 4, 16 … 60 minutes.
 //
+// Load changes meanwhile: a queue that was full while the larger size was in use, such as
+// that of the own interface, may be empty during the trial. So where at least a
+// twentieth was lost, and no PTB has told of the size, a control follows:
+// the larger size is used again. The smaller one settles only if the larger one loses
+// half as much as before or more, in three loss events without a queue, or in 16 with one.
+//
 // From the size that has settled, larger ones are tried once a minute, in halves of
 // what is unknown, and once it is known to a 64th, the size that lost every
 // PMTU_RAISE_TIMER. They stay if they lose fewer than that one did and carry what the
@@ -117,6 +125,14 @@
 // (RFC 8899, 5.3.3). They go back after five seconds in which less arrived, and at once
 // after a PTB. So there are no more than three changes in a minute. A whole fan
 // that passes beyond the size that lost ends it all: the path is another one.
+//
+// Where no large data has flowed for five seconds, probes decide whatever trial there is, and
+// raise what has settled (recheck.go): four of the size that lost and a small one each
+// second. The size passes if 24 of them do, and eight more for each that is lost. It is
+// still lost if two are, or more where small ones are lost, too. The first recheck comes
+// at once, and the next ones 15, 30, 60 s … an hour after the last. A size that loses
+// one in four passes a recheck once in 600 times, and one in eight once in 12. One that
+// loses a hundredth passes, and data has to tell again, which the growing waits make rare.
 //
 // # What the kernel and the engine tell
 //
@@ -134,7 +150,8 @@
 // next one have twice the bytes, as slow start would. If half of the small probes
 // were lost, the next fan has half the packets and bytes. A search up to
 // Ethernet's size takes some 35 kB in all. After it there is one fan, rarely more,
-// at each raise, 5, 10, 20 … 600 s apart: some 350 bit/s over an hour.
+// at each raise, 5, 10, 20 … 600 s apart: some 350 bit/s over an hour. A recheck that
+// passes takes some 40 kB in six seconds; one that does not takes some 15.
 // Requests, of some 80 bytes, take at most 640 bit each max(RTT/2, 20 ms): 32 kbit/s.
 // There is no more than one for 2400 bytes of data, or, where packets above
 // MIN_PLPMTU are among them, for four such intervals. A report has the size of a

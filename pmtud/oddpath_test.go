@@ -14,6 +14,7 @@ type oddities struct {
 
 	lossAbove int     // packets above this size are lost
 	sizeLoss  float64 // this often
+	crowded   int     // others fill a queue: a packet finds room for 300 bytes, and for less than this more; 0: none
 	dataAbove int     // data above this size is dropped; probes look otherwise
 	refuse    int     // the kernel refuses packets above this size; 0: none
 
@@ -21,6 +22,8 @@ type oddities struct {
 	limit int     // bytes that its queue holds; a policer's burst if it has none
 	// police drops what exceeds the rate and delays nothing.
 	police  bool
+	whole   bool    // a train of data is dropped whole if it has no room, as a superpacket is
+	noRoom  bool    // the train that leaves now has none
 	backlog float64 // bytes, at the time
 	at      time.Time
 }
@@ -36,7 +39,15 @@ func (o *oddities) refuses(size int) bool { return o.refuse > 0 && size > o.refu
 
 func (o *oddities) drops(size int, data bool, rng *rand.Rand) bool {
 	return data && o.dataAbove > 0 && size > o.dataAbove ||
+		o.crowded > 0 && size > 300+rng.IntN(o.crowded) ||
 		o.sizeLoss > 0 && size > o.lossAbove && rng.Float64() < o.sizeLoss
+}
+
+// room reports whether the bottleneck's queue has room for some bytes.
+func (o *oddities) room(bytes int, now time.Time) bool {
+	o.backlog = max(0, o.backlog-now.Sub(o.at).Seconds()*o.rate/8)
+	o.at = now
+	return o.backlog+float64(bytes) <= float64(o.limit)
 }
 
 // queue puts a packet into the bottleneck's queue, if it has room.
@@ -44,9 +55,7 @@ func (o *oddities) queue(size int, now time.Time) (wait time.Duration, ok bool) 
 	if o.rate == 0 {
 		return 0, true
 	}
-	o.backlog = max(0, o.backlog-now.Sub(o.at).Seconds()*o.rate/8)
-	o.at = now
-	if o.backlog+float64(size) > float64(o.limit) {
+	if o.noRoom || !o.room(size, now) {
 		return 0, false
 	}
 	o.backlog += float64(size)

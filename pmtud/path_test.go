@@ -159,8 +159,10 @@ func (m *model) flow() (wake bool) {
 	if m.data == 0 || m.nextData.After(m.now) {
 		return false
 	}
-	n := int(m.now.Sub(m.nextData)/m.data) + 1
-	for range min(n, m.burst) {
+	due := int(m.now.Sub(m.nextData)/m.data) + 1
+	n := min(due, m.burst)
+	m.odd.noRoom = m.odd.whole && !m.odd.room(n*m.d.PLPMTU(), m.now)
+	for range n {
 		size := m.d.PLPMTU()
 		if m.rng.Float64() < m.small {
 			size = 100 + 4*m.rng.IntN(50)
@@ -168,7 +170,8 @@ func (m *model) flow() (wake bool) {
 		_, _, _, w := m.send(size, true)
 		wake = wake || w
 	}
-	m.nextData = m.nextData.Add(m.data * time.Duration(n))
+	m.odd.noRoom = false
+	m.nextData = m.nextData.Add(m.data * time.Duration(due))
 	return wake
 }
 

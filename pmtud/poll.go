@@ -18,6 +18,8 @@ func (d *Discovery) Deadline() time.Time {
 		earlier(d.round.closeAt)
 	} else if d.wantsFan() {
 		earlier(d.round.nextAt)
+	} else {
+		earlier(d.recheckAt())
 	}
 	earlier(d.raiser.at)
 	if d.asks() {
@@ -61,6 +63,9 @@ func (d *Discovery) Poll(dst []Action, now time.Time) []Action {
 	}
 	if !d.round.open && d.wantsFan() && !now.Before(d.round.nextAt) {
 		dst = d.openRound(dst, now)
+	}
+	if !d.round.open && !d.wantsFan() && due(d.recheckAt(), now) {
+		dst = d.openRecheck(dst, now)
 	}
 	if d.asks() && due(d.requests.dueAt(d.rtt.smoothed), now) {
 		dst = d.requests.ask(dst, d.probes.generation, d.search.grid.min, now)

@@ -11,9 +11,16 @@ func (d *Discovery) openRound(dst []Action, now time.Time) []Action {
 	} else {
 		d.sizes = d.search.plan(d.sizes[:0], task{d.state, d.verify, d.suspended.plpmtu, anyLost(d.detector.loss, d.copies), d.doubt.stands(now), d.budget.each(d.copies)})
 	}
-	d.round.begin(d.probes.counter, len(d.sizes), d.verify, d.round.timeout(d.cfg, d.rtt), now)
-	d.round.alone = d.alone && d.verify > 0
+	verify, alone := d.verify, d.alone && d.verify > 0
 	d.verify, d.alone, d.search.hint = 0, false, 0
+	dst = d.sendRound(dst, verify, now)
+	d.round.alone = alone
+	return dst
+}
+
+// sendRound begins a round of the sizes planned.
+func (d *Discovery) sendRound(dst []Action, verify int, now time.Time) []Action {
+	d.round.begin(d.probes.counter, len(d.sizes), verify, d.round.timeout(d.cfg, d.rtt), now)
 	d.cfg.Counts.Probes += uint64(len(d.sizes))
 	for _, size := range d.sizes {
 		dst = append(dst, Action{Kind: SendProbe, ID: d.probes.add(d.round.number, size, now), Size: size})
@@ -104,6 +111,10 @@ func (d *Discovery) acked(size int, now time.Time) {
 func (d *Discovery) closeRound(now time.Time) {
 	if d.round.alone {
 		d.closeAlone(now)
+		return
+	}
+	if d.round.recheck > 0 {
+		d.closeRecheck(now)
 		return
 	}
 	told := d.round.close(&d.probes, &d.search, d.rtt.smoothed, now)

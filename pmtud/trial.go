@@ -8,9 +8,16 @@ import "time"
 //
 //	     loss by size                 better
 //	idle ────────────▶ smaller on trial ────▶ settled ◀─────────────┐ no better
-//	 ▲ ▲                    │ no better         │ later              │
-//	 │ └────────────────────┘                   └─▶ larger on trial ─┤ better
+//	 ▲ ▲                    │ no better    ▲    │ later              │
+//	 │ ├────────────────────┤              │    └─▶ larger on trial ─┤ better
+//	 │ │                    │ better, of   │ loses                   │
+//	 │ │ no loss            ▼ much lost    │ again                   │
+//	 │ └───────────────── control ─────────┘                         │
 //	 └──────────────────────── better, and it is the former size ────┘
+//
+// Where much was lost, as by a full queue, a control uses the larger size again: fewer
+// losses with the smaller one may mean that less was sent meanwhile. While no large data
+// flows, probes decide (recheck.go).
 type trial struct {
 	phase phase
 	size  int // the PLPMTU is no more than that, unless idle
@@ -21,6 +28,7 @@ type trial struct {
 	passes record // of the size that is settled, before a larger one is tried
 
 	began     time.Time
+	stepped   time.Time     // when the size on trial was last changed
 	next      time.Time     // when another trial may begin
 	wait      time.Duration // after the next trial that finds nothing
 	excused   float64       // the share of large packets lost of which a trial has shown that their size is not why
@@ -28,6 +36,7 @@ type trial struct {
 	told      int           // the MTU of a PTB about a packet that was lost
 	toldUntil time.Time
 	byPTB     bool   // the trial is of that size
+	unsure    bool   // a full queue may have lost as much: a control follows
 	before    *trial // what is resumed when a smaller size is no better
 }
 
@@ -36,6 +45,7 @@ type phase uint8
 const (
 	idle phase = iota
 	smaller
+	control
 	settled
 	larger
 )
@@ -60,11 +70,11 @@ func (d *Discovery) usable() int {
 func (d *Discovery) tryOut(now time.Time) {
 	t, v := &d.trial, &d.detector
 	// If the last large packets are missing, probes must tell first whether any pass.
-	if !d.resting() || d.suspended.plpmtu > 0 || d.verify > 0 || d.round.open && d.round.verify > 0 || v.tally.count > 0 && t.phase != larger {
+	if !d.resting() || d.suspended.plpmtu > 0 || d.verify > 0 || d.round.open && d.round.verify > 0 || v.tally.count > 0 && t.phase != larger && t.phase != control {
 		return
 	}
 	switch t.phase {
-	case smaller, larger:
+	case smaller, control, larger:
 		if d.plpmtu != t.size {
 			d.abandonTrial()
 			return
@@ -74,18 +84,22 @@ func (d *Discovery) tryOut(now time.Time) {
 		switch {
 		case t.phase == smaller:
 			told = judge(t.record, is, now.Sub(t.began))
+		case t.phase == control:
+			told = judgeControl(t.record, is)
 		case v.sizes.score >= strong && is.lost() >= severe:
 			told = noBetter
 		default:
 			told = judgeLarger(t.record, t.passes, is, now.Sub(t.began))
 		}
-		if told == undecided && now.Sub(t.began) >= trialLimit {
+		if told == undecided && now.Sub(latest(t.began, t.stepped)) >= trialLimit {
 			told = noBetter
 		}
-		switch told {
-		case better:
+		switch {
+		case told == better && t.phase == smaller && t.unsure:
+			d.tryAgain(now)
+		case told == better:
 			d.settle(now)
-		case noBetter:
+		case told == noBetter:
 			d.reject(now)
 		}
 	case idle, settled:
@@ -117,14 +131,26 @@ func (d *Discovery) trySmaller(now time.Time) {
 	if size == 0 {
 		return
 	}
-	was := d.trial
+	was, fared := d.trial, d.detector.sizes.record(d.plpmtu)
 	was.toldUntil = time.Time{}
 	d.trial = trial{
 		phase: smaller, size: size, bad: d.plpmtu, byPTB: byPTB,
-		record: d.detector.sizes.record(d.plpmtu),
-		began:  now, wait: was.wait, before: &was,
+		record: fared, unsure: !byPTB && fared.lost() >= severe,
+		began: now, wait: was.wait, before: &was,
 	}
 	d.setPLPMTU(size, CauseLoss, now)
+}
+
+// tryAgain begins the control: the size that lost is used again.
+func (d *Discovery) tryAgain(now time.Time) {
+	t := &d.trial
+	size := min(t.record.size, d.search.lo)
+	if size <= t.size { // probes have lost it meanwhile
+		d.settle(now)
+		return
+	}
+	t.phase, t.good, t.size, t.stepped = control, t.size, size, now
+	d.setPLPMTU(size, CauseTrial, now)
 }
 
 // tryLarger begins a trial above the size that is settled: in the middle of what
@@ -146,6 +172,10 @@ func (d *Discovery) tryLarger(now time.Time) {
 func (d *Discovery) settle(now time.Time) {
 	t := &d.trial
 	t.before = nil
+	if t.phase == control {
+		t.size = t.good
+		d.setPLPMTU(d.usable(), CauseLoss, now)
+	}
 	switch {
 	case t.phase == larger && t.size >= t.record.size: // it passes again
 		*t = trial{}
@@ -173,17 +203,23 @@ func (d *Discovery) reject(now time.Time) {
 		d.ptbs.contradict(t.began)
 	}
 	from, v := t.record.size, &d.detector.sizes
-	if size, _ := d.candidate(t.size); size > 0 && v.score >= strong && v.record(t.size).lost() >= severe {
+	if size, _ := d.candidate(t.size); t.phase == smaller && size > 0 && v.score >= strong && v.record(t.size).lost() >= severe {
 		// Not small enough: the loss is by size here, too.
 		t.size, t.byPTB = size, false
 		d.takeBack(t.began, from, now)
 		d.setPLPMTU(size, CauseLoss, now)
 		return
 	}
+	d.dismiss(t.phase == smaller && fewer(t.record, v.record(t.size)) == noBetter, now)
+}
+
+// dismiss ends a trial of a smaller size: the larger one is as good. alike says that as
+// much was lost by either.
+func (d *Discovery) dismiss(alike bool, now time.Time) {
+	t, from := &d.trial, d.trial.record.size
 	d.falseAlarms++
 	wait := min(max(4*t.wait, firstTrialWait), maxTrialWait)
 	began, was := t.began, t.record
-	alike := fewer(was, v.record(t.size)) == noBetter
 	*t = *t.before
 	t.wait, t.next = wait, now.Add(wait)
 	if alike {
@@ -214,7 +250,7 @@ func (t *trial) rest(d *Discovery, now time.Time) {
 // abandonTrial ends a trial without a result: the path has changed.
 func (d *Discovery) abandonTrial() {
 	switch t := &d.trial; t.phase {
-	case smaller:
+	case smaller, control:
 		*t = *t.before
 	case larger:
 		t.phase, t.size = settled, t.good

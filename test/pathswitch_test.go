@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"fathom/esp"
 	"fathom/test/gateway"
 	"fathom/test/netlab"
 	"fathom/test/tier"
@@ -26,19 +27,30 @@ const (
 	narrowPLPMTU = narrowMTU &^ 3
 	// flowTOS marks the outer packets of the flows (AF11), and probes while those flow.
 	flowTOS = 0x28
+	// flowSize is the size of a flow's inner packets, which do not fit the narrow way.
+	flowSize = 1429
+	// ipv4UDPHeaders are in front of a datagram's payload, in bytes.
+	ipv4UDPHeaders = 20 + 8
 )
+
+// flowLength is that of their outer packets, where they go as a whole.
+var flowLength = esp.OuterOverhead(false) + esp.PacketSize(flowSize)
 
 // narrowWAN watches a way of narrowMTU.
 type narrowWAN struct {
 	tooLong [2]atomic.Int64 // packets of a flow that are lost for their size, by direction
 	carried [2]atomic.Int64 // those that fit
+	probes  atomic.Int64    // as long as the packets of the flows, before there are any
+	flows   atomic.Bool     // there are
 }
 
 func (n *narrowWAN) filter(dir netlab.Dir, packet []byte) netlab.Verdict {
 	switch {
-	case packet[0]>>4 == 4 && packet[1] == flowTOS && len(packet) > narrowMTU:
+	case packet[0]>>4 == 4 && len(packet) == flowLength && !n.flows.Load():
+		n.probes.Add(1)
+	case packet[0]>>4 == 4 && packet[1] == flowTOS && len(packet) == flowLength:
 		n.tooLong[dir].Add(1)
-	case packet[0]>>4 == 4 && packet[1] == flowTOS:
+	case packet[0]>>4 == 4 && packet[1] == flowTOS && len(packet) <= narrowMTU:
 		n.carried[dir].Add(1)
 	}
 	return netlab.Pass
@@ -47,7 +59,7 @@ func (n *narrowWAN) filter(dir netlab.Dir, packet []byte) netlab.Verdict {
 // markedFlow starts a flow whose datagrams do not fit the narrow way as a whole.
 func markedFlow(t testing.TB, from, to *netlab.Host, address string) *flow {
 	t.Helper()
-	return startFlow(t, from, to, address, 1400, 5*time.Millisecond, underWay, func(socket int) {
+	return startFlow(t, from, to, address, flowSize-ipv4UDPHeaders, 5*time.Millisecond, underWay, func(socket int) {
 		check(t, unix.SetsockoptInt(socket, unix.IPPROTO_IP, unix.IP_TOS, flowTOS))
 	})
 }
@@ -157,13 +169,22 @@ func switchSizes(t *testing.T) (ends [2]switches) {
 	up(t, w.b, w.a)
 	exact(t, w.a, 1500)
 	exact(t, w.b, 1500)
+	gateways := [2]*gateway.Gateway{w.a, w.b}
+	for _, g := range gateways {
+		await(t, g, func(s *status.Status) bool {
+			return slices.ContainsFunc(s.Peers[0].Paths, func(p status.Path) bool { return !p.InUse && p.PLPMTU == narrowPLPMTU })
+		})
+	}
+	narrow.flows.Store(true)
+	if n := narrow.probes.Load(); n > 0 {
+		t.Fatalf("%d probes are as long as the packets of the flows", n)
+	}
 	forth, back := markedFlow(t, w.A, w.B, innerB4), markedFlow(t, w.B, w.A, innerA4)
 	more := func() {
 		t.Helper()
 		f, b := forth.arrived.Load()+100, back.arrived.Load()+100
 		eventually(t, "the flows go on", func() bool { return forth.arrived.Load() >= f && back.arrived.Load() >= b })
 	}
-	gateways := [2]*gateway.Gateway{w.a, w.b}
 	// goes waits until both ends have gone over to an uplink, and have sent by it.
 	goes := func(uplink, plpmtu int) {
 		t.Helper()
@@ -177,16 +198,8 @@ func switchSizes(t *testing.T) (ends [2]switches) {
 			}
 		}
 	}
-	for _, g := range gateways {
-		await(t, g, func(s *status.Status) bool {
-			return slices.ContainsFunc(s.Peers[0].Paths, func(p status.Path) bool { return !p.InUse && p.PLPMTU == narrowPLPMTU })
-		})
-	}
-	more() // the search has ended
+	more()
 	known := time.Now()
-	for i := range narrow.tooLong {
-		narrow.tooLong[i].Store(0) // they were probes
-	}
 	w.silence(0, netlab.AtoB, netlab.BtoA)
 	goes(1, narrowPLPMTU)
 	w.wans[0].SetFilter(w.ownOnly(0))

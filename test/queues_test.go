@@ -82,7 +82,12 @@ func TestPiecesAmongSeveralQueues(t *testing.T) {
 	up(t, l.a, l.b)
 	exact(t, l.a, 1300)
 	exact(t, l.b, 1300)
-	// No more is under way than the sockets have room for.
+	// No more is under way than the sockets have room for, but where the machine
+	// does not come to read them. What its queues lose then, the kernel counts.
+	full := func() int {
+		return kernelCount(t, l.A, "Udp", "SndbufErrors") + kernelCount(t, l.B, "Udp", "RcvbufErrors") + backlogDrops(t)
+	}
+	before := full()
 	var transfers []*transfer
 	for range 4 {
 		client, server := connectWithin(t, l.A, l.B, innerB4, 128<<10)
@@ -113,12 +118,13 @@ func TestPiecesAmongSeveralQueues(t *testing.T) {
 		x.stop()
 	}
 	a, b := statusOf(t, l.a).Peers[0], statusOf(t, l.b).Peers[0]
-	t.Logf("%d datagrams; a %+v, b %+v", sent, a.Surgery, b.Surgery)
+	overflowed := full() - before
+	t.Logf("%d datagrams; a %+v, b %+v; the kernel's full queues lost %d", sent, a.Surgery, b.Surgery, overflowed)
 	if carried < flows*each/2 {
 		t.Errorf("only %d of %d datagrams went in tunnel fragments", carried, sent)
 	}
-	if arrived := sent - lost; arrived < carried || b.Surgery.Reassembled < a.Surgery.TunnelFragments {
-		t.Errorf("of %d datagrams in tunnel fragments %d arrive; b dropped %v", carried, arrived, b.Dropped)
+	if arrived := sent - lost + overflowed; arrived < carried || b.Surgery.Reassembled+uint64(overflowed) < a.Surgery.TunnelFragments {
+		t.Errorf("of %d datagrams in tunnel fragments %d arrive or are lost in the kernel's full queues; a dropped %v, b %v", carried, arrived, a.Dropped, b.Dropped)
 	}
 }
 

@@ -5,7 +5,6 @@ package test
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -122,7 +121,7 @@ func TestASlowPeerHoldsUpNobody(t *testing.T) {
 	began := time.Now()
 	own.more(rate / 8)
 	reached := rate / time.Since(began).Seconds()
-	marks := congestionMarks(t, slow.Host)
+	marks := kernelCount(t, slow.Host, "IpExt", "InCEPkts")
 	tier.Figure(t, "TCP to the slow peer beside it: %.1f of %d Mbit/s, %d packets marked, dropped %v", reached/1e6, rate/1_000_000, marks, droppedFor(slow))
 	if reached < 0.7*rate {
 		t.Errorf("TCP to the slow peer reaches %.1f Mbit/s", reached/1e6)
@@ -169,20 +168,4 @@ func floodTo(t *testing.T, from *netlab.Host, to string, size, rate int) *flood 
 		}
 	})
 	return f
-}
-
-// congestionMarks returns how many IP packets with CE have reached a host.
-func congestionMarks(t *testing.T, host *netlab.Host) (n int) {
-	t.Helper()
-	lines := strings.Split(run(t, host, "cat", "/proc/net/netstat"), "\n")
-	for i := 0; i+1 < len(lines); i += 2 {
-		names, values := strings.Fields(lines[i]), strings.Fields(lines[i+1])
-		if at := slices.Index(names, "InCEPkts"); at >= 0 {
-			_, err := fmt.Sscan(values[at], &n)
-			check(t, err)
-			return n
-		}
-	}
-	t.Fatal("the kernel does not count InCEPkts")
-	return 0
 }

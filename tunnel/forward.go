@@ -264,7 +264,7 @@ func (f *forwarder) fragments(to *session, packet *inner.Packet) error {
 // (RFC 9347 section 2.2.3).
 func (f *forwarder) tunnelFragments(to *session, packet *inner.Packet) error {
 	tos := f.policy.class.Encapsulate(packet.TOS)
-	numbers, err := f.sender.reserveAll(to.sa, f.splitter.Payloads())
+	numbers, err := f.sender.reserveTogether(to.sa, f.splitter.Payloads(), to.path.innerMTU)
 	if err != nil {
 		return err
 	}

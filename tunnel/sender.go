@@ -137,7 +137,18 @@ func (s *sender) reserve(sa *outboundSA, wanted int) (esp.Numbers, error) {
 	return s.reserveAll(sa, min(wanted, s.outbox.Free()))
 }
 
-// reserveAll is reserve for packets that belong together.
+// reserveTogether is reserve for all the payloads of one packet, of at most size
+// bytes each. They leave in one flush, if the outbox can hold them: what other
+// transmitters send while the machine stops this one does not come between them. The
+// far end remembers only so many (inner.Reassembler).
+func (s *sender) reserveTogether(sa *outboundSA, wanted, size int) (esp.Numbers, error) {
+	if !s.outbox.Fits(wanted, esp.PacketSize(size)) {
+		_ = s.flush() // counted
+	}
+	return s.reserveAll(sa, wanted)
+}
+
+// reserveAll is reserve, however full the outbox is.
 func (s *sender) reserveAll(sa *outboundSA, wanted int) (esp.Numbers, error) {
 	// First, so that no report request asks for them before they have left.
 	sa.sizes.Queued(s.index, sa.Packets()+1)

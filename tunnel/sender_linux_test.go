@@ -87,6 +87,41 @@ func (d *datapath) settle(most int) {
 	}
 }
 
+// TestTunnelFragmentsLeaveTogether: the payloads of a packet are in one flush, wherever
+// the end of the outbox is.
+func TestTunnelFragmentsLeaveTogether(t *testing.T) {
+	d := newDatapath(t, true, conf.Tunnel{Oversize: conf.OversizeCarry}, 1228, 1500)
+	stop := d.receiving()
+	defer stop()
+	one := d.transmitters(1)[0]
+	outbox := one.forwarder.sender.outbox
+	most := outbox.Free()
+	flushes := 0
+	put := func(size, pieces int) {
+		packet := ipv4Packet(leftIP, rightIP, size)
+		packet[6], packet[9] = 0x40, 17 // DF, UDP
+		sumHeader(packet)
+		before := most - outbox.Free()
+		one.packet(packet, noOffload)
+		switch waiting := most - outbox.Free(); waiting {
+		case before + pieces:
+		case pieces:
+			flushes++
+			d.settle(most)
+		default:
+			t.Fatalf("behind %d datagrams a packet in %d pieces has been put: %d wait", before, pieces, waiting)
+		}
+	}
+	for small := range 8 {
+		for range small { // the end of the outbox is elsewhere
+			put(100, 1)
+		}
+		for before := flushes; flushes == before; {
+			put(1400, 2)
+		}
+	}
+}
+
 // TestTunnelFragmentsAmongOtherPackets: packets that travel in tunnel fragments
 // arrive, whatever is sealed for the same SA at the same time, and however late
 // a transmitter hands over its packets.

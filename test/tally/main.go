@@ -23,7 +23,18 @@ type count struct {
 	Pass                             string
 	Passed, Failed, Skipped, LeftOut int
 	Figures                          []string
+	Failures                         []failure `json:",omitempty"`
 }
+
+// failure is a test that failed, or a package where none of its tests did.
+type failure struct {
+	Package, Test string
+	Output        string // the end of it
+}
+
+// failureOutput bounds what is kept of the output of a test that failed, in
+// bytes. Its end says why.
+const failureOutput = 8 << 10
 
 func main() {
 	pass := flag.String("pass", "", "name of the pass on standard input")
@@ -71,11 +82,20 @@ func (c *count) read(in io.Reader, out io.Writer, verbose bool) error {
 	held := make(map[test]*strings.Builder) // output of tests that have not ended
 	leftOut := make(map[test]bool)
 	failedIn := make(map[string]bool) // packages
-	show := func(of test) {
-		if text := held[of]; text != nil {
-			io.WriteString(out, text.String())
+	built := ""                       // the compiler's words on the package that comes next
+	// show ends what is held of a test: it is printed, unless -v has done so.
+	show := func(of test) (text string) {
+		if held[of] != nil {
+			text = held[of].String()
+		}
+		if !verbose {
+			io.WriteString(out, text)
 		}
 		delete(held, of)
+		return text
+	}
+	fail := func(of test, text string) {
+		c.Failures = append(c.Failures, failure{of.pkg, of.name, text[max(0, len(text)-failureOutput):]})
 	}
 	lines := bufio.NewReader(in)
 	for {
@@ -96,25 +116,36 @@ func (c *count) read(in io.Reader, out io.Writer, verbose bool) error {
 			leftOut[of] = true
 		case e.Action == "attr" && e.Key == "figure":
 			c.Figures = append(c.Figures, e.Test+": "+e.Value)
-		case e.Action == "output" && e.Test != "" && !verbose:
+		case e.Action == "output" && e.Test != "":
 			if held[of] == nil {
 				held[of] = new(strings.Builder)
 			}
 			if !strings.HasPrefix(e.Output, "=== ") {
 				held[of].WriteString(e.Output)
 			}
+			if verbose {
+				io.WriteString(out, e.Output)
+			}
 		case e.Action == "output" && e.Test == "" && e.Output == "PASS\n":
-		case e.Action == "output" || e.Action == "build-output":
+		case e.Action == "build-output":
+			built += e.Output
+			io.WriteString(out, e.Output)
+		case e.Action == "output":
 			io.WriteString(out, e.Output)
 		case e.Test == "" && e.Action == "fail":
+			text := built
+			for of := range held {
+				if of.pkg == e.Package {
+					text += show(of)
+				}
+			}
 			if !failedIn[e.Package] { // it was not built, or ended amid its tests
 				c.Failed++
 			}
-			for of := range held {
-				if of.pkg == e.Package {
-					show(of)
-				}
+			if !failedIn[e.Package] || text != "" {
+				fail(of, text)
 			}
+			built = ""
 		case e.Test == "":
 		case e.Action == "pass":
 			c.Passed++
@@ -128,7 +159,7 @@ func (c *count) read(in io.Reader, out io.Writer, verbose bool) error {
 		case e.Action == "fail":
 			c.Failed++
 			failedIn[e.Package] = true
-			show(of)
+			fail(of, show(of))
 		}
 	}
 }
@@ -141,6 +172,7 @@ func printSum(out io.Writer, file string) error {
 	}
 	defer f.Close()
 	var all count
+	var failures []string
 	for decoder := json.NewDecoder(f); decoder.More(); {
 		var c count
 		if err := decoder.Decode(&c); err != nil {
@@ -149,7 +181,13 @@ func printSum(out io.Writer, file string) error {
 		for _, figure := range c.Figures {
 			fmt.Fprintf(out, "%s: %s\n", c.Pass, figure)
 		}
+		for _, f := range c.Failures {
+			failures = append(failures, fmt.Sprintf("%s: FAIL %s %s\n%s", c.Pass, f.Package, f.Test, f.Output))
+		}
 		all.Passed, all.Failed, all.Skipped = all.Passed+c.Passed, all.Failed+c.Failed, all.Skipped+c.Skipped
+	}
+	for _, f := range failures {
+		io.WriteString(out, f)
 	}
 	fmt.Fprintf(out, "%d passed, %d failed, %d skipped\n", all.Passed, all.Failed, all.Skipped)
 	return nil

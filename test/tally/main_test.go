@@ -22,6 +22,7 @@ const events = `{"Action":"output","Package":"p","Test":"TestGood","Output":"===
 {"Action":"output","Package":"p","Output":"FAIL\tp\t0.1s\n"}
 {"Action":"fail","Package":"p"}
 {"ImportPath":"q","Action":"build-output","Output":"q.go:1: syntax error\n"}
+{"Action":"fail","Package":"q"}
 `
 
 func TestTally(t *testing.T) {
@@ -33,7 +34,7 @@ func TestTally(t *testing.T) {
 		}
 	}
 	for text, wanted := range map[string]bool{
-		"race: 1 passed, 1 failed, 1 skipped, 1 left out\n": true,
+		"race: 1 passed, 2 failed, 1 skipped, 1 left out\n": true,
 		"the bad's log\n": true, "the hung's log\n": true, "missing: tshark\n": true, "FAIL\tp": true, "syntax error\n": true,
 		"the good's log\n": false, "left out with -short\n": false, "=== RUN": false,
 	} {
@@ -45,8 +46,11 @@ func TestTally(t *testing.T) {
 	if err := printSum(&out, file); err != nil {
 		t.Fatal(err)
 	}
-	const line = "race: TestGood: 3 ms\n"
-	if want := line + line + "2 passed, 2 failed, 2 skipped\n"; out.String() != want {
+	const (
+		line   = "race: TestGood: 3 ms\n"
+		failed = "race: FAIL p TestBad\nthe bad's log\nrace: FAIL p \nthe hung's log\nrace: FAIL q \nq.go:1: syntax error\n"
+	)
+	if want := line + line + failed + failed + "2 passed, 4 failed, 2 skipped\n"; out.String() != want {
 		t.Errorf("the sum is %q, want %q", &out, want)
 	}
 }

@@ -89,6 +89,12 @@ func (c *Conn) NewOutbox(config OutboxConfig) *Outbox {
 // fit.
 func (o *Outbox) Free() int { return o.config.Max - o.count }
 
+// Fits reports whether n datagrams of at most size bytes each may be put before the
+// next Flush.
+func (o *Outbox) Fits(n, size int) bool {
+	return n <= o.Free() && n*size <= cap(o.buffer)-len(o.buffer) && n <= cap(o.runs)-len(o.runs)
+}
+
 // Room returns the place for the next datagram: of length 0, with room for size
 // bytes. It is nil if the outbox must be flushed first. The datagram is appended to
 // it, and then put.
