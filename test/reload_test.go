@@ -127,7 +127,9 @@ func TestReload(t *testing.T) {
 		startStream(t, hub, north, "10.77.0.2", 1000, time.Millisecond),
 		startStream(t, east, hub, "10.77.0.1", 200, time.Millisecond),
 	}
-	data := transferring(t, hub, east, "10.77.0.3")
+	// No more is under way than the hub's device has room for, beside the flows.
+	client, server := connectWithin(t, hub, east, "10.77.0.3", 128<<10)
+	data := transferOver(t, client, server)
 	// goOn waits until everything has gone on after what was done.
 	goOn := func() {
 		t.Helper()

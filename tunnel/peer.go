@@ -92,7 +92,8 @@ type peer struct {
 	farHops        farHops
 	factsServed    limit // requests of the peer's that were answered
 	farFacts       farFacts
-	appliedHostMTU int // hostMTU of the path that the host was told
+	lastHops       *status.MeasuredHops // nil: nobody here has asked for any
+	appliedHostMTU int                  // hostMTU of the path that the host was told
 	initiations    initiations
 	appointment    appointment // when the peer is due in the agenda
 	liveness       liveness
@@ -191,7 +192,7 @@ func (p *peer) status(now time.Time) status.Peer {
 		s.Problem = p.noWay.Error()
 	}
 	s.Attempt = p.attemptStatus(now)
-	s.PMTUD = p.discoveryStatus(now)
+	s.PMTUD, s.Hops = p.discoveryStatus(now), p.hopsStatus(now)
 	s.Paths, s.PathHistory, s.Decider = p.pathsStatus(now), p.pathHistory(now), deciders[p.paths.Role()]
 	if pair := p.sas.current; pair != nil {
 		s.Cipher = pair.outbound.Suite().String()

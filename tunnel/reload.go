@@ -134,6 +134,10 @@ func (c *controller) removePeer(p *peer, now time.Time) {
 		p.probeRun = nil
 	}
 	p.inquiries.end()
+	if p.hopRun != nil {
+		p.endHops(nil, errHopsEnded)
+	}
+	p.farHops.end(nil, errHopsEnded.Error())
 	c.events.mailboxes.close(&p.mailbox)
 	c.handshaker.forget(p.initiations.done())
 	c.spis.remove(p.sas.clear())

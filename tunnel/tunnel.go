@@ -243,7 +243,7 @@ func (t *Tunnel) carry(ctx context.Context, c *controller, device *tun.Device, c
 	ports.receive(conn)
 	c.port.open = ports.open
 	reloader := &reloader{tunnel: t, controller: c, routes: routes, running: t.file}
-	report := &reporter{t, c, reloader, device, conn, time.Now()}
+	report := &reporter{t, c, reloader, device, conn, anchor{at: time.Now()}}
 	loops.Go(func() { reloader.run(ctx) })
 	loops.Go(func() { status.Serve(ctx, listener, report, t.log) })
 	if pages != nil {

@@ -23,6 +23,7 @@ func prefixes(list ...string) (p []netip.Prefix) {
 func sampleStatus() *Status {
 	started := time.Date(2026, 1, 2, 3, 4, 5, 678900000, time.UTC)
 	rtt, last := 12.345, time.Date(2026, 1, 3, 5, 4, 43, 123456789, time.UTC)
+	hops := sampleHops()
 	eth := PathEnds{Interface: "eth0", Local: "192.0.2.1", Remote: "192.0.2.2:4500"}
 	heard := PathEnds{Local: "192.0.2.1", Remote: "[2001:db8::2]:4500"}
 	return &Status{
@@ -46,6 +47,7 @@ func sampleStatus() *Status {
 						{At: time.Date(2026, 1, 2, 3, 4, 6, 0, time.UTC), To: 1228, Cause: "start"},
 						{At: time.Date(2026, 1, 2, 3, 4, 7, 500000000, time.UTC), From: 1228, To: 1480, Cause: "probe"},
 					}},
+				Hops: &MeasuredHops{Forth: hops.Forth, Back: hops.Back, BackProblem: hops.BackProblem},
 				Paths: []Path{
 					{PathEnds: eth, State: PathProved, RTTMillis: &rtt, PLPMTU: 1480, InUse: true, Since: &last, Offered: true},
 					{PathEnds: heard, State: PathTried},
@@ -110,7 +112,7 @@ func sampleFacts() *FactsReport {
 
 func sampleHops() *HopsReport {
 	rtt, before := 0.25, 2
-	forth := &HopsWay{From: "192.0.2.1", To: "192.0.2.2", Reached: true, Complete: true, ClearsDF: true, Fans: 4, Probes: 40, TookMillis: 401.5,
+	forth := &HopsWay{At: time.Date(2026, 1, 2, 3, 4, 5, 678000000, time.UTC), From: "192.0.2.1", To: "192.0.2.2", Reached: true, Complete: true, ClearsDF: true, Fans: 4, Probes: 40, TookMillis: 401.5,
 		Hops: []Hop{
 			{Address: "192.0.2.1", Size: 1500, Tells: true, Told: 1400},
 			{Hop: 1},
