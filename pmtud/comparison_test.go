@@ -50,16 +50,23 @@ func TestAConnectionThatBacksOff(t *testing.T) {
 					hand := narrowBundle(Config{Mode: Off, MaxPLPMTU: mtu}, 0, roundTrip, odd)
 					known, _ := hand.carry(10*time.Second, 20*time.Second)
 					var first, then []float64
+					slow := uint64(0)
 					for seed := range paths {
 						m := narrowBundle(Config{}, seed, roundTrip, odd)
 						rates, _ := m.carry(10*time.Second, 20*time.Second)
 						first, then = append(first, rates[0]), append(then, rates[1])
 						if rates[1] < 0.85*known[1] {
+							slow++
+						}
+						if rates[1] < 0.5*known[1] {
 							t.Errorf("path %d: %.2f Mbit/s, by hand %.2f; PLPMTU %d", seed, rates[1], known[1], m.d.PLPMTU())
 						}
 						if m.trouble != "" {
 							t.Error(m.trouble)
 						}
+					}
+					if slow > paths/20 {
+						t.Errorf("%d of %d paths get less than 0.85 of %.2f Mbit/s: %.2f", slow, paths, known[1], then)
 					}
 					tier.Figure(t, "%s: at worst %.2f Mbit/s in ten seconds, and %.2f in the next twenty; by hand %.2f",
 						name, slices.Min(first), slices.Min(then), known[1])
