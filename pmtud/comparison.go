@@ -25,6 +25,8 @@ type comparison struct {
 
 const (
 	comparedPairs = 4
+	// comparedBytes is what a fan may have at least: the pairs of Ethernet's size.
+	comparedBytes = comparedPairs*(ethernetMTU+minIPv4) + minIPv4
 	// comparedFans is how many fans a comparison has at most, and cleanFans how many in a
 	// row that lose none of the PLPMTU end it.
 	comparedFans  = 24
@@ -112,9 +114,13 @@ func (d *deliveries) compare(f faring) {
 // sometimes, for its size.
 func (d *deliveries) contradictory(excused float64) bool {
 	return d.score >= strong && d.passedInPairs() && d.pairs.events >= 2 &&
-		d.large.losses >= severe*d.large.sent &&
+		d.losesMuch() &&
 		!d.large.rhythm.congested() && !d.large.about(excused)
 }
+
+// losesMuch reports whether so much large data is lost that a connection backs off, as far
+// as any was sent.
+func (d *deliveries) losesMuch() bool { return d.large.losses >= severe*d.large.sent }
 
 // passedInPairs reports whether a fan of pairs has shown that the PLPMTU can pass.
 func (d *deliveries) passedInPairs() bool { return d.pairs.losses < d.pairs.sent }
@@ -159,9 +165,13 @@ func (d *Discovery) compares(confirmed bool, now time.Time) (told bool) {
 	return false
 }
 
-// beginsComparison reports whether a comparison may begin now.
+// beginsComparison reports whether a comparison may begin now. Where most large data
+// arrives, data tells enough.
 func (d *Discovery) beginsComparison(now time.Time) bool {
 	c := &d.comparison
+	if !d.detector.sizes.losesMuch() {
+		return false
+	}
 	if now.Sub(c.limit.next) > c.limit.limit {
 		c.limit.reset()
 	}

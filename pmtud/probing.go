@@ -11,7 +11,7 @@ func (d *Discovery) openRound(dst []Action, now time.Time) []Action {
 	case alone:
 		d.sizes = append(d.sizes[:0], d.verify)
 	case paired:
-		d.sizes = d.budget.each(d.copies).pairs(d.sizes[:0], d.verify, d.search.grid.min)
+		d.sizes = budget{fanPackets, max(d.budget.bytes, comparedBytes)}.each(d.copies).pairs(d.sizes[:0], d.verify, d.search.grid.min)
 	default:
 		d.sizes = d.search.plan(d.sizes[:0], task{d.state, d.verify, d.suspended.plpmtu, anyLost(d.detector.loss, d.copies), d.doubt.stands(now), d.budget.each(d.copies)})
 	}

@@ -66,7 +66,7 @@ func (d *Discovery) resume(now time.Time) {
 	} else {
 		d.doubt.contradict(now)
 		d.detector.widen()
-		d.comparison.due = d.comparison.due || d.comparison.fans > 0 || d.beginsComparison(now)
+		d.comparison.due = d.comparison.due || d.beginsComparison(now)
 	}
 }
 
