@@ -198,7 +198,7 @@ func (o *Outbox) Flush() (refused error) {
 				next++
 				continue
 			}
-			errno := o.send(s, next, o.tries(next+1, n))
+			errno := o.send(s, next, o.nextSuspect(next+1, n))
 			o.taken(next, o.first)
 			if next = o.first; errno == 0 {
 				continue

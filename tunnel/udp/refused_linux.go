@@ -156,22 +156,27 @@ func (o *Outbox) size(n int) int {
 	return min(m.end-m.start, o.runs[m.run].segment)
 }
 
-// try returns why message n is not to be tried now; nil: it is. Only data rests.
-func (o *Outbox) try(n int) error {
-	r := &o.runs[o.messages[n].run]
-	if !o.config.Wait || !r.to.size.concerns(o.size(n)) {
-		return nil
-	}
-	return r.to.size.try(o.size(n), r.tos, o.conn.now())
+// suspect reports whether message n is data of a size that the kernel has refused, so that
+// it may have to rest. Such a message is sent by itself.
+func (o *Outbox) suspect(n int) bool {
+	return o.config.Wait && o.runs[o.messages[n].run].to.size.concerns(o.size(n))
 }
 
-// tries returns the first message from n to before end that is not to be tried now; end:
-// all are.
-func (o *Outbox) tries(n, end int) int {
-	for n < end && o.try(n) == nil {
+// nextSuspect returns the first such message from n to before end; end: there is none.
+func (o *Outbox) nextSuspect(n, end int) int {
+	for n < end && !o.suspect(n) {
 		n++
 	}
 	return n
+}
+
+// try returns why message n is not to be tried now; nil: it is.
+func (o *Outbox) try(n int) error {
+	if !o.suspect(n) {
+		return nil
+	}
+	r := &o.runs[o.messages[n].run]
+	return r.to.size.try(o.size(n), r.tos, o.conn.now())
 }
 
 // skip drops message n untried, and returns why.
