@@ -361,16 +361,9 @@ func testRetry(t *testing.T, retry func(int, io.Reader) time.Duration, longest t
 
 func TestLifetime(t *testing.T) {
 	l := Lifetime{RekeyAge: 2 * time.Minute, RekeyPackets: 1000}
-	for _, test := range []struct {
-		age     time.Duration
-		packets uint32
-		expired bool
-	}{
-		{0, 0, false}, {l.RekeyAge, l.RekeyPackets, false}, {l.HardAge() - 1, maxPackets - 1, false},
-		{l.HardAge(), 0, true}, {0, maxPackets, true},
-	} {
-		if l.Expired(test.age, test.packets) != test.expired {
-			t.Errorf("%+v", test)
+	for packets, spent := range map[uint32]bool{0: false, l.RekeyPackets: false, maxPackets - 1: false, maxPackets: true} {
+		if Spent(packets) != spent {
+			t.Errorf("after %d packets: %v", packets, !spent)
 		}
 	}
 	if l.HardAge() < l.RekeyAge+minRekeyTime {

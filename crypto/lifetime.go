@@ -20,7 +20,5 @@ func (l Lifetime) HardAge() time.Duration { return l.RekeyAge + max(l.RekeyAge/2
 // short its life: lost messages are sent again every few seconds.
 const minRekeyTime = 30 * time.Second
 
-// Expired reports whether such an SA must not be used any more.
-func (l Lifetime) Expired(age time.Duration, packets uint32) bool {
-	return age >= l.HardAge() || packets >= maxPackets
-}
+// Spent reports whether an SA that has sent so many packets must not be used any more.
+func Spent(packets uint32) bool { return packets >= maxPackets }

@@ -4,6 +4,7 @@ package test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"fathom/test/gateway"
 	"fathom/test/netlab/labtest"
 	"fathom/test/tier"
+	"fathom/tunnel/status"
 )
 
 const year = 365 * 24 * time.Hour
@@ -54,6 +56,11 @@ func TestWrongClocksKeepNobodyOut(t *testing.T) {
 	} {
 		c.SetClock(step.ahead)
 		up(step.name, call)
+		if step.ahead == 0 {
+			found(t, hub)
+		} else {
+			found(t, hub, slices.Repeat([]status.FindingCode{status.FindingClock}, peers)...)
+		}
 	}
 	if b, a := told(behind), told(ahead); b == 0 || a+b > peers {
 		t.Errorf("told %d and %d times:\n%s", b, a, hub.Log())

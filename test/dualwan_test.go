@@ -120,6 +120,7 @@ func TestStartsByTheSecondUplink(t *testing.T) {
 			check(t, w.a.Start())
 			if !by.called { // by the second uplink nothing comes until the operator has acted on this
 				w.awaitLog(t, "rp_filter drops what peers send to an uplink")
+				found(t, w.a, status.FindingRPFilter)
 			}
 			for _, of := range []string{"all", w.wans[1].A.Name()} {
 				w.A.Sysctl(fmt.Sprintf("net.ipv4.conf.%s.rp_filter", of), "0")

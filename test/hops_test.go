@@ -120,7 +120,8 @@ var hopsModes = []hopsMode{
 	}},
 }
 
-// limited: the routers send no more Time Exceeded than any Linux does.
+// limited: the routers send no more Time Exceeded than any Linux does. Those of IPv6 have
+// none left at first: while the limit is lifted, each one empties what Linux saves up.
 var limited = hopsMode{"limited", false, func(int, int) bool { return true }, func(l *hopsPath, _ int) {
 	for _, r := range l.routers() {
 		r.CutPTB(true)
@@ -145,7 +146,7 @@ func TestHops(t *testing.T) {
 			up(t, l.a, l.b)
 			l.judgeWhole(t)
 			fans, took := 0, 0.0
-			l.lose(t, 2, limited) // the first, while the routers have sent nothing
+			l.lose(t, 2, limited)
 			for link := range l.links {
 				for i, mode := range hopsModes {
 					// By turns; all of them at full size.

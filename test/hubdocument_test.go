@@ -17,7 +17,7 @@ import (
 )
 
 // TestAHubByTheDocument sets up a hub and two clients with the files and commands of
-// docs/hub.md. One client is behind a NAT.
+// docs/hub.md. One client is behind a NAT, the other comes when the tunnel runs.
 func TestAHubByTheDocument(t *testing.T) {
 	tier.Select(t, tier.EitherWay)
 	t.Parallel()
@@ -25,10 +25,10 @@ func TestAHubByTheDocument(t *testing.T) {
 	program(t, "sysctl", "procps")
 	blocks, err := document.Blocks("../docs/hub.md", "# A hub with many clients")
 	check(t, err)
-	if len(blocks) != 5 {
+	if len(blocks) != 6 {
 		t.Fatalf("%d blocks: %q", len(blocks), blocks)
 	}
-	ofHub, ofClient, forward, look := blocks[1], blocks[2], blocks[3], blocks[4]
+	ofHub, ofClient, forward, look, reload := blocks[1], blocks[2], blocks[3], blocks[4], blocks[5]
 
 	lab := labtest.New(t)
 	hub, nat, laptop, office := lab.Host("hub"), lab.Host("nat"), lab.Host("laptop"), lab.Host("office")
@@ -54,14 +54,21 @@ func TestAHubByTheDocument(t *testing.T) {
 		}
 		check(t, os.WriteFile(g.Config(), []byte(strings.NewReplacer(changes...).Replace(text)), 0o600))
 	}
-	write(hub, strings.Replace(ofHub, "[[peer]]", fmt.Sprintf("status_socket = %q\n[[peer]]", filepath.Join(gateways[hub].Dir, "status.sock")), 1))
+	ofHub = strings.Replace(ofHub, "[[peer]]", fmt.Sprintf("status_socket = %q\n[[peer]]", filepath.Join(gateways[hub].Dir, "status.sock")), 1)
+	write(hub, ofHub[:strings.LastIndex(ofHub, "[[peer]]")])
 	write(laptop, ofClient, "hub.example.org", uplink.A.Addr4().String())
 	write(office, ofClient, "hub.example.org", street.A.Addr4().String(), "10.77.0.2/24", "10.77.0.3/24")
 	as := func(h *netlab.Host, command string) string {
-		return run(t, h, sh, "-ec", strings.NewReplacer("sudo ", "", "fathom status", fathom+" status -c "+gateways[h].Config()).Replace(command))
+		return run(t, h, sh, "-ec", strings.NewReplacer("sudo ", "", "fathom status", fathom+" status -c "+gateways[h].Config(), "fathom reload", fathom+" reload -c "+gateways[h].Config()).Replace(command))
 	}
 	as(hub, forward)
-	up(t, gateways[hub], gateways[laptop], gateways[office])
+	up(t, gateways[hub], gateways[laptop])
+	write(hub, ofHub)
+	if text := as(hub, reload); text != "peer office: added\n" {
+		t.Errorf("the reload says %q", text)
+	}
+	up(t, gateways[office])
+	await(t, gateways[hub], gateway.Established)
 	if text := as(hub, look); !strings.Contains(text, "peer: laptop") || !strings.Contains(text, "peer: office") {
 		t.Errorf("status of the hub:\n%s", text)
 	}

@@ -51,6 +51,8 @@ func TestDependenciesPointOneWay(t *testing.T) {
 		"esp": {"esp/gcm"}, "esp/gcm": {}, "crypto": {}, "conf": {}, "pmtud": {},
 		"tunnel": {"esp", "esp/gcm", "crypto", "conf", "pmtud",
 			"tunnel/udp", "tunnel/tun", "tunnel/host", "tunnel/status", "tunnel/inner", "tunnel/control", "tunnel/paths", "tunnel/history", "tunnel/web", "tunnel/hops"},
+		"tunnel/doctor":       {"conf", "tunnel/status"},
+		"tunnel/inspect":      {"conf", "tunnel/doctor", "tunnel/host", "tunnel/status", "tunnel/udp"},
 		"tunnel/control":      {},
 		"tunnel/inner":        {},
 		"tunnel/paths":        {},
@@ -62,7 +64,7 @@ func TestDependenciesPointOneWay(t *testing.T) {
 		"tunnel/status":       {"tunnel/history"},
 		"tunnel/metrics":      {"tunnel/status"},
 		"tunnel/web":          {"tunnel/metrics", "tunnel/status"},
-		"cmd/fathom":          {"tunnel", "tunnel/status", "tunnel/history", "conf", "crypto", "esp/gcm", "test/netlab"},
+		"cmd/fathom":          {"tunnel", "tunnel/doctor", "tunnel/inspect", "tunnel/status", "tunnel/history", "conf", "crypto", "esp/gcm", "test/netlab"},
 		"test/netlab":         {},
 		"test/netlab/labtest": {"test/netlab", "test/tier"},
 		"test/tier":           {},
@@ -108,7 +110,7 @@ func TestCoresArePure(t *testing.T) {
 		"net":  {"SplitHostPort", "JoinHostPort"},
 		"time": {"Time", "Duration", "ParseDuration", "UnixMilli", "Microsecond", "Millisecond", "Second", "Minute", "Hour"},
 	}
-	for _, name := range []string{"esp", "esp/gcm", "pmtud", "crypto", "conf", "tunnel/control", "tunnel/inner", "tunnel/paths", "tunnel/history", "tunnel/hops"} {
+	for _, name := range []string{"esp", "esp/gcm", "pmtud", "crypto", "conf", "tunnel/control", "tunnel/inner", "tunnel/paths", "tunnel/history", "tunnel/hops", "tunnel/doctor"} {
 		p, ok := packages["fathom/"+name]
 		if !ok {
 			t.Errorf("%s: there is no such package any more", name)

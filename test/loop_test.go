@@ -47,6 +47,7 @@ func TestTheUplinkGoesAndTheTunnelRemains(t *testing.T) {
 	if s.Problem == "" {
 		t.Error("the status does not say why")
 	}
+	found(t, a, status.FindingLoop)
 	// What a packet loop was about to send is counted a moment later.
 	load.reach(load.sent.Load() + 100)
 	tx := statusOf(t, a).Peers[0].TxPackets

@@ -24,6 +24,24 @@ func TestMetricsCostTheDataPathNothing(t *testing.T) {
 	up(t, with.a, with.b, without.a, without.b)
 	watched(t, with.a)
 	watched(t, with.b)
+	compareRates(t, "metrics", with, without)
+}
+
+// TestSightCostsTheDataPathNothing is the same with everything that shows what goes on,
+// the history in a file included, against a tunnel that has none of it.
+func TestSightCostsTheDataPathNothing(t *testing.T) {
+	tier.Select(t, tier.Measures, tier.LongOnly, tier.EitherWay)
+	with, without := newPair(t, overIPv4, serveMetrics), newPair(t, overIPv4, `history_file = ""`)
+	up(t, with.a, with.b, without.a, without.b)
+	watched(t, with.a)
+	watched(t, with.b)
+	compareRates(t, "metrics and a history", with, without)
+}
+
+// compareRates compares transfers through a pair that has something with those through one
+// without.
+func compareRates(t *testing.T, what string, with, without *pair) {
+	t.Helper()
 	rounds, size := 5, int64(64<<20)
 	if tier.Full() {
 		rounds, size = 15, 1<<30
@@ -37,9 +55,9 @@ func TestMetricsCostTheDataPathNothing(t *testing.T) {
 	}
 	median := func(rates []float64) float64 { slices.Sort(rates); return rates[len(rates)/2] }
 	plain, shown := median(rates[0]), median(rates[1])
-	tier.Figure(t, "one TCP stream, medians of %d rounds: %.2f Gbit/s without metrics, %.2f with, ratio %.2f", rounds, 8*plain/1e9, 8*shown/1e9, shown/plain)
+	tier.Figure(t, "one TCP stream, medians of %d rounds: %.2f Gbit/s without %s, %.2f with, ratio %.2f", rounds, 8*plain/1e9, what, 8*shown/1e9, shown/plain)
 	if shown < 0.8*plain {
-		t.Errorf("with metrics %.2f of the throughput", shown/plain)
+		t.Errorf("with %s %.2f of the throughput", what, shown/plain)
 	}
 }
 

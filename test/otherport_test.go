@@ -76,6 +76,7 @@ func TestAPortThatIsFixedIsAskedAbout(t *testing.T) {
 	tier.Select(t, tier.EitherWay)
 	t.Parallel() // it waits for most of the time
 	p := newNATPair(t, "")
+	found(t, p.a, status.FindingNoKeepalive)
 	p.redial(t)
 	s := await(t, p.a, func(s *status.Status) bool { return s.Peers[0].Advice != "" })
 	if s.Up() || !strings.Contains(s.Peers[0].Advice, "tunnel.listen") {
@@ -88,6 +89,7 @@ func TestAPortThatIsFixedIsAskedAbout(t *testing.T) {
 	if n := strings.Count(p.a.Log(), "another UDP port may help"); n != 1 {
 		t.Errorf("%d warnings", n)
 	}
+	found(t, p.a, status.FindingDeadMapping)
 	check(t, p.a.Stop())
 	p.a.Listen = ":4501"
 	check(t, p.a.Configure("", gateway.Peer{Gateway: p.b, Endpoint: p.endpoint(p.Right.B, overIPv4)}))

@@ -84,6 +84,12 @@ func TestThePageInABrowser(t *testing.T) {
 		b.Await("the size", fmt.Sprintf(`document.querySelector('#tiles .plpmtu dd').firstChild.textContent === '%d'`, change.mtu))
 		linger(10 * time.Second)
 		if change.mtu == 1000 {
+			// The routers say nothing: the page shows between which two packets vanish.
+			b.Await("that nobody has measured", `document.querySelector('#hops code')?.textContent === 'fathom probe b --hops'`)
+			check(t, l.a.Command("probe", "-c", l.a.Config(), "--hops", "b").Run())
+			b.Await("where packets vanish", `(() => { const said = [...document.querySelectorAll('#hops p.fell')].map((e) => e.textContent);
+				return said.length === 2 && said.every((s) => /^Packets above 1000 bytes vanish between hop 1 \(.+\) and hop 2 \(.+\)\.$/.test(s)); })()`)
+			b.Await("the hops", `document.querySelectorAll('#hops tbody tr').length === 8 && document.querySelector('#hops tr.fell').textContent.endsWith('silent above 1000')`)
 			fits(t, b)
 			withoutAMouse(t, b)
 		}

@@ -138,7 +138,10 @@ func TestSomethingClearsDF(t *testing.T) {
 	up(t, l.a, l.b)
 	exact(t, l.a, 1300)
 	exact(t, l.b, 1300)
-	await(t, l.a, func(s *status.Status) bool { return s.Peers[0].PMTUD.ClearsDF })
+	for _, g := range []*gateway.Gateway{l.a, l.b} {
+		await(t, g, func(s *status.Status) bool { return s.Peers[0].PMTUD.ClearsDF })
+	}
+	found(t, l.a, status.FindingClearsDF, status.FindingClearsDF)
 	bulk(t, l.A, l.B, innerB4, 8<<20)
 }
 

@@ -62,17 +62,18 @@ func TestWhyAPeerIsNotUp(t *testing.T) {
 		on             *gateway.Gateway
 		reason         status.Reason
 		words, without string // in text; b does not run
+		finding        status.FindingCode
 	}{
-		{name: "nobody is there", a: [3]string{"", endpoint}, without: "b", on: p.a, reason: status.ReasonNoAnswer, words: "reason: no answer from " + endpoint},
-		{name: "the name does not resolve", a: [3]string{"", "nobody.invalid:4500"}, without: "b", on: p.a, reason: status.ReasonNoName, words: "reason: nobody.invalid does not resolve: "},
-		{name: "no endpoint", without: "b", on: p.a, reason: status.ReasonWaiting, words: "reason: no endpoint is configured: the peer has to call"},
-		{name: "no route", a: [3]string{"", "198.51.100.1:4500"}, without: "b", on: p.a, reason: status.ReasonNoWay, words: "reason: cannot send to 198.51.100.1:4500: "},
+		{name: "nobody is there", a: [3]string{"", endpoint}, without: "b", on: p.a, reason: status.ReasonNoAnswer, words: "reason: no answer from " + endpoint, finding: status.FindingPortClosed},
+		{name: "the name does not resolve", a: [3]string{"", "nobody.invalid:4500"}, without: "b", on: p.a, reason: status.ReasonNoName, words: "reason: nobody.invalid does not resolve: ", finding: status.FindingNoName},
+		{name: "no endpoint", without: "b", on: p.a, reason: status.ReasonWaiting, words: "reason: no endpoint is configured: the peer has to call", finding: status.FindingWaiting},
+		{name: "no route", a: [3]string{"", "198.51.100.1:4500"}, without: "b", on: p.a, reason: status.ReasonNoWay, words: "reason: cannot send to 198.51.100.1:4500: ", finding: status.FindingNoRoute},
 		{name: "other preshared keys", a: [3]string{"", endpoint, keys[0]}, b: [3]string{"", "", keys[1]}, on: p.a, reason: status.ReasonPresharedKey,
-			words: "reason: the preshared keys differ: the answer of " + endpoint + " is not authentic"},
+			words: "reason: the preshared keys differ: the answer of " + endpoint + " is not authentic", finding: status.FindingPresharedKey},
 		{name: "the same, seen by the end that is called", a: [3]string{"", endpoint, keys[0]}, b: [3]string{"", "", keys[1]}, on: p.b, reason: status.ReasonUnused,
-			words: "reason: the peer calls and does not use the keys that it gets"},
+			words: "reason: the peer calls and does not use the keys that it gets", finding: status.FindingUnused},
 		{name: "no cipher in common", a: [3]string{`ciphers = ["aes-256-gcm"]`, endpoint}, b: [3]string{`ciphers = ["chacha20-poly1305"]`}, on: p.b, reason: status.ReasonNoCipher,
-			words: "reason: no cipher in common: compare tunnel.ciphers of both ends"},
+			words: "reason: no cipher in common: compare tunnel.ciphers of both ends", finding: status.FindingNoCipher},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			configure(p.a, p.b, test.a[0], test.a[1], test.a[2])
@@ -86,6 +87,7 @@ func TestWhyAPeerIsNotUp(t *testing.T) {
 			if !strings.Contains(string(out), test.words) {
 				t.Errorf("no %q in\n%s", test.words, out)
 			}
+			found(t, test.on, test.finding)
 		})
 	}
 
@@ -102,6 +104,10 @@ func TestWhyAPeerIsNotUp(t *testing.T) {
 		if words := reason(t, p.a, status.ReasonClosed); words != "the peer has ended its tunnel" {
 			t.Error(words)
 		}
+		// Unless the tunnel has called meanwhile, in vain.
+		if d := doctor(t, p.a); !hasFinding(d, status.FindingClosed) && statusOf(t, p.a).Peers[0].Attempt.Reason == status.ReasonClosed {
+			t.Errorf("%+v", d)
+		}
 	})
 
 	t.Run("a stranger", func(t *testing.T) {
@@ -117,5 +123,6 @@ func TestWhyAPeerIsNotUp(t *testing.T) {
 		if !strings.Contains(string(out), "stranger: public key "+p.a.Public.String()+" called from ") {
 			t.Errorf("it shows\n%s", out)
 		}
+		names(t, p.b, status.FindingStranger) // and why the peer is not up, which changes: it is called where it was
 	})
 }

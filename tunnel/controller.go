@@ -49,6 +49,7 @@ type controller struct {
 	uplinks    []string         // see conf.Tunnel
 	filtered   map[string]*peer // uplinks whose rp_filter drops what comes, and the peer that it was told for
 	listen     netip.Addr       // of our sockets; invalid: all addresses
+	inner      []netip.Prefix   // addresses of this end
 	port       otherPort
 	ownPort    *atomic.Uint32 // of our sockets, for the packet loops
 	answers    *answers
@@ -177,6 +178,7 @@ func (c *controller) attend(p *peer, now time.Time) {
 	c.continueProbeRun(p, now)
 	c.continueHops(p, now)
 	c.askForHops(p, now)
+	c.askForFacts(p, now)
 	if p.path != nil && !p.looped() && p.keepalive.look(now, p.numbered()) {
 		c.messenger.keepalive(p)
 	}

@@ -34,7 +34,7 @@ func (p *peer) deadline() time.Time {
 	if p.inquiries.waiting() {
 		inquiry = p.inquiries.next
 	}
-	return earliest(initiation, discovery, p.standbys.at, probe, hops, p.farHops.next, challenge, inquiry, p.confirmAt())
+	return earliest(initiation, discovery, p.standbys.at, probe, hops, p.farHops.next, p.farFacts.next, challenge, inquiry, p.confirmAt())
 }
 
 // coarseDeadline is when the first of the concerns that may be up to a tick late

@@ -12,17 +12,15 @@ import (
 // hops measures the hops to the named peer, and asks it for the other direction: see
 // status.Source.
 func (c *controller) hops(ctx context.Context, name string) (*status.HopsReport, error) {
-	p, err := c.named(name)
-	if err != nil {
-		return nil, err
-	}
 	report := &status.HopsReport{Schema: status.HopsSchema, Peer: name}
 	type outcome struct{ err error }
 	done := make(chan outcome, 2)
 	var here, there string // addresses of the ends
+	var p *peer
 	forth := &hopWait{func(r *hops.Report, err error) {
 		if r != nil {
 			report.Forth = hopsWay(r, here, there)
+			p.keepHops(func(kept *status.MeasuredHops) { kept.Forth = report.Forth })
 		}
 		done <- outcome{err}
 	}}
@@ -31,10 +29,14 @@ func (c *controller) hops(ctx context.Context, name string) (*status.HopsReport,
 			report.Back = hopsWay(r, there, here)
 		}
 		report.BackProblem = problem
+		p.keepHops(func(kept *status.MeasuredHops) { kept.Back, kept.BackProblem = report.Back, problem })
 		done <- outcome{}
 	}}
 	var refused error
-	err = c.events.ask(ctx, func(c *controller, now time.Time) {
+	err := c.events.ask(ctx, func(c *controller, now time.Time) {
+		if p, refused = c.named(name); refused != nil {
+			return
+		}
 		if refused = p.measureHops(forth, now); refused == nil {
 			here, there = p.path.pair.Local.String(), p.path.Remote().Addr().String()
 			p.requestHops(back, now)
@@ -61,15 +63,43 @@ func (c *controller) hops(ctx context.Context, name string) (*status.HopsReport,
 		return report, nil
 	}
 	_ = c.events.deliver(context.Background(), ofRequest, func(*controller, time.Time) {
-		p.leaveHops(forth)
-		p.farHops.leave(back)
+		if p != nil {
+			p.leaveHops(forth)
+			p.farHops.leave(back)
+		}
 	})
 	return nil, err
 }
 
+// keepHops changes what is kept of the measurements. Readers may have the former ones.
+func (p *peer) keepHops(change func(kept *status.MeasuredHops)) {
+	kept := new(status.MeasuredHops)
+	if p.lastHops != nil {
+		*kept = *p.lastHops
+	}
+	change(kept)
+	p.lastHops = kept
+}
+
+// hopsStatus returns what is kept of the measurements, nil if there was none.
+func (p *peer) hopsStatus(now time.Time) *status.MeasuredHops {
+	if p.lastHops == nil || p.lastHops.Forth == nil {
+		return nil
+	}
+	shown := *p.lastHops
+	for _, way := range []**status.HopsWay{&shown.Forth, &shown.Back} {
+		if *way != nil {
+			w := **way
+			w.At = onTheWall(w.At, now)
+			*way = &w
+		}
+	}
+	return &shown
+}
+
 // hopsWay returns a report for those who ask by the status socket.
 func hopsWay(r *hops.Report, from, to string) *status.HopsWay {
-	w := &status.HopsWay{From: from, To: to, Reached: r.Reached, Complete: r.Complete, ClearsDF: r.ClearsDF,
+	w := &status.HopsWay{At: time.Now(), From: from, To: to, Reached: r.Reached, Complete: r.Complete, ClearsDF: r.ClearsDF,
 		Fans: r.Fans, Probes: r.Probes, TookMillis: millis(r.Took), Hops: []status.Hop{}, Places: []status.HopPlace{}}
 	for i := range r.Hops {
 		h := &r.Hops[i]

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -55,7 +56,7 @@ func narrow(t *testing.T, w *status.HopsWay, after, before int) {
 // TestHopsInBothDirections: each end measures its own, and one shows both.
 func TestHopsInBothDirections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		left, _ := narrowPath(t)
+		left, right := narrowPath(t)
 		began := time.Now()
 		r, err := left.hops(context.Background(), left.peer.name)
 		if err != nil {
@@ -71,6 +72,32 @@ func TestHopsInBothDirections(t *testing.T) {
 		}
 		if rtt := r.Forth.Hops[4].RTTMillis; rtt == nil || *rtt != millis(2*left.wire.trip) {
 			t.Errorf("%v", rtt)
+		}
+
+		// The status has the last one, with its age, and the end that was asked keeps none.
+		time.Sleep(time.Hour)
+		kept := func(v *virtual) (h *status.MeasuredHops) {
+			v.do(func(now time.Time) { h = v.peer.status(now).Hops })
+			return h
+		}
+		h := kept(left)
+		if h == nil {
+			t.Fatal("the measurement is not kept")
+		}
+		narrow(t, h.Forth, 2, 3)
+		narrow(t, h.Back, 2, 3)
+		if age := time.Since(h.Forth.At); age < time.Hour || age > time.Hour+3*time.Second || h.Back.At.Before(h.Forth.At) {
+			t.Errorf("at %v and %v", h.Forth.At, h.Back.At)
+		}
+		if h := kept(right); h != nil {
+			t.Errorf("%+v", h)
+		}
+		right.mute.Store(true)
+		if _, err := left.hops(context.Background(), left.peer.name); err != nil {
+			t.Fatal(err)
+		}
+		if h := kept(left); h.Forth.Reached || h.Back != nil || h.BackProblem == "" {
+			t.Errorf("%+v", h)
 		}
 	})
 }
@@ -205,6 +232,64 @@ func TestHopsOfAPeerThatDoesNotAnswer(t *testing.T) {
 		}
 		if _, err := left.hops(context.Background(), "nobody"); !errors.Is(err, status.ErrNoPeer) {
 			t.Errorf("error %v", err)
+		}
+	})
+}
+
+// TestReloadsWhileHopsAreAsked: a peer comes and goes while others ask for its hops and its
+// history. Who waits when it goes hears of that at once.
+func TestReloadsWhileHopsAreAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		left, _ := narrowPath(t)
+		name, peers := left.peer.name, left.config.Peers
+		ctx, stop := context.WithCancel(context.Background())
+		measured, gone, ended := 0, 0, 0
+		var asking sync.WaitGroup
+		asking.Go(func() {
+			for ctx.Err() == nil {
+				_, err := left.hops(ctx, name)
+				switch {
+				case err == nil:
+					measured++
+				case errors.Is(err, status.ErrNoPeer):
+					gone++
+				case errors.Is(err, errHopsEnded):
+					ended++
+				}
+				time.Sleep(time.Millisecond)
+			}
+		})
+		asking.Go(func() {
+			for ctx.Err() == nil {
+				if _, err := left.controller.history(ctx, status.HistoryQuery{Peer: name}); err != nil && !errors.Is(err, status.ErrNoPeer) && ctx.Err() == nil {
+					t.Error(err)
+				}
+				time.Sleep(time.Millisecond)
+			}
+		})
+		under := func() (way bool) {
+			left.do(func(time.Time) {
+				for _, p := range left.peers {
+					way = way || p.hopRun != nil && p.farHops.token != 0
+				}
+			})
+			return way
+		}
+		for range 5 {
+			until(t, time.Minute, under)
+			if err := left.reloads(t, func(c *conf.Config) { c.Peers = nil }); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(10 * time.Millisecond)
+			if err := left.reloads(t, func(c *conf.Config) { c.Peers = peers }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(10 * time.Second)
+		stop()
+		asking.Wait()
+		if ended != 5 || gone == 0 || measured == 0 {
+			t.Errorf("measured %d times, and asked in vain %d times; it went while asked %d times", measured, gone, ended)
 		}
 	})
 }

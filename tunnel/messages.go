@@ -52,6 +52,10 @@ func (c *controller) handleControl(sa *inboundSA, payload []byte, fragmented boo
 			c.serveHops(p, e.Token(), now)
 		case control.HopsReport:
 			p.farHops.report(e)
+		case control.FactsRequest:
+			c.serveFacts(p, e.Token(), now)
+		case control.FactsReport:
+			p.farFacts.report(e, now)
 		case control.Close:
 			c.closed(p, pair, now)
 			return

@@ -90,7 +90,10 @@ type peer struct {
 	hopRuns        uint64    // begun so far
 	hopService     hopService
 	farHops        farHops
-	appliedHostMTU int // hostMTU of the path that the host was told
+	factsServed    limit // requests of the peer's that were answered
+	farFacts       farFacts
+	lastHops       *status.MeasuredHops // nil: nobody here has asked for any
+	appliedHostMTU int                  // hostMTU of the path that the host was told
 	initiations    initiations
 	appointment    appointment // when the peer is due in the agenda
 	liveness       liveness
@@ -161,6 +164,7 @@ func newPeer(c conf.Peer) *peer {
 	p.renumbered.interval = renumberedEvery
 	p.sizesTold.interval, p.sizesTold.burst = warnEvery, sizesBurst
 	p.hopService.init()
+	p.factsServed.interval, p.factsServed.burst = factsServedEvery, factsServedBurst
 	p.called.interval, p.called.burst = calledEvery, calledBurst
 	p.discovery = p.standbys.begin(discoveryConfig(c), nil)
 	return p
@@ -188,7 +192,7 @@ func (p *peer) status(now time.Time) status.Peer {
 		s.Problem = p.noWay.Error()
 	}
 	s.Attempt = p.attemptStatus(now)
-	s.PMTUD = p.discoveryStatus(now)
+	s.PMTUD, s.Hops = p.discoveryStatus(now), p.hopsStatus(now)
 	s.Paths, s.PathHistory, s.Decider = p.pathsStatus(now), p.pathHistory(now), deciders[p.paths.Role()]
 	if pair := p.sas.current; pair != nil {
 		s.Cipher = pair.outbound.Suite().String()

@@ -193,16 +193,17 @@ const maxHistoryRecords = 100_000
 
 // history answers a request for what is remembered.
 func (c *controller) history(ctx context.Context, q status.HistoryQuery) (*status.History, error) {
-	if q.Peer != "" {
-		if _, err := c.named(q.Peer); err != nil {
-			return nil, err
-		}
-	}
+	var refused error
 	var held history.Snapshot
 	var running []byte
 	var to time.Time
 	h := &status.History{Running: true}
 	err := c.events.ask(ctx, func(c *controller, now time.Time) {
+		if q.Peer != "" {
+			if _, refused = c.named(q.Peer); refused != nil {
+				return
+			}
+		}
 		to, held = now.Round(0), c.recorder.log.Snapshot()
 		for _, p := range c.peers {
 			if q.Peer == "" || q.Peer == p.name {
@@ -214,6 +215,9 @@ func (c *controller) history(ctx context.Context, q status.HistoryQuery) (*statu
 			}
 		}
 	})
+	if err == nil { // after an error the event may still run
+		err = refused
+	}
 	if err != nil {
 		return nil, err
 	}

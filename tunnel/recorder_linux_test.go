@@ -152,3 +152,25 @@ func TestAShrinkIsRemembered(t *testing.T) {
 		}
 	})
 }
+
+// TestAPathThatKeepsChangingFillsNoLog: few of its changes are logged at info.
+func TestAPathThatKeepsChangingFillsNoLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		left, _, _ := recording(t)
+		began := time.Now()
+		lines := left.log.count("INFO PLPMTU changed")
+		const changes = 40
+		for i := range changes {
+			mtu := 1300 + i%2*100
+			left.do(func(now time.Time) {
+				left.peer.discovery.EgressMTU(mtu, now)
+				left.attend(left.peer, now)
+			})
+			until(t, time.Minute, func() bool { return left.settledAt(mtu) })
+		}
+		most := sizesBurst + int(time.Since(began)/warnEvery) + 1
+		if n := left.log.count("INFO PLPMTU changed") - lines; n < sizesBurst-1 || n > most || most >= changes {
+			t.Errorf("%d lines of the log, at most %d", n, most)
+		}
+	})
+}

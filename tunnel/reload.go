@@ -36,7 +36,7 @@ func (r *reload) apply(c *controller, now time.Time) error {
 			return err
 		}
 	}
-	c.lifetime = crypto.Lifetime{RekeyAge: r.tunnel.RekeyAfter, RekeyPackets: r.tunnel.RekeyAfterPackets}
+	c.changeLifetime(crypto.Lifetime{RekeyAge: r.tunnel.RekeyAfter, RekeyPackets: r.tunnel.RekeyAfterPackets}, now)
 	c.handshaker.suites = r.suites
 
 	byName := make(map[string]*peer, len(c.peers))
@@ -85,6 +85,19 @@ func (r *reload) apply(c *controller, now time.Time) error {
 	return nil
 }
 
+// changeLifetime has all keys replaced by other limits from now on. Those that are too old
+// by them are replaced soon, and used until then.
+func (c *controller) changeLifetime(l crypto.Lifetime, now time.Time) {
+	if l == c.lifetime {
+		return
+	}
+	for _, p := range c.peers {
+		p.sas.outlive(c.lifetime.HardAge())
+		c.agenda.set(&p.appointment, now)
+	}
+	c.lifetime = l
+}
+
 // movesOf returns the prefixes that belong to a peer from now on, and those that belong
 // to none any more.
 func movesOf(old []*peer, next []conf.Peer) (admitted, withdrawn []netip.Prefix) {
@@ -121,6 +134,10 @@ func (c *controller) removePeer(p *peer, now time.Time) {
 		p.probeRun = nil
 	}
 	p.inquiries.end()
+	if p.hopRun != nil {
+		p.endHops(nil, errHopsEnded)
+	}
+	p.farHops.end(nil, errHopsEnded.Error())
 	c.events.mailboxes.close(&p.mailbox)
 	c.handshaker.forget(p.initiations.done())
 	c.spis.remove(p.sas.clear())

@@ -3,6 +3,7 @@ package tunnel
 import (
 	"time"
 
+	"fathom/crypto"
 	"fathom/tunnel/status"
 )
 
@@ -19,7 +20,7 @@ func (p *peer) rekeys() bool { return p.path != nil && !p.initiations.wanted }
 // that is overdue.
 func (c *controller) renewSAs(p *peer, now time.Time) {
 	gone, switched := p.sas.expire(now, c.lifetime.HardAge())
-	if pair := p.sas.current; pair != nil && c.lifetime.Expired(now.Sub(pair.established), pair.outbound.Packets()) {
+	if pair := p.sas.current; pair != nil && crypto.Spent(pair.outbound.Packets()) {
 		spent, _ := p.sas.end(pair, now)
 		gone, switched = append(gone, spent...), true
 	}

@@ -19,7 +19,7 @@ type reporter struct {
 	reloader   *reloader
 	device     *tun.Device
 	conn       *udp.Conn
-	started    time.Time
+	started    anchor // the control goroutine's
 }
 
 func (r *reporter) Status(ctx context.Context) (*status.Status, error) {
@@ -39,7 +39,7 @@ func (r *reporter) Status(ctx context.Context) (*status.Status, error) {
 		Peers:     []status.Peer{},
 	}
 	err := r.controller.events.ask(ctx, func(c *controller, now time.Time) {
-		s.Started = onTheWall(r.started, now)
+		s.Started = r.started.onTheWall(now)
 		s.Host = c.upkeep.status(now)
 		s.Stranger = c.stranger.status(now)
 		s.Absent = c.listening.absent
@@ -66,6 +66,10 @@ func (r *reporter) Hops(ctx context.Context, peer string) (*status.HopsReport, e
 
 func (r *reporter) Echo(ctx context.Context, peer string) (*status.EchoReport, error) {
 	return r.controller.echo(ctx, peer)
+}
+
+func (r *reporter) Facts(ctx context.Context, peer string) (*status.FactsReport, error) {
+	return r.controller.facts(ctx, peer)
 }
 
 func (r *reporter) Reload(ctx context.Context) (*status.ReloadReport, error) {

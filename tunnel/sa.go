@@ -73,6 +73,9 @@ type saPair struct {
 	retires time.Time
 	// over: the pair ends now.
 	over bool
+	// lasts is an age up to which the pair lasts though the configuration has a shorter
+	// one by now: a reload leaves it the time for its replacement.
+	lasts time.Duration
 	// counted: it has been the one to send on.
 	counted bool
 }
@@ -114,6 +117,9 @@ func newSAPair(p *peer, keys crypto.Keys, initiator bool, now time.Time) (*saPai
 		established: now,
 	}, nil
 }
+
+// hardAge is the age at which the pair ends, by that of the configuration.
+func (p *saPair) hardAge(configured time.Duration) time.Duration { return max(p.lasts, configured) }
 
 // rekeyAt is when the pair is to be replaced, as far as can be known now: sooner
 // if it sends more packets than it may. The end that has initiated the pair

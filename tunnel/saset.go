@@ -121,10 +121,10 @@ func (s *saSet) choose(now time.Time) (switched bool) {
 }
 
 // expire takes out the pairs whose time is over and returns them. A pair is dead
-// at maxAge, whatever its place.
+// at its hard age, whatever its place; maxAge is that of the configuration.
 func (s *saSet) expire(now time.Time, maxAge time.Duration) (gone []*saPair, switched bool) {
 	return s.remove(now, func(p *saPair) bool {
-		if p.over || now.Sub(p.established) >= maxAge {
+		if p.over || now.Sub(p.established) >= p.hardAge(maxAge) {
 			return true
 		}
 		if p.retires.IsZero() || now.Before(p.retires) {
@@ -138,9 +138,16 @@ func (s *saSet) expire(now time.Time, maxAge time.Duration) (gone []*saPair, swi
 // expiry is when expire has something to look at, zero if never.
 func (s *saSet) expiry(maxAge time.Duration) (first time.Time) {
 	for _, p := range s.pairs {
-		first = earliest(first, p.retires, p.established.Add(maxAge))
+		first = earliest(first, p.retires, p.established.Add(p.hardAge(maxAge)))
 	}
 	return first
+}
+
+// outlive has the present pairs last up to an age at least.
+func (s *saSet) outlive(age time.Duration) {
+	for _, p := range s.pairs {
+		p.lasts = max(p.lasts, age)
+	}
 }
 
 // closed takes out p, on which the peer has said that it discards all its pairs,

@@ -22,3 +22,22 @@ func TestAgesIgnoreTheWallClock(t *testing.T) {
 		}
 	}
 }
+
+// TestTheStartIsToldExactly: again and again the same, though the clocks drift apart, until
+// the wall clock is set.
+func TestTheStartIsToldExactly(t *testing.T) {
+	began := time.Now()
+	a := anchor{at: began}
+	first := a.onTheWall(began.Add(time.Second))
+	if !first.Equal(began.Round(0)) {
+		t.Errorf("%v, not %v", first, began)
+	}
+	for _, drift := range []time.Duration{1, -37, time.Microsecond, 100 * time.Millisecond, -100 * time.Millisecond} {
+		if told := a.onTheWall(clock.Set(began.Add(time.Minute), drift)); told != first {
+			t.Errorf("after a drift of %v it is told %v later", drift, told.Sub(first))
+		}
+	}
+	if told := a.onTheWall(clock.Set(began.Add(time.Minute), time.Hour)); told.Sub(first) != time.Hour {
+		t.Errorf("after the clock was set by an hour it is told %v later", told.Sub(first))
+	}
+}

@@ -49,7 +49,9 @@ The demo builds two hosts with two routers between them, and runs ` + "`fathom u
 each host with its own configuration file. It sends pseudo-random bytes through
 the tunnel over TCP and compares the hashes. During the transfer the link
 between the routers shrinks from 1500 bytes to 1400 and to 1000, and grows back.
-No router reports it.
+No router reports it. On a terminal a picture shows the throughput and the PLPMTU
+over time, and when the path changes; elsewhere, and with --verbose, each line is
+one of a log.
 
 The demo needs no root and no configuration. The hosts are network namespaces,
 inside a user namespace unless root runs the demo. The machine stays unchanged.
@@ -87,6 +89,11 @@ the command line, 130 when interrupted.`,
 		err := d.run(ctx)
 		if ctx.Err() != nil && !d.done {
 			note(cmd, "fathom: interrupted; nothing is left behind")
+			if d.asJSON {
+				if err := printJSON(cmd, status.Failure{Schema: status.ErrorSchema, Error: "interrupted", ExitCode: exitInterrupted}); err != nil {
+					return err
+				}
+			}
 			return exitCode(exitInterrupted)
 		}
 		return err

@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,31 +14,49 @@ import (
 	"github.com/dustin/go-humanize"
 )
 
-// progressInterval is the time between two lines of progress.
-const progressInterval = 500 * time.Millisecond
+// progressInterval is the time between two lines of progress, and plotInterval that
+// between two pictures on a terminal.
+const (
+	progressInterval = 500 * time.Millisecond
+	plotInterval     = 100 * time.Millisecond
+)
 
-// watch prints a progress line at each interval, with more at its end, until
-// stop is called. If no byte arrives for too long it calls stalled once.
-func (d *demo) watch(arrived *atomic.Uint64, more func() string, stalled func()) (stop func()) {
+// sizes are what is known of the path: its MTU, and the PLPMTU that the tunnel has found.
+type sizes struct{ path, plpmtu int }
+
+func (s *sizes) String() string {
+	if s == nil {
+		return ""
+	}
+	return fmt.Sprintf("  path mtu %4d  plpmtu %4d", s.path, s.plpmtu)
+}
+
+// watch shows the progress at each interval, with the sizes of the path, nil where they
+// are not known, until stop is called: as a picture in place on a terminal, else as a line
+// each. If no byte arrives for too long it calls stalled once.
+func (d *demo) watch(arrived *atomic.Uint64, path func() *sizes, changes *pathChanges, stalled func()) (stop func()) {
 	began := time.Now()
-	p := progress{size: uint64(d.size), line: newLiveLine(d.progressOut()), began: began, lastStep: began, moved: began, patience: d.patience()}
+	p := progress{size: uint64(d.size), out: newLiveBlock(d.progressOut(), d.verbose), began: began, lastStep: began, moved: began, patience: d.patience(),
+		plot: plot{began: began, length: d.duration, changes: changes}}
+	interval := progressInterval
+	if p.out.live {
+		interval = plotInterval
+	}
 	quit := make(chan struct{})
 	var done sync.WaitGroup
 	done.Go(func() {
-		ticker := time.NewTicker(progressInterval)
+		ticker := time.NewTicker(interval)
 		defer ticker.Stop()
 		for {
 			select {
 			case now := <-ticker.C:
-				p.line.print(p.step(arrived.Load(), now) + more())
+				p.show(arrived.Load(), path(), now)
 				if p.stalled(now) {
-					p.line.end()
 					stalled()
 					return
 				}
 			case <-quit:
-				p.line.print(p.step(arrived.Load(), time.Now()) + more())
-				p.line.end()
+				p.show(arrived.Load(), path(), time.Now())
 				return
 			}
 		}
@@ -48,15 +67,30 @@ func (d *demo) watch(arrived *atomic.Uint64, more func() string, stalled func())
 	}
 }
 
-// progress turns counts of received bytes into lines.
+// progress turns counts of received bytes into lines and pictures.
 type progress struct {
 	size     uint64 // bytes of the whole transfer
-	line     *liveLine
+	out      *liveBlock
+	plot     plot
 	began    time.Time
 	last     uint64    // bytes received at the last step
 	lastStep time.Time // at first began
 	moved    time.Time // the last step at which more bytes had arrived
 	patience time.Duration
+}
+
+// show prints what there is to see now.
+func (p *progress) show(arrived uint64, path *sizes, now time.Time) {
+	sample := plotSample{from: p.lastStep, to: now, bytes: arrived - p.last}
+	lines := []string{p.step(arrived, now) + path.String()}
+	if p.out.live {
+		if path != nil {
+			sample.plpmtu = path.plpmtu
+		}
+		p.plot.add(sample)
+		lines = append(lines, p.plot.draw(screenOf(p.out.out))...)
+	}
+	p.out.print(lines)
 }
 
 // step returns the line for the bytes that have arrived until now.
@@ -82,33 +116,40 @@ func rate(bytes uint64, in time.Duration) string {
 	return fmt.Sprintf("%7.1f MiB/s  %8.1f Mbit/s", perSecond/humanize.MiByte, perSecond*8/1e6)
 }
 
-// liveLine prints lines. On a terminal each line replaces the one before.
-type liveLine struct {
+// liveBlock prints lines. On a terminal they replace those before.
+type liveBlock struct {
 	out   io.Writer
 	live  bool
-	width int // of the line on the terminal, in columns
+	shown int // how many lines are on the terminal
 }
 
-func newLiveLine(out io.Writer) *liveLine {
-	return &liveLine{out: out, live: onTerminal(out)}
+// newLiveBlock prints one block below the other where more is printed in between, and
+// where the terminal cannot do otherwise.
+func newLiveBlock(out io.Writer, between bool) *liveBlock {
+	return &liveBlock{out: out, live: onTerminal(out) && !between && os.Getenv("TERM") != "dumb"}
 }
 
-func (l *liveLine) print(line string) {
+// print shows the lines, as many as the terminal has room for and none wider than it.
+func (l *liveBlock) print(lines []string) {
 	if !l.live {
-		fmt.Fprintln(l.out, line)
+		fmt.Fprintln(l.out, strings.Join(lines, "\n"))
 		return
 	}
-	blank := strings.Repeat(" ", max(0, l.width-len(line)))
-	fmt.Fprintf(l.out, "\r%s%s", line, blank)
-	l.width = len(line)
-}
-
-// end ends the line on the terminal, so that other output begins a new one.
-func (l *liveLine) end() {
-	if l.live && l.width > 0 {
-		fmt.Fprintln(l.out)
+	s := screenOf(l.out)
+	if s.height > 1 {
+		lines = lines[:min(len(lines), s.height-1)]
 	}
-	l.width = 0
+	var b strings.Builder
+	if l.shown > 0 {
+		fmt.Fprintf(&b, "\x1b[%dA", l.shown)
+	}
+	b.WriteString("\x1b[?7l") // what is too wide is cut off, and not continued in the next line
+	for _, line := range lines {
+		fmt.Fprintf(&b, "\r%s%s\n", line, restEmpty)
+	}
+	b.WriteString(allEmpty + "\x1b[?7h")
+	l.shown = len(lines)
+	io.WriteString(l.out, b.String())
 }
 
 // progressOut returns where progress is printed: nowhere with --json.

@@ -55,23 +55,21 @@ func TestATransferStallsWhenNothingArrivesForLong(t *testing.T) {
 	}
 }
 
-func TestLiveLine(t *testing.T) {
+func TestLiveBlock(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		live bool
 		want string
 	}{
-		{"on a terminal a line replaces the one before", true, "\rlong line\rshort    \n"},
-		{"elsewhere lines follow each other", false, "long line\nshort\n"},
+		{"on a terminal lines replace those before", true, "\x1b[?7l\ra\x1b[K\n\rb\x1b[K\n\x1b[J\x1b[?7h\x1b[2A\x1b[?7l\rc\x1b[K\n\x1b[J\x1b[?7h"},
+		{"elsewhere lines follow each other", false, "a\nb\nc\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var b strings.Builder
-			l := newLiveLine(&b)
+			l := newLiveBlock(&b, false)
 			l.live = test.live
-			l.print("long line")
-			l.print("short")
-			l.end()
-			l.end()
+			l.print([]string{"a", "b"})
+			l.print([]string{"c"})
 			if b.String() != test.want {
 				t.Errorf("printed %q, want %q", b.String(), test.want)
 			}

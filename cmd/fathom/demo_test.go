@@ -22,10 +22,12 @@ import (
 	"time"
 
 	"github.com/dustin/go-humanize"
+	"golang.org/x/sys/unix"
 
 	"fathom/test/netlab"
 	"fathom/test/netlab/labtest"
 	"fathom/test/tier"
+	"fathom/tunnel/status"
 )
 
 // demoRun is `fathom demo` as a process of its own.
@@ -234,6 +236,23 @@ func TestDemoTidiesUpWhenInterrupted(t *testing.T) {
 	}
 }
 
+// TestDemoInterruptedPrintsJSON, where it was asked for JSON.
+func TestDemoInterruptedPrintsJSON(t *testing.T) {
+	tier.Select(t)
+	d := newDemo(t, "--size", "1000GiB", "--duration", "0s", "--json")
+	if err := d.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for begun := time.Now(); len(d.tunnels()) < 2 && time.Since(begun) < demoWithin; time.Sleep(10 * time.Millisecond) {
+	}
+	d.Process.Signal(syscall.SIGINT)
+	d.finish(t, exitInterrupted)
+	var f status.Failure
+	if err := json.Unmarshal(d.stdout.Bytes(), &f); err != nil || f.Schema != status.ErrorSchema || f.Error != "interrupted" || f.ExitCode != exitInterrupted {
+		t.Errorf("%v: %s", err, &d.stdout)
+	}
+}
+
 // TestDemoShowsThePage to a browser outside of its namespaces, and waits for it.
 func TestDemoShowsThePage(t *testing.T) {
 	tier.Select(t)
@@ -342,6 +361,91 @@ func TestDemoExplainsTheDeathOfATunnel(t *testing.T) {
 	}
 }
 
+// newTerminal returns both sides of a pseudo-terminal: what is written to it is read from
+// the first.
+func newTerminal(t *testing.T, width, height uint16) (reader, terminal *os.File) {
+	t.Helper()
+	reader, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { reader.Close() })
+	fd := int(reader.Fd())
+	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: height, Col: width}); err != nil {
+		t.Fatal(err)
+	}
+	if terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { terminal.Close() })
+	return reader, terminal
+}
+
+// TestDemoDrawsOnATerminal: a picture that is drawn again and again in place, and at its
+// end shows all that has happened.
+func TestDemoDrawsOnATerminal(t *testing.T) {
+	tier.Select(t, tier.EitherWay)
+	for _, test := range []struct {
+		name, environment string
+		colours           bool
+	}{{"colours", "NO_COLOR=", true}, {"NO_COLOR", "NO_COLOR=1", false}} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			const width = 70
+			reader, terminal := newTerminal(t, width, 40)
+			d := newDemo(t, "--size", "32MiB", "--duration", "4s")
+			d.Stdout = terminal
+			d.Env = append(d.Env, "TERM=xterm", test.environment)
+			if err := d.Start(); err != nil {
+				t.Fatal(err)
+			}
+			terminal.Close()
+			read := make(chan string)
+			go func() {
+				all, _ := io.ReadAll(reader) // EIO when the demo has closed the terminal
+				read <- string(all)
+			}()
+			d.finish(t, exitOK)
+			all := strings.ReplaceAll(<-read, "\r\n", "\n")
+			frames := strings.Split(all, "\x1b[?7l")[1:]
+			if len(frames) < 5 {
+				t.Fatalf("%d pictures:\n%s", len(frames), all)
+			}
+			last, after, _ := strings.Cut(frames[len(frames)-1], "\x1b[?7h")
+			for _, want := range []string{" 100.0 % ", "\r    arrives ", "\rplpmtu 1500 ", "\r       1000 ",
+				"the path shrinks from 1500 to 1400 bytes", "the path shrinks from 1400 to 1000 bytes", "the path grows from 1000 to 1500 bytes"} {
+				if !strings.Contains(last, want) {
+					t.Errorf("%q is missing in\n%q", want, last)
+				}
+			}
+			filled := func(frame string) int {
+				_, row, _ := strings.Cut(frame, "    arrives ")
+				row, _, _ = strings.Cut(row, "\x1b")
+				return len([]rune(row))
+			}
+			if first, end := filled(frames[0]), filled(last); first >= end || end > width-margin-1 {
+				t.Errorf("the first picture has %d columns, and the last %d", first, end)
+			}
+			if up := fmt.Sprintf("\x1b[%dA", strings.Count(frames[len(frames)-2], "\n")); !strings.HasSuffix(frames[len(frames)-2], up) {
+				t.Errorf("the last picture is not in the place of the one before: %q", frames[len(frames)-2])
+			}
+			if got := strings.Contains(last, yellow); got != test.colours {
+				t.Errorf("colours: %v\n%q", got, last)
+			}
+			if !strings.Contains(after, "\nall bytes have arrived unchanged\n") {
+				t.Errorf("after the picture: %q", after)
+			}
+		})
+	}
+}
+
 // TestDemoIsTheProof lets the path shrink twice and grow back without a report
 // from any router. The transfer continues.
 func TestDemoIsTheProof(t *testing.T) {
@@ -375,13 +479,17 @@ func TestDemoIsTheProof(t *testing.T) {
 
 func TestDemoWithoutDiscoveryStalls(t *testing.T) {
 	tier.Select(t)
-	d := newDemo(t, "--size", "16MiB", "--duration", "3s", "--no-discovery")
+	d := newDemo(t, "--size", "16MiB", "--duration", "3s", "--no-discovery", "--json")
 	if err := d.Start(); err != nil {
 		t.Fatal(err)
 	}
 	d.finish(t, exitError)
 	if want := "fathom: error: the transfer has stalled: "; !strings.Contains(d.stderr.String(), want) {
 		t.Errorf("%q is missing in\n%s", want, &d.stderr)
+	}
+	var f status.Failure
+	if err := json.Unmarshal(d.stdout.Bytes(), &f); err != nil || f.Schema != status.ErrorSchema || f.ExitCode != exitError || !strings.HasPrefix(f.Error, "the transfer has stalled") {
+		t.Errorf("%v: %s", err, &d.stdout)
 	}
 }
 

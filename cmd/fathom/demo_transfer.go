@@ -82,8 +82,9 @@ func (d *demo) transfer(ctx context.Context, path *labPath, a, b *end) (*transfe
 			fail(fmt.Errorf("receive on host b: %w", err))
 		}
 	}()
-	weather := d.changeWeather(path, &arrived)
-	stop := d.watch(&arrived.bytes, func() string { return d.sizes(ctx, path, a) }, func() { fail(errStalled) })
+	var changes pathChanges
+	weather := d.changeWeather(path, &arrived, &changes)
+	stop := d.watch(&arrived.bytes, func() *sizes { return d.sizes(ctx, path, a) }, &changes, func() { fail(errStalled) })
 	result, err := send(sending.(*net.TCPConn), d.seed, uint64(d.size), d.duration)
 	stop()
 	weather()

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"time"
 )
@@ -19,7 +18,7 @@ var weather = []struct {
 
 // changeWeather changes the path until stop is called. The path of a transfer at
 // full speed stays unchanged.
-func (d *demo) changeWeather(path *labPath, arrived *arrivals) (stop func()) {
+func (d *demo) changeWeather(path *labPath, arrived *arrivals, changes *pathChanges) (stop func()) {
 	if d.duration == 0 {
 		return func() {}
 	}
@@ -34,7 +33,9 @@ func (d *demo) changeWeather(path *labPath, arrived *arrivals) (stop func()) {
 			case <-tick.C:
 			}
 			if share := float64(arrived.bytes.Load()) / float64(d.size); share >= weather[next].share {
+				before := path.middle.A.MTU()
 				path.middle.SetMTU(weather[next].mtu)
+				changes.add(time.Now(), before, weather[next].mtu)
 				next++
 			}
 		}
@@ -42,15 +43,14 @@ func (d *demo) changeWeather(path *labPath, arrived *arrivals) (stop func()) {
 	return func() { close(quit); done.Wait() }
 }
 
-// sizes returns the end of a progress line: the MTU of the path, and the PLPMTU
-// that the tunnel has found.
-func (d *demo) sizes(ctx context.Context, path *labPath, a *end) string {
+// sizes returns what is known of the path, nil if nothing is, or if it stays as it is.
+func (d *demo) sizes(ctx context.Context, path *labPath, a *end) *sizes {
 	if d.duration == 0 {
-		return ""
+		return nil
 	}
 	peer, err := a.peer(ctx)
 	if err != nil {
-		return ""
+		return nil
 	}
-	return fmt.Sprintf("  path mtu %4d  plpmtu %4d", path.middle.A.MTU(), peer.PMTUD.PLPMTU)
+	return &sizes{path.middle.A.MTU(), peer.PMTUD.PLPMTU}
 }

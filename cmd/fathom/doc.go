@@ -8,6 +8,7 @@
 //	fathom release   give the host back as it was before a tunnel that has ended
 //	fathom status    show the state of the running tunnel
 //	fathom probe     measure the path MTU to a peer now, or find the router that swallows packets
+//	fathom doctor    find what is amiss with the tunnel and its host
 //	fathom wait      wait until a peer answers
 //	fathom reload    have the running tunnel take in its configuration again
 //	fathom rotate    replace this host's key without an outage

@@ -19,6 +19,7 @@ const (
 	exitPeerDown    = 3
 	exitNotRunning  = 4
 	exitNoPeer      = 5
+	exitFindings    = 6
 	exitPermission  = 77
 	exitConfig      = 78
 	exitInterrupted = 130
@@ -35,6 +36,7 @@ var exitCodes = []struct {
 	{exitPeerDown, "a peer is not up, does not answer in time, or could not be measured"},
 	{exitNotRunning, "no tunnel is running there"},
 	{exitNoPeer, "the tunnel has no peer of that name"},
+	{exitFindings, "something is amiss, and the doctor says what"},
 	{exitPermission, "this user may not do that"},
 	{exitConfig, "mistakes in a configuration, or none there: a new attempt makes no sense"},
 	{exitInterrupted, "the demo was interrupted"},

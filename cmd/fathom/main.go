@@ -61,7 +61,7 @@ Exit codes, the same for all commands:
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
-		newUpCommand(), newReleaseCommand(), newCheckCommand(), newStatusCommand(), newHistoryCommand(), newProbeCommand(), newWaitCommand(),
+		newUpCommand(), newReleaseCommand(), newCheckCommand(), newStatusCommand(), newHistoryCommand(), newProbeCommand(), newWaitCommand(), newDoctorCommand(),
 		newReloadCommand(), newRotateCommand(),
 		newInitCommand(), newImportCommand(), newGenkeyCommand(), newGenpskCommand(), newPubkeyCommand(),
 		newDemoCommand(), newVersionCommand(),

@@ -128,6 +128,11 @@ func (a answer) Echo(context.Context, string) (*status.EchoReport, error) {
 	return r, a.read(r)
 }
 
+func (a answer) Facts(context.Context, string) (*status.FactsReport, error) {
+	r := new(status.FactsReport)
+	return r, a.read(r)
+}
+
 func (a answer) Reload(context.Context) (*status.ReloadReport, error) {
 	r := new(status.ReloadReport)
 	return r, a.read(r)

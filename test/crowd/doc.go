@@ -10,8 +10,8 @@
 //
 // Each peer has a key and an outer address of its own; all share one socket. A
 // peer calls the hub until it is up, takes part in the
-// handshakes that the hub begins, cookies and challenges included, answers echoes, probes and
-// report requests, and measures its own direction of the path with a real
+// handshakes that the hub begins, cookies and challenges included, answers echoes, probes,
+// report requests and the question how it is set up, and measures its own direction of the path with a real
 // pmtud.Discovery. It leaves rekeys to the hub and carries no inner packets.
 //
 // Like package gateway it knows nothing of package testing.

@@ -62,10 +62,13 @@ func (c *calls) find(message []byte) *crypto.Initiator {
 	return c.outstanding[i]
 }
 
+// featureFacts is the feature of a tunnel that tells how it is set up.
+const featureFacts = 1 << 3
+
 // offer is what a peer says of itself.
 func offer() crypto.Offer {
 	spi := uint32(random64()) | esp.MinSPI // few SPIs: no draw meets another
-	return crypto.Offer{SPI: spi, Suites: []uint16{uint16(esp.AES256GCM)}}
+	return crypto.Offer{SPI: spi, Suites: []uint16{uint16(esp.AES256GCM)}, Features: featureFacts}
 }
 
 // call sends an initiation.

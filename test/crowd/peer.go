@@ -235,6 +235,9 @@ func (p *peer) elements(s *pair, elements []control.Element, now time.Time) {
 			var bits [control.MaxReportWords]uint64
 			highest := s.in.Window().Report(bits[:])
 			p.control(control.AppendReport(nil, e.Token(), s.spi, highest, bits[:]), 0)
+		case control.FactsRequest:
+			p.control(control.AppendFactsReport(nil, &control.Facts{Token: e.Token(), Parts: 1, Clock: now, Seen: p.crowd.hub, PLPMTU: p.discovery.PLPMTU(),
+				Addresses: []netip.Prefix{netip.PrefixFrom(p.inner, 32)}, Allowed: []netip.Prefix{netip.MustParsePrefix(HubInner)}}), 0)
 		case control.Close:
 			p.close(s, now)
 			return

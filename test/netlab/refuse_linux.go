@@ -13,9 +13,10 @@ import (
 type Refusal uint
 
 const (
-	UDPSegment Refusal = 1 << iota // the socket option: one buffer becomes many datagrams
-	UDPGRO                         // the socket option: many datagrams become one buffer
-	TUNUSO                         // TUNSETOFFLOAD with USO: superpackets of UDP
+	UDPSegment    Refusal = 1 << iota // the socket option: one buffer becomes many datagrams
+	UDPGRO                            // the socket option: many datagrams become one buffer
+	SocketBuffers                     // the socket options: another size of the buffers than the default
+	TUNUSO                            // TUNSETOFFLOAD with USO: superpackets of UDP
 
 	// UDPOffloads are those of UDP that kernels before 4.18, 5.0 and 6.2 lack.
 	UDPOffloads = UDPSegment | UDPGRO | TUNUSO
@@ -101,6 +102,13 @@ func (what Refusal) calls() (calls []refusedCall) {
 	}
 	if what&UDPGRO != 0 {
 		option(unix.UDP_GRO)
+	}
+	if what&SocketBuffers != 0 {
+		for _, name := range []uint32{unix.SO_RCVBUF, unix.SO_RCVBUFFORCE, unix.SO_SNDBUF, unix.SO_SNDBUFFORCE} {
+			calls = append(calls, refusedCall{unix.SYS_SETSOCKOPT, []argumentTest{
+				{1, unix.BPF_JEQ, unix.SOL_SOCKET}, {2, unix.BPF_JEQ, name},
+			}, unix.EPERM})
+		}
 	}
 	if what&TUNUSO != 0 {
 		calls = append(calls, refusedCall{unix.SYS_IOCTL, []argumentTest{

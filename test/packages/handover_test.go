@@ -3,14 +3,12 @@
 package packages
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,41 +17,26 @@ import (
 	"golang.org/x/net/ipv4"
 	"golang.org/x/sys/unix"
 
-	"fathom/test/netlab/labtest"
-	"fathom/test/sdlab"
 	"fathom/test/tier"
 )
 
 func init() { transfers["drizzle"], transfers["watch"] = drizzle, watch }
 
-// TestTheDeviceIsHandedOver by systemd from process to process, at a restart, a crash
-// and an upgrade, in the middle of a transfer: testdata/handover.sh.
-func TestTheDeviceIsHandedOver(t *testing.T) {
+// TestReloadAndHandOver has a tunnel reloaded, and its device handed over by systemd from
+// process to process, at a restart, a crash and an upgrade, in the middle of a transfer:
+// testdata/reload.sh, handover.sh.
+func TestReloadAndHandOver(t *testing.T) {
 	tier.Select(t, tier.EitherWay)
-	if err := sdlab.Available(); err != nil {
-		labtest.Missing(t, err)
-	}
-	handOver(t, "")
+	t.Parallel()
+	available(t)
+	reloadAndHandOver(t, "")
 }
 
-// handOver has the device handed over on a host with the given root, and judges it.
-func handOver(t *testing.T, root string) {
+// reloadAndHandOver does so on a host with the given root, and judges it.
+func reloadAndHandOver(t *testing.T, root string) {
 	t.Helper()
-	dir, files := packages(t), t.TempDir()
-	self, err := os.Executable()
-	check(t, err)
-	for name, from := range map[string]string{"older.deb": deb(dir, older, "amd64"), "newer.deb": deb(dir, newer, "amd64"), "tool": self} {
-		copyFile(t, filepath.Join(files, name), from)
-	}
-	script, err := os.ReadFile("testdata/handover.sh")
-	check(t, err)
-	ctx, cancel := context.WithTimeout(context.Background(), atMost)
-	defer cancel()
-	r, err := sdlab.Run(ctx, sdlab.Config{Root: root, Files: files, Script: string(script)})
-	if err != nil || r.Code != 0 {
-		t.Fatalf("exit code %d, %v\n%s", r.Code, err, r.Output)
-	}
-	got := fields(r.Output)
+	output := boot(t, root, "pair", "transfer", "reload", "handover")
+	got := fields(output)
 	want := map[string]string{"hash": "right", "clear": "0", "refused": "0", "upgraded": newer}
 	for _, event := range []string{"restart", "crash", "upgrade"} {
 		want[event] = "another process, the same device"
@@ -68,16 +51,16 @@ func handOver(t *testing.T, root string) {
 	want["default"], want["default_left"], want["mark"] = "another process, the same device", "", "0"
 	want["block"] = "refused"
 	want["unblocked"] = ""
-	for name, want := range want {
-		if value, there := got[name]; value != want || !there {
-			t.Errorf("%s is %q, want %q", name, value, want)
-		}
+	// A reload.
+	want["reload"], want["used"], want["kept"] = "active", "yes", "the process, its SAs, its route"
+	want["faulty"], want["unchanged"], want["gone"] = "1 active", "yes", ""
+	want["journal"], want["shown"] = strings.TrimSpace(got["mistakes"]), strings.TrimSpace(got["mistakes"])
+	if n := len(strings.Fields(got["mistakes"])); n != 2 {
+		t.Errorf("%d mistakes in the file", n)
 	}
-	if t.Failed() {
-		t.Log(r.Output)
-	}
-	for _, event := range []string{"restart", "crash", "upgrade"} {
-		tier.Figure(t, "the pause of a transfer at a hand-over, %s: %s", event, got[event+"_gap"])
+	expect(t, output, want)
+	for _, event := range []string{"reload", "faulty", "restart", "crash", "upgrade"} {
+		tier.Figure(t, "the pause of a transfer, %s: %s", event, got[event+"_gap"])
 	}
 }
 

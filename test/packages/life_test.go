@@ -27,36 +27,53 @@ func TestTheLifeOfThePackage(t *testing.T) {
 	live(t, "")
 }
 
-// TestTheLifeOnDebian13 is the same on a root that is made for it, which takes longer.
-func TestTheLifeOnDebian13(t *testing.T) {
+// TestOnDebian13 is the same, and TestReloadAndHandOver, on a root that is made for it:
+// that takes longer.
+func TestOnDebian13(t *testing.T) {
 	tier.Select(t, tier.LongOnly)
 	t.Parallel()
 	available(t)
-	root := filepath.Join(t.TempDir(), "root")
-	out, err := run(t, "mmdebstrap", "mmdebstrap", "--variant=minbase", "--include=systemd,systemd-sysv,dbus,iproute2,iputils-ping,nftables,procps,strace", "trixie", root)
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	root := os.Getenv("FATHOM_DEBIAN13")
+	if root == "" {
+		root = filepath.Join(t.TempDir(), "root")
+		out, err := run(t, "mmdebstrap", "mmdebstrap", "--variant=minbase", "--include=systemd,systemd-sysv,dbus,iproute2,iputils-ping,nftables,procps,strace", "trixie", root)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
 	}
-	live(t, root)
+	t.Run("life", func(t *testing.T) { live(t, root) })
+	t.Run("reload and hand-over", func(t *testing.T) { reloadAndHandOver(t, root) })
+}
+
+// boot boots a system with a root and two versions of the package, runs scripts of
+// testdata there, one after the other in one shell, and returns what they print.
+func boot(t *testing.T, root string, scripts ...string) (output string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), atMost)
+	defer cancel()
+	r, err := sdlab.Run(ctx, sdlab.Config{Root: root, Files: filesFor(t, older, newer), Script: script(t, scripts...)})
+	if err != nil || r.Code != 0 {
+		t.Fatalf("exit code %d, %v\n%s", r.Code, err, r.Output)
+	}
+	return r.Output
+}
+
+// script joins scripts of testdata to one that begins with what they share.
+func script(t *testing.T, names ...string) (text string) {
+	t.Helper()
+	for _, name := range append([]string{"common"}, names...) {
+		part, err := os.ReadFile(filepath.Join("testdata", name+".sh"))
+		check(t, err)
+		text += string(part)
+	}
+	return text
 }
 
 // live has the package live on a host with the given root, and judges it.
 func live(t *testing.T, root string) {
 	t.Helper()
-	files := filesFor(t, older, newer)
-	var script []byte
-	for _, name := range []string{"testdata/common.sh", "testdata/life.sh"} {
-		text, err := os.ReadFile(name)
-		check(t, err)
-		script = append(script, text...)
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), atMost)
-	defer cancel()
-	r, err := sdlab.Run(ctx, sdlab.Config{Root: root, Files: files, Script: string(script)})
-	if err != nil || r.Code != 0 {
-		t.Fatalf("exit code %d, %v\n%s", r.Code, err, r.Output)
-	}
-	expect(t, r.Output, map[string]string{
+	output := boot(t, root, "pair", "transfer", "life")
+	expect(t, output, map[string]string{
 		"version": older, "etc": "root:fathom 750", "verify": "clean",
 		"ready": "active", "status": "1 of 1 peer up", "user": "fathom", "asked": "yes", "all": "1", "priority": "6",
 		"capabilities": "0000000000001000", // CAP_NET_ADMIN alone
@@ -67,8 +84,8 @@ func live(t *testing.T, root string) {
 		"removed": "inactive", "left": "fathom.toml private.key", "device": "0",
 		"purged": "", "nobody": "",
 	})
-	if at := strings.Index(r.Output, "longest gap"); at >= 0 {
-		line, _, _ := strings.Cut(r.Output[at:], "\n")
+	if at := strings.Index(output, "longest gap"); at >= 0 {
+		line, _, _ := strings.Cut(output[at:], "\n")
 		tier.Figure(t, "an upgrade in the middle of a transfer: %s", line)
 	}
 }

@@ -56,9 +56,10 @@ const older, newer = "0.1.0", "0.2.0"
 // architectures are those that packages are built for.
 var architectures = []string{"amd64", "arm64"}
 
-// build builds the packages of a version in a directory.
-func build(dir, version string, architectures ...string) error {
-	command := exec.Command("../../packaging/build", append([]string{"-o", dir}, architectures...)...)
+// build builds the packages of a version in a directory, by the arguments of
+// packaging/build.
+func build(dir, version string, args ...string) error {
+	command := exec.Command("../../packaging/build", append([]string{"-o", dir}, args...)...)
 	command.Env = append(os.Environ(), "VERSION="+version, "SOURCE_DATE_EPOCH=1700000000")
 	out, err := command.CombinedOutput()
 	if err != nil {
@@ -67,17 +68,25 @@ func build(dir, version string, architectures ...string) error {
 	return nil
 }
 
-// packages returns the directory with the packages of both versions: the newer one for
-// every architecture.
+// packages returns the directory with the packages of both versions: all of the newer
+// one, and of the older one the .deb of this architecture.
 func packages(t *testing.T) string {
 	t.Helper()
 	if dir := os.Getenv("FATHOM_PACKAGES"); dir != "" {
 		return dir // they were built before
 	}
 	built.once.Do(func() {
-		if built.dir, built.err = os.MkdirTemp("", "fathom-packages"); built.err == nil {
-			built.err = errors.Join(build(built.dir, older, "amd64"), build(built.dir, newer, architectures...))
+		if built.dir, built.err = os.MkdirTemp("", "fathom-packages"); built.err != nil {
+			return
 		}
+		// Compilers of one after the other find what is compiled already; links and
+		// compression have one CPU each.
+		var first, second error
+		var both sync.WaitGroup
+		both.Go(func() { first = build(built.dir, older, "-p", "deb", "amd64") })
+		both.Go(func() { second = build(built.dir, newer, architectures...) })
+		both.Wait()
+		built.err = errors.Join(first, second)
 	})
 	check(t, built.err)
 	return built.dir

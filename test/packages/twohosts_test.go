@@ -46,17 +46,14 @@ func TestTwoHostsByTheDocument(t *testing.T) {
 		check(t, os.WriteFile(filepath.Join(files, name), []byte(text), 0o644))
 	}
 
-	common, err := os.ReadFile("testdata/common.sh")
-	check(t, err)
 	ctx, cancel := context.WithTimeout(context.Background(), atMost)
 	defer cancel()
 	var systems sync.WaitGroup
 	results, errs := [2]sdlab.Result{}, [2]error{}
 	for i, host := range []*netlab.Host{a, b} {
-		script, err := os.ReadFile([]string{"testdata/client.sh", "testdata/storage.sh"}[i])
-		check(t, err)
+		script := script(t, []string{"client", "storage"}[i])
 		systems.Go(func() {
-			results[i], errs[i] = sdlab.Run(ctx, sdlab.Config{Inside: host.Do, Files: files, Script: string(common) + string(script)})
+			results[i], errs[i] = sdlab.Run(ctx, sdlab.Config{Inside: host.Do, Files: files, Script: script})
 			if errs[i] != nil || results[i].Code != 0 {
 				// The other one does not wait for it.
 				errs[i] = errors.Join(errs[i], os.WriteFile(filepath.Join(files, "failed"), nil, 0o644))

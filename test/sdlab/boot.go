@@ -118,8 +118,11 @@ func mountAll(root string) error {
 // putFiles puts the script, its unit and the files below /run.
 func (o order) putFiles(root string) error {
 	run := filepath.Join(root, "run")
-	if err := directories(run, "systemd/system", "lab/out", "lab/files"); err != nil {
+	if err := directories(run, "systemd/system", "lab/out", "lab/files", "lab/changed"); err != nil {
 		return err
+	}
+	if err := unix.Mount(filepath.Join(o.Mount, "upper"), filepath.Join(run, "lab/changed"), "", unix.MS_BIND, ""); err != nil {
+		return fmt.Errorf("mount what has changed: %w", err)
 	}
 	if err := unix.Mount(o.Out, filepath.Join(run, "lab/out"), "", unix.MS_BIND, ""); err != nil {
 		return fmt.Errorf("mount the directory for the output: %w", err)

@@ -39,6 +39,11 @@ type Config struct {
 // FilesDir is where the script finds Config.Files.
 const FilesDir = "/run/lab/files"
 
+// ChangedDir is where the script finds the files that have been written since the boot
+// and are still there, outside of /run, /tmp and the like. A character device there is a
+// file of the root that has been removed: the upper layer of overlayfs.
+const ChangedDir = "/run/lab/changed"
+
 // Result is what the script has left.
 type Result struct {
 	Output string // of the script; of the system where that has not come so far

@@ -51,12 +51,13 @@ ip tuntap add dev t0 mode tun
 systemd-run --wait --quiet --property=User=nobody true
 sysctl -qw net.ipv4.ip_forward=1
 ! echo 1 2>/dev/null >/proc/sys/kernel/panic
+find ` + sdlab.ChangedDir + ` -name 'sdlab-*' -printf '%P\n'
 exit 7
 `})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, r.Output)
 	}
-	if want := "systemd\nfrom outside\nactive\nlo\n"; r.Output != want || r.Code != 7 {
+	if want := "systemd\nfrom outside\nactive\nlo\n" + trace[1:] + "\n"; r.Output != want || r.Code != 7 {
 		t.Errorf("exit code %d, output\n%swant\n%s", r.Code, r.Output, want)
 	}
 	if _, err := os.Stat(trace); err == nil {

@@ -1,6 +1,7 @@
 // Package control is the codec of the messages that two tunnels exchange
 // inside ESP: echoes, probes and their acks, receive reports, challenges of paths and their
-// responses, requests for a measurement of the hops and its result, and close.
+// responses, requests for a measurement of the hops and its result, the question how the other end is set
+// up and its answer, and close.
 //
 // A control message travels as the payload of an ESP dummy packet (next
 // header 59, RFC 4303 section 2.6), which any other ESP implementation must
@@ -26,7 +27,8 @@
 //
 // A peer that has named the feature can be asked to measure the hops of its direction
 // (package hops). The result comes in parts, each of which fits the smallest path; whoever
-// has asked asks again, with the same token, until it has them all.
+// has asked asks again, with the same token, until it has them all. In the same way an end
+// tells how it is set up for the one that asks.
 //
 // Elements of unknown type are skipped, so that a newer peer may say more
 // than an older one understands. A payload that does not begin with the magic

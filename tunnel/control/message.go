@@ -39,6 +39,11 @@ const (
 	HopsRequest Type = 12
 	// HopsReport answers a HopsRequest: with a HopsResult, or a part of one.
 	HopsReport Type = 13
+	// FactsRequest asks for FactsReports, with the same token: how the receiver is set up
+	// for its sender.
+	FactsRequest Type = 14
+	// FactsReport answers a FactsRequest: with Facts, or a part of them.
+	FactsReport Type = 15
 )
 
 // Element is one type-length-value of a message.
@@ -96,7 +101,7 @@ func appendElement(dst []byte, t Type, value []byte) []byte {
 }
 
 // AppendToken appends a whole message of one element that is just a token:
-// Echo, EchoReply, Probe, ReportRequest or HopsRequest.
+// Echo, EchoReply, Probe, ReportRequest, HopsRequest or FactsRequest.
 func AppendToken(dst []byte, t Type, token uint64) []byte {
 	var value [tokenSize]byte
 	binary.BigEndian.PutUint64(value[:], token)
@@ -198,7 +203,7 @@ func (e Element) Report(bits []uint64) (spi, highest uint32, _ []uint64) {
 // wellFormed reports whether a known element has a length that it can have.
 func wellFormed(t Type, length int) bool {
 	switch t {
-	case Echo, EchoReply, Probe, ReportRequest, HopsRequest:
+	case Echo, EchoReply, Probe, ReportRequest, HopsRequest, FactsRequest:
 		return length == tokenSize
 	case ProbeAck:
 		return length == ackSize
@@ -211,13 +216,15 @@ func wellFormed(t Type, length int) bool {
 		return length == responseSize
 	case HopsReport:
 		return length >= hopsHeaderSize && length <= hopsHeaderSize+HopsAPart*(hopHeaderSize+16)
+	case FactsReport:
+		return length >= factsHeaderSize && length <= factsHeaderSize+PrefixesAPart*maxPrefixSize
 	default: // Close
 		return length == 0
 	}
 }
 
 // known reports whether this version knows a type. The numbers between are not ours.
-func known(t Type) bool { return t <= Report || t >= PathChallenge && t <= HopsReport }
+func known(t Type) bool { return t <= Report || t >= PathChallenge && t <= FactsReport }
 
 // Trim returns a message without the padding behind it, as far as the elements are
 // whole. It verifies nothing: Parse says of the result what it says of the payload.

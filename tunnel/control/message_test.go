@@ -138,6 +138,8 @@ func FuzzParse(f *testing.F) {
 	f.Add(AppendPathResponse(nil, 1, 2))
 	f.Add(AppendToken(nil, HopsRequest, 1))
 	f.Add(AppendHopsReport(nil, sampleHops()))
+	f.Add(AppendToken(nil, FactsRequest, 1))
+	f.Add(AppendFactsReport(nil, sampleFacts()))
 	f.Add(appendElement(appendHeader(nil), 200, []byte("later")))
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		elements, err := Parse(nil, payload)
@@ -159,6 +161,18 @@ func FuzzParse(f *testing.F) {
 				e.Stalled()
 			case PathResponse:
 				e.Generation()
+			case FactsReport:
+				facts, err := e.Facts()
+				if err != nil {
+					break
+				}
+				parsed, perr := Parse(nil, AppendFactsReport(nil, &facts))
+				if perr != nil || len(parsed) != 1 {
+					t.Fatalf("%x becomes %+v, %v", e.Value, parsed, perr)
+				}
+				if again, err := parsed[0].Facts(); err != nil || cmp.Diff(facts, again, sameFacts) != "" {
+					t.Fatalf("%+v becomes %+v, %v", facts, again, err)
+				}
 			case HopsReport:
 				again, err := e.Hops()
 				if parsed, perr := Parse(nil, AppendHopsReport(nil, &again)); err == nil && (perr != nil || len(parsed) != 1 || !bytes.Equal(parsed[0].Value, canonical(e.Value))) {

@@ -67,6 +67,20 @@ func TestObserver(t *testing.T) {
 			{20 * time.Millisecond, seen(func(v *View) { v.PLPMTU, v.Settled, v.Cause = 1394, false, "probe" })},
 			{20 * time.Millisecond, seen(func(v *View) { v.PLPMTU = 1400 })},
 		}, []string{"0s established 192.0.2.2:4500", "0s plpmtu 0>1500 start", "1s plpmtu 40ms 1500>1400 black hole"}},
+		{"two shrinks, the second before the first search has ended, are two", []look{
+			{0, up},
+			{time.Second, seen(suspect)},
+			{20 * time.Millisecond, seen(func(v *View) { v.PLPMTU, v.Settled, v.Cause = 1400, false, "probe" })},
+			{20 * time.Millisecond, seen(suspect)},
+			{20 * time.Millisecond, seen(func(v *View) { v.PLPMTU, v.Settled, v.Cause = 996, false, "probe" })},
+			{20 * time.Millisecond, seen(func(v *View) { v.PLPMTU = 1000 })},
+		}, []string{"0s established 192.0.2.2:4500", "0s plpmtu 0>1500 start", "1s plpmtu 40ms 1500>1400 black hole", "1.04s plpmtu 40ms 1400>1000 black hole"}},
+		{"one shrink that a search goes down by two steps is one", []look{
+			{0, up},
+			{time.Second, seen(func(v *View) { v.PLPMTU, v.Settled, v.Cause = 1228, false, "black hole" })},
+			{20 * time.Millisecond, seen(func(v *View) { v.PLPMTU, v.Settled, v.Cause = 576, false, "base does not pass" })},
+			{20 * time.Millisecond, seen(func(v *View) { v.PLPMTU = 1000 })},
+		}, []string{"0s established 192.0.2.2:4500", "0s plpmtu 0>1500 start", "1s plpmtu 40ms 1500>1000 black hole"}},
 		{"a false alarm is none", []look{
 			{0, up}, {time.Second, seen(suspect)}, {50 * time.Millisecond, up},
 		}, []string{"0s established 192.0.2.2:4500", "0s plpmtu 0>1500 start"}},

@@ -22,16 +22,18 @@
 // sends, as all do, answers those rather than the small one, which so proves that it
 // would have answered. Linux sends six Time Exceeded at once to one host, and then one
 // a second: where one link is narrow, a measurement asks a router for no more than
-// that.
+// that. Who measures twice in a row, or over IPv6 beside others, meets routers that have
+// no answer left for the moment. So a hop that has never answered is asked over more than
+// a second, and is asked for what tells most first.
 //
 // # Which probes leave
 //
 // In fans, until nothing is unknown (plan.go). Each ends with a small probe of the TTL
 // of data, whose ack tells that the others have had their time.
 //
-//	small probes     of each TTL, up to three times where no answer comes, eight more
-//	                 hops a fan until the peer is found
-//	the largest      of each TTL, once
+//	small probes     of each TTL, up to three times in 1.1 s where no answer comes, eight
+//	                 more hops a fan until the peer is found
+//	the largest      of each TTL, likewise
 //	the search       at the first hop that it does not get to: sizes that a PTB or the
 //	                 caller has told, or that split what is possible, until the next
 //	                 larger size fails

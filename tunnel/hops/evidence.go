@@ -178,6 +178,17 @@ func (m *Measurement) tries(v *view, at, size int) (tries, lost int) {
 	return tries, lost
 }
 
+// asked returns in how many fans a hop was asked with the small size, and when it was last.
+func (m *Measurement) asked(v *view, at int) (tries int, last time.Time) {
+	fan := 0
+	for i := range m.probes {
+		if p := &m.probes[i]; p.Size == m.config.Small && v.at(p) == at && p.fan != fan {
+			tries, fan, last = tries+1, p.fan, p.at
+		}
+	}
+	return tries, last
+}
+
 // controlled reports whether the hop has answered a smaller probe that left after p in
 // the same fan.
 func (m *Measurement) controlled(v *view, p *sent, at int) bool {

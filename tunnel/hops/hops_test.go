@@ -81,7 +81,7 @@ func TestOneBlackHole(t *testing.T) {
 							t.Errorf("%s, link %d of %d, hint %d, round trip %v: reached %v, complete %v, %s\n%+v", name, link, mtu, hint, trip, r.Reached, r.Complete, diff, r.Hops)
 						}
 						longest, most = max(longest, p.now.Sub(began)), max(most, r.Fans)
-						if took := p.now.Sub(began); took > 3*time.Second || r.Fans > 8 {
+						if took := p.now.Sub(began); took > 2*time.Second || r.Fans > 10 {
 							t.Errorf("%s, link %d of %d, hint %d, round trip %v: %v, %d fans", name, link, mtu, hint, trip, took, r.Fans)
 						}
 					}
@@ -90,6 +90,38 @@ func TestOneBlackHole(t *testing.T) {
 		}
 	}
 	t.Logf("%v and %d fans at most", longest, most)
+}
+
+// TestRoutersThatAreDrained have sent others all messages that they send at once. Linux
+// then answers one probe a second, and older kernels four over IPv6: that takes longer,
+// and all the same no router is taken for one that never answers.
+func TestRoutersThatAreDrained(t *testing.T) {
+	tier.Select(t, tier.Quick, tier.Native)
+	const routers = 5
+	for often, within := range map[float64]time.Duration{1: maxLasts, 4: 3 * time.Second} {
+		longest, most, probes := time.Duration(0), 0, 0
+		for link := range routers + 1 {
+			for _, hint := range []int{0, 1400, 1500} {
+				for _, trip := range []time.Duration{300 * time.Microsecond, 20 * time.Millisecond, 100 * time.Millisecond} {
+					p := newSimPath(routers)
+					p.links[link].mtu, p.trip = 1400, trip
+					for i := range p.routers {
+						p.routers[i] = simRouter{expires: true, limited: true, drained: true, often: often}
+					}
+					c := config(hint)
+					c.RoundTrip = trip
+					began := p.now
+					r := p.run(c)
+					took := p.now.Sub(began)
+					if diff := cmp.Diff(p.expected(), places(r)); diff != "" || !r.Complete || took > within {
+						t.Errorf("%v a second, link %d, hint %d, round trip %v: complete %v, %v, %d fans, %d probes, %s\n%+v", often, link, hint, trip, r.Complete, took, r.Fans, r.Probes, diff, r.Hops)
+					}
+					longest, most, probes = max(longest, took), max(most, r.Fans), max(probes, r.Probes)
+				}
+			}
+		}
+		t.Logf("%v a second: %v, %d fans and %d probes at most", often, longest, most, probes)
+	}
 }
 
 // TestSeveralNarrowLinks are all found.
@@ -241,9 +273,10 @@ func TestALateAnswerCounts(t *testing.T) {
 	if len(fan) == 0 || len(m.Poll(nil, p.now)) > 0 {
 		t.Fatal("the fan is not waited for")
 	}
-	p.now = m.Deadline()
-	if len(m.Poll(nil, p.now)) == 0 {
-		t.Fatal("nothing follows")
+	for p.now = m.Deadline(); len(m.Poll(nil, p.now)) == 0; p.now = m.Deadline() {
+		if m.Done() {
+			t.Fatal("nothing follows")
+		}
 	}
 	for _, probe := range fan {
 		if probe.TTL == 2 && probe.Size == c.Top {

@@ -81,6 +81,7 @@ type Measurement struct {
 	first   int       // its first probe
 	fanAt   time.Time // when it was sent
 	acked   time.Time // when its last probe was acknowledged; zero: not yet
+	later   time.Time // when the next is due, if it is not due when the last is over
 	horizon int       // the highest TTL that was probed
 	trip    time.Duration
 
@@ -98,7 +99,10 @@ func (m *Measurement) Poll(dst []Probe, now time.Time) []Probe {
 	if m.Done() || m.fan > 0 && now.Before(m.fanEnds()) {
 		return dst
 	}
-	planned := m.plan()
+	planned, later := m.plan(now)
+	if m.later = later; !later.IsZero() && later.Sub(m.began) < maxLasts {
+		return dst
+	}
 	if len(planned) == 0 || len(m.probes)+len(planned) > maxProbes || now.Sub(m.began) >= maxLasts {
 		m.ended = now
 		return dst
@@ -164,7 +168,10 @@ func (m *Measurement) Deadline() time.Time {
 	if m.fan == 0 {
 		return m.began
 	}
-	return m.fanEnds()
+	if ends := m.fanEnds(); ends.After(m.later) {
+		return ends
+	}
+	return m.later
 }
 
 // Done reports whether the measurement is over.

@@ -3,6 +3,7 @@ package hops
 import (
 	"cmp"
 	"slices"
+	"time"
 )
 
 const (
@@ -14,16 +15,21 @@ const (
 	// atOncePeer at the peer, which does not limit its answers.
 	atOnce     = 4
 	atOncePeer = 8
+	// exploreEvery is how long after one question a hop that has never answered is asked
+	// again. The last of the questions is more than a second after the first: a router
+	// that answers once a second, and has answered others before, answers one of them.
+	exploreEvery = 550 * time.Millisecond
 )
 
-// plan returns the next fan, the largest probes first; none: all is known.
-func (m *Measurement) plan() []Probe {
+// plan returns the next fan, the largest probes first. If there is none now, later is when
+// there is to be one; zero: all is known.
+func (m *Measurement) plan(now time.Time) (next []Probe, later time.Time) {
 	v := m.look()
 	f := fan{m: m, v: v, hint: m.config.Hint}
-	f.explore()
+	f.explore(now)
 	f.narrow()
 	if len(f.probes) == 0 {
-		return nil
+		return nil, f.later
 	}
 	f.add(0, m.config.Small)
 	// Larger ones first, so that limits of routers hit the small ones. The last is the
@@ -31,7 +37,7 @@ func (m *Measurement) plan() []Probe {
 	slices.SortStableFunc(f.probes, func(a, b Probe) int {
 		return cmp.Or(cmp.Compare(b.Size, a.Size), order(a)-order(b))
 	})
-	return f.probes
+	return f.probes, time.Time{}
 }
 
 func order(p Probe) int {
@@ -47,7 +53,8 @@ type fan struct {
 	v      *view
 	probes []Probe
 	bytes  int
-	hint   int // a size that may be the largest that gets to a hop
+	hint   int       // a size that may be the largest that gets to a hop
+	later  time.Time // when a hop that has not answered is to be asked again; zero: none is
 }
 
 // add takes a probe into the fan, unless it is there, or has no room.
@@ -71,16 +78,26 @@ func (f *fan) ttl(at int) int {
 	return at
 }
 
-// explore asks for each hop once, and up to three times where no answer comes.
-func (f *fan) explore() {
+// explore asks for each hop once, and up to three times where no answer comes. It asks
+// with the largest size as well: a router that has one answer to give tells most by that.
+func (f *fan) explore(now time.Time) {
 	m, v := f.m, f.v
 	for at := 1; at < len(v.hops); at++ {
 		if v.hops[at].trip > 0 {
 			continue
 		}
-		if tries, _ := m.tries(v, at, m.config.Small); tries < enough {
-			f.add(f.ttl(at), m.config.Small)
+		tries, last := m.asked(v, at)
+		if tries >= enough {
+			continue
 		}
+		if due := last.Add(exploreEvery); tries > 0 && now.Before(due) {
+			if f.later.IsZero() || due.Before(f.later) {
+				f.later = due
+			}
+			continue
+		}
+		f.add(f.ttl(at), m.config.Small)
+		f.add(f.ttl(at), m.config.Top)
 	}
 	if v.known || m.horizon >= MaxHops || m.fan > 0 && !f.onwards() {
 		return
@@ -164,7 +181,8 @@ func (f *fan) search(at, lo, hi, told int) bool {
 		return false
 	}
 	suspect := m.failed(f.v, at, lo, 1)
-	if suspect == 0 {
+	nothingLost := suspect == 0
+	if nothingLost {
 		suspect = hi + c.Step
 	}
 	most := atOnce
@@ -192,6 +210,9 @@ func (f *fan) search(at, lo, hi, told int) bool {
 	}
 	if len(sizes) == 0 {
 		sizes = append(sizes, next) // lost once or twice
+	}
+	if nothingLost && !slices.Contains(sizes, hi) {
+		sizes = append(sizes, hi) // most links are not narrow
 	}
 	for _, size := range sizes {
 		f.add(f.ttl(at), size)

@@ -43,7 +43,12 @@ func (r *Report) Silent(i int) bool { return i > 0 && !r.Hops[i].Peer && !r.Hops
 // Report returns what is known.
 func (m *Measurement) Report() *Report {
 	v := m.look()
-	r := &Report{Reached: v.reached, ClearsDF: m.fragments, Complete: m.Done() && len(m.plan()) == 0, Fans: m.fan, Probes: len(m.probes), Took: m.ended.Sub(m.began)}
+	complete := false
+	if m.Done() {
+		next, later := m.plan(m.ended)
+		complete = len(next) == 0 && later.IsZero()
+	}
+	r := &Report{Reached: v.reached, ClearsDF: m.fragments, Complete: complete, Fans: m.fan, Probes: len(m.probes), Took: m.ended.Sub(m.began)}
 	last := 0
 	for i := range v.hops {
 		if v.hops[i].own > 0 {

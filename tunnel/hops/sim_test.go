@@ -30,6 +30,9 @@ type simRouter struct {
 	tells   bool // it answers with PTBs
 	lies    int  // the MTU in them; 0: the true one
 	limited bool // as Linux does: six Time Exceeded at once, then one a second
+	// drained: others have had the six.
+	drained bool
+	often   float64 // how many a second; 0: one
 	tokens  float64
 	refill  time.Time
 }
@@ -102,10 +105,11 @@ func (r *simRouter) allow(now time.Time) bool {
 	if !r.limited {
 		return true
 	}
-	if r.refill.IsZero() {
+	switch {
+	case !r.refill.IsZero():
+		r.tokens = min(6, r.tokens+now.Sub(r.refill).Seconds()*max(1, r.often))
+	case !r.drained:
 		r.tokens = 6
-	} else {
-		r.tokens = min(6, r.tokens+now.Sub(r.refill).Seconds())
 	}
 	r.refill = now
 	if r.tokens < 1 {

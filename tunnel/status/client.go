@@ -59,6 +59,16 @@ func Echo(ctx context.Context, path, peer string) (*EchoReport, error) {
 	return &answer.EchoReport, nil
 }
 
+// Facts has the tunnel behind the status socket at path ask a peer how it is set up.
+// Errors are as for Echo.
+func Facts(ctx context.Context, path, peer string) (*FactsReport, error) {
+	var answer factsReply
+	if err := ask(ctx, path, factsRequest+" "+peer, FactsTimeout+timeout, &answer); err != nil {
+		return nil, err
+	}
+	return &answer.FactsReport, nil
+}
+
 // Reload has the tunnel behind the status socket at path read its configuration again.
 // Errors are as for Fetch; besides they match ErrRestart.
 func Reload(ctx context.Context, path string) (*ReloadReport, error) {
@@ -104,6 +114,11 @@ type hopsReply struct {
 
 type echoReply struct {
 	EchoReport
+	refusal
+}
+
+type factsReply struct {
+	FactsReport
 	refusal
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -46,6 +47,19 @@ func TestHopsCrossTheSocket(t *testing.T) {
 	}
 	if _, err := Hops(context.Background(), path, "nobody"); !errors.Is(err, ErrNoPeer) {
 		t.Errorf("error %v", err)
+	}
+}
+
+func TestFactsCrossTheSocket(t *testing.T) {
+	path := serve(t, testSource{})
+	r, err := Facts(context.Background(), path, "storage")
+	if diff := cmp.Diff(sampleFacts(), r, cmpopts.EquateComparable(netip.Prefix{}, netip.AddrPort{})); err != nil || diff != "" {
+		t.Errorf("%v\n%s", err, diff)
+	}
+	for peer, want := range map[string]error{"silent": ErrNoAnswer, "nobody": ErrNoPeer} {
+		if _, err := Facts(context.Background(), path, peer); !errors.Is(err, want) {
+			t.Errorf("%s: error %v", peer, err)
+		}
 	}
 }
 

@@ -31,6 +31,7 @@ var documents = []struct {
 	{HistorySchema, History{}, "fathom history --json"},
 	{ProbeSchema, ProbeReport{}, "fathom probe PEER --json"},
 	{HopsSchema, HopsReport{}, "fathom probe PEER --hops --json"},
+	{DoctorSchema, Diagnosis{}, "fathom doctor --json"},
 	{ErrorSchema, Failure{}, "of any of them that fails"},
 }
 
@@ -73,7 +74,7 @@ func TestEveryFieldIsDocumented(t *testing.T) {
 // TestTheSamplesHaveEveryField: what TestDocumentsAreStable compares is all there is, and
 // the schemas are those of the documentation.
 func TestTheSamplesHaveEveryField(t *testing.T) {
-	samples := map[string]any{StatusSchema: sampleStatus(), HistorySchema: sampleHistory(), ProbeSchema: sampleProbe(), HopsSchema: sampleHops(), ErrorSchema: sampleFailure()}
+	samples := map[string]any{StatusSchema: sampleStatus(), HistorySchema: sampleHistory(), ProbeSchema: sampleProbe(), HopsSchema: sampleHops(), DoctorSchema: sampleDiagnosis(), ErrorSchema: sampleFailure()}
 	for _, document := range documents {
 		data, err := json.Marshal(samples[document.schema])
 		if err != nil {
@@ -276,6 +277,7 @@ func (d *docs) inJSON(of reflect.Type, text string) string {
 		name := reflect.TypeOf(document.of).Name()
 		text = strings.ReplaceAll(text, strings.TrimSuffix(strings.TrimSuffix(name, "Report"), "ure")+"Schema", "`"+document.schema+"`")
 	}
+	text = strings.ReplaceAll(text, "DoctorSchema", "`"+DoctorSchema+"`")
 	return strings.ReplaceAll(text, "ErrorSchema", "`"+ErrorSchema+"`")
 }
 

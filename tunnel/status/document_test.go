@@ -23,6 +23,7 @@ func prefixes(list ...string) (p []netip.Prefix) {
 func sampleStatus() *Status {
 	started := time.Date(2026, 1, 2, 3, 4, 5, 678900000, time.UTC)
 	rtt, last := 12.345, time.Date(2026, 1, 3, 5, 4, 43, 123456789, time.UTC)
+	hops := sampleHops()
 	eth := PathEnds{Interface: "eth0", Local: "192.0.2.1", Remote: "192.0.2.2:4500"}
 	heard := PathEnds{Local: "192.0.2.1", Remote: "[2001:db8::2]:4500"}
 	return &Status{
@@ -46,6 +47,7 @@ func sampleStatus() *Status {
 						{At: time.Date(2026, 1, 2, 3, 4, 6, 0, time.UTC), To: 1228, Cause: "start"},
 						{At: time.Date(2026, 1, 2, 3, 4, 7, 500000000, time.UTC), From: 1228, To: 1480, Cause: "probe"},
 					}},
+				Hops: &MeasuredHops{Forth: hops.Forth, Back: hops.Back, BackProblem: hops.BackProblem},
 				Paths: []Path{
 					{PathEnds: eth, State: PathProved, RTTMillis: &rtt, PLPMTU: 1480, InUse: true, Since: &last, Offered: true},
 					{PathEnds: heard, State: PathTried},
@@ -96,9 +98,21 @@ func sampleFailure() *Failure {
 	return &Failure{Schema: ErrorSchema, Error: "no tunnel is running", Hint: "start it", ExitCode: 4}
 }
 
+func sampleDiagnosis() *Diagnosis {
+	return &Diagnosis{Schema: DoctorSchema, Name: "fathom0", Running: true,
+		Findings:   []Finding{{Code: FindingClock, Peer: "storage", What: "the clock of storage is 1h0m0s ahead of this host's", Remedy: "set it"}},
+		Unexamined: []Unexamined{{What: "the firewall", Why: "it takes CAP_NET_ADMIN: run as root"}}}
+}
+
+func sampleFacts() *FactsReport {
+	at := time.Date(2026, 7, 29, 12, 0, 0, 0, time.UTC)
+	return &FactsReport{Peer: "storage", Clock: at, Asked: at, Answered: at.Add(time.Second), SeenAt: netip.MustParseAddrPort("192.0.2.1:4500"), PLPMTU: 1400, Settled: true, ClearsDF: true,
+		Addresses: []netip.Prefix{netip.MustParsePrefix("10.77.0.2/24")}, AllowedIPs: []netip.Prefix{netip.MustParsePrefix("10.77.0.1/32")}, Truncated: true}
+}
+
 func sampleHops() *HopsReport {
 	rtt, before := 0.25, 2
-	forth := &HopsWay{From: "192.0.2.1", To: "192.0.2.2", Reached: true, Complete: true, ClearsDF: true, Fans: 4, Probes: 40, TookMillis: 401.5,
+	forth := &HopsWay{At: time.Date(2026, 1, 2, 3, 4, 5, 678000000, time.UTC), From: "192.0.2.1", To: "192.0.2.2", Reached: true, Complete: true, ClearsDF: true, Fans: 4, Probes: 40, TookMillis: 401.5,
 		Hops: []Hop{
 			{Address: "192.0.2.1", Size: 1500, Tells: true, Told: 1400},
 			{Hop: 1},
@@ -113,7 +127,7 @@ func sampleHops() *HopsReport {
 // TestDocumentsAreStable compares the documents with those that scripts and
 // older clients know: names, order and values, byte for byte.
 func TestDocumentsAreStable(t *testing.T) {
-	for name, document := range map[string]any{"status.json": sampleStatus(), "probe.json": sampleProbe(), "hops.json": sampleHops(), "history.json": sampleHistory(), "error.json": sampleFailure()} {
+	for name, document := range map[string]any{"status.json": sampleStatus(), "probe.json": sampleProbe(), "hops.json": sampleHops(), "history.json": sampleHistory(), "error.json": sampleFailure(), "doctor.json": sampleDiagnosis()} {
 		var got bytes.Buffer
 		if err := json.NewEncoder(&got).Encode(document); err != nil {
 			t.Fatal(err)

@@ -1,5 +1,16 @@
 package status
 
+import "time"
+
+// MeasuredHops is the last measurement of the hops that somebody on this end has asked
+// for, as in HopsReport.
+type MeasuredHops struct {
+	Forth *HopsWay `json:"forth"`          // from this end to the peer
+	Back  *HopsWay `json:"back,omitempty"` // from the peer to this end
+	// BackProblem says why the peer has not measured.
+	BackProblem string `json:"back_problem,omitempty"`
+}
+
 // HopsReport is a measurement of the routers between two peers: the document that
 // `fathom probe --hops --json` prints.
 type HopsReport struct {
@@ -14,8 +25,9 @@ type HopsReport struct {
 
 // HopsWay is one direction. All sizes are bytes of the outer IP packet.
 type HopsWay struct {
-	From string `json:"from"` // address of the sender, as it is known here
-	To   string `json:"to"`   // of the peer
+	At   time.Time `json:"at"`   // when the result was known here
+	From string    `json:"from"` // address of the sender, as it is known here
+	To   string    `json:"to"`   // of the peer
 	// Reached says that probes have arrived, and Complete that everything is known that
 	// routers tell.
 	Reached  bool `json:"reached"`

@@ -21,6 +21,8 @@ type Peer struct {
 	// is known.
 	Advice string `json:"advice,omitempty"`
 	PMTUD  PMTUD  `json:"pmtud"`
+	// Hops is the last measurement of the hops, null before the first.
+	Hops *MeasuredHops `json:"hops"`
 	// Paths are the pairs of addresses by which the peer can be reached, the preferred
 	// ones first; none without an SA pair. PathHistory is the last changes of the pair in
 	// use since the peer was last established, oldest first.

@@ -14,6 +14,7 @@ const (
 	probeRequest  = "probe" // followed by a space and the peer's name
 	echoRequest   = "echo"  // likewise
 	hopsRequest   = "hops"  // likewise
+	factsRequest  = "facts" // likewise
 	reloadRequest = "reload"
 	// historyRequest is followed by the peer's name, or allPeers, and by how far back the
 	// history is to go, in seconds.
@@ -29,12 +30,13 @@ const (
 	timeout = 5 * time.Second
 )
 
-// ProbeTimeout, HopsTimeout and EchoTimeout are the longest times that the Probe, the Hops
-// and the Echo of a Source may take.
+// ProbeTimeout, HopsTimeout, EchoTimeout and FactsTimeout are the longest times that the
+// Probe, the Hops, the Echo and the Facts of a Source may take.
 const (
 	ProbeTimeout = 20 * time.Second
 	HopsTimeout  = 20 * time.Second
 	EchoTimeout  = 20 * time.Second
+	FactsTimeout = 10 * time.Second
 )
 
 // errBadRequest answers a request that the protocol does not have.

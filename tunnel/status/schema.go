@@ -8,6 +8,7 @@ const (
 	HistorySchema = "fathom.history/1"
 	ProbeSchema   = "fathom.probe/1"
 	HopsSchema    = "fathom.hops/1"
+	DoctorSchema  = "fathom.doctor/1"
 	ErrorSchema   = "fathom.error/1"
 )
 

@@ -34,6 +34,9 @@ type Source interface {
 	// that was sent after the call. A peer without an SA is called first. The error
 	// matches ErrNoAnswer after EchoTimeout.
 	Echo(ctx context.Context, peer string) (*EchoReport, error)
+	// Facts asks the named peer how it is set up, within FactsTimeout. The error matches
+	// ErrNoAnswer where the peer tells nothing.
+	Facts(ctx context.Context, peer string) (*FactsReport, error)
 	// Reload reads the configuration file again and changes what is different, all of
 	// it or nothing. It goes on when ctx ends.
 	Reload(ctx context.Context) (*ReloadReport, error)
@@ -117,6 +120,8 @@ func answer(ctx context.Context, source Source, request string, err error) any {
 		document, err = source.Hops(ctx, argument)
 	case verb == echoRequest && argument != "":
 		document, err = source.Echo(ctx, argument)
+	case verb == factsRequest && argument != "":
+		document, err = source.Facts(ctx, argument)
 	case verb == reloadRequest && argument == "":
 		document, err = source.Reload(ctx)
 	case verb == historyRequest:

@@ -72,6 +72,16 @@ func (s testSource) Hops(_ context.Context, peer string) (*HopsReport, error) {
 	return nil, fmt.Errorf("%w: %s", ErrNoPeer, peer)
 }
 
+func (s testSource) Facts(_ context.Context, peer string) (*FactsReport, error) {
+	switch peer {
+	case "storage":
+		return sampleFacts(), nil
+	case "silent":
+		return nil, fmt.Errorf("%w of peer silent", ErrNoAnswer)
+	}
+	return nil, fmt.Errorf("%w: %s", ErrNoPeer, peer)
+}
+
 func (s testSource) Echo(_ context.Context, peer string) (*EchoReport, error) {
 	switch peer {
 	case "storage":

@@ -70,6 +70,9 @@ func (*Inbox) DrainErrors(func(ICMP)) int { return 0 }
 // Free returns 0.
 func (*Outbox) Free() int { return 0 }
 
+// Fits returns false.
+func (*Outbox) Fits(int, int) bool { return false }
+
 // Room returns nil.
 func (*Outbox) Room(int) []byte { return nil }
 

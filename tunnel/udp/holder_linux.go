@@ -18,7 +18,19 @@ const natTraversalPort = 4500
 // holderOf says which program keeps this one from a UDP address and port of the
 // host, as far as this process may see it, and what to do about it.
 func holderOf(at netip.AddrPort) string {
+	what, _ := Holder(at)
+	return what
+}
+
+// Holder says what holderOf says, and whether there is a socket at all that keeps others
+// from a UDP address and port of the host. It reads proc(5) and opens nothing.
+func Holder(at netip.AddrPort) (what string, taken bool) {
 	inodes := socketsAt(at)
+	return holderAmong(inodes, at), len(inodes) > 0
+}
+
+// holderAmong names the program that has one of some sockets.
+func holderAmong(inodes map[string]bool, at netip.AddrPort) string {
 	links, _ := filepath.Glob("/proc/[0-9]*/fd/*")
 	for _, link := range links {
 		to, err := os.Readlink(link)

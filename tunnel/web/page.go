@@ -14,7 +14,7 @@ import (
 var parts embed.FS
 
 // scripts are the parts of the script, in their order.
-var scripts = []string{"text.js", "model.js", "past.js", "chart.js", "peers.js", "view.js", "main.js"}
+var scripts = []string{"text.js", "model.js", "past.js", "chart.js", "peers.js", "hops.js", "view.js", "main.js"}
 
 // Places of the style and of the script in page.html.
 const stylePlace, scriptPlace = "/* STYLE */", "/* SCRIPT */"

@@ -20,8 +20,8 @@ function learn(event) {
   model.peers = new Map(status.peers.map((p) => [p.name, follow(former.get(p.name), p, model.now)]));
 }
 
-// isAnotherRun reports whether the tunnel was started anew. The time of its start differs a
-// little from status to status, as its clock is kept right.
+// isAnotherRun reports whether the tunnel was started anew. The time of its start moves
+// by a second where its clock is kept right by so much.
 const isAnotherRun = (before, now) => before !== null && Math.abs(Date.parse(now.started) - Date.parse(before.started)) > 2000;
 
 // follow adds a sample of a peer's throughput, in bytes per second.

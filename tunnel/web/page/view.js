@@ -92,6 +92,7 @@ function showPeer(known, now) {
   setText('problem', problem);
   showTiles(known);
   showEvents(known, now);
+  showHops(known, now);
   showFacts(known, now);
 }
 
