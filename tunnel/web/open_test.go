@@ -72,3 +72,23 @@ func TestTheEndOfTheTunnelEndsTheAttempts(t *testing.T) {
 		}
 	})
 }
+
+// broken is a listener that fails.
+type broken struct {
+	pipes
+	err error
+}
+
+func (b broken) Accept() (net.Conn, error) { return nil, b.err }
+func (broken) Close() error                { return nil }
+
+// TestAListenerThatFailsIsToldOf, unless it was closed.
+func TestAListenerThatFailsIsToldOf(t *testing.T) {
+	for err, want := range map[error]int64{errors.New("too many open files"): 1, net.ErrClosed: 0} {
+		warned := new(atomic.Int64)
+		Serve(t.Context(), broken{err: err}, tunnel{}, slog.New(warnings{slog.DiscardHandler, warned}))
+		if warned.Load() != want {
+			t.Errorf("%v: told of %d times", err, warned.Load())
+		}
+	}
+}

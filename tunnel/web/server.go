@@ -64,7 +64,9 @@ func Serve(ctx context.Context, l net.Listener, source Source, log *slog.Logger)
 			server.Close()
 		}
 	})
-	server.Serve(netutil.LimitListener(l, maxConnections))
+	if err := server.Serve(netutil.LimitListener(l, maxConnections)); ctx.Err() == nil && !errors.Is(err, net.ErrClosed) {
+		log.Error("metrics and the page are served no longer", "error", err)
+	}
 	if stop() { // the listener was closed by others
 		server.Close()
 	} else {
