@@ -13,17 +13,16 @@ type Discovery struct {
 	endpoint Endpoint
 	local    int // the kernel refused larger packets (EMSGSIZE); 0: none
 
-	state       State
-	settled     bool // Error: the search below BASE_PLPMTU has ended
-	plpmtu      int
-	history     history // of the PLPMTU in use, whichever path that was of
-	suspended   suspension
-	trial       trial
-	doubt       doubt
-	recheck     recheck
-	comparison  comparison
-	falseAlarms int // suspicions that probes have contradicted
-	raiser      raiser
+	state      State
+	settled    bool // Error: the search below BASE_PLPMTU has ended
+	plpmtu     int
+	history    history // of the PLPMTU in use, whichever path that was of
+	suspended  suspension
+	trial      trial
+	doubt      doubt
+	recheck    recheck
+	comparison comparison
+	raiser     raiser
 
 	// The search, and the fans that it sends.
 	search search
@@ -176,10 +175,6 @@ func (d *Discovery) RTT() (smoothed, variance time.Duration) {
 // Loss returns the share of packets lost for reasons other than size, 0 to 1,
 // according to recent reports.
 func (d *Discovery) Loss() float64 { return d.detector.loss }
-
-// FalseAlarms returns how many suspicions of a smaller MTU probes have
-// contradicted.
-func (d *Discovery) FalseAlarms() int { return d.falseAlarms }
 
 // setPLPMTU makes size the PLPMTU from now on.
 func (d *Discovery) setPLPMTU(size int, cause Cause, now time.Time) {

@@ -57,7 +57,7 @@ func (d *Discovery) resume(now time.Time) {
 	}
 	d.takeBack(before.at, before.plpmtu, now)
 	d.detector.sizes = before.sizes
-	d.falseAlarms++
+	d.cfg.Counts.FalseAlarms++
 	if before.ptb {
 		d.ptbs.belied = now
 		if !d.ptbs.open { // else its packet's fate decides

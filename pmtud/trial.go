@@ -219,7 +219,7 @@ func (d *Discovery) reject(now time.Time) {
 // much was lost by either.
 func (d *Discovery) dismiss(alike bool, now time.Time) {
 	t, from := &d.trial, d.trial.record.size
-	d.falseAlarms++
+	d.cfg.Counts.FalseAlarms++
 	wait := min(max(4*t.wait, firstTrialWait), maxTrialWait)
 	began, was := t.began, t.record
 	*t = *t.before
