@@ -54,6 +54,9 @@ say crash survived
 # A mistake in the configuration is not tried again and again.
 cp -p /etc/fathom/fathom.toml good
 echo 'nonsense = 1' >>/etc/fathom/fathom.toml
+# A package that restarts such a tunnel is installed all the same.
+dpkg -i $files/older.deb && say reinstalled "$(dpkg-query -W -f '${Status}' fathom)"
+say with_mistake "$(systemctl is-active fathom@fathom || true)"
 systemctl restart fathom@fathom 2>/dev/null && say mistake ignored
 say result "$(show ExecMainStatus) $(show ActiveState) $(show SubState)"
 cp -p good /etc/fathom/fathom.toml
@@ -85,11 +88,19 @@ await '[[ $(systemctl is-active fathom-release@fathom) == inactive ]]'
 say mark_after "$(cat /proc/sys/net/ipv4/conf/all/src_valid_mark)"
 systemctl start fathom@fathom
 
-dpkg -r fathom
+# What the package asks of systemd is done, and fails: the package goes all the same.
+mkdir failing
+printf '#!/bin/sh\n%s "$@"\nexit 1\n' "$(command -v systemctl)" >failing/systemctl
+chmod +x failing/systemctl
+for script in 'post 2' 'preun 0' 'postun 1'; do
+	(PATH=$PWD/failing:$PATH && sh -e $files/rpm-$script) && say "rpm_${script% *}" "$(systemctl is-active fathom@fathom || true)"
+done
+systemctl start fathom@fathom
+PATH=$PWD/failing:$PATH dpkg -r fathom
 say removed "$(systemctl is-active fathom@fathom || true)"
 say left "$(ls /etc/fathom | tr '\n' ' ')"
 say device "$(ls /sys/class/net | grep -c fathom0 || true)"
-dpkg -P fathom
+PATH=$PWD/failing:$PATH dpkg -P fathom
 # What has been written since the boot, and is there; /run is another file system.
 say purged "$(find /run/lab/changed /run -path /run/lab/changed/tmp -prune -o -path '/run/lab/[^c]*' -prune -o -name '*fathom*' ! -type c -print | tr '\n' ' ')"
 say nobody "$(getent passwd fathom || true)"
