@@ -70,6 +70,28 @@ func TestOurOwnPacketsAreKnown(t *testing.T) {
 	}
 }
 
+// TestASuperpacketOfOursIsSeveralPackets: those that leave in one call come back in one.
+func TestASuperpacketOfOursIsSeveralPackets(t *testing.T) {
+	d := newDatapath(t, true, conf.Tunnel{}, 1500, 1500)
+	near := d.transmit.routes.lookup(netip.MustParseAddr(rightIP))
+	near.sendSPI.Store(0x1234567)
+	near.path = newPath(netip.MustParseAddrPort("192.0.2.2:4501"), netip.Addr{})
+	d.transmit.returns = &returns{portOf(4500), new(places)}
+	d.transmit.returns.places.follow(near)
+
+	const headers, segment = 20 + 8, 60
+	packet := outerPacket("192.0.2.2", 4500, 4501, 0x1234567)[:headers+3*segment-10]
+	binary.BigEndian.PutUint16(packet[2:], uint16(len(packet)))
+	binary.BigEndian.PutUint16(packet[24:], uint16(len(packet)-20))
+	sumHeader(packet)
+	d.transmit.packet(packet, inner.Offload{
+		Kind: inner.GSOUDP, SegmentSize: segment, HeaderSize: headers, NeedsChecksum: true, ChecksumStart: 20, ChecksumOffset: 6,
+	})
+	if n := near.drops.snapshot()["loop"]; n != 3 {
+		t.Errorf("%d packets are dropped, want 3", n)
+	}
+}
+
 // portOf holds a port as the controller does.
 func portOf(port uint16) *atomic.Uint32 {
 	p := new(atomic.Uint32)

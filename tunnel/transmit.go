@@ -65,7 +65,7 @@ func (t *transmitter) packet(b []byte, o inner.Offload) {
 		return
 	}
 	if p := t.returns.sentTo(&packet); p != nil {
-		p.drops.count(dropLoop)
+		p.drops.add(dropLoop, t.forwarder.packets(&packet, o))
 		return
 	}
 	p := t.routes.lookup(packet.Destination)
