@@ -77,7 +77,7 @@ func live(t *testing.T, root string) {
 		"version": older, "etc": "root:fathom 750", "verify": "clean",
 		"ready": "active", "status": "1 of 1 peer up", "user": "fathom", "asked": "yes", "all": "1", "priority": "6",
 		"capabilities": "0000000000001000", // CAP_NET_ADMIN alone
-		"hangs":        "told", "watchdog": "1", "crash": "survived", "threads": "0",
+		"hangs":        "told", "watchdog": "1", "crash": "survived", "threads": "allowed",
 		"reinstalled": "install ok installed", "with_mistake": "failed",
 		"mistake": "", "result": "78 failed failed",
 		"upgraded": newer, "restarted": "yes", "hash": "right", "clear": "0",

@@ -50,7 +50,8 @@ another $pid
 up
 say crash survived
 await 'status >/dev/null; (($(ls /proc/$(show MainPID)/task | wc -l) > 64))'
-say threads "$(journalctl -u fathom@fathom -o cat --no-pager | grep -c 'failed to create new OS thread')"
+# Where the laboratory's kernel counts no tasks, nothing refuses one too many.
+(($(show TasksMax) > 2 * $(ls /proc/$(show MainPID)/task | wc -l))) && say threads allowed
 rm -r /run/systemd/system/fathom@.service.d
 systemctl daemon-reload
 
