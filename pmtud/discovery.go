@@ -21,6 +21,7 @@ type Discovery struct {
 	trial       trial
 	doubt       doubt
 	recheck     recheck
+	comparison  comparison
 	falseAlarms int // suspicions that probes have contradicted
 	raiser      raiser
 
@@ -233,7 +234,7 @@ func (d *Discovery) forget() {
 	d.raiser.shorten() // a new path's first search is checked soon, too
 	d.search.forget()
 	d.verify, d.alone, d.reorders, d.suspended, d.ptbs = 0, false, false, suspension{}, newPTBTrust()
-	d.trial, d.doubt, d.recheck = trial{}, doubt{}, recheck{}
+	d.trial, d.doubt, d.recheck, d.comparison = trial{}, doubt{}, recheck{}, newComparison()
 	d.requests.forget()
 	d.detector.forget()
 }

@@ -66,6 +66,7 @@ func (d *Discovery) resume(now time.Time) {
 	} else {
 		d.doubt.contradict(now)
 		d.detector.widen()
+		d.comparison.due = d.comparison.due || d.beginsComparison(now)
 	}
 }
 
@@ -81,5 +82,6 @@ func (d *Discovery) giveUp() {
 	d.detector.factor = 1
 	d.raiser.shorten()
 	d.trial.toldUntil, d.ptbs.open = time.Time{}, false
+	d.comparison = newComparison()
 	d.abandonTrial()
 }
