@@ -95,6 +95,42 @@ func TestConfirmWaitsForASearch(t *testing.T) {
 	}
 }
 
+// TestAConfirmationEndsWithWhatItAsksAbout: one that is pending when something else is to
+// be asked leaves no lone probe behind, whose loss by chance would be the verdict.
+func TestAConfirmationEndsWithWhatItAsksAbout(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		happens func(d *Discovery, now time.Time)
+	}{
+		{"a black hole is suspected", func(d *Discovery, now time.Time) { d.blackHole(now) }},
+		{"a PTB is validated", func(d *Discovery, now time.Time) {
+			d.PTB(PTB{MTU: 1400, Size: 1500, Validated: true}, now)
+		}},
+		{"an outage begins", func(d *Discovery, now time.Time) { d.transition(outage, now) }},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			d, now := rested(t)
+			if !d.Confirm() {
+				t.Fatal("it is not done")
+			}
+			tc.happens(d, now)
+			probes := 0
+			answer(d, now, time.Second, func(a Action) bool {
+				probes++
+				return a.Size <= 1500 && probes > 1 // the first is lost by chance
+			})
+			if d.PLPMTU() != 1500 || probes < 3 {
+				t.Errorf("PLPMTU %d after %d probes, %v", d.PLPMTU(), probes, d.History())
+			}
+			for _, e := range d.History() {
+				if e.Cause == CauseBlackHole || e.Cause == CausePTB {
+					t.Errorf("%v", d.History())
+				}
+			}
+		})
+	}
+}
+
 // TestRefusedSizes: the kernel refuses what is larger, with an error that does not say
 // so. The search ends at what passes, after few probes.
 func TestRefusedSizes(t *testing.T) {

@@ -20,6 +20,9 @@ func (d *Discovery) EchoLost(size int) {
 	}
 }
 
+// unverified drops a verification that is pending.
+func (d *Discovery) unverified() { d.verify, d.alone = 0, false }
+
 // verified ends a verification.
 func (d *Discovery) verified(confirmed bool, now time.Time) {
 	if confirmed {
