@@ -139,8 +139,9 @@
 // A probe that the kernel refuses for now (ENOBUFS, EPERM, ENETDOWN) goes to
 // ProbeRefused and counts as lost, with half a second at least before the next fan. Data
 // that is refused so stays in the SentLog, and reports tell of it as of other losses.
-// EchoLost tells of an idle path. Probes should leave with the DSCP and ECN field of
-// large data; where they pass and the data does not, trials end as above.
+// Confirm asks whether the PLPMTU of an idle path still passes. Probes should leave with
+// the DSCP and ECN field of large data; where they pass and the data does not, trials end
+// as above.
 //
 // # Traffic
 //
