@@ -131,6 +131,25 @@ func TestAConfirmationEndsWithWhatItAsksAbout(t *testing.T) {
 	}
 }
 
+// TestAConfirmationHeedsTheEgress: it asks for no size that the egress no longer takes.
+func TestAConfirmationHeedsTheEgress(t *testing.T) {
+	d, now := rested(t)
+	if !d.Confirm() {
+		t.Fatal("it is not done")
+	}
+	d.EgressMTU(1400, now)
+	probes := 0
+	answer(d, now, time.Second, func(a Action) bool {
+		if probes++; a.Size > 1400 {
+			t.Errorf("a probe of %d bytes", a.Size)
+		}
+		return a.Size <= 1400
+	})
+	if d.PLPMTU() != 1400 || probes != 1 {
+		t.Errorf("PLPMTU %d after %d probes", d.PLPMTU(), probes)
+	}
+}
+
 // TestRefusedSizes: the kernel refuses what is larger, with an error that does not say
 // so. The search ends at what passes, after few probes.
 func TestRefusedSizes(t *testing.T) {
