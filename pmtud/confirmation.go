@@ -28,13 +28,16 @@ func (d *Discovery) closeAlone(now time.Time) {
 }
 
 // Copies says as how many packets each probe leaves from now on. It passes if all of
-// them do, so chance has more to lose. A fan has as many packets and bytes as before.
+// them do, so chance has more to lose. All packets of a fan share its budget, except what
+// each fan needs: a sentinel and two more probes, and, of a size to be confirmed, two
+// probes of any size. So with n copies, and M the largest size probed, a fan has at most
+// max(10, 3·n) packets and max(14720, 2·n·M) bytes, and a few sentinels.
 func (d *Discovery) Copies(n int) { d.copies = max(n, 1) }
 
 // each is the part of a fan's budget that is left for one of the copies.
 func (b budget) each(copies int) budget {
 	if copies > 1 {
-		b.packets, b.bytes = max(b.packets/copies, minFan), max(b.bytes/copies, fanBytes/copies)
+		b.packets, b.bytes = max(b.packets/copies, minFan), b.bytes/copies
 	}
 	return b
 }

@@ -95,6 +95,61 @@ func TestConfirmWaitsForASearch(t *testing.T) {
 	}
 }
 
+// TestAConfirmationEndsWithWhatItAsksAbout: one that is pending when something else is to
+// be asked leaves no lone probe behind, whose loss by chance would be the verdict.
+func TestAConfirmationEndsWithWhatItAsksAbout(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		happens func(d *Discovery, now time.Time)
+	}{
+		{"a black hole is suspected", func(d *Discovery, now time.Time) { d.blackHole(now) }},
+		{"a PTB is validated", func(d *Discovery, now time.Time) {
+			d.PTB(PTB{MTU: 1400, Size: 1500, Validated: true}, now)
+		}},
+		{"an outage begins", func(d *Discovery, now time.Time) { d.transition(outage, now) }},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			d, now := rested(t)
+			if !d.Confirm() {
+				t.Fatal("it is not done")
+			}
+			tc.happens(d, now)
+			probes := 0
+			answer(d, now, time.Second, func(a Action) bool {
+				probes++
+				return a.Size <= 1500 && probes > 1 // the first is lost by chance
+			})
+			if d.PLPMTU() != 1500 || probes < 3 {
+				t.Errorf("PLPMTU %d after %d probes, %v", d.PLPMTU(), probes, d.History())
+			}
+			for _, e := range d.History() {
+				if e.Cause == CauseBlackHole || e.Cause == CausePTB {
+					t.Errorf("%v", d.History())
+				}
+			}
+		})
+	}
+}
+
+// TestAConfirmationHeedsTheEgress: it asks for no size that the egress no longer takes.
+func TestAConfirmationHeedsTheEgress(t *testing.T) {
+	d, now := rested(t)
+	if !d.Confirm() {
+		t.Fatal("it is not done")
+	}
+	d.EgressMTU(1400, now)
+	probes := 0
+	answer(d, now, time.Second, func(a Action) bool {
+		if probes++; a.Size > 1400 {
+			t.Errorf("a probe of %d bytes", a.Size)
+		}
+		return a.Size <= 1400
+	})
+	if d.PLPMTU() != 1400 || probes != 1 {
+		t.Errorf("PLPMTU %d after %d probes", d.PLPMTU(), probes)
+	}
+}
+
 // TestRefusedSizes: the kernel refuses what is larger, with an error that does not say
 // so. The search ends at what passes, after few probes.
 func TestRefusedSizes(t *testing.T) {
@@ -134,27 +189,50 @@ func TestARefusalOfAllIsAnOutage(t *testing.T) {
 	}
 }
 
-// TestCopiesShareTheFan: it has as many packets as ever.
+// TestCopiesShareTheFan: with several packets a probe, a fan has no more packets and bytes
+// than Copies says, in all of a path's life, however much is lost. The model fails where
+// one has.
 func TestCopiesShareTheFan(t *testing.T) {
-	for copies := 1; copies <= 4; copies++ {
-		d := New(Config{})
-		d.Copies(copies)
-		now := time.Unix(1000, 0)
-		d.NewSA(new(SentLog))
-		d.NewEndpoint(Endpoint{EgressMTU: 1500}, now)
-		d.SeedRTT(20 * time.Millisecond)
-		at, fan, largest := time.Time{}, 0, 0
-		answer(d, now, 4*time.Second, func(a Action) bool {
-			p := d.probes.find(a.ID)
-			if p.Sent != at {
-				at, fan = p.Sent, 0
+	for _, egress := range []int{1500, 9000} {
+		for copies := 1; copies <= 4; copies++ {
+			for _, loss := range []float64{0, 0.05, 0.3} {
+				m := newPath(egress)
+				m.d.Copies(copies)
+				m.loss = loss
+				exact := func() bool { return m.d.PLPMTU() == m.exact() && m.d.Settled() }
+				ends := func(what string) {
+					if !m.run(time.Hour, exact) || m.trouble != "" {
+						t.Errorf("%s, %d copies, egress %d, loss %v: PLPMTU %d of %d, %v, %s",
+							what, copies, egress, loss, m.d.PLPMTU(), m.exact(), m.d.State(), m.trouble)
+					}
+				}
+				m.begin(egress)
+				ends("the start")
+				m.mtu -= 120
+				m.run(time.Minute, m.d.Confirm) // once no fan is under way
+				ends("a smaller path")
+				m.d.blackHole(m.now)
+				ends("a false alarm")
 			}
-			fan += copies
-			largest = max(largest, fan)
-			return a.Size <= 1400
-		})
-		if most := max(fanPackets, copies*minFan); d.PLPMTU() != 1400 || largest > most+copies {
-			t.Errorf("%d copies: PLPMTU %d, a fan of %d packets", copies, d.PLPMTU(), largest)
+		}
+	}
+}
+
+// TestHalvesStayHalves: what has harmed, harms less with several packets a probe, too.
+func TestHalvesStayHalves(t *testing.T) {
+	for _, tc := range []struct {
+		copies   int
+		of, want budget
+	}{
+		{1, budget{10, 14720}, budget{10, 14720}},
+		{2, budget{10, 14720}, budget{5, 7360}},
+		{4, budget{10, 14720}, budget{minFan, 3680}},
+		{2, budget{5, 7360}, budget{minFan, 3680}},
+		{4, budget{5, 7360}, budget{minFan, 1840}},
+		{4, budget{10, 90000}, budget{minFan, 22500}},
+	} {
+		if got := tc.of.each(tc.copies); got != tc.want {
+			t.Errorf("%+v of %d copies each: %+v, want %+v", tc.of, tc.copies, got, tc.want)
 		}
 	}
 }

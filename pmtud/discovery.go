@@ -128,6 +128,7 @@ func (d *Discovery) rebound(cause Cause, now time.Time) {
 	s.grid = d.cfg.bounds(d.endpoint.IPv6, egress)
 	s.lo = min(s.lo, s.grid.max)
 	d.suspended.plpmtu = min(d.suspended.plpmtu, s.grid.max)
+	d.verify = min(d.verify, s.grid.max)
 	if d.cfg.Mode == Off {
 		d.setPLPMTU(s.grid.max, cause, now)
 		return

@@ -154,13 +154,16 @@
 // A probe that the kernel refuses for now (ENOBUFS, EPERM, ENETDOWN) goes to
 // ProbeRefused and counts as lost, with half a second at least before the next fan. Data
 // that is refused so stays in the SentLog, and reports tell of it as of other losses.
-// EchoLost tells of an idle path. Probes should leave with the DSCP and ECN field of
-// large data; where they pass and the data does not, trials end as above.
+// Confirm asks whether the PLPMTU of an idle path still passes. Probes should leave with
+// the DSCP and ECN field of large data; where they pass and the data does not, trials end
+// as above.
 //
 // # Traffic
 //
 // With M the largest size probed, a fan is at most ten packets and
-// max(14720, 2·M) bytes and a few sentinels (RFC 9002, 7.2), one a round trip.
+// max(14720, 2·M) bytes and a few sentinels (RFC 9002, 7.2), one a round trip. Where
+// each probe leaves as n packets (Copies), they share it, but no probe is less than n
+// packets: a fan is then at most max(10, 3·n) packets and max(14720, 2·n·M) bytes.
 // In a search beyond Ethernet's size, a fan that lost no fitting probe lets the
 // next one have twice the bytes, as slow start would. If half of the small probes
 // were lost, the next fan has half the packets and bytes. A search up to

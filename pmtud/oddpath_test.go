@@ -30,6 +30,27 @@ type oddities struct {
 	at      time.Time
 }
 
+// drawOddities returns one of them at random, of a path that carries mtu bytes.
+func drawOddities(rng *rand.Rand, least, mtu int) (o oddities) {
+	size := least + rng.IntN(max(1, mtu-least))
+	switch rng.IntN(7) {
+	case 0:
+		o.other, o.otherShare = size, 1+rng.IntN(4)
+	case 1:
+		o.lossAbove, o.sizeLoss = size, rng.Float64()
+	case 2:
+		o.crowded = 1 + rng.IntN(mtu)
+	case 3:
+		o.dataAbove = size
+	case 4:
+		o.refuse = size
+	case 5, 6:
+		o.rate, o.limit = 1e6*(1+9*rng.Float64()), 2000+rng.IntN(50_000)
+		o.police, o.whole = rng.IntN(2) == 0, rng.IntN(2) == 0
+	}
+	return o
+}
+
 func (o *oddities) link(mtu int, rng *rand.Rand) int {
 	all := max(o.otherShare, o.ownShare)
 	if all == 0 {

@@ -58,5 +58,5 @@ func (d *Discovery) beginOutage(now time.Time) {
 	d.search.restart()
 	d.search.lossy = false // the outage has lost them
 	d.raiser.stop()
-	d.verify = 0
+	d.unverified()
 }

@@ -212,11 +212,12 @@ func (m *model) poll() {
 		m.fans++
 		m.probes += fan
 		m.probeBytes += bytes
-		limit := fanBytes + m.d.search.grid.base
+		copies := m.d.copies
+		limit := max(fanBytes, 2*copies*m.d.search.grid.max) + copies*m.d.search.grid.base
 		if m.d.search.grid.max > 1500 { // slow start, and at least two packets
-			limit = max(m.d.budget.bytes, 2*m.d.search.grid.max) + 4*m.d.search.grid.base
+			limit = max(m.d.budget.bytes, 2*copies*m.d.search.grid.max) + 4*copies*m.d.search.grid.base
 		}
-		if fan > fanPackets || bytes > limit {
+		if copies*fan > max(fanPackets, minFan*copies) || copies*bytes > limit {
 			m.fail("a fan beyond its budget")
 		}
 		if m.d.probes.generation == m.lastGen && m.now.Sub(m.lastFan) < m.rtt()*9/10 && m.d.rtt.smoothed > 0 {

@@ -102,11 +102,27 @@ func live(seed uint64, trace func(string, ...any)) (l life) {
 	}
 	l.proved = float64(m.now.Sub(begin)) / float64(rtt)
 
+	// Some paths are odd for a while.
+	odd := rand.New(rand.NewPCG(seed, 0x0dd)) // of its own: the other paths stay as they were
+	calms := time.Minute                      // a false alarm may be on
+	if odd.IntN(oddOf) == 0 {
+		calms = 2 * defaultRaise // or a trial, by what was lost then
+		m.odd = drawOddities(odd, minMTU, m.mtu)
+		m.data, m.nextData = time.Duration(1+odd.IntN(10))*time.Millisecond, m.now
+		m.run(time.Duration(odd.Int64N(int64(10*time.Second))), nil)
+		loss := m.loss
+		m.odd, m.data, m.loss = oddities{}, 0, 0 // a recheck fails by chance where much is lost
+		if !m.run(oddRest, func() bool { return proved() && m.d.trial.phase == idle }) {
+			return fail("PLPMTU is %d of %d after the path was odd", m.d.PLPMTU(), m.exact())
+		}
+		m.loss = loss
+	}
+
 	// The path shrinks under flowing data.
 	m.data = []time.Duration{100 * time.Microsecond, time.Millisecond, 4 * time.Millisecond}[rng.IntN(3)]
 	m.nextData = m.now
 	m.run(3*rtt+time.Duration(rng.Int64N(int64(50*time.Millisecond))), nil)
-	if !m.run(60*time.Second, proved) { // a false alarm may be on
+	if !m.run(calms, proved) {
 		return fail("data alone moves the PLPMTU for good")
 	}
 	if m.mtu = randomMTU(); m.mtu > m.exact() {
@@ -254,6 +270,14 @@ func TestManyRandomPaths(t *testing.T) {
 	show("probes in a life", func(l life) (float64, bool) { return float64(l.probes), true })
 }
 
+const (
+	// oddOf is how many random paths there are for one that is odd for a while.
+	oddOf = 8
+	// oddRest is how long a path has to be exact after that: the next recheck may be an hour
+	// away.
+	oddRest = maxRecheck + time.Minute
+)
+
 // restless lets a path change at any time, in any way, and asserts that it is
 // exact once it rests.
 func restless(seed uint64, trace func(string, ...any)) (trouble string, settled float64) {
@@ -264,7 +288,15 @@ func restless(seed uint64, trace func(string, ...any)) (trouble string, settled 
 	m.mtu, m.delay = 576+rng.IntN(egress-575), time.Duration(1+rng.IntN(100))*time.Millisecond
 	m.loss, m.reorder, m.lateness = rng.Float64()*0.1, rng.Float64()*0.2, m.delay/2
 	m.begin(egress)
+	odd := rand.New(rand.NewPCG(seed, 0x0dd)) // of its own: the other paths stay as they were
+	isOdd, rests := odd.IntN(oddOf) == 0, 1300*time.Second
+	if isOdd {
+		rests = oddRest
+	}
 	for range 5 + rng.IntN(20) {
+		if isOdd {
+			m.odd = drawOddities(odd, 576, m.mtu)
+		}
 		switch rng.IntN(10) {
 		case 0, 1, 2:
 			m.mtu = 576 + rng.IntN(egress-575)
@@ -289,8 +321,13 @@ func restless(seed uint64, trace func(string, ...any)) (trouble string, settled 
 		}
 		m.run(time.Duration(rng.ExpFloat64()*float64(m.rtt())*8), nil)
 	}
-	m.down, m.ptb, m.loss = false, false, min(m.loss, 0.03)
+	m.down, m.ptb, m.loss, m.odd = false, false, min(m.loss, 0.03), oddities{}
 	m.d.EgressMTU(egress, m.now)
+	if isOdd {
+		m.loss = 0 // a recheck fails by chance where much is lost
+		// While a smaller size has settled, data alone finds a path between the two.
+		m.mtu = max(m.mtu, m.d.search.lo)
+	}
 	m.data, m.nextData = 2*time.Millisecond, m.now
 	rest := m.now
 	// Answers to probes from before may still be under way; without data
@@ -301,7 +338,7 @@ func restless(seed uint64, trace func(string, ...any)) (trouble string, settled 
 		return fmt.Sprintf("PLPMTU %d above the path's %d", m.d.PLPMTU(), m.mtu), 0
 	}
 	m.data = 0
-	if !m.run(1300*time.Second, func() bool {
+	if !m.run(rests, func() bool {
 		return m.d.PLPMTU() == m.exact() && (m.d.State() == SearchComplete || m.d.settled)
 	}) && m.trouble == "" {
 		return fmt.Sprintf("PLPMTU %d of %d in %v", m.d.PLPMTU(), m.exact(), m.d.State()), 0

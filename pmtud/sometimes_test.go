@@ -242,7 +242,7 @@ func TestTheKernelRefusesForNow(t *testing.T) {
 		}
 		// While nothing leaves at all, it is an outage.
 		m.odd.refuse = 1
-		m.d.EchoLost(m.d.PLPMTU())
+		m.d.Confirm()
 		before := m.refused
 		m.run(10*time.Second, nil)
 		if m.d.State() != Unreachable || m.d.PLPMTU() != m.d.search.grid.floor(refuse) || m.refused-before > 200 {
@@ -255,21 +255,18 @@ func TestTheKernelRefusesForNow(t *testing.T) {
 	}
 }
 
-// TestAnIdlePathThatShrinks: a padded echo that has no answer while its small twin
-// has causes a verification, and the PLPMTU is known before the first large packet.
+// TestAnIdlePathThatShrinks: a confirmation that has no answer causes a verification, and
+// the PLPMTU is known before the first large packet.
 func TestAnIdlePathThatShrinks(t *testing.T) {
 	for i := range 20 {
 		m := complete(t, 1500, 1500)
 		m.run(time.Minute, nil)
 		m.mtu = 1200 + 12*i
-		m.d.EchoLost(m.d.PLPMTU() + 4) // not a size in use
-		m.run(time.Second, nil)
-		if m.d.PLPMTU() != 1500 {
-			t.Errorf("a larger size's echo moves the PLPMTU to %d", m.d.PLPMTU())
+		at, limit := m.now, m.d.rtt.timeout()+2*m.rtt() // the lone probe, and the fan
+		if !m.d.Confirm() {
+			t.Fatal("it is not done")
 		}
-		at := m.now
-		m.d.EchoLost(m.d.PLPMTU())
-		if !m.run(time.Second, func() bool { return m.d.PLPMTU() <= m.mtu }) || m.now.Sub(at) > 2*m.rtt() {
+		if !m.run(time.Second, func() bool { return m.d.PLPMTU() <= m.mtu }) || m.now.Sub(at) > limit {
 			t.Errorf("to %d: PLPMTU %d after %v", m.mtu, m.d.PLPMTU(), m.now.Sub(at))
 		}
 		if !m.run(time.Second, func() bool { return m.d.Settled() && m.d.PLPMTU() == m.exact() }) {

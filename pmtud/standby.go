@@ -100,7 +100,7 @@ func (d *Discovery) leave(now time.Time) {
 		d.standby.proved = since
 	}
 	d.detector.newSA()
-	d.verify = 0
+	d.unverified()
 	if d.resting() {
 		d.raiser.rest(now)
 	}

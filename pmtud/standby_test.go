@@ -337,6 +337,26 @@ func TestAPathThatWorksAfterAllIsConfirmed(t *testing.T) {
 	}
 }
 
+// TestAPendingConfirmationDoesNotOutliveASwitch: the path that was to be confirmed stands
+// by from now on, and is verified as any other that does.
+func TestAPendingConfirmationDoesNotOutliveASwitch(t *testing.T) {
+	w := searched(t, [2]int{1500, 1500}, 1500)
+	if !w.used().d.Confirm() {
+		t.Fatal("it is not done")
+	}
+	w.swap()
+	w.run(2 * defaultRaise)
+	m := w.other()
+	if m.d.Deadline().IsZero() {
+		t.Error("nothing is due any more")
+	}
+	m.mtu = 1400
+	w.run(defaultRaise + time.Minute)
+	if m.d.PLPMTU() != 1400 {
+		t.Errorf("PLPMTU %d of 1400", m.d.PLPMTU())
+	}
+}
+
 // TestABlackHoleAfterASwitchIsNoticed as ever.
 func TestABlackHoleAfterASwitchIsNoticed(t *testing.T) {
 	w := searched(t, [2]int{1500, 1500}, 1500)

@@ -90,7 +90,7 @@ func TestEveryTransition(t *testing.T) {
 		}, map[State]State{Disabled: Disabled, Base: Base, Searching: Searching, SearchComplete: SearchComplete, Error: Error}},
 		{"nothing is answered any more", func(m *model) {
 			m.down = true
-			m.d.EchoLost(m.d.PLPMTU()) // or nothing would be asked at rest
+			m.d.Confirm() // or nothing would be asked at rest
 			m.run(20*time.Second, func() bool { return m.d.State() == Unreachable })
 		}, map[State]State{Disabled: Disabled, Base: Unreachable, Searching: Unreachable, SearchComplete: Unreachable, Error: Unreachable, Unreachable: Unreachable}},
 		{"a fan is answered, the smallest probes alone", func(m *model) {

@@ -22,6 +22,7 @@ func (d *Discovery) suspend(e event, now time.Time) {
 	s := &d.search
 	d.suspended = suspension{plpmtu: d.plpmtu, at: now, ptb: e == validPTB, fails: append(failures(nil), s.fails...), raiser: d.raiser, sizes: d.detector.sizes}
 	s.restart()
+	d.unverified() // the fan of the suspicion tells
 	safe, cause := s.grid.base, CausePTB
 	if e == blackHole {
 		cause = CauseBlackHole

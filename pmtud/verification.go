@@ -10,15 +10,8 @@ func (d *Discovery) verifyPLPMTU(limit *backoff, hint int, now time.Time) {
 	}
 }
 
-// EchoLost says that a packet of size bytes has had no answer while a small one has,
-// such as a padded echo on an idle tunnel, and its small twin. The next fan
-// confirms the PLPMTU, if packets of that size may still be sent. The caller limits
-// how often.
-func (d *Discovery) EchoLost(size int) {
-	if d.cfg.Mode == Fan && d.resting() && !d.round.open && size <= d.plpmtu && d.plpmtu > d.search.grid.min {
-		d.verify = d.plpmtu
-	}
-}
+// unverified drops a verification that is pending.
+func (d *Discovery) unverified() { d.verify, d.alone = 0, false }
 
 // verified ends a verification.
 func (d *Discovery) verified(confirmed bool, now time.Time) {

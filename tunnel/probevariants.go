@@ -100,9 +100,9 @@ func (b *prober) sendProbe(a pmtud.Action, send probeWay, now time.Time) {
 	}
 }
 
-// saysNothing reports whether a packet of any size would have had the error.
+// saysNothing reports whether a packet of any size might have had the error.
 func saysNothing(err error) bool {
-	return errors.Is(err, errNoSA) || errors.Is(err, esp.ErrExhausted) || errors.Is(err, udp.ErrNoSocket) || errors.Is(err, errUnproved) ||
+	return errors.Is(err, udp.ErrDoubtful) || errors.Is(err, errNoSA) || errors.Is(err, esp.ErrExhausted) || errors.Is(err, udp.ErrNoSocket) || errors.Is(err, errUnproved) ||
 		errors.Is(err, udp.ErrFull) && !errors.Is(err, udp.ErrNoBuffers)
 }
 

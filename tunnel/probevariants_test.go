@@ -14,6 +14,7 @@ import (
 func TestTheWorstVariantCounts(t *testing.T) {
 	const ef, trip = 46 << 2, 20 * time.Millisecond
 	both := []variant{{}, {tos: ef}, {train: true}}
+	doubts := 0
 	for _, test := range []struct {
 		name     string
 		variants []variant
@@ -39,6 +40,12 @@ func TestTheWorstVariantCounts(t *testing.T) {
 			}
 			return nil
 		}, 1320},
+		{"a kernel that refuses while strangers send ICMP messages", both, func(int, variant) bool { return true }, func(size int, as variant) error {
+			if doubts++; size > 1280 && doubts < 100 {
+				return udp.ErrDoubtful
+			}
+			return nil
+		}, 1500},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			now := time.Unix(1000, 0)

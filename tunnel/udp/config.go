@@ -140,6 +140,9 @@ const (
 var (
 	// ErrTooBig: the datagram is larger than its link or route carries.
 	ErrTooBig = errors.New("the datagram is too large for its link")
+	// ErrDoubtful: the kernel has called a datagram too large, but each time an ICMP
+	// message had come from elsewhere, which may have been the reason. Any host can send such.
+	ErrDoubtful = errors.New("refused while ICMP messages came")
 	// ErrNoSource: the host does not have the address that the datagram is to leave from.
 	ErrNoSource = errors.New("the host does not have the source address")
 	// ErrFull: the socket, or a queue of the host behind it, has no room.

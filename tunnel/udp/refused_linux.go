@@ -1,7 +1,6 @@
 package udp
 
 import (
-	"errors"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
@@ -12,10 +11,6 @@ import (
 // maxAttempts is how often a datagram is sent again because of errors that may
 // belong to other datagrams.
 const maxAttempts = 8
-
-// errDoubtful: the kernel has called a datagram too large, but each time an ICMP
-// message had come from elsewhere, which may have been the reason.
-var errDoubtful = errors.New("refused while ICMP messages came")
 
 // retry deals with message n, which was refused. The kernel gives a reason only
 // for the first message of a call; a message refused behind others is tried once
@@ -205,7 +200,7 @@ func (o *Outbox) taken(n, end int) {
 func reason(errno unix.Errno, doubtful bool) error {
 	switch {
 	case errno == unix.EMSGSIZE && doubtful:
-		return errDoubtful
+		return ErrDoubtful
 	case errno == unix.EMSGSIZE:
 		return ErrTooBig
 	case errno == unix.ENOBUFS:
