@@ -258,6 +258,7 @@ func (l *longPath) storageGap() (stop func() time.Duration) {
 // whose MTU changes, with ICMP cut.
 func TestBacula(t *testing.T) {
 	tier.Select(t, tier.Long)
+	t.Parallel() // it waits for the daemons more than it computes
 	size := int64(64 << 20)
 	if tier.Full() {
 		size = 2 << 30

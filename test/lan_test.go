@@ -166,6 +166,7 @@ func arriveAtOnce(t *testing.T, l *longPath, x, y *netlab.Host, sizes []int) {
 // ends and between the hosts behind them.
 func TestNewConnectionsFit(t *testing.T) {
 	tier.Select(t)
+	t.Parallel() // it counts, and measures nothing
 	for _, test := range []struct {
 		name        string
 		there, back int // MTU of the path from a to b, and from b to a

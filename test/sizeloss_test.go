@@ -15,7 +15,7 @@ import (
 // that fragments them. TCP gets about as much as with the better of the two sizes, and
 // where the large one is better it stays.
 func TestLossBySize(t *testing.T) {
-	tier.Select(t, tier.Measures)
+	tier.Select(t, tier.Measures, tier.EitherWay) // the link is one that takes superpackets apart
 	const (
 		share  = 0.9
 		large  = 1500
