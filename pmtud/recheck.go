@@ -74,6 +74,7 @@ func (d *Discovery) openRecheck(dst []Action, now time.Time) []Action {
 	d.sizes = append(d.sizes, g.min)
 	dst = d.sendRound(dst, 0, now)
 	d.round.recheck = size
+	d.round.closeAt = latest(d.round.closeAt, now.Add(recheckPause/2)) // a slow link takes the fan apart
 	return dst
 }
 
