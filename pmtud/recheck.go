@@ -148,7 +148,7 @@ func (d *Discovery) passesAgain(now time.Time) {
 	case smaller, control:
 		d.dismiss(false, now)
 	case settled, larger:
-		*t = trial{}
+		t.end(d.cfg.RaiseTimer, now)
 		d.setPLPMTU(d.usable(), CauseProbe, now)
 	}
 }

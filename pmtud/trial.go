@@ -29,15 +29,18 @@ type trial struct {
 
 	began     time.Time
 	stepped   time.Time     // when the size on trial was last changed
-	next      time.Time     // when another trial may begin
+	next      time.Time     // when another trial of a smaller size may begin
+	raise     time.Time     // when a larger one may be tried above what has settled
 	wait      time.Duration // after the next trial that finds nothing
 	excused   float64       // the share of large packets lost of which a trial has shown that their size is not why
 	excusedAt time.Time     // when that trial ended
 	told      int           // the MTU of a PTB about a packet that was lost
 	toldUntil time.Time
-	byPTB     bool   // the trial is of that size
-	unsure    bool   // a full queue may have lost as much: a control follows
-	before    *trial // what is resumed when a smaller size is no better
+	byPTB     bool // the trial is of that size
+	unsure    bool // a full queue may have lost as much: a control follows
+	// What is resumed when the smaller size is no better, and when the larger one passes again
+	// that had settled before it.
+	before *trial
 }
 
 type phase uint8
@@ -107,10 +110,25 @@ func (d *Discovery) tryOut(now time.Time) {
 	case idle, settled:
 		if !now.Before(t.next) && v.sizes.suspicious(v.evidence(), d.rtt.smoothed, now.Before(t.toldUntil), t.excuse(now)) {
 			d.trySmaller(now)
-		} else if t.phase == settled && !now.Before(t.next) && d.search.lo > t.good {
+		} else if t.phase == settled && t.mayRaise(v.sizes.accuses(), now) && d.search.lo > t.good {
 			d.tryLarger(now)
 		}
 	}
+}
+
+// mayRaise reports whether a larger size may be tried: not as long as the one that has
+// settled is accused, since that would drop the evidence, but within trialLimit.
+func (t *trial) mayRaise(accused bool, now time.Time) bool {
+	return !now.Before(t.raise) && (!accused || now.Sub(t.raise) >= trialLimit)
+}
+
+// tried returns the largest size that has lost, of all the trials that one stands on.
+func (t *trial) tried() int {
+	most := 0
+	for ; t != nil; t = t.before {
+		most = max(most, t.record.size)
+	}
+	return most
 }
 
 // candidate returns the next size to be tried below the PLPMTU, 0 if there is none.
@@ -160,7 +178,7 @@ func (d *Discovery) tryAgain(now time.Time) {
 func (d *Discovery) tryLarger(now time.Time) {
 	t, g := &d.trial, d.search.grid
 	size := min(t.record.size, d.search.lo)
-	if d.search.lo > t.record.size { // the path is another one, it seems
+	if d.search.lo > t.tried() { // the path is another one, it seems
 		size = d.search.lo
 	} else if most := min(t.bad-g.step, d.search.lo); most-t.good > t.good/fineness {
 		size = g.cut(t.good+g.step, most, 0.5)
@@ -173,14 +191,16 @@ func (d *Discovery) tryLarger(now time.Time) {
 // settle ends a trial of a size with which more arrives.
 func (d *Discovery) settle(now time.Time) {
 	t := &d.trial
-	t.before = nil
+	if t.before != nil && t.before.phase == idle {
+		t.before = nil
+	}
 	if t.phase == control {
 		t.size = t.good
 		d.setPLPMTU(d.usable(), CauseLoss, now)
 	}
 	switch {
 	case t.phase == larger && t.size >= t.record.size: // it passes again
-		*t = trial{}
+		t.end(d.cfg.RaiseTimer, now)
 		return
 	case t.byPTB:
 		t.bad = t.size + d.search.grid.step
@@ -189,6 +209,17 @@ func (d *Discovery) settle(now time.Time) {
 	t.phase, t.good, t.wait = settled, t.size, 0
 	t.bad = max(t.bad, t.size+d.search.grid.step)
 	t.rest(d, now)
+}
+
+// end forgets a size that lost and passes again, and goes back to what had settled above
+// what is below it.
+func (t *trial) end(wait time.Duration, now time.Time) {
+	if t.before == nil || t.size >= t.tried() {
+		*t = trial{}
+		return
+	}
+	*t = *t.before
+	t.raise = now.Add(wait)
 }
 
 // reject ends a trial of a size with which no more arrives.
@@ -224,6 +255,7 @@ func (d *Discovery) dismiss(alike bool, now time.Time) {
 	began, was := t.began, t.record
 	*t = *t.before
 	t.wait, t.next = wait, now.Add(wait)
+	t.raise = latest(t.raise, now.Add(firstTrialWait))
 	if alike {
 		t.excused, t.excusedAt = was.lost(), now
 	}
@@ -239,14 +271,14 @@ func (t *trial) excuse(now time.Time) float64 {
 	return t.excused
 }
 
-// rest waits before the next trial: longer where only the size that lost is left to
+// rest waits before the next trial of a larger size: longer where only the size that lost is left to
 // be tried.
 func (t *trial) rest(d *Discovery, now time.Time) {
 	wait := firstTrialWait
 	if min(t.bad-d.search.grid.step, d.search.lo)-t.good <= t.good/fineness {
 		wait = d.cfg.RaiseTimer
 	}
-	t.next = now.Add(wait)
+	t.raise = now.Add(wait)
 }
 
 // abandonTrial ends a trial without a result: the path has changed.
@@ -264,16 +296,17 @@ func (d *Discovery) abandonTrial() {
 // what has settled, since one or two may have been lucky.
 func (d *Discovery) outgrow(r result, now time.Time) {
 	t := &d.trial
-	if t.phase == idle || d.search.lo <= t.record.size || r.fittingLost > 0 {
+	if t.phase == idle || r.fittingLost > 0 {
 		return
 	}
-	passed := 0
+	passed, largest := 0, 0
 	for i := range d.round.count {
 		if p := d.probes.number(d.round.first + uint32(i)); p.Outcome == Passed && p.Size > max(t.good, t.size) {
 			passed++
+			largest = max(largest, p.Size)
 		}
 	}
-	if passed >= outgrown {
+	if passed >= outgrown && largest > t.tried() {
 		*t = trial{}
 		d.setPLPMTU(d.search.lo, CauseProbe, now)
 	}
