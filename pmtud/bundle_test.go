@@ -3,6 +3,7 @@ package pmtud
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -31,7 +32,7 @@ func bundleRates() []float64 {
 	if tier.Full() {
 		return []float64{2e6, 8e6, 50e6}
 	}
-	return []float64{2e6, 8e6, 20e6}
+	return []float64{2e6, 5e6, 10e6}
 }
 
 // bundleSeeds returns how many paths of each kind there are.
@@ -40,6 +41,45 @@ func bundleSeeds() uint64 {
 		return 15
 	}
 	return 2
+}
+
+// TestLinesOfThreeSizes: the first size that is tried may be lost itself, as PTBs tell of one
+// line at a time.
+func TestLinesOfThreeSizes(t *testing.T) {
+	tier.Select(t, tier.Long, tier.Native)
+	for _, lines := range [][]int{{1500, 1400, 1280}, {1500, 1400, 1280, 1280}, {1500, 1400, 1400, 1400, 1280}} {
+		for _, ptb := range []bool{true, false} {
+			if !ptb && !tier.Full() {
+				continue
+			}
+			for _, inTurn := range []bool{false, true} {
+				for _, rate := range bundleRates() {
+					name := fmt.Sprintf("%v, PTBs %v, in turn %v, %.0f Mbit/s", lines, ptb, inTurn, rate/1e6)
+					t.Run(name, func(t *testing.T) {
+						odd := func(m *model) { m.odd.lines, m.ptb, m.odd.inTurn = lines, ptb, inTurn }
+						known, _ := bundle(0, 1280, rate, odd).carry(10*time.Second, 10*time.Second)
+						slow := uint64(0)
+						var then []float64
+						for seed := range bundleSeeds() {
+							m := bundle(seed, 0, rate, odd)
+							rates, changes := m.carry(20*time.Second, 10*time.Second)
+							then = append(then, rates[1])
+							if rates[1] < 0.85*known[1] {
+								slow++
+							}
+							if changes[1] > 3 || m.d.ptbs.ignores(m.now) || m.trouble != "" {
+								t.Errorf("path %d: %d changes, honest PTBs ignored: %v; %s", seed, changes[1], m.d.ptbs.ignores(m.now), m.trouble)
+							}
+						}
+						tier.Figure(t, "%s: at worst %.2f Mbit/s after 20 s; by hand %.2f", name, slices.Min(then), known[1])
+						if slow > bundleSeeds()/15 {
+							t.Errorf("%d paths get less than 0.85 of %.2f Mbit/s: %.2f", slow, known[1], then)
+						}
+					})
+				}
+			}
+		}
+	}
 }
 
 // TestABundleThatWorsens: the smaller size has settled, and then loses itself, as the smaller

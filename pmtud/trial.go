@@ -91,7 +91,7 @@ func (d *Discovery) tryOut(now time.Time) {
 			told = judge(t.record, is, now.Sub(t.began))
 		case t.phase == control:
 			told = judgeControl(t.record, is)
-		case v.sizes.score >= strong && is.lost() >= severe:
+		case v.sizes.condemns(t.size):
 			told = noBetter
 		default:
 			told = judgeLarger(t.record, t.passes, is, now.Sub(t.began))
@@ -102,8 +102,15 @@ func (d *Discovery) tryOut(now time.Time) {
 		switch {
 		case told == better && t.phase == smaller && t.unsure:
 			d.tryAgain(now)
+		case told == better && t.phase == smaller && v.sizes.condemns(t.size):
+			d.settle(now)
+			d.trySmaller(now) // better, and not yet small enough
 		case told == better:
 			d.settle(now)
+		case told == undecided && t.phase == smaller && v.sizes.condemns(t.size) && is.large.events >= minEvents:
+			if size, byPTB := d.candidate(t.size); byPTB { // which need not wait for a verdict
+				d.step(size, true, now)
+			}
 		case told == noBetter:
 			d.reject(now)
 		}
@@ -235,15 +242,20 @@ func (d *Discovery) reject(now time.Time) {
 	if t.byPTB {
 		d.ptbs.contradict(t.began)
 	}
-	from, v := t.record.size, &d.detector.sizes
-	if size, _ := d.candidate(t.size); t.phase == smaller && size > 0 && v.score >= strong && v.record(t.size).lost() >= severe {
-		// Not small enough: the loss is by size here, too.
-		t.size, t.byPTB = size, false
-		d.takeBack(t.began, from, now)
-		d.setPLPMTU(size, CauseLoss, now)
+	v := &d.detector.sizes
+	if size, _ := d.candidate(t.size); t.phase == smaller && size > 0 && v.condemns(t.size) {
+		d.step(size, false, now) // the loss is by size here, too
 		return
 	}
 	d.dismiss(t.phase == smaller && fewer(t.record, v.record(t.size)) == noBetter, now)
+}
+
+// step goes on with a smaller size, since the one on trial is not small enough.
+func (d *Discovery) step(size int, byPTB bool, now time.Time) {
+	t := &d.trial
+	t.size, t.byPTB = size, byPTB
+	d.takeBack(t.began, t.record.size, now)
+	d.setPLPMTU(size, CauseLoss, now)
 }
 
 // dismiss ends a trial of a smaller size: the larger one is as good. alike says that as
