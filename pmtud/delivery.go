@@ -224,6 +224,15 @@ func (d *deliveries) suspicious(row int, srtt time.Duration, told bool, excused 
 	return n >= recordEvents && weakly
 }
 
+// accuses reports whether packets of the PLPMTU may be lost for their size, though that is not
+// certain yet.
+func (d *deliveries) accuses() bool { return d.recorded || d.score > 0 }
+
+// condemns reports whether packets of a size on trial are certainly lost for their size, and many.
+func (d *deliveries) condemns(size int) bool {
+	return d.score >= strong && d.record(size).lost() >= severe
+}
+
 // all reports whether all large packets are lost: row of them, and for several round
 // trips, since a queue without room loses a whole train.
 func (d *deliveries) all(row int) bool { return d.run >= row && d.misses >= minMisses }

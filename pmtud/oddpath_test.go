@@ -11,6 +11,7 @@ type oddities struct {
 	// Bonded links, packet by packet: the path's own MTU or other, which one packet
 	// in otherShare takes, or all but one in ownShare: by chance, or in turn.
 	other, otherShare, ownShare int
+	lines                       []int // or these MTUs, one packet in as many each
 	inTurn                      bool
 	taken                       int // packets
 
@@ -52,7 +53,7 @@ func drawOddities(rng *rand.Rand, least, mtu int) (o oddities) {
 }
 
 func (o *oddities) link(mtu int, rng *rand.Rand) int {
-	all := max(o.otherShare, o.ownShare)
+	all := max(o.otherShare, o.ownShare, len(o.lines))
 	if all == 0 {
 		return mtu
 	}
@@ -60,6 +61,9 @@ func (o *oddities) link(mtu int, rng *rand.Rand) int {
 	o.taken++
 	if !o.inTurn {
 		turn = rng.IntN(all)
+	}
+	if len(o.lines) > 0 {
+		return o.lines[turn]
 	}
 	if (turn == 0) == (o.otherShare > 0) {
 		return o.other

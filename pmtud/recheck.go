@@ -74,6 +74,7 @@ func (d *Discovery) openRecheck(dst []Action, now time.Time) []Action {
 	d.sizes = append(d.sizes, g.min)
 	dst = d.sendRound(dst, 0, now)
 	d.round.recheck = size
+	d.round.closeAt = latest(d.round.closeAt, now.Add(recheckPause/2)) // a slow link takes the fan apart
 	return dst
 }
 
@@ -147,7 +148,7 @@ func (d *Discovery) passesAgain(now time.Time) {
 	case smaller, control:
 		d.dismiss(false, now)
 	case settled, larger:
-		*t = trial{}
+		t.end(d.cfg.RaiseTimer, now)
 		d.setPLPMTU(d.usable(), CauseProbe, now)
 	}
 }

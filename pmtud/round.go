@@ -74,6 +74,7 @@ func (r *round) over(sent *probes, counter uint32, srtt time.Duration, reorders 
 		return true
 	case last:
 		r.closeAt = earliest(r.closeAt, now.Add(srtt/4))
+	case r.recheck > 0 || r.paired: // nothing mends what it concludes, and nothing hurries
 	default:
 		r.closeAt = earliest(r.closeAt, now.Add(max(srtt/4, granularity)))
 	}

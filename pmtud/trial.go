@@ -29,15 +29,18 @@ type trial struct {
 
 	began     time.Time
 	stepped   time.Time     // when the size on trial was last changed
-	next      time.Time     // when another trial may begin
+	next      time.Time     // when another trial of a smaller size may begin
+	raise     time.Time     // when a larger one may be tried above what has settled
 	wait      time.Duration // after the next trial that finds nothing
 	excused   float64       // the share of large packets lost of which a trial has shown that their size is not why
 	excusedAt time.Time     // when that trial ended
 	told      int           // the MTU of a PTB about a packet that was lost
 	toldUntil time.Time
-	byPTB     bool   // the trial is of that size
-	unsure    bool   // a full queue may have lost as much: a control follows
-	before    *trial // what is resumed when a smaller size is no better
+	byPTB     bool // the trial is of that size
+	unsure    bool // a full queue may have lost as much: a control follows
+	// What is resumed when the smaller size is no better, and when the larger one passes again
+	// that had settled before it.
+	before *trial
 }
 
 type phase uint8
@@ -88,7 +91,7 @@ func (d *Discovery) tryOut(now time.Time) {
 			told = judge(t.record, is, now.Sub(t.began))
 		case t.phase == control:
 			told = judgeControl(t.record, is)
-		case v.sizes.score >= strong && is.lost() >= severe:
+		case v.sizes.condemns(t.size):
 			told = noBetter
 		default:
 			told = judgeLarger(t.record, t.passes, is, now.Sub(t.began))
@@ -99,18 +102,40 @@ func (d *Discovery) tryOut(now time.Time) {
 		switch {
 		case told == better && t.phase == smaller && t.unsure:
 			d.tryAgain(now)
+		case told == better && t.phase == smaller && v.sizes.condemns(t.size):
+			d.settle(now)
+			d.trySmaller(now) // better, and not yet small enough
 		case told == better:
 			d.settle(now)
+		case told == undecided && t.phase == smaller && v.sizes.condemns(t.size) && is.large.events >= minEvents:
+			if size, byPTB := d.candidate(t.size); byPTB { // which need not wait for a verdict
+				d.step(size, true, now)
+			}
 		case told == noBetter:
 			d.reject(now)
 		}
 	case idle, settled:
 		if !now.Before(t.next) && v.sizes.suspicious(v.evidence(), d.rtt.smoothed, now.Before(t.toldUntil), t.excuse(now)) {
 			d.trySmaller(now)
-		} else if t.phase == settled && !now.Before(t.next) && d.search.lo > t.good {
+		} else if t.phase == settled && t.mayRaise(v.sizes.accuses(), now) && d.search.lo > t.good {
 			d.tryLarger(now)
 		}
 	}
+}
+
+// mayRaise reports whether a larger size may be tried: not as long as the one that has
+// settled is accused, since that would drop the evidence, but within trialLimit.
+func (t *trial) mayRaise(accused bool, now time.Time) bool {
+	return !now.Before(t.raise) && (!accused || now.Sub(t.raise) >= trialLimit)
+}
+
+// tried returns the largest size that has lost, of all the trials that one stands on.
+func (t *trial) tried() int {
+	most := 0
+	for ; t != nil; t = t.before {
+		most = max(most, t.record.size)
+	}
+	return most
 }
 
 // candidate returns the next size to be tried below the PLPMTU, 0 if there is none.
@@ -160,7 +185,7 @@ func (d *Discovery) tryAgain(now time.Time) {
 func (d *Discovery) tryLarger(now time.Time) {
 	t, g := &d.trial, d.search.grid
 	size := min(t.record.size, d.search.lo)
-	if d.search.lo > t.record.size { // the path is another one, it seems
+	if d.search.lo > t.tried() { // the path is another one, it seems
 		size = d.search.lo
 	} else if most := min(t.bad-g.step, d.search.lo); most-t.good > t.good/fineness {
 		size = g.cut(t.good+g.step, most, 0.5)
@@ -173,14 +198,16 @@ func (d *Discovery) tryLarger(now time.Time) {
 // settle ends a trial of a size with which more arrives.
 func (d *Discovery) settle(now time.Time) {
 	t := &d.trial
-	t.before = nil
+	if t.before != nil && t.before.phase == idle {
+		t.before = nil
+	}
 	if t.phase == control {
 		t.size = t.good
 		d.setPLPMTU(d.usable(), CauseLoss, now)
 	}
 	switch {
 	case t.phase == larger && t.size >= t.record.size: // it passes again
-		*t = trial{}
+		t.end(d.cfg.RaiseTimer, now)
 		return
 	case t.byPTB:
 		t.bad = t.size + d.search.grid.step
@@ -189,6 +216,17 @@ func (d *Discovery) settle(now time.Time) {
 	t.phase, t.good, t.wait = settled, t.size, 0
 	t.bad = max(t.bad, t.size+d.search.grid.step)
 	t.rest(d, now)
+}
+
+// end forgets a size that lost and passes again, and goes back to what had settled above
+// what is below it.
+func (t *trial) end(wait time.Duration, now time.Time) {
+	if t.before == nil || t.size >= t.tried() {
+		*t = trial{}
+		return
+	}
+	*t = *t.before
+	t.raise = now.Add(wait)
 }
 
 // reject ends a trial of a size with which no more arrives.
@@ -204,15 +242,20 @@ func (d *Discovery) reject(now time.Time) {
 	if t.byPTB {
 		d.ptbs.contradict(t.began)
 	}
-	from, v := t.record.size, &d.detector.sizes
-	if size, _ := d.candidate(t.size); t.phase == smaller && size > 0 && v.score >= strong && v.record(t.size).lost() >= severe {
-		// Not small enough: the loss is by size here, too.
-		t.size, t.byPTB = size, false
-		d.takeBack(t.began, from, now)
-		d.setPLPMTU(size, CauseLoss, now)
+	v := &d.detector.sizes
+	if size, _ := d.candidate(t.size); t.phase == smaller && size > 0 && v.condemns(t.size) {
+		d.step(size, false, now) // the loss is by size here, too
 		return
 	}
 	d.dismiss(t.phase == smaller && fewer(t.record, v.record(t.size)) == noBetter, now)
+}
+
+// step goes on with a smaller size, since the one on trial is not small enough.
+func (d *Discovery) step(size int, byPTB bool, now time.Time) {
+	t := &d.trial
+	t.size, t.byPTB = size, byPTB
+	d.takeBack(t.began, t.record.size, now)
+	d.setPLPMTU(size, CauseLoss, now)
 }
 
 // dismiss ends a trial of a smaller size: the larger one is as good. alike says that as
@@ -224,6 +267,7 @@ func (d *Discovery) dismiss(alike bool, now time.Time) {
 	began, was := t.began, t.record
 	*t = *t.before
 	t.wait, t.next = wait, now.Add(wait)
+	t.raise = latest(t.raise, now.Add(firstTrialWait))
 	if alike {
 		t.excused, t.excusedAt = was.lost(), now
 	}
@@ -239,14 +283,14 @@ func (t *trial) excuse(now time.Time) float64 {
 	return t.excused
 }
 
-// rest waits before the next trial: longer where only the size that lost is left to
+// rest waits before the next trial of a larger size: longer where only the size that lost is left to
 // be tried.
 func (t *trial) rest(d *Discovery, now time.Time) {
 	wait := firstTrialWait
 	if min(t.bad-d.search.grid.step, d.search.lo)-t.good <= t.good/fineness {
 		wait = d.cfg.RaiseTimer
 	}
-	t.next = now.Add(wait)
+	t.raise = now.Add(wait)
 }
 
 // abandonTrial ends a trial without a result: the path has changed.
@@ -264,16 +308,17 @@ func (d *Discovery) abandonTrial() {
 // what has settled, since one or two may have been lucky.
 func (d *Discovery) outgrow(r result, now time.Time) {
 	t := &d.trial
-	if t.phase == idle || d.search.lo <= t.record.size || r.fittingLost > 0 {
+	if t.phase == idle || r.fittingLost > 0 {
 		return
 	}
-	passed := 0
+	passed, largest := 0, 0
 	for i := range d.round.count {
 		if p := d.probes.number(d.round.first + uint32(i)); p.Outcome == Passed && p.Size > max(t.good, t.size) {
 			passed++
+			largest = max(largest, p.Size)
 		}
 	}
-	if passed >= outgrown {
+	if passed >= outgrown && largest > t.tried() {
 		*t = trial{}
 		d.setPLPMTU(d.search.lo, CauseProbe, now)
 	}
