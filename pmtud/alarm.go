@@ -52,10 +52,11 @@ func (d *Discovery) suspect(now time.Time) {
 }
 
 // denied takes in that a fan has not confirmed the PLPMTU. It reports whether that is
-// enough for a suspicion; else the next fan asks again.
+// enough for a suspicion; else the next fan asks again. A comparison is about a size that
+// has passed just before, so one of its fans is not enough.
 func (d *Discovery) denied(now time.Time) bool {
 	d.doubt.denied++
-	if d.doubt.stands(now) && d.doubt.denied < denials && d.resting() {
+	if (d.doubt.stands(now) || d.round.paired) && d.doubt.denied < denials && d.resting() {
 		d.verify = d.plpmtu
 		return false
 	}

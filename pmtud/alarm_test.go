@@ -49,8 +49,8 @@ func TestFansAgreeWithASuspicionInDoubt(t *testing.T) {
 		}
 		m.mtu = 1500
 		m.run(time.Second, nil)
-		if m.d.PLPMTU() != 1500 || m.d.doubt.denied != 0 || m.d.FalseAlarms() != 0 {
-			t.Errorf("after %d fans that were lost: PLPMTU %d, %d denied, %d false alarms", lost, m.d.PLPMTU(), m.d.doubt.denied, m.d.FalseAlarms())
+		if m.d.PLPMTU() != 1500 || m.d.doubt.denied != 0 || m.falseAlarms() != 0 {
+			t.Errorf("after %d fans that were lost: PLPMTU %d, %d denied, %d false alarms", lost, m.d.PLPMTU(), m.d.doubt.denied, m.falseAlarms())
 		}
 	}
 }

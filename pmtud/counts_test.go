@@ -29,7 +29,7 @@ func TestCounts(t *testing.T) {
 				m.d.PTB(lying, m.now)
 				m.run(time.Second, nil)
 			}
-		}, Counts{PTBsBelieved: ptbContradicted, PTBsRefused: 2}},
+		}, Counts{PTBsBelieved: ptbContradicted, PTBsRefused: 2, FalseAlarms: ptbContradicted}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			m := complete(t, 1500, 1500)
@@ -54,6 +54,9 @@ func TestCounts(t *testing.T) {
 		})
 	}
 }
+
+// falseAlarms is how many the model's discovery has counted.
+func (m *model) falseAlarms() int { return int(m.d.cfg.Counts.FalseAlarms) }
 
 // TestDiscoveriesShareCounts, as those of a peer's paths do.
 func TestDiscoveriesShareCounts(t *testing.T) {

@@ -86,13 +86,16 @@ type deliveries struct {
 	time     float64 // seconds in which that payload has arrived, and all was sent
 	asked    time.Time
 	base     time.Duration // round trip without a queue
+	waited   time.Time     // when the last request left that has waited in a queue
 	recorded bool          // the record began anew, for a trial
+	// Probes of the PLPMTU in pairs with small ones.
+	pairs class
 }
 
 // begin starts anew with packets of a PLPMTU: those above a size count.
 func (d *deliveries) begin(plpmtu, above int) {
 	small := d.small
-	*d = deliveries{above: max(above, plpmtu*3/4), upTo: plpmtu / 2, asked: d.asked, heard: d.heard, base: d.base}
+	*d = deliveries{above: max(above, plpmtu*3/4), upTo: plpmtu / 2, asked: d.asked, heard: d.heard, base: d.base, waited: d.waited}
 	d.small = class{sent: small.sent, events: small.events, losses: small.losses, calm: small.calm, last: small.last}
 }
 
@@ -136,6 +139,9 @@ func (d *deliveries) queued(sample time.Duration) bool {
 // the time sample.
 func (d *deliveries) report(asked time.Time, srtt, sample time.Duration) {
 	queued := d.queued(sample)
+	if queued {
+		d.waited = asked
+	}
 	past := asked.Sub(d.asked)
 	if past <= 0 || d.asked.IsZero() {
 		past = max(srtt, requestInterval)
@@ -244,7 +250,12 @@ type record struct {
 }
 
 func (d *deliveries) record(size int) record {
-	return record{size, d.large, d.payload / max(d.time, 1e-3)}
+	r := record{size, d.large, d.payload / max(d.time, 1e-3)}
+	r.large.sent += d.pairs.sent
+	r.large.events += d.pairs.events
+	r.large.losses += d.pairs.losses
+	r.large.calm += d.pairs.calm
+	return r
 }
 
 // lost returns the share of packets that was lost.

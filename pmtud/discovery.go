@@ -13,16 +13,16 @@ type Discovery struct {
 	endpoint Endpoint
 	local    int // the kernel refused larger packets (EMSGSIZE); 0: none
 
-	state       State
-	settled     bool // Error: the search below BASE_PLPMTU has ended
-	plpmtu      int
-	history     history // of the PLPMTU in use, whichever path that was of
-	suspended   suspension
-	trial       trial
-	doubt       doubt
-	recheck     recheck
-	falseAlarms int // suspicions that probes have contradicted
-	raiser      raiser
+	state      State
+	settled    bool // Error: the search below BASE_PLPMTU has ended
+	plpmtu     int
+	history    history // of the PLPMTU in use, whichever path that was of
+	suspended  suspension
+	trial      trial
+	doubt      doubt
+	recheck    recheck
+	comparison comparison
+	raiser     raiser
 
 	// The search, and the fans that it sends.
 	search search
@@ -177,10 +177,6 @@ func (d *Discovery) RTT() (smoothed, variance time.Duration) {
 // according to recent reports.
 func (d *Discovery) Loss() float64 { return d.detector.loss }
 
-// FalseAlarms returns how many suspicions of a smaller MTU probes have
-// contradicted.
-func (d *Discovery) FalseAlarms() int { return d.falseAlarms }
-
 // setPLPMTU makes size the PLPMTU from now on.
 func (d *Discovery) setPLPMTU(size int, cause Cause, now time.Time) {
 	if size == d.plpmtu {
@@ -234,7 +230,7 @@ func (d *Discovery) forget() {
 	d.raiser.shorten() // a new path's first search is checked soon, too
 	d.search.forget()
 	d.verify, d.alone, d.reorders, d.suspended, d.ptbs = 0, false, false, suspension{}, newPTBTrust()
-	d.trial, d.doubt, d.recheck = trial{}, doubt{}, recheck{}
+	d.trial, d.doubt, d.recheck, d.comparison = trial{}, doubt{}, recheck{}, newComparison()
 	d.requests.forget()
 	d.detector.forget()
 }

@@ -23,6 +23,7 @@
 //	rhythm      whether losses are too regular for chance
 //	trial       the size with which most arrives, where sizes pass only sometimes
 //	recheck     whether the size of a trial passes, by probes, while no data flows
+//	comparison  whether the PLPMTU passes only sometimes, by probes, whatever data flows
 //	suspension  the PLPMTU in question while a suspicion lasts
 //	raiser      PMTU_RAISE_TIMER
 //	ptbTrust    whether validated PTBs count
@@ -90,6 +91,19 @@
 //     8 loss events do, if no more small packets were lost than half of the evidence
 //     allows, and if TCP sends about as much as such losses let it.
 //
+// A connection that has lost most of its large packets backs off: it sends one in many
+// seconds, and no test of data is soon enough. So where probes contradict each other, a
+// comparison begins (comparison.go): after a verification that loses some of its large
+// probes and few small ones, after a suspicion that probes have contradicted, and after a
+// search that has lost probes of sizes that pass. Its fans are verifications of four pairs of
+// a large and a small probe, one a round trip. They count like losses of data, in the same
+// CUSUM: given that a probe was lost behind one that has arrived, was it a large one? That
+// begins a trial at once, with the losses of the probes in its record, where a twentieth or more
+// of the large data was lost, too, or no large data was sent. A fan counts for nothing
+// while data waits in a queue. A comparison ends after two fans in a row that lose no
+// large probe, and after 24. The next one begins after 1, 2, 4 … 60 s. Three fans in a row of
+// which no large probe has passed are a black hole.
+//
 // No strong and no weak sign counts while loss events come in a rhythm (rhythm.go), with a
 // standard deviation of the packets between them of at most half the mean: a policer has
 // no queue that betrays it, but chance has no memory. Nor is about as much loss as a
@@ -123,8 +137,8 @@
 // PMTU_RAISE_TIMER. They stay if they lose fewer than that one did and carry what the
 // smaller one did: the same kind of evidence, and the same odds, as on the way down
 // (RFC 8899, 5.3.3). They go back after five seconds in which less arrived, and at once
-// after a PTB. So there are no more than three changes in a minute. A whole fan
-// that passes beyond the size that lost ends it all: the path is another one.
+// after a PTB. So there are no more than three changes in a minute. A fan of which five
+// probes pass, up to beyond the size that lost, ends it all: the path is another one.
 //
 // Where no large data has flowed for five seconds, probes decide whatever trial there is, and
 // raise what has settled (recheck.go): four of the size that lost and a small one each
@@ -132,7 +146,8 @@
 // still lost if two are, or more where small ones are lost, too. The first recheck comes
 // at once, and the next ones 15, 30, 60 s … an hour after the last. A size that loses
 // one in four passes a recheck once in 600 times, and one in eight once in 12. One that
-// loses a hundredth passes, and data has to tell again, which the growing waits make rare.
+// loses a hundredth passes, and data has to tell again, which the growing waits make rare. Where no probe of the size has passed in
+// three rechecks in a row, it does not pass at all, and a search begins anew from the PLPMTU.
 //
 // # What the kernel and the engine tell
 //
@@ -154,7 +169,9 @@
 // were lost, the next fan has half the packets and bytes. A search up to
 // Ethernet's size takes some 35 kB in all. After it there is one fan, rarely more,
 // at each raise, 5, 10, 20 … 600 s apart: some 350 bit/s over an hour. A recheck that
-// passes takes some 40 kB in six seconds; one that does not takes some 15.
+// passes takes some 40 kB in six seconds; one that does not takes some 15. A comparison
+// takes 9 kB a round trip, for two round trips where nothing is lost for its size, for
+// about eight where it is, and for 24 at most.
 // Requests, of some 80 bytes, take at most 640 bit each max(RTT/2, 20 ms): 32 kbit/s.
 // There is no more than one for 2400 bytes of data, or, where packets above
 // MIN_PLPMTU are among them, for four such intervals. A report has the size of a

@@ -59,7 +59,7 @@ func TestLoadThatChanges(t *testing.T) {
 					t.Errorf("path %d: PLPMTU %d after a minute of rest", i, m.d.PLPMTU())
 				}
 				worst = max(worst, m.now.Sub(rests))
-				alarms += m.d.FalseAlarms()
+				alarms += m.falseAlarms()
 				for _, e := range m.d.History() {
 					if e.Cause == CauseLoss {
 						verdicts++

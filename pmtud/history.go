@@ -61,5 +61,5 @@ func (d *Discovery) LastCause() (Cause, bool) {
 
 // History returns the last changes of the PLPMTU, oldest first. A suspicion stands
 // there while it lasts; one that proves false is taken out again, and counted by
-// FalseAlarms. The slice is the caller's.
+// Counts.FalseAlarms. The slice is the caller's.
 func (d *Discovery) History() []Event { return append([]Event(nil), d.history...) }

@@ -9,8 +9,10 @@ import (
 // none.
 type oddities struct {
 	// Bonded links, packet by packet: the path's own MTU or other, which one packet
-	// in otherShare takes.
-	other, otherShare int
+	// in otherShare takes, or all but one in ownShare: by chance, or in turn.
+	other, otherShare, ownShare int
+	inTurn                      bool
+	taken                       int // packets
 
 	lossAbove int     // packets above this size are lost
 	sizeLoss  float64 // this often
@@ -50,7 +52,16 @@ func drawOddities(rng *rand.Rand, least, mtu int) (o oddities) {
 }
 
 func (o *oddities) link(mtu int, rng *rand.Rand) int {
-	if o.otherShare > 0 && rng.IntN(o.otherShare) == 0 {
+	all := max(o.otherShare, o.ownShare)
+	if all == 0 {
+		return mtu
+	}
+	turn := o.taken % all
+	o.taken++
+	if !o.inTurn {
+		turn = rng.IntN(all)
+	}
+	if (turn == 0) == (o.otherShare > 0) {
 		return o.other
 	}
 	return mtu

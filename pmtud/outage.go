@@ -40,7 +40,7 @@ func (d *Discovery) unanswered(now time.Time) {
 	case d.round.silent >= d.cfg.MaxProbes && !d.standby.doubted && now.Sub(d.round.unheard) >= leastOutage:
 		d.transition(outage, now)
 	case d.resting():
-		d.verify = d.plpmtu // ask again: nothing else would
+		d.verify, d.comparison.due = d.plpmtu, d.round.paired // ask again: nothing else would
 	}
 }
 

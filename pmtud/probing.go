@@ -6,15 +6,18 @@ import "time"
 
 // openRound sends a fan.
 func (d *Discovery) openRound(dst []Action, now time.Time) []Action {
-	if d.alone && d.verify > 0 {
+	verify, alone, paired := d.verify, d.alone && d.verify > 0, d.comparison.due && d.verify > 0
+	switch {
+	case alone:
 		d.sizes = append(d.sizes[:0], d.verify)
-	} else {
+	case paired:
+		d.sizes = budget{fanPackets, max(d.budget.bytes, comparedBytes)}.each(d.copies).pairs(d.sizes[:0], d.verify, d.search.grid.min)
+	default:
 		d.sizes = d.search.plan(d.sizes[:0], task{d.state, d.verify, d.suspended.plpmtu, anyLost(d.detector.loss, d.copies), d.doubt.stands(now), d.budget.each(d.copies)})
 	}
-	verify, alone := d.verify, d.alone && d.verify > 0
-	d.verify, d.alone, d.search.hint = 0, false, 0
+	d.verify, d.alone, d.comparison.due, d.search.hint = 0, false, d.comparison.due && verify == 0, 0
 	dst = d.sendRound(dst, verify, now)
-	d.round.alone = alone
+	d.round.alone, d.round.paired = alone, paired
 	return dst
 }
 
@@ -143,6 +146,10 @@ func (d *Discovery) closeRound(now time.Time) {
 	}
 	d.decide(now)
 	d.outgrow(told, now)
+	if told.fittingLost > 0 && d.round.verify == 0 {
+		d.compareAfterSearch(now)
+	}
+	d.compareFurther()
 }
 
 // decide ends the search if its end is reached.
@@ -171,6 +178,9 @@ func (d *Discovery) decide(now time.Time) {
 
 // complete starts PMTU_RAISE_TIMER, unless nothing is left to be raised.
 func (d *Discovery) complete(now time.Time) {
+	if d.search.lossy {
+		d.compareAfterSearch(now)
+	}
 	d.search.complete()
 	d.raiser.stop()
 	switch {

@@ -24,7 +24,7 @@ func TestAPTBWithoutAUsableSizeIsVerified(t *testing.T) {
 				m.d.PTB(tc.ptb, m.now)
 				m.run(4*time.Millisecond, nil)
 			}
-			if n := m.fans - fans; n < 1 || n > 3 || m.d.PLPMTU() != 1400 || m.d.FalseAlarms() > 0 {
+			if n := m.fans - fans; n < 1 || n > 3 || m.d.PLPMTU() != 1400 || m.falseAlarms() > 0 {
 				t.Errorf("%d messages: %d verifications, PLPMTU %d", messages, n, m.d.PLPMTU())
 			}
 			m.run(time.Minute, nil)
@@ -58,8 +58,8 @@ func TestAPTBEndsTheTrialOfALargerSize(t *testing.T) {
 		if m.d.PLPMTU() != tc.want || m.d.suspects() != tc.suspects {
 			t.Errorf("of %d: PLPMTU %d, suspects %v", tc.mtu, m.d.PLPMTU(), m.d.suspects())
 		}
-		if !tc.suspects && (m.d.trial.phase != settled || m.d.FalseAlarms() > 0) {
-			t.Errorf("of %d: phase %d, %d false alarms", tc.mtu, m.d.trial.phase, m.d.FalseAlarms())
+		if !tc.suspects && (m.d.trial.phase != settled || m.falseAlarms() > 0) {
+			t.Errorf("of %d: phase %d, %d false alarms", tc.mtu, m.d.trial.phase, m.falseAlarms())
 		}
 	}
 }

@@ -17,6 +17,7 @@ type recheck struct {
 	small, smallLost int           // of those beside them, and how many were lost
 	next             time.Time     // when the next fan may leave
 	wait             time.Duration // before this recheck
+	vanished         int           // rechecks in a row, before this, of which no probe of the size has passed
 	ended            time.Time     // when the last one did
 }
 
@@ -28,8 +29,11 @@ const (
 	recheckPassed  = 24 // in a row, by a path that loses one in four, once in 1000 times
 	recheckPerLoss = 8  // as many more for each that is lost
 	recheckLost    = 2
-	firstRecheck   = 15 * time.Second
-	maxRecheck     = time.Hour
+	// recheckVanished is how many rechecks in a row without a probe that passes say that
+	// the size does not pass at all.
+	recheckVanished = 3
+	firstRecheck    = 15 * time.Second
+	maxRecheck      = time.Hour
 )
 
 // target returns the size to be rechecked, 0 if there is none.
@@ -104,16 +108,23 @@ func (d *Discovery) closeRecheck(now time.Time) {
 	switch {
 	case c.passed >= recheckPassed+recheckPerLoss*c.lost:
 		c.end(now)
+		c.vanished = 0
 		d.passesAgain(now)
 	case c.lost >= recheckLost && (c.lost-recheckLost)*c.small >= 2*c.smallLost*(c.passed+c.lost):
+		c.vanished++
+		if c.passed > 0 {
+			c.vanished = 0
+		}
 		c.end(now)
-		d.losesAgain(now)
+		if d.losesAgain(now); c.vanished >= recheckVanished {
+			d.searchAnew(now)
+		}
 	}
 }
 
 // again begins to count anew.
 func (c *recheck) again(at time.Time) {
-	*c = recheck{began: at, next: c.next, wait: c.wait, ended: c.ended}
+	*c = recheck{began: at, next: c.next, wait: c.wait, ended: c.ended, vanished: c.vanished}
 }
 
 // end ends a recheck.
@@ -150,4 +161,12 @@ func (d *Discovery) losesAgain(now time.Time) {
 	case larger:
 		d.reject(now)
 	}
+}
+
+// searchAnew looks for a larger PLPMTU from the one in use up, since the size that a trial
+// was about does not pass any more.
+func (d *Discovery) searchAnew(now time.Time) {
+	d.recheck.vanished, d.trial, d.comparison = 0, trial{}, newComparison()
+	d.search.lo = d.plpmtu
+	d.lift(now)
 }

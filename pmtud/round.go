@@ -20,6 +20,7 @@ type round struct {
 	excused bool      // closeAt was put off, since this end stood still
 	answers int       // probes that were answered, whole or in fragments
 	alone   bool      // one probe is all of it
+	paired  bool      // it is one of a comparison
 	recheck int       // the size that it is to show passing beyond the PLPMTU, 0 if none
 	verify  int       // the size to be confirmed, 0 if none
 	silent  int       // fans in a row, before this, without any answer

@@ -253,8 +253,8 @@ func TestAnOutageIsNotAboutSize(t *testing.T) {
 		} else if len(events) != 1 || events[0].From != 1500 || events[0].To != 1500 || events[0].Cause != CauseOutage {
 			t.Errorf("after %v: %+v", outage, events)
 		}
-		if m.d.State() != SearchComplete || m.d.FalseAlarms() != 0 {
-			t.Errorf("after %v: %v, %d false alarms", outage, m.d.State(), m.d.FalseAlarms())
+		if m.d.State() != SearchComplete || m.falseAlarms() != 0 {
+			t.Errorf("after %v: %v, %d false alarms", outage, m.d.State(), m.falseAlarms())
 		}
 	}
 }
@@ -559,8 +559,8 @@ func TestAFailedVerificationIsASuspicion(t *testing.T) {
 				t.Fatalf("PLPMTU %d, settled %v", m.d.PLPMTU(), m.d.Settled())
 			}
 			history := m.d.History()
-			if last := history[len(history)-1]; last.Cause != CauseProbe || last.To != tc.mtu || m.d.FalseAlarms() != tc.falseAlarms {
-				t.Errorf("the last event is %+v, %d false alarms", last, m.d.FalseAlarms())
+			if last := history[len(history)-1]; last.Cause != CauseProbe || last.To != tc.mtu || m.falseAlarms() != tc.falseAlarms {
+				t.Errorf("the last event is %+v, %d false alarms", last, m.falseAlarms())
 			}
 		})
 	}

@@ -184,9 +184,9 @@ func (m *model) fill(flows int, length time.Duration) (rate float64, changes, al
 		}
 		return sum
 	}
-	before, changed, alarmed := delivered(), m.changes, m.d.FalseAlarms()
+	before, changed, alarmed := delivered(), m.changes, m.falseAlarms()
 	m.run(length, nil)
-	return (delivered() - before) * 8 / length.Seconds() / 1e6, m.changes - changed, m.d.FalseAlarms() - alarmed
+	return (delivered() - before) * 8 / length.Seconds() / 1e6, m.changes - changed, m.falseAlarms() - alarmed
 }
 
 // TestLinksByFlow: where each flow keeps to a link, the tunnel is one flow, and has

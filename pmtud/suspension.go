@@ -58,7 +58,7 @@ func (d *Discovery) resume(now time.Time) {
 	}
 	d.takeBack(before.at, before.plpmtu, now)
 	d.detector.sizes = before.sizes
-	d.falseAlarms++
+	d.cfg.Counts.FalseAlarms++
 	if before.ptb {
 		d.ptbs.belied = now
 		if !d.ptbs.open { // else its packet's fate decides
@@ -67,6 +67,7 @@ func (d *Discovery) resume(now time.Time) {
 	} else {
 		d.doubt.contradict(now)
 		d.detector.widen()
+		d.comparison.due = d.comparison.due || d.beginsComparison(now)
 	}
 }
 
@@ -82,5 +83,6 @@ func (d *Discovery) giveUp() {
 	d.detector.factor = 1
 	d.raiser.shorten()
 	d.trial.toldUntil, d.ptbs.open = time.Time{}, false
+	d.comparison = newComparison()
 	d.abandonTrial()
 }

@@ -56,6 +56,8 @@ const (
 	trialLimit     = time.Minute // a trial that has shown nothing by then has failed
 	// Sizes nearer to each other than one in fineness are not worth a trial.
 	fineness = 64
+	// outgrown is how many probes of one fan show that the path is another one.
+	outgrown = 5
 )
 
 // usable returns the largest size that probes and data allow.
@@ -217,7 +219,7 @@ func (d *Discovery) reject(now time.Time) {
 // much was lost by either.
 func (d *Discovery) dismiss(alike bool, now time.Time) {
 	t, from := &d.trial, d.trial.record.size
-	d.falseAlarms++
+	d.cfg.Counts.FalseAlarms++
 	wait := min(max(4*t.wait, firstTrialWait), maxTrialWait)
 	began, was := t.began, t.record
 	*t = *t.before
@@ -258,9 +260,20 @@ func (d *Discovery) abandonTrial() {
 }
 
 // outgrow forgets what data has shown where a whole fan has passed up to a size
-// beyond all that was tried: the path is another one.
+// beyond all that was tried: the path is another one. Several of its probes are larger than
+// what has settled, since one or two may have been lucky.
 func (d *Discovery) outgrow(r result, now time.Time) {
-	if t := &d.trial; t.phase != idle && d.search.lo > t.record.size && r.fitting >= minFan && r.fittingLost == 0 {
+	t := &d.trial
+	if t.phase == idle || d.search.lo <= t.record.size || r.fittingLost > 0 {
+		return
+	}
+	passed := 0
+	for i := range d.round.count {
+		if p := d.probes.number(d.round.first + uint32(i)); p.Outcome == Passed && p.Size > max(t.good, t.size) {
+			passed++
+		}
+	}
+	if passed >= outgrown {
 		*t = trial{}
 		d.setPLPMTU(d.search.lo, CauseProbe, now)
 	}

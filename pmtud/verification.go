@@ -15,6 +15,10 @@ func (d *Discovery) unverified() { d.verify, d.alone = 0, false }
 
 // verified ends a verification.
 func (d *Discovery) verified(confirmed bool, now time.Time) {
+	if d.compares(confirmed, now) {
+		d.doubt.denied = 0
+		return
+	}
 	if confirmed {
 		d.doubt.denied = 0
 		d.detector.tally, d.standby.again = tally{}, false

@@ -16,6 +16,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
+	"fathom/test/document"
 	"fathom/test/gateway"
 	"fathom/test/tier"
 )
@@ -102,6 +103,14 @@ func TestEveryAlertFires(t *testing.T) {
 	}
 	rules, err := os.ReadFile("../packaging/prometheus/fathom.rules.yml")
 	check(t, err)
+	// Those about a tunnel that is gone know it by the name that the document gives the job.
+	scrapes, err := document.Blocks("../docs/metrics.md", "## Prometheus")
+	check(t, err)
+	job := regexp.MustCompile(`(?m)^ +- job_name: (\w+)$`).FindStringSubmatch(scrapes[0])
+	if used := regexp.MustCompile(`job="(\w+)"`).FindAllStringSubmatch(string(rules), -1); job == nil || len(used) < 2 ||
+		slices.ContainsFunc(used, func(u []string) bool { return u[1] != job[1] }) {
+		t.Errorf("the alerts are about the jobs %q, and the document shows %q", used, job)
+	}
 	tests, err := os.ReadFile("../packaging/prometheus/fathom.rules.test.yml")
 	check(t, err)
 	alerts := regexp.MustCompile(`(?m)^      - alert: (\w+)$`).FindAllStringSubmatch(string(rules), -1)

@@ -167,14 +167,16 @@ func (p *peer) handlePTB(to netip.AddrPort, mtu int, spi, seq uint32, now time.T
 
 // discoveryStatus fills in what `fathom status` shows.
 func (p *peer) discoveryStatus(now time.Time) status.PMTUD {
+	counts := p.standbys.counts
 	s := status.PMTUD{
 		State:       p.discovery.State().String(),
 		Source:      "discovery",
 		LossPercent: 100 * p.discovery.Loss(),
-		FalseAlarms: p.discovery.FalseAlarms(),
+		FalseAlarms: int(counts.FalseAlarms),
 		ClearsDF:    p.discovery.ClearsDF(),
-		Counts:      status.PMTUDCounts(*p.standbys.counts),
-		History:     []status.PLPMTUChange{},
+		Counts: status.PMTUDCounts{Probes: counts.Probes, Acked: counts.Acked, BlackHoles: counts.BlackHoles,
+			PTBsBelieved: counts.PTBsBelieved, PTBsRefused: counts.PTBsRefused},
+		History: []status.PLPMTUChange{},
 	}
 	if p.config.PLPMTU > 0 {
 		s.Source = "configuration"

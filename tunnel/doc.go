@@ -28,7 +28,7 @@
 //	opener               one a tunnel         its sender                   the controller ends
 //	status server        one, two a client    nothing                      the context is done
 //	reloader             one a tunnel         what is configured           the context is done
-//	web server           one, two a client    the status that pages show   the context is done
+//	web server           one, two a client    its listener, shown status  the context is done
 //	host watch           one a tunnel         its netlink socket           Run returns
 //	history writer       one a tunnel         its file                     the controller ends
 //	name look-up         one a look-up        nothing                      it is answered, or the controller ends

@@ -24,6 +24,7 @@ const (
 	dropSend                            // the kernel refused the outer packet
 	dropSendFull                        // a queue of the host had no room for the outer packet
 	dropSendTooLarge                    // the kernel called the outer packet too large for its link
+	dropSendNotTried                    // the kernel has just refused some outer packets in a row that were no larger
 	dropUnproved                        // more than may be sent to a place where the peer has not proved to be
 	dropExhausted                       // the SA has no sequence numbers left
 	dropUnknownSPI                      // no SA receives under the packet's SPI
@@ -46,7 +47,7 @@ const (
 
 var dropNames = [dropReasons]string{
 	dropNoRoute: "no_route", dropNotIP: "not_ip", dropLoop: "loop", dropNoSA: "no_sa", dropTooLarge: "too_large", dropStanding: "standing_queue", dropUncuttable: "uncuttable", dropCongestion: "congestion",
-	dropSend: "send_error", dropSendFull: "send_queue_full", dropSendTooLarge: "send_too_large", dropUnproved: "unproved_place", dropExhausted: "sa_exhausted",
+	dropSend: "send_error", dropSendFull: "send_queue_full", dropSendTooLarge: "send_too_large", dropSendNotTried: "send_not_tried", dropUnproved: "unproved_place", dropExhausted: "sa_exhausted",
 	dropUnknownSPI: "unknown_spi", dropReplay: "replay", dropAuth: "auth", dropMalformed: "malformed",
 	dropSource: "source_address", dropDummy: "dummy", dropNextHeader: "next_header",
 	dropDevice: "device", dropNotESP: "not_esp", dropHandshake: "handshake", dropVersion: "handshake_version", dropHandshakeRate: "handshake_rate", dropCookieAsked: "cookie_asked", dropBusy: "busy",
@@ -81,6 +82,8 @@ func dropReasonOf(err error) dropReason {
 		return dropSendTooLarge
 	case errors.Is(err, udp.ErrFull):
 		return dropSendFull
+	case errors.Is(err, udp.ErrNotTried):
+		return dropSendNotTried
 	case errors.Is(err, errUnproved):
 		return dropUnproved
 	default:

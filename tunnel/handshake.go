@@ -159,6 +159,9 @@ func (c *controller) established(p *peer, now time.Time) {
 	p.publish()
 	if !pair.counted {
 		pair.counted = true
+		if pair.own == c.handshaker.public { // else our key has changed since it was made
+			p.accepted = pair.own
+		}
 		p.handshakes++
 		p.last = now
 		event, level := "rekeyed", slog.LevelDebug

@@ -251,7 +251,7 @@ func (h *handshaker) pair(p *peer, remote crypto.PublicKey, keys crypto.Keys, in
 	}
 	pair.features = keys.PeerFeatures
 	pair.decides = p.decides && pair.features&featurePaths != 0
-	pair.remote, pair.superior = remote, h.public.Compare(remote) > 0
+	pair.own, pair.remote, pair.superior = h.public, remote, h.public.Compare(remote) > 0
 	pair.rank.greater = initiator == pair.superior
 	return pair, nil
 }

@@ -104,7 +104,9 @@ func (c *controller) proved(pair *saPair, now time.Time) {
 	}
 	if p.sas.prove(pair, now) {
 		p.liveness.reset(now)
-		c.handshaker.done(p)
+		if pair.own == c.handshaker.public { // else one by the new key is still wanted
+			c.handshaker.done(p)
+		}
 		c.established(p, now)
 	}
 	if !pair.initiator {

@@ -110,6 +110,7 @@ type peer struct {
 	echo           pendingEcho
 	inquiries      inquiries
 	handshakes     uint64
+	accepted       crypto.PublicKey // see status.Peer.OwnKey; zero: none
 	attempts       attempts
 	unanswered     int       // initiations since the peer was last heard of
 	newPort        bool      // is to hear from it: see otherPort
@@ -201,6 +202,9 @@ func (p *peer) status(now time.Time) status.Peer {
 	if rtt, _ := p.discovery.RTT(); rtt > 0 {
 		ms := millis(rtt)
 		s.RTTMillis = &ms
+	}
+	if p.accepted != (crypto.PublicKey{}) {
+		s.OwnKey = p.accepted.String()
 	}
 	if !p.last.IsZero() {
 		last := onTheWall(p.last, now)

@@ -46,11 +46,12 @@ func (m *places) follow(p *peer) {
 	p.foundAt = append(p.foundAt[:0], m.next...)
 }
 
-// leave notes that a peer is gone.
+// leave notes that a peer is gone: it is found nowhere any more.
 func (m *places) leave(p *peer) {
-	if p.path != nil {
-		m.peers.CompareAndDelete(p.path.Remote(), p)
+	for _, at := range p.foundAt {
+		m.peers.CompareAndDelete(at, p)
 	}
+	p.foundAt = nil
 }
 
 // at returns the peer at an endpoint, nil if none is.

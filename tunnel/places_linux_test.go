@@ -95,6 +95,44 @@ func TestAPeerThatStandsByIsFoundAfterAnotherHasLeft(t *testing.T) {
 	}
 }
 
+// TestAPeerThatIsGoneIsFoundNowhere, neither where it was nor where its paths led that stood
+// by, and leaves the places to others: to itself too, when it is added again.
+func TestAPeerThatIsGoneIsFoundNowhere(t *testing.T) {
+	at := [4]netip.AddrPort{}
+	for i := range at {
+		at[i] = netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), 4500)
+	}
+	places := new(places)
+	placed := func(inUse int, standbys ...int) *peer {
+		p := newPeer(conf.Peer{})
+		p.path = newPath(at[inUse], netip.Addr{})
+		for n, place := range standbys {
+			p.standbys.all = append(p.standbys.all, &pathDiscovery{key: pathKey{n, at[place]}})
+		}
+		places.follow(p)
+		return p
+	}
+	other := placed(2)
+	var p *peer
+	for i, step := range []struct {
+		do    func()
+		found func() [4]*peer
+	}{
+		{func() { p = placed(0, 1, 2, 3) }, func() [4]*peer { return [4]*peer{p, p, other, p} }},
+		{func() { places.leave(p) }, func() [4]*peer { return [4]*peer{nil, nil, other, nil} }},
+		{func() { p.path = nil; places.leave(p); places.follow(p) }, func() [4]*peer { return [4]*peer{nil, nil, other, nil} }},
+		{func() { p = placed(3, 0, 1) }, func() [4]*peer { return [4]*peer{p, p, other, p} }},
+		{func() { places.leave(other) }, func() [4]*peer { return [4]*peer{p, p, nil, p} }},
+	} {
+		step.do()
+		for place, want := range step.found() {
+			if places.at(at[place]) != want {
+				t.Errorf("step %d: another peer than wanted, or none, at %v", i, at[place])
+			}
+		}
+	}
+}
+
 // TestForgedPTBsReachTheControllerRarely, and those that name no peer never.
 func TestForgedPTBsReachTheControllerRarely(t *testing.T) {
 	v := newWire().newVirtual(t, "192.0.2.1:4500", crypto.PrivateKey{1}, conf.Tunnel{}, conf.Peer{PublicKey: conf.Key{9}})

@@ -138,6 +138,7 @@ func (c *controller) removePeer(p *peer, now time.Time) {
 		p.endHops(nil, errHopsEnded)
 	}
 	p.farHops.end(nil, errHopsEnded.Error())
+	p.farFacts.end(nil, &noPeerError{p.name})
 	c.events.mailboxes.close(&p.mailbox)
 	c.handshaker.forget(p.initiations.done())
 	c.spis.remove(p.sas.clear())

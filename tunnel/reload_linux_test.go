@@ -151,26 +151,25 @@ func TestRequestsAboutAPeerThatGoes(t *testing.T) {
 		right.wire.cut.Store(true)
 		name := left.peer.name
 		asked := make(chan error)
-		go func() {
-			_, err := left.controller.echo(t.Context(), name)
-			asked <- err
-		}()
-		go func() {
-			_, err := left.controller.probe(t.Context(), name)
-			asked <- err
-		}()
+		for _, request := range []func() error{
+			func() error { _, err := left.controller.echo(t.Context(), name); return err },
+			func() error { _, err := left.controller.probe(t.Context(), name); return err },
+			func() error { _, err := left.controller.facts(t.Context(), name); return err },
+		} {
+			go func() { asked <- request() }()
+		}
 		time.Sleep(time.Second)
 		if err := left.reloads(t, func(c *conf.Config) { c.Peers = nil }); err != nil {
 			t.Fatal(err)
 		}
 		began := time.Now()
 		unknown := 0
-		for range 2 {
+		for range 3 {
 			if errors.Is(<-asked, status.ErrNoPeer) {
 				unknown++
 			}
 		}
-		if unknown != 1 || time.Since(began) > 0 { // the probe has a result: what it found until then
+		if unknown != 2 || time.Since(began) > 0 { // the probe has a result: what it found until then
 			t.Errorf("%d of those who wait heard that the peer is gone, after %v", unknown, time.Since(began))
 		}
 		if _, err := left.echo(t.Context(), name); !errors.Is(err, status.ErrNoPeer) {
@@ -383,6 +382,51 @@ func TestKeysChangeWithoutAnOutage(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestAHandshakeByTheKeyBefore that is counted after the key has changed does not pass for
+// one by the new key: the left end has answered by the old one, and then changes it before
+// the first packet on the new SAs arrives.
+func TestAHandshakeByTheKeyBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		left, right := virtualPair(t, conf.Tunnel{}, 0)
+		old := left.handshaker.public.String()
+		next, err := crypto.GeneratePrivateKey(rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		public, err := next.Public()
+		if err != nil {
+			t.Fatal(err)
+		}
+		own := func() (key string, handshakes uint64) {
+			left.do(func(now time.Time) { s := left.peer.status(now); key, handshakes = s.OwnKey, s.Handshakes })
+			return key, handshakes
+		}
+		key, was := own()
+		if key != old {
+			t.Fatalf("own key %s before, want %s", key, old)
+		}
+		right.do(func(now time.Time) { right.peer.initiations.hurry(now); right.attend(right.peer, now) })
+		until(t, time.Minute, func() (answered bool) {
+			left.do(func(time.Time) {
+				answered = slices.ContainsFunc(left.peer.sas.pairs, func(p *saPair) bool { return !p.initiator && !p.proven })
+			})
+			return answered
+		})
+		if err := left.reloads(t, func(c *conf.Config) { c.Tunnel.PrivateKey = conf.SecretKey(next) }); err != nil {
+			t.Fatal(err)
+		}
+		until(t, time.Minute, func() bool { _, n := own(); return n > was })
+		time.Sleep(time.Minute) // the right end does not know the new key
+		if key, _ := own(); key != old {
+			t.Errorf("a handshake by the key before passes for one by %s", key)
+		}
+		if err := right.reloads(t, func(c *conf.Config) { c.Peers[0].ComingKey = conf.Key(public) }); err != nil {
+			t.Fatal(err)
+		}
+		until(t, 5*time.Minute, func() bool { key, _ := own(); return key == public.String() })
+	})
 }
 
 // TestAKeyThatIsRemoved holds that SAs made with a key end when the configuration does not

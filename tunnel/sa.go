@@ -45,7 +45,7 @@ type saPair struct {
 	outbound    *outboundSA
 	rank        rank
 	initiator   bool // this end sent the initiation
-	remote      crypto.PublicKey
+	own, remote crypto.PublicKey
 	superior    bool // this end's public key is greater than remote
 	established time.Time
 	// answered is where the response went if this end sent it: the first packet

@@ -295,3 +295,15 @@ func TestNumbersTellDiscoveriesApart(t *testing.T) {
 		s.put(d)
 	}
 }
+
+// TestFalseAlarmsAreThoseOfAllPaths: their count does not change with the path.
+func TestFalseAlarmsAreThoseOfAllPaths(t *testing.T) {
+	p := newPeer(conf.Peer{})
+	for i := range 3 {
+		p.standbys.counts.FalseAlarms++
+		p.discovery = p.standbys.begin(discoveryConfig(p.config), nil)
+		if n := p.status(time.Now()).PMTUD.FalseAlarms; n != i+1 {
+			t.Errorf("%d false alarms on path %d", n, i)
+		}
+	}
+}

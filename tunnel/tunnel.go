@@ -145,15 +145,6 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 	}
 	cleanup = append(cleanup, func() { listener.Close() })
 
-	pages, err := web.Listen(t.config.MetricsAddr, t.config.MetricsSocket)
-	if err != nil {
-		return err
-	}
-	if pages != nil {
-		cleanup = append(cleanup, func() { pages.Close() })
-		t.log.Info("metrics and a page", "at", pages.Addr())
-	}
-
 	keys, err := openKeyLog(t.config.DebugESPSAFile)
 	if err != nil {
 		return err
@@ -201,15 +192,14 @@ func (t *Tunnel) Run(ctx context.Context) (err error) {
 		c.listening.look(t.log)
 	}
 	t.log.Info("tunnel up", "name", t.config.Name, "public_key", t.public, "listen", conn.Addrs(), "peers", len(t.peers))
-	err = t.carry(ctx, c, device, conn, listener, pages)
+	err = t.carry(ctx, c, device, conn, listener)
 	t.log.Info("tunnel down", "name", t.config.Name)
 	return err
 }
 
 // carry runs the goroutines of the tunnel; see the package documentation for
-// who they are and how each ends. The listener is that of the status socket; pages is that
-// of package web, nil without one.
-func (t *Tunnel) carry(ctx context.Context, c *controller, device *tun.Device, conn *udp.Conn, listener, pages net.Listener) error {
+// who they are and how each ends. The listener is that of the status socket.
+func (t *Tunnel) carry(ctx context.Context, c *controller, device *tun.Device, conn *udp.Conn, listener net.Listener) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	t.logDevice(device)
@@ -245,8 +235,8 @@ func (t *Tunnel) carry(ctx context.Context, c *controller, device *tun.Device, c
 	report := &reporter{t, c, reloader, device, conn, anchor{at: time.Now()}}
 	loops.Go(func() { reloader.run(ctx) })
 	loops.Go(func() { status.Serve(ctx, listener, report, t.log) })
-	if pages != nil {
-		loops.Go(func() { web.Serve(ctx, pages, report, t.log) })
+	if pages := web.Open(t.config.MetricsAddr, t.config.MetricsSocket, t.log); pages != nil {
+		loops.Go(func() { pages.Serve(ctx, report) })
 	}
 
 	if t.started != nil {

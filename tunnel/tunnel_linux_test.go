@@ -6,6 +6,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	"net"
+	"net/http"
 	"net/netip"
 	"path/filepath"
 	"sync"
@@ -171,7 +173,7 @@ func (e *end) start() {
 	ended := make(chan error, 1)
 	e.stop, e.ended = cancel, ended
 	conn, ctl, tunnel := e.conn, e.ctl, e.tunnel
-	go func() { ended <- tunnel.carry(ctx, ctl, device, conn, listener, nil) }()
+	go func() { ended <- tunnel.carry(ctx, ctl, device, conn, listener) }()
 	e.t.Cleanup(func() { e.shutdown(nil) })
 }
 
@@ -302,6 +304,33 @@ func TestPacketsCrossBothWays(t *testing.T) {
 	if s.TxPackets != 9 || s.RxPackets != 8 || s.PMTUD.PLPMTU != 1500 || s.PMTUD.InnerMTU != 1438 || s.Cipher != "aes-256-gcm" {
 		t.Errorf("status %+v", s)
 	}
+}
+
+// TestAnotherProgramHasThePortOfTheMetrics: the tunnel carries packets without them, and
+// serves them when the port is free.
+func TestAnotherProgramHasThePortOfTheMetrics(t *testing.T) {
+	t.Parallel()
+	other, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	left, right := newPair(t)
+	left.config.Tunnel.MetricsAddr = netip.MustParseAddrPort(other.Addr().String())
+	right.start()
+	left.start()
+	packet := ipv4Packet(leftIP, rightIP, 100)
+	left.send(packet)
+	right.receives(packet)
+	other.Close()
+	eventually(t, "the metrics to be served", hanging, func() bool {
+		r, err := http.Get("http://" + left.config.Tunnel.MetricsAddr.String() + "/metrics")
+		if err != nil {
+			return false
+		}
+		r.Body.Close()
+		return r.StatusCode == http.StatusOK
+	})
 }
 
 func TestThePacketThatCameTooEarlyIsNotLost(t *testing.T) {

@@ -146,7 +146,8 @@ func (e *pairEnd) write(folder string, other *pairEnd, bits int) error {
 	return err
 }
 
-// commands are those that bring a folder to its host and start the tunnel there.
+// commands bring a folder to its host and start the tunnel there. They stop at once where
+// the host has such files: those are the only copy of its key.
 func (e *pairEnd) commands(folder string) string {
 	host := e.host
 	if host == "" {
@@ -157,8 +158,17 @@ func (e *pairEnd) commands(folder string) string {
 	if strings.Contains(host, ":") {
 		target = "root@[" + host + "]" // scp takes a colon for the end of the host
 	}
+	if !filepath.IsAbs(folder) && (strings.Contains(folder, ":") || strings.HasPrefix(folder, "-")) {
+		folder = "./" + folder // ... and a dash for an option
+	}
 	etc := filepath.Dir(defaultConfig)
-	return fmt.Sprintf(`  scp -p %s/* %s:%s/
-  ssh %s 'chown %s: %s/%s %s && systemctl enable --now fathom@fathom'
-`, folder, target, etc, login, serviceUser, etc, privateKeyFile, defaultConfig)
+	return fmt.Sprintf(`  ssh %[1]s 'for file in %[2]s %[3]s/%[4]s; do test ! -e $file || { echo "$file exists already" >&2; exit 1; }; done' &&
+  scp -p %[5]s/* %[6]s:%[3]s/ &&
+  ssh %[1]s 'chown %[7]s: %[3]s/%[4]s %[2]s && systemctl enable --now fathom@fathom'
+`, login, defaultConfig, etc, privateKeyFile, shellQuoted(folder), target, serviceUser)
+}
+
+// shellQuoted is a word as a shell reads it whole.
+func shellQuoted(word string) string {
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }

@@ -156,7 +156,7 @@ func switchKey(cmd *cobra.Command, cfg *conf.Config, timeout time.Duration) erro
 	if err := os.Rename(file+comingSuffix, file); err != nil {
 		return errors.Join(err, os.Remove(file+oldSuffix))
 	}
-	lacking, err := acceptedBy(ctx, socket, public.String(), before, timeout)
+	asked, lacking, err := acceptedBy(ctx, socket, public.String(), before, timeout)
 	if err != nil || len(lacking) > 0 {
 		if len(lacking) > 0 {
 			err = &hintedError{fmt.Errorf("no handshake with the coming key within %v: %s", timeout, strings.Join(lacking, ", ")),
@@ -169,7 +169,7 @@ func switchKey(cmd *cobra.Command, cfg *conf.Config, timeout time.Duration) erro
 	}
 	var absent []string
 	for _, p := range before.Peers {
-		if p.State != status.PeerEstablished {
+		if !slices.Contains(asked, p.Name) {
 			absent = append(absent, p.Name)
 		}
 	}
@@ -181,56 +181,55 @@ func switchKey(cmd *cobra.Command, cfg *conf.Config, timeout time.Duration) erro
 3. On each peer, remove the old key, and run fathom reload:
 
        public_key = "%s"
-`, plural(len(before.Peers)-len(absent), "peer"), public)
+`, plural(len(asked), "peer"), public)
 }
 
 // acceptedBy reloads the tunnel, which must have the given public key then, and waits until
-// all peers that were up have made a handshake. It returns those that have not within
-// the time.
-func acceptedBy(ctx context.Context, socket, public string, before *status.Status, timeout time.Duration) (lacking []string, err error) {
+// all peers that are up, before or after, have made a handshake by it. One that is made
+// meanwhile by the key before says nothing. It returns those peers, and which of them lack
+// such a handshake when the time is over.
+func acceptedBy(ctx context.Context, socket, public string, before *status.Status, timeout time.Duration) (asked, lacking []string, err error) {
 	report, err := status.Reload(ctx, socket)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if len(report.Mistakes) > 0 {
-		return nil, errors.New(strings.Join(report.Mistakes, "\n"))
+		return nil, nil, errors.New(strings.Join(report.Mistakes, "\n"))
 	}
-	first, err := status.Fetch(ctx, socket)
+	now, err := status.Fetch(ctx, socket)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if first.PublicKey != public {
-		return nil, errors.New("the tunnel has not taken in the coming key: does it run with this configuration?")
+	if now.PublicKey != public {
+		return nil, nil, errors.New("the tunnel has not taken in the coming key: does it run with this configuration?")
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	for _, p := range before.Peers {
-		if p.State == status.PeerEstablished {
-			lacking = append(lacking, p.Name)
+	for _, p := range slices.Concat(before.Peers, now.Peers) {
+		if p.State == status.PeerEstablished && !slices.Contains(asked, p.Name) {
+			asked = append(asked, p.Name)
 		}
 	}
-	for len(lacking) > 0 {
-		now, err := status.Fetch(ctx, socket)
+	lacking = slices.Clone(asked)
+	for {
 		if err == nil {
-			lacking = slices.DeleteFunc(lacking, func(name string) bool { return handshakesOf(now, name) > handshakesOf(before, name) })
+			lacking = slices.DeleteFunc(lacking, func(name string) bool { return accepts(now, name, public) })
+		}
+		if len(lacking) == 0 {
+			return asked, nil, nil
 		}
 		select {
 		case <-time.After(knockEvery):
 		case <-ctx.Done():
-			return lacking, nil
+			return asked, lacking, nil
 		}
+		now, err = status.Fetch(ctx, socket)
 	}
-	return nil, nil
 }
 
-// handshakesOf returns how many handshakes with a peer have been made.
-func handshakesOf(s *status.Status, name string) uint64 {
-	for _, p := range s.Peers {
-		if p.Name == name {
-			return p.Handshakes
-		}
-	}
-	return 0
+// accepts reports whether a peer has made a handshake by a public key of this end.
+func accepts(s *status.Status, name, public string) bool {
+	return slices.ContainsFunc(s.Peers, func(p status.Peer) bool { return p.Name == name && p.OwnKey == public })
 }
 
 // switchBack puts the present key back.

@@ -6,8 +6,38 @@ import (
 	"strings"
 )
 
-// Blocks returns the indented blocks of a section without their indentation. Empty lines
-// do not end a block. The heading is a whole line, such as "## Two networks".
+// Block is an indented block of a document: commands, a file, or what a command prints.
+type Block struct {
+	Heading string // the line of the nearest heading above it, such as "## Two networks"
+	Text    string // without the indentation
+}
+
+// All returns all blocks of a document.
+func All(path string) (blocks []Block, err error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	heading, section := "", ""
+	end := func() {
+		for _, text := range indented(section) {
+			blocks = append(blocks, Block{heading, text})
+		}
+	}
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, "#") {
+			end()
+			heading, section = strings.TrimSpace(line), ""
+			continue
+		}
+		section += line
+	}
+	end()
+	return blocks, nil
+}
+
+// Blocks returns the texts of the blocks of a section, those below its subheadings
+// included. The heading is a whole line.
 func Blocks(path, heading string) (blocks []string, err error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -19,8 +49,14 @@ func Blocks(path, heading string) (blocks []string, err error) {
 	}
 	level, _, _ := strings.Cut(heading, " ")
 	section, _, _ = strings.Cut(section, "\n"+level+" ")
+	return indented(section), nil
+}
+
+// indented returns the indented blocks of a text without their indentation. Empty lines
+// do not end a block.
+func indented(text string) (blocks []string) {
 	margin, empty := "", "" // of the open block; empty lines that may be in it
-	for line := range strings.Lines(section) {
+	for line := range strings.Lines(text) {
 		if margin != "" && line == "\n" {
 			empty += line
 			continue
@@ -35,5 +71,5 @@ func Blocks(path, heading string) (blocks []string, err error) {
 		blocks[len(blocks)-1] += empty + line[len(margin):]
 		empty = ""
 	}
-	return blocks, nil
+	return blocks
 }

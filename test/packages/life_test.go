@@ -77,10 +77,12 @@ func live(t *testing.T, root string) {
 		"version": older, "etc": "root:fathom 750", "verify": "clean",
 		"ready": "active", "status": "1 of 1 peer up", "user": "fathom", "asked": "yes", "all": "1", "priority": "6",
 		"capabilities": "0000000000001000", // CAP_NET_ADMIN alone
-		"hangs":        "told", "watchdog": "1", "crash": "survived",
+		"hangs":        "told", "watchdog": "1", "crash": "survived", "threads": "allowed",
+		"reinstalled": "install ok installed", "with_mistake": "failed",
 		"mistake": "", "result": "78 failed failed",
 		"upgraded": newer, "restarted": "yes", "hash": "right", "clear": "0",
 		"mark": "1", "mark_after": "0",
+		"rpm_post": "active", "rpm_preun": "inactive", "rpm_postun": "inactive",
 		"removed": "inactive", "left": "fathom.toml private.key", "device": "0",
 		"purged": "", "nobody": "",
 	})
@@ -99,13 +101,14 @@ func available(t *testing.T) {
 }
 
 // filesFor returns a directory for a system, with packages of two versions as older.deb
-// and newer.deb, and this program as tool.
+// and newer.deb, the scripts of the RPM as rpm-post and so on, and this program as tool.
 func filesFor(t *testing.T, older, newer string) string {
 	t.Helper()
 	dir, files := packages(t), t.TempDir()
 	self, err := os.Executable()
 	check(t, err)
-	for name, from := range map[string]string{"older.deb": deb(dir, older, "amd64"), "newer.deb": deb(dir, newer, "amd64"), "tool": self} {
+	for name, from := range map[string]string{"older.deb": deb(dir, older, "amd64"), "newer.deb": deb(dir, newer, "amd64"), "tool": self,
+		"rpm-post": "../../packaging/rpm/post", "rpm-preun": "../../packaging/rpm/preun", "rpm-postun": "../../packaging/rpm/postun"} {
 		copyFile(t, filepath.Join(files, name), from)
 	}
 	return files

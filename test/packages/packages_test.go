@@ -4,8 +4,11 @@ package packages
 
 import (
 	"bytes"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -27,6 +30,62 @@ func TestTheSameBytesTwice(t *testing.T) {
 				t.Errorf("%s differs from build to build", filepath.Base(path))
 			}
 		}
+	}
+}
+
+// TestTheVersionIsThatOfGit in a repository that has nothing but the script: what it is
+// for each state, and that both kinds of packages take it for newer than the state before.
+func TestTheVersionIsThatOfGit(t *testing.T) {
+	tier.Select(t, tier.Quick, tier.EitherWay)
+	t.Parallel()
+	root := t.TempDir()
+	git := func(args ...string) {
+		t.Helper()
+		args = append([]string{"-C", root, "-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false", "-c", "tag.gpgsign=false"}, args...)
+		if out, err := run(t, "git", "git", args...); err != nil {
+			t.Fatalf("git %q: %v\n%s", args, err, out)
+		}
+	}
+	check(t, os.Mkdir(filepath.Join(root, "packaging"), 0o755))
+	script, file := filepath.Join(root, "packaging/build"), filepath.Join(root, "file")
+	copyFile(t, script, "../../packaging/build")
+	write := func(text string) { check(t, os.WriteFile(file, []byte(text), 0o644)) }
+	git("init", "-q")
+	before := ""
+	for _, state := range []struct {
+		of   string
+		make func()
+		want string // a regular expression
+	}{
+		{"no tag", func() { git("add", "."); git("commit", "-qm", "a") }, `0~1\.g[0-9a-f]{9}`},
+		{"no tag, a file that is not in the commit", func() { write("a") }, `0~1\.g[0-9a-f]{9}\+dirty`},
+		{"a tag", func() { git("add", "."); git("commit", "-qm", "b"); git("tag", "v1.2.0") }, `1\.2\.0`},
+		{"a tag, a file that differs", func() { write("b") }, `1\.2\.0\+dirty`},
+		{"later", func() { git("commit", "-qam", "c") }, `1\.2\.0\+1\.g[0-9a-f]{9}`},
+		{"later, a file that is gone", func() { check(t, os.Remove(file)) }, `1\.2\.0\+1\.g[0-9a-f]{9}\+dirty`},
+	} {
+		state.make()
+		command := exec.Command(script, "-v")
+		command.Env = append(os.Environ(), "VERSION=", "SOURCE_DATE_EPOCH=")
+		out, err := command.Output()
+		check(t, err)
+		version := strings.TrimSpace(string(out))
+		if !regexp.MustCompile("^" + state.want + "$").MatchString(version) {
+			t.Errorf("%s: the version is %s, not %s", state.of, version, state.want)
+		}
+		if out, err := run(t, "dpkg", "dpkg", "--validate-version", version); err != nil {
+			t.Errorf("%s: %s", state.of, out)
+		}
+		// What follows a dirty state need not be newer: where a digit follows the +, it is not.
+		if before != "" && !strings.HasSuffix(before, "dirty") {
+			if _, err := run(t, "dpkg", "dpkg", "--compare-versions", version, "gt", before); err != nil {
+				t.Errorf("%s is not newer than %s: %v", version, before, err)
+			}
+			if out, err := run(t, "rpm", "rpm", "--eval", fmt.Sprintf(`%%{lua:print(rpm.vercmp(%q, %q))}`, version, before)); err != nil || strings.TrimSpace(out) != "1" {
+				t.Errorf("%s is not newer than %s: %q, %v", version, before, out, err)
+			}
+		}
+		before = version
 	}
 }
 

@@ -68,7 +68,7 @@ func TestTwoHostsByTheDocument(t *testing.T) {
 	}
 	got := fields(results[0].Output)
 	expect(t, results[0].Output, map[string]string{
-		"pair": "1", "peer": "active", "office": "active", "waits": "success", "imported": "78",
+		"again": "2", "kept": "yes", "pair": "1", "peer": "active", "office": "active", "waits": "success", "imported": "78",
 		"ordered": "active active active active", "restarted": "yes", "upgraded": newer + " " + newer,
 		"midjob": "yes", "job": "Backup OK", "script": "1", "hash": got["streamed"], "back": older,
 	})

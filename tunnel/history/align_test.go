@@ -108,6 +108,29 @@ func TestSelectKeepsWhatHeld(t *testing.T) {
 	}
 }
 
+// TestAnAnswerTakesMemoryForWhatItTells, however much a file holds, and tells what held
+// before.
+func TestAnAnswerTakesMemoryForWhatItTells(t *testing.T) {
+	of := func(peer string, r Record) Record { r.Peer = peer; return r }
+	all := []Record{at(0, Started), of("a", at(0.1, Established)), of("b", at(0.1, Moved))}
+	for i := range 5000 {
+		r := at(0.2+float64(i)/1000, Flow)
+		r.Traffic = new(Traffic)
+		all = append(all, of("a", r), of("a", at(0.2+float64(i)/1000, Silent)), of("a", at(0.2+float64(i)/1000, Answers)))
+	}
+	all = append(all, of("b", at(6, Silent)), of("b", at(7, Lost)))
+	data, _ := encode(all)
+	got, from := Query{From: noon, AtMost: 2}.Select(noon.Add(8*time.Hour), data)
+	n := len(all)
+	want := []Record{all[0], all[2], all[n-3], all[n-2], all[n-1]}
+	if diff := cmp.Diff(want, got); diff != "" || !from.Equal(all[n-2].At) {
+		t.Errorf("from %v, %s", from, diff)
+	}
+	if c := cap(got); c > 20 {
+		t.Errorf("room for %d records", c)
+	}
+}
+
 func TestALogKeepsTheLastRecords(t *testing.T) {
 	r := Record{At: noon, Peer: "storage", Kind: Silent}
 	frame := Append(nil, &r)

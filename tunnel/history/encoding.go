@@ -1,10 +1,12 @@
 package history
 
 import (
+	"bytes"
 	"encoding/binary"
 	"hash/crc32"
 	"math"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -215,13 +217,19 @@ func (p *parser) size() int {
 
 func (p *parser) text() string {
 	n := p.unsigned()
-	if n > uint64(len(p.rest)) || !utf8.Valid(p.rest[:n]) {
+	if n > uint64(len(p.rest)) || !printable(p.rest[:n]) {
 		p.bad, p.rest = true, nil
 		return ""
 	}
 	s := string(p.rest[:n])
 	p.rest = p.rest[n:]
 	return s
+}
+
+// printable reports whether a terminal shows a text as it is. The tunnel records no other;
+// but somebody else may have written the file, and root looks at it.
+func printable(text []byte) bool {
+	return utf8.Valid(text) && !bytes.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 func (p *parser) traffic() *Traffic {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
@@ -147,6 +148,7 @@ func FuzzDecode(f *testing.F) {
 	data, _ := encode(samples())
 	f.Add(data)
 	f.Add(data[:len(data)-3])
+	f.Add(Append(nil, &Record{Kind: Lost, Peer: "storage", Cause: "\x1b]0;title\a"}))
 	f.Add([]byte{magic, 255, 0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, d := range [][]byte{data, reframed(data)} {
@@ -159,7 +161,7 @@ func FuzzDecode(f *testing.F) {
 					t.Fatal(y)
 				}
 				for _, s := range []string{r.Peer, r.Cause, r.Endpoint, r.Interface, r.Version} {
-					if !utf8.ValidString(s) {
+					if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
 						t.Fatalf("%q", s)
 					}
 				}

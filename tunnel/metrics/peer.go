@@ -7,8 +7,8 @@ import (
 // peerFamilies are the metrics of each peer. Sizes with "plpmtu" or "egress" count the
 // outer IP packet, all others the packet inside the tunnel.
 var peerFamilies = describe([]family[status.Peer]{
-	{kind: gauge, name: "fathom_peer_info", help: "The public key of the peer, the address and port that it is sent to, and the cipher in use. Always 1.",
-		labels: []string{"public_key", "endpoint", "cipher"}, samples: func(p *status.Peer, add add) { add(1, p.PublicKey, p.Endpoint, p.Cipher) }},
+	{kind: gauge, name: "fathom_peer_info", help: "The public key of the peer and the cipher in use. Always 1.",
+		labels: []string{"public_key", "cipher"}, samples: func(p *status.Peer, add add) { add(1, p.PublicKey, p.Cipher) }},
 	{kind: gauge, name: "fathom_peer_up", help: "1 if the peer is established, else 0.",
 		samples: one(func(p *status.Peer) int { return oneIf(p.State == status.PeerEstablished) })},
 	{kind: gauge, name: "fathom_peer_state", help: "1 for the state that the peer is in, 0 for all others.",
@@ -30,7 +30,7 @@ var peerFamilies = describe([]family[status.Peer]{
 		samples: one(func(p *status.Peer) uint64 { return p.PMTUD.Counts.Acked })},
 	{kind: counter, name: "fathom_peer_black_holes_total", help: "How often large packets vanished without a word from any router, as probes have confirmed.",
 		samples: one(func(p *status.Peer) uint64 { return p.PMTUD.Counts.BlackHoles })},
-	{kind: counter, name: "fathom_peer_false_alarms_total", help: "Suspicions of a smaller MTU on the path in use that probes or data have contradicted. Begins anew with another path.",
+	{kind: counter, name: "fathom_peer_false_alarms_total", help: "Suspicions of a smaller MTU that probes or data have contradicted, on all paths.",
 		samples: one(func(p *status.Peer) int { return p.PMTUD.FalseAlarms })},
 	{kind: counter, name: "fathom_peer_ptbs_received_total", help: "ICMP Packet Too Big messages: those that were believed, and those that were refused, as they proved nothing, were contradicted, or said nothing new.",
 		labels: []string{"verdict"}, samples: func(p *status.Peer, add add) {

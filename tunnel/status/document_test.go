@@ -58,7 +58,7 @@ func sampleStatus() *Status {
 				},
 				Decider: DeciderThisEnd,
 				Cipher:  "aes-256-gcm", SendSPI: 0x1a2b3c4d, ReceiveSPI: 255, RTTMillis: &rtt,
-				RxBytes: 5 << 30, TxBytes: 999, RxPackets: 4_000_000, TxPackets: 1, Handshakes: 781, LastHandshake: &last,
+				RxBytes: 5 << 30, TxBytes: 999, RxPackets: 4_000_000, TxPackets: 1, Handshakes: 781, LastHandshake: &last, OwnKey: "hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo=",
 				Dropped: map[string]uint64{"replay": 2, "auth": 1},
 				Surgery: Surgery{TCPCut: 1, Fragmented: 2, TunnelFragments: 3, Reassembled: 4, PTBs: 5, MSSClamped: 6},
 			},

@@ -43,6 +43,9 @@ type Peer struct {
 	TxPackets     uint64     `json:"tx_packets"`     // likewise
 	Handshakes    uint64     `json:"handshakes"`     // SA pairs set up since the start
 	LastHandshake *time.Time `json:"last_handshake"` // null before the first
+	// OwnKey is the newest of this end's public keys by which a handshake with the peer
+	// was made; empty before the first.
+	OwnKey string `json:"own_public_key,omitempty"`
 	// Dropped counts this peer's dropped packets by reason.
 	Dropped map[string]uint64 `json:"dropped"`
 	Surgery Surgery           `json:"surgery"`

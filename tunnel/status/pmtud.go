@@ -29,7 +29,7 @@ type PMTUD struct {
 	// size, according to the peer's receive reports.
 	LossPercent float64 `json:"loss_percent"`
 	// FalseAlarms counts the suspicions of a smaller MTU that probes or data have
-	// contradicted. They are not in History.
+	// contradicted since the start, on all paths. They are not in History.
 	FalseAlarms int `json:"false_alarms"`
 	// ClearsDF says that probes have arrived in fragments: something on the
 	// path clears DF.

@@ -2,9 +2,11 @@ package status
 
 import (
 	"context"
+	"errors"
 	"net"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 )
 
@@ -31,6 +33,33 @@ func TestListen(t *testing.T) {
 		}
 		if _, err := Fetch(context.Background(), path); err != nil {
 			t.Errorf("the first tunnel no longer answers: %v", err)
+		}
+	})
+	t.Run("a busy tunnel's socket is left alone", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "s.sock")
+		busy, err := syscall.Socket(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer syscall.Close(busy)
+		if err := errors.Join(syscall.Bind(busy, &syscall.SockaddrUnix{Name: path}), syscall.Listen(busy, 0)); err != nil {
+			t.Fatal(err)
+		}
+		for { // nobody accepts
+			conn, err := net.Dial("unix", path)
+			if errors.Is(err, syscall.EAGAIN) {
+				break
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+		}
+		if l, err := Listen(path); err == nil {
+			l.Close()
+			t.Fatal("took the socket over")
+		}
+		if _, err := os.Lstat(path); err != nil {
+			t.Error(err)
 		}
 	})
 	t.Run("a file that is no socket is left alone", func(t *testing.T) {

@@ -150,6 +150,9 @@ var (
 	// ErrNoBuffers is an ErrFull: a queue behind the socket has no room, or an
 	// interface refuses what its far end does not take.
 	ErrNoBuffers = fmt.Errorf("%w, or an interface refuses the datagram", ErrFull)
+	// ErrNotTried: the kernel has just refused some datagrams in a row that were no larger.
+	// A smaller one may be taken.
+	ErrNotTried = errors.New("the kernel has just refused datagrams of this size")
 	// ErrNoSocket: no socket has the address family of the destination.
 	ErrNoSocket = errors.New("no socket for the address family")
 )

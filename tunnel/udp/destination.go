@@ -8,6 +8,7 @@ type Destination struct {
 	local  netip.Addr
 	index  int // of the interface, 0: the kernel chooses
 	exact  bool
+	size   refusedSize // of the data
 	native
 	ownOutlet
 }

@@ -192,18 +192,28 @@ func (o *Outbox) Flush() (refused error) {
 		}
 		o.lost = 0
 		taken := n
-		for next := 0; next < n; next = o.first + 1 {
-			errno := o.send(s, next, n)
-			if errno == 0 {
-				break
+		for next := 0; next < n; {
+			if why := o.try(next); why != nil {
+				refused = o.skip(next, why)
+				next++
+				continue
+			}
+			errno := o.send(s, next, o.nextSuspect(next+1, n))
+			o.taken(next, o.first)
+			if next = o.first; errno == 0 {
+				continue
 			}
 			if m := o.messages[o.first]; errno == unix.EAGAIN && o.turnAway(s, &o.runs[m.run]) {
-				i, start, taken = m.run, m.start, o.first // and those behind it
+				i, start, taken = m.run, m.start, next // and those behind it
 				break
 			}
-			if err := o.retry(s, o.first, errno); err != nil {
+			if err := o.retry(s, next, errno); err != nil {
 				refused = err
+				o.refused(next, err)
+			} else {
+				o.taken(next, next+1)
 			}
+			next++
 		}
 		if own {
 			o.account(s, taken)

@@ -145,6 +145,57 @@ func (o *Outbox) refuse(r *run, lost int, why error) error {
 	return why
 }
 
+// size returns that of message n's datagrams, in bytes.
+func (o *Outbox) size(n int) int {
+	m := o.messages[n]
+	return min(m.end-m.start, o.runs[m.run].segment)
+}
+
+// suspect reports whether message n is data of a size that the kernel has refused, so that
+// it may have to rest. Such a message is sent by itself.
+func (o *Outbox) suspect(n int) bool {
+	return o.config.Wait && o.runs[o.messages[n].run].to.size.concerns(o.size(n))
+}
+
+// nextSuspect returns the first such message from n to before end; end: there is none.
+func (o *Outbox) nextSuspect(n, end int) int {
+	for n < end && !o.suspect(n) {
+		n++
+	}
+	return n
+}
+
+// try returns why message n is not to be tried now; nil: it is.
+func (o *Outbox) try(n int) error {
+	if !o.suspect(n) {
+		return nil
+	}
+	r := &o.runs[o.messages[n].run]
+	return r.to.size.try(o.size(n), r.tos, o.conn.now())
+}
+
+// skip drops message n untried, and returns why.
+func (o *Outbox) skip(n int, why error) error {
+	m := o.messages[n]
+	r := &o.runs[m.run]
+	return o.refuse(r, datagrams(m.end-m.start, r.segment), why)
+}
+
+// refused takes note that the kernel has refused message n.
+func (o *Outbox) refused(n int, why error) {
+	if r := &o.runs[o.messages[n].run]; o.config.Wait {
+		r.to.size.refused(o.size(n), r.tos, why, o.conn.now())
+	}
+}
+
+// taken takes note that the kernel has taken the messages from n to before end.
+func (o *Outbox) taken(n, end int) {
+	for ; n < end && o.config.Wait; n++ {
+		r := &o.runs[o.messages[n].run]
+		r.to.size.taken(o.size(n), r.tos)
+	}
+}
+
 // reason says what an errno means.
 func reason(errno unix.Errno, doubtful bool) error {
 	switch {

@@ -20,7 +20,9 @@
 // Connections and readers of events are few (server.go, stream.go), each step has a time
 // limit, and a reader that does not keep up misses events: nobody waits for him. The
 // status is taken once for all readers, and not at all without one. What it costs grows
-// with the number of peers, so it is taken less often where there are many.
+// with the number of peers, so it is taken less often where there are many. All who ask
+// for /status and /metrics share one that is up to a second old (recent.go). A few
+// histories are put together at once, others wait (few.go), and each is of bounded size.
 //
 // # The page
 //

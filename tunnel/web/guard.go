@@ -10,7 +10,7 @@ import (
 // one could ask here in the browser's name: for a name of its own that it lets resolve
 // to the loopback (DNS rebinding), or to take up the places of readers. So by TCP the
 // host of a request must be an address or localhost, and a request that a browser makes
-// for another site must be a visit of ours, by a link. A Unix socket cannot be reached
+// for another site must be a visit of the page, by a link. A Unix socket cannot be reached
 // from a browser, only by a proxy, which may call itself anything.
 func guard(unix bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -23,7 +23,7 @@ func guard(unix bool, next http.Handler) http.Handler {
 		switch site := r.Header.Get("Sec-Fetch-Site"); {
 		case !unix && !isLocal(r.Host):
 			http.Error(w, "call this by its address; a proxy has to set the header Host to it", http.StatusMisdirectedRequest)
-		case (site == "cross-site" || site == "same-site") && r.Header.Get("Sec-Fetch-Mode") != "navigate":
+		case (site == "cross-site" || site == "same-site") && !(r.URL.Path == "/" && r.Header.Get("Sec-Fetch-Mode") == "navigate"):
 			http.Error(w, "not for other sites", http.StatusForbidden)
 		default:
 			next.ServeHTTP(w, r)

@@ -24,6 +24,8 @@ const (
 	maxConnections = 64
 	// maxScrapes is how many answers about metrics are made at once; more are refused.
 	maxScrapes = 4
+	// maxHistories is how many histories are put together and sent at once; more wait.
+	maxHistories = 4
 	// maxHeader bounds the header of a request, in bytes.
 	maxHeader = 8 << 10
 
@@ -64,7 +66,9 @@ func Serve(ctx context.Context, l net.Listener, source Source, log *slog.Logger)
 			server.Close()
 		}
 	})
-	server.Serve(netutil.LimitListener(l, maxConnections))
+	if err := server.Serve(netutil.LimitListener(l, maxConnections)); ctx.Err() == nil && !errors.Is(err, net.ErrClosed) {
+		log.Error("metrics and the page are served no longer", "error", err)
+	}
 	if stop() { // the listener was closed by others
 		server.Close()
 	} else {
@@ -75,17 +79,18 @@ func Serve(ctx context.Context, l net.Listener, source Source, log *slog.Logger)
 
 // handler serves the documents.
 func handler(source Source, events http.Handler, log *slog.Logger) http.Handler {
+	source = newRecent(source)
 	mux := http.NewServeMux()
 	mux.Handle("GET /{$}", pageHandler())
 	mux.Handle("GET /events", events)
 	mux.HandleFunc("GET /status", document(func(ctx context.Context, _ url.Values) (any, error) { return source.Status(ctx) }))
-	mux.HandleFunc("GET /history", document(func(ctx context.Context, asked url.Values) (any, error) {
+	mux.Handle("GET /history", few(maxHistories, document(func(ctx context.Context, asked url.Values) (any, error) {
 		seconds, err := strconv.ParseUint(asked.Get("seconds"), 10, 32)
 		if err != nil || time.Duration(seconds)*time.Second > maxHistory {
 			return nil, errBadHistory
 		}
 		return source.History(ctx, status.HistoryQuery{Peer: asked.Get("peer"), Since: time.Duration(seconds) * time.Second})
-	}))
+	})))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics.NewRegistry(source), promhttp.HandlerOpts{
 		ErrorLog:            slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		MaxRequestsInFlight: maxScrapes,

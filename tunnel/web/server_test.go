@@ -257,6 +257,8 @@ func TestOtherSitesAreKeptOut(t *testing.T) {
 		{"localhost", "/", "localhost:9586", "none", "navigate", false, 200},
 		{"the page's own", "/status", "127.0.0.1:9586", "same-origin", "cors", false, 200},
 		{"a link from elsewhere", "/", "127.0.0.1:9586", "cross-site", "navigate", false, 200},
+		{"a window that another site opens", "/events", "127.0.0.1:9586", "cross-site", "navigate", false, 403},
+		{"a link to a document", "/status", "127.0.0.1:9586", "same-site", "navigate", false, 403},
 		{"a name that resolves to the loopback", "/status", "evil.example:9586", "same-origin", "cors", false, 421},
 		{"no host", "/status", "", "", "", false, 421},
 		{"another site", "/status", "127.0.0.1:9586", "cross-site", "no-cors", false, 403},

@@ -17,8 +17,11 @@ cp $files/older.deb packaging/out/fathom_0_amd64.deb
 documented install
 on_b dpkg -i $files/older.deb
 documented pair >commands
-grep -c '^  scp -p \|^  ssh ' commands
 . ./commands
+# A second time they change nothing on a host that has a tunnel.
+: >a.example.org/private.key
+say again "$( (. ./commands) 2>&1 | grep -c '^/etc/fathom/fathom.toml exists already$')"
+[[ -s /etc/fathom/private.key ]] && say kept yes
 documented look
 say pair "$(fathom status --json | grep -c '"state": "established"')"
 say peer "$(on_b systemctl is-active fathom@fathom)"
@@ -30,10 +33,10 @@ documented unit || (($? == 3)) # nobody answers office
 say office "$(systemctl is-active fathom@office)"
 systemctl disable --now fathom@office
 
-# Another service waits for the peer; a command does so, too.
+# Another service waits for the peer, as a user of its own; a command does so, too.
 documented wait
 mkdir -p /run/systemd/system
-{ cat $files/documented/unit-waits; printf 'Type=oneshot\nExecStart=/bin/true\n'; } >/run/systemd/system/waits.service
+{ cat $files/documented/unit-waits; printf 'User=nobody\nType=oneshot\nExecStart=/bin/true\n'; } >/run/systemd/system/waits.service
 systemctl daemon-reload
 systemctl stop fathom@fathom
 systemctl start waits

@@ -39,21 +39,28 @@ wait $strace || true # it may hold the device a moment longer
 another $pid
 journalctl -u fathom@fathom -o cat --no-pager | grep -q 'the tunnel hangs.*busy with one packet' && say hangs told
 say watchdog "$(journalctl -u fathom@fathom -o cat --no-pager | grep -c '^SIGABRT: abort')"
-rm -r /run/systemd/system/fathom@.service.d
-systemctl daemon-reload
-systemctl restart fathom@fathom
-up
 
-# A crash.
+# A crash; the next process has as many threads as on a machine with many processors, of
+# which the collector of garbage takes a quarter.
+printf '[Service]\nEnvironment=GOMAXPROCS=512 GOGC=1\n' >/run/systemd/system/fathom@.service.d/lab.conf
+systemctl daemon-reload
 pid=$(show MainPID)
 kill -KILL "$pid"
 another $pid
 up
 say crash survived
+await 'status >/dev/null; (($(ls /proc/$(show MainPID)/task | wc -l) > 64))'
+# Where the laboratory's kernel counts no tasks, nothing refuses one too many.
+(($(show TasksMax) > 2 * $(ls /proc/$(show MainPID)/task | wc -l))) && say threads allowed
+rm -r /run/systemd/system/fathom@.service.d
+systemctl daemon-reload
 
 # A mistake in the configuration is not tried again and again.
 cp -p /etc/fathom/fathom.toml good
 echo 'nonsense = 1' >>/etc/fathom/fathom.toml
+# A package that restarts such a tunnel is installed all the same.
+dpkg -i $files/older.deb && say reinstalled "$(dpkg-query -W -f '${Status}' fathom)"
+say with_mistake "$(systemctl is-active fathom@fathom || true)"
 systemctl restart fathom@fathom 2>/dev/null && say mistake ignored
 say result "$(show ExecMainStatus) $(show ActiveState) $(show SubState)"
 cp -p good /etc/fathom/fathom.toml
@@ -85,11 +92,19 @@ await '[[ $(systemctl is-active fathom-release@fathom) == inactive ]]'
 say mark_after "$(cat /proc/sys/net/ipv4/conf/all/src_valid_mark)"
 systemctl start fathom@fathom
 
-dpkg -r fathom
+# What the package asks of systemd is done, and fails: the package goes all the same.
+mkdir failing
+printf '#!/bin/sh\n%s "$@"\nexit 1\n' "$(command -v systemctl)" >failing/systemctl
+chmod +x failing/systemctl
+for script in 'post 2' 'preun 0' 'postun 1'; do
+	(PATH=$PWD/failing:$PATH && sh -e $files/rpm-$script) && say "rpm_${script% *}" "$(systemctl is-active fathom@fathom || true)"
+done
+systemctl start fathom@fathom
+PATH=$PWD/failing:$PATH dpkg -r fathom
 say removed "$(systemctl is-active fathom@fathom || true)"
 say left "$(ls /etc/fathom | tr '\n' ' ')"
 say device "$(ls /sys/class/net | grep -c fathom0 || true)"
-dpkg -P fathom
+PATH=$PWD/failing:$PATH dpkg -P fathom
 # What has been written since the boot, and is there; /run is another file system.
 say purged "$(find /run/lab/changed /run -path /run/lab/changed/tmp -prune -o -path '/run/lab/[^c]*' -prune -o -name '*fathom*' ! -type c -print | tr '\n' ' ')"
 say nobody "$(getent passwd fathom || true)"
