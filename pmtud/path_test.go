@@ -217,7 +217,11 @@ func (m *model) poll() {
 		if m.d.search.grid.max > 1500 { // slow start, and at least two packets
 			limit = max(m.d.budget.bytes, 2*copies*m.d.search.grid.max) + 4*copies*m.d.search.grid.base
 		}
-		if copies*fan > max(fanPackets, minFan*copies) || copies*bytes > limit {
+		least := minFan
+		if m.d.round.paired {
+			least = 2*minCopies + 1
+		}
+		if copies*fan > max(fanPackets, least*copies) || copies*bytes > limit {
 			m.fail("a fan beyond its budget")
 		}
 		if m.d.probes.generation == m.lastGen && m.now.Sub(m.lastFan) < m.rtt()*9/10 && m.d.rtt.smoothed > 0 {
