@@ -32,7 +32,7 @@ func (d *Discovery) closeAlone(now time.Time) {
 // each fan needs: a sentinel and two more probes, and, of a size to be confirmed, two
 // probes of any size. So with n copies, and M the largest size probed, a fan has at most
 // max(10, 3·n) packets and max(14720, 2·n·M) bytes, and a few sentinels. One of a
-// comparison has two pairs and a small probe at least: max(10, 5·n) packets.
+// comparison has five probes at least: max(10, 5·n) packets.
 func (d *Discovery) Copies(n int) { d.copies = max(n, 1) }
 
 // each is the part of a fan's budget that is left for one of the copies.

@@ -163,7 +163,8 @@
 // With M the largest size probed, a fan is at most ten packets and
 // max(14720, 2·M) bytes and a few sentinels (RFC 9002, 7.2), one a round trip. Where
 // each probe leaves as n packets (Copies), they share it, but no probe is less than n
-// packets: a fan is then at most max(10, 3·n) packets, of a comparison max(10, 5·n), and max(14720, 2·n·M) bytes.
+// packets: a fan is then at most max(10, 3·n) packets, a comparison's
+// max(10, 5·n), and max(14720, 2·n·M) bytes.
 // In a search beyond Ethernet's size, a fan that lost no fitting probe lets the
 // next one have twice the bytes, as slow start would. If half of the small probes
 // were lost, the next fan has half the packets and bytes. A search up to

@@ -133,7 +133,11 @@ func settles(t *testing.T, d *Discovery, actions []Action, ids []uint64, now tim
 				ids = ids[50:]
 			}
 		}
-		if probes > max(fanPackets/d.copies, minFan) || len(actions) > probes+1 {
+		least := minFan
+		if d.round.paired {
+			least = 2*minCopies + 1
+		}
+		if probes > max(fanPackets/d.copies, least) || len(actions) > probes+1 {
 			t.Fatalf("%d probes of %d packets, and %d actions at once", probes, d.copies, len(actions))
 		}
 	}

@@ -217,7 +217,7 @@ func (m *model) poll() {
 		if m.d.search.grid.max > 1500 { // slow start, and at least two packets
 			limit = max(m.d.budget.bytes, 2*copies*m.d.search.grid.max) + 4*copies*m.d.search.grid.base
 		}
-		least := minFan // probes that a fan has at least
+		least := minFan
 		if m.d.round.paired {
 			least = 2*minCopies + 1
 		}

@@ -21,7 +21,10 @@ func TestBundleOfUnequalLines(t *testing.T) {
 		share   = 0.85             // of what the configured size gets
 		settles = 10 * time.Second // what the discovery has, to come to rest
 		changes = 3                // of the PLPMTU in a minute
-		rate    = 5_000_000
+		// In a minute: one suspicion, since the next one is in doubt for as long at least, one
+		// trial, since the next one waits as long, and one PTB.
+		alarms = 3
+		rate   = 5_000_000
 	)
 	window := 20 * time.Second
 	if tier.Full() {
@@ -43,20 +46,24 @@ func TestBundleOfUnequalLines(t *testing.T) {
 					}
 					rivals := compete(t, 0, found, known)
 					first := movedIn(settles, rivals...)
-					then := time.Now()
+					then, alarmed := time.Now(), found.falseAlarms(t)
 					moved := movedIn(window, rivals...)
 					n := found.changesSince(t, then)
 					now := statusOf(t, found.a).Peers[0].PMTUD
+					alarmed = now.FalseAlarms - alarmed
 					for _, r := range rivals {
 						r.transfer.stop()
 					}
-					tier.Figure(t, "1500 and %d, 1:%d, ICMP %v: %.2f of what the configured size gets (%.1f Mbit/s), %.2f in the first %v; %d changes in %v; PLPMTU %d",
-						mtu, ratio, tells, moved[0]/moved[1], mbits(moved[1], window), first[0]/first[1], settles, n, window, now.PLPMTU)
+					tier.Figure(t, "1500 and %d, 1:%d, ICMP %v: %.2f of what the configured size gets (%.1f Mbit/s), %.2f in the first %v; %d changes and %d false alarms in %v; PLPMTU %d",
+						mtu, ratio, tells, moved[0]/moved[1], mbits(moved[1], window), first[0]/first[1], settles, n, alarmed, window, now.PLPMTU)
 					if moved[0] < share*moved[1] {
 						t.Errorf("%.1f Mbit/s, and %.1f with max_plpmtu = %d: %+v", mbits(moved[0], window), mbits(moved[1], window), mtu, now)
 					}
 					if most := max(1, int(changes*window/time.Minute)); n > most {
 						t.Errorf("the PLPMTU changes %d times in %v, want at most %d: %+v", n, window, most, now)
+					}
+					if most := max(alarms, int(alarms*window/time.Minute)); alarmed > most {
+						t.Errorf("%d false alarms in %v, want at most %d: %+v", alarmed, window, most, now)
 					}
 				})
 			}

@@ -76,5 +76,12 @@ func (l *userPair) changesSince(t testing.TB, then time.Time) (n int) {
 	return n
 }
 
+// falseAlarms returns how many of a there were. The history leaves them out, so that
+// changesSince alone would not see a PLPMTU that goes to and fro for ever.
+func (l *userPair) falseAlarms(t testing.TB) int {
+	t.Helper()
+	return statusOf(t, l.a).Peers[0].PMTUD.FalseAlarms
+}
+
 // mbits says how much that is, as a rate.
 func mbits(bytes float64, window time.Duration) float64 { return bytes * 8 / 1e6 / window.Seconds() }
