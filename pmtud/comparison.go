@@ -33,6 +33,9 @@ const (
 	cleanFans     = 2
 	firstCompared = time.Second
 	maxCompared   = time.Minute
+	// inexcusable is a share of large packets lost that no trial excuses: no connection
+	// leaves it so by congestion.
+	inexcusable = 0.5
 )
 
 func newComparison() comparison {
@@ -115,7 +118,7 @@ func (d *deliveries) compare(f faring) {
 func (d *deliveries) contradictory(excused float64) bool {
 	return d.score >= strong && d.passedInPairs() && d.pairs.events >= 2 &&
 		d.losesMuch() &&
-		!d.large.rhythm.congested() && !d.large.about(excused)
+		!d.large.rhythm.congested() && (excused >= inexcusable || !d.large.about(excused))
 }
 
 // losesMuch reports whether so much large data is lost that a connection backs off, as far

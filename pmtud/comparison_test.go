@@ -142,6 +142,9 @@ func TestPairs(t *testing.T) {
 					}
 					d.detector.sizes.compare(d.faring())
 				}
+				if v := &d.detector.sizes; fans < most && (v.contradictory(0.4) || !v.contradictory(0.9)) {
+					t.Errorf("path %d: excused by 0.4 and 0.9 of all lost: %v, %v, want true, false", seed, !v.contradictory(0.4), !v.contradictory(0.9))
+				}
 				if fans < tc.least || fans > tc.until {
 					t.Errorf("path %d: after %d fans, want %d to %d", seed, fans, tc.least, tc.until)
 				}

@@ -138,7 +138,12 @@
 // smaller one did: the same kind of evidence, and the same odds, as on the way down
 // (RFC 8899, 5.3.3). They go back after five seconds in which less arrived, and at once
 // after a PTB. So there are no more than three changes in a minute. A fan of which five
-// probes pass, up to beyond the size that lost, ends it all: the path is another one.
+// probes pass, up to beyond all sizes that have lost, ends it all: the path is another one.
+//
+// A size that has settled, or is on trial, may lose itself. It has a trial below it in the
+// same way: at once if a twentieth or more is lost, and else not before a larger size is
+// due, which waits a minute at most while packets of the settled size seem lost for it.
+// What had settled before is resumed when it passes again.
 //
 // Where no large data has flowed for five seconds, probes decide whatever trial there is, and
 // raise what has settled (recheck.go): four of the size that lost and a small one each

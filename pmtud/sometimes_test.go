@@ -128,7 +128,7 @@ func TestFullQueues(t *testing.T) {
 		alarms int // false ones in an hour, at most, after the first ten seconds
 		size   int // the PLPMTU is at most that at last
 	}{
-		{2_000, false, 1, 0, 700},
+		{2_000, false, 1, 1, 700},
 		{10_000, false, 1, 0, 1500},
 		{10_000, false, 4, 1, 1500},
 		{30_000, false, 1, 0, 1500},

@@ -115,7 +115,9 @@ func (d *Discovery) tryOut(now time.Time) {
 			d.reject(now)
 		}
 	case idle, settled:
-		if !now.Before(t.next) && v.sizes.suspicious(v.evidence(), d.rtt.smoothed, now.Before(t.toldUntil), t.excuse(now)) {
+		suspicious := !now.Before(t.next) && v.sizes.suspicious(v.evidence(), d.rtt.smoothed, now.Before(t.toldUntil), t.excuse(now))
+		// Of what has settled, a little is lost by a full queue, too, and that can wait.
+		if suspicious && (!now.Before(t.raise) || v.sizes.losesMuch() || v.sizes.all(v.evidence())) {
 			d.trySmaller(now)
 		} else if t.phase == settled && t.mayRaise(v.sizes.accuses(), now) && d.search.lo > t.good {
 			d.tryLarger(now)
