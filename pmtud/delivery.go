@@ -207,7 +207,7 @@ func (d *deliveries) suspicious(row int, srtt time.Duration, told bool, excused 
 		return false // they are lost alike
 	}
 	strongly := n >= minEvents && (d.score >= strong || told && d.score >= strong/2)
-	weakly := n >= weakEvents && n >= leastLoss*d.large.sent && d.limits(srtt) && d.large.calm >= n/2
+	weakly := n >= weakEvents && n >= leastLoss*d.large.sent && d.limits(srtt) && d.large.calm >= n/4
 	switch {
 	case d.all(row):
 		return true

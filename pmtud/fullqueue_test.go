@@ -113,6 +113,23 @@ func TestAnIdleBundle(t *testing.T) {
 	}
 }
 
+// TestARecheckEnds: loss that hits all sizes leaves rechecks undecided, and they cost
+// little all the same.
+func TestARecheckEnds(t *testing.T) {
+	for _, loss := range []float64{0.07, 0.15, 0.3} {
+		m, _ := settledOnBundle(t, 2)
+		m.odd.otherShare, m.loss = 0, loss
+		before := m.probeBytes
+		m.run(24*time.Hour, nil)
+		// Ten rechecks until they are an hour apart, then one an hour, and what the
+		// confirmations of an idle path that is lossy cost.
+		t.Logf("loss of %v: %d bytes of probes in an idle day", loss, m.probeBytes-before)
+		if most := (10 + 24) * (recheckMost + recheckCopies) * 1500 * 2; m.probeBytes-before > most {
+			t.Errorf("loss of %v: %d bytes of probes in an idle day, want at most %d", loss, m.probeBytes-before, most)
+		}
+	}
+}
+
 // TestTheLossGoesAwayAtOnce: what is gone when the data ends is known soon.
 func TestTheLossGoesAwayAtOnce(t *testing.T) {
 	for _, rate := range []float64{8e6, 5e5} { // the slower takes a fan apart, for several round trips

@@ -9,7 +9,8 @@ import "time"
 //	the size, up to recheckCopies times   a small one   ··· recheckPause ···   the same again
 //
 // It ends when so many probes have passed as a path that loses one in four would
-// hardly let, or when some were lost, beyond what the small ones make likely. The next one begins
+// hardly let, or when some were lost, beyond what the small ones make likely, or after so many that
+// more will not tell. The next one begins
 // after 15 s, and twice as long after each that came soon, up to an hour.
 type recheck struct {
 	began            time.Time     // zero between two of them
@@ -29,6 +30,9 @@ const (
 	recheckPassed  = 24 // in a row, by a path that loses one in four, once in 1000 times
 	recheckPerLoss = 8  // as many more for each that is lost
 	recheckLost    = 2
+	// recheckMost is how many probes of the size leave a recheck undecided: where loss hits
+	// all sizes, they may never tell. It is tried again later.
+	recheckMost = 200
 	// recheckVanished is how many rechecks in a row without a probe that passes say that
 	// the size does not pass at all.
 	recheckVanished = 3
@@ -120,6 +124,8 @@ func (d *Discovery) closeRecheck(now time.Time) {
 		if d.losesAgain(now); c.vanished >= recheckVanished {
 			d.searchAnew(now)
 		}
+	case c.passed+c.lost >= recheckMost:
+		c.end(now)
 	}
 }
 
