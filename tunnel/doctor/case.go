@@ -164,7 +164,7 @@ func (c *Case) own() []netip.Prefix {
 	return c.Config.Tunnel.Addresses
 }
 
-// has reports whether an interface of the host, other than the tunnel's, has an address.
+// has reports whether an interface of the host, the tunnel's among them, has an address.
 func (h *Host) has(addr netip.Addr) bool {
 	for _, i := range h.Interfaces {
 		for _, p := range i.Addresses {

@@ -152,8 +152,9 @@ var reasons = map[status.Reason]struct {
 // unanswered tells why the tunnel has not reached a peer. Silence is told of where nothing
 // that was seen explains it.
 func unanswered(c *Case) (found []status.Finding) {
-	unnamed := concerned(names(c))
-	explained := concerned(slices.Concat(names(c), ways(c), knocks(c), reversePath(c), deadMapping(c)))
+	nameless := names(c)
+	unnamed := concerned(nameless)
+	explained := concerned(slices.Concat(nameless, ways(c), knocks(c), reversePath(c), deadMapping(c)))
 	for _, p := range c.peers() {
 		s := c.status(p.Name)
 		if s == nil || s.Attempt == nil || c.up(p.Name) {

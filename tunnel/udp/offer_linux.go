@@ -10,15 +10,9 @@ func Offer() (Offloads, error) {
 		return Offloads{}, err
 	}
 	defer unix.Close(fd)
-	cfg := Config{}.withDefaults()
-	setBuffer(fd, unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, cfg.ReceiveBuffer)
-	setBuffer(fd, unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, cfg.SendBuffer)
-	o := Offloads{GRO: unix.SetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_GRO, 1) == nil}
-	_, err = unix.GetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_SEGMENT)
-	o.Segment = err == nil
-	// The kernel reports twice what was asked for (socket(7)).
-	o.ReceiveBuffer, _ = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF)
-	o.SendBuffer, _ = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF)
-	o.ReceiveBuffer, o.SendBuffer = o.ReceiveBuffer/2, o.SendBuffer/2
+	setBuffers(fd, Config{}.withDefaults())
+	var o Offloads
+	o.Segment, o.GRO = offload(fd)
+	o.ReceiveBuffer, o.SendBuffer = granted(fd)
 	return o, nil
 }

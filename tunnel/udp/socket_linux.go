@@ -159,26 +159,35 @@ func (s *socket) setOptions(fd int, cfg Config) error {
 			return fmt.Errorf("set %s: %w", option.name, err)
 		}
 	}
-	setBuffer(fd, unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, cfg.ReceiveBuffer)
-	setBuffer(fd, unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, cfg.SendBuffer)
+	setBuffers(fd, cfg)
 	if !cfg.Offload {
 		return nil
 	}
-	_, err := unix.GetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_SEGMENT)
-	s.gso.Store(err == nil)
-	s.gro = unix.SetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_GRO, 1) == nil
+	gso, gro := offload(fd)
+	s.gso.Store(gso)
+	s.gro = gro
 	return nil
+}
+
+// offload has the kernel join datagrams on receipt, and says whether it does (gro), and
+// whether it cuts runs when they are sent (gso).
+func offload(fd int) (gso, gro bool) {
+	_, err := unix.GetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_SEGMENT)
+	return err == nil, unix.SetsockoptInt(fd, unix.IPPROTO_UDP, unix.UDP_GRO, 1) == nil
 }
 
 // buffers returns the sizes in bytes of the socket buffers that the kernel has
 // granted.
 func (s *socket) buffers() (receive, send int) {
-	_ = s.raw.Control(func(fd uintptr) {
-		// The kernel reports twice what was asked for, which it keeps for
-		// its own bookkeeping (socket(7)).
-		receive, _ = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF)
-		send, _ = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUF)
-	})
+	_ = s.raw.Control(func(fd uintptr) { receive, send = granted(int(fd)) })
+	return receive, send
+}
+
+// granted is buffers of a file descriptor. The kernel reports twice what was asked for,
+// which it keeps for its own bookkeeping (socket(7)).
+func granted(fd int) (receive, send int) {
+	receive, _ = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF)
+	send, _ = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF)
 	return receive / 2, send / 2
 }
 
@@ -188,6 +197,12 @@ func (s *socket) addr() netip.AddrPort {
 		return s.listen
 	}
 	return s.conn.LocalAddr().(*net.UDPAddr).AddrPort()
+}
+
+// setBuffers asks for the sizes of a configuration.
+func setBuffers(fd int, cfg Config) {
+	setBuffer(fd, unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, cfg.ReceiveBuffer)
+	setBuffer(fd, unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, cfg.SendBuffer)
 }
 
 // setBuffer sets the size of a socket buffer in bytes. Who is not privileged gets
