@@ -45,18 +45,24 @@ func (l *Link) answeredBy(a answer) int {
 	return index
 }
 
-// rpFilter returns the sysctl rp_filter as it holds on an interface: the larger of its
+// RPFilter returns the sysctl rp_filter as it holds on an interface: the larger of its
 // own value and that of all.
-func (l *Link) rpFilter(name string) (value int) {
-	if value, known := l.learnt.rpFilters[name]; known {
-		return value
-	}
+func RPFilter(name string) (value int) {
 	for _, of := range []string{"all", name} {
 		content, err := os.ReadFile(fmt.Sprintf("/proc/sys/net/ipv4/conf/%s/rp_filter", of))
 		if n, bad := strconv.Atoi(strings.TrimSpace(string(content))); err == nil && bad == nil {
 			value = max(value, n)
 		}
 	}
+	return value
+}
+
+// rpFilter is RPFilter, remembered.
+func (l *Link) rpFilter(name string) int {
+	if value, known := l.learnt.rpFilters[name]; known {
+		return value
+	}
+	value := RPFilter(name)
 	if l.learnt.rpFilters == nil {
 		l.learnt.rpFilters = make(map[string]int)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"fathom/conf"
 	"fathom/tunnel/doctor"
+	"fathom/tunnel/host"
 	"fathom/tunnel/status"
 	"fathom/tunnel/udp"
 )
@@ -74,8 +75,8 @@ func (i *inspection) kernel() {
 		if !hosts[0].IsValid() {
 			hosts = []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()}
 		}
-		for _, host := range hosts {
-			if who, taken := udp.Holder(netip.AddrPortFrom(host, port)); taken {
+		for _, at := range hosts {
+			if who, taken := udp.Holder(netip.AddrPortFrom(at, port)); taken {
 				i.seen.PortHolder = who
 			}
 		}
@@ -113,10 +114,9 @@ func (i *inspection) interfaces() {
 		i.cannot("interfaces", err)
 		return
 	}
-	all := sysctl("net/ipv4/conf/all/rp_filter")
 	for _, link := range links {
 		name := link.Attrs().Name
-		one := doctor.Interface{Name: name, RPFilter: max(all, sysctl("net/ipv4/conf/"+name+"/rp_filter"))}
+		one := doctor.Interface{Name: name, RPFilter: host.RPFilter(name)}
 		addresses, err := netlink.AddrList(link, netlink.FAMILY_ALL)
 		if err != nil {
 			i.cannot("addresses of "+name, err)
