@@ -2,12 +2,9 @@ package tunnel
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"time"
 
 	"fathom/tunnel/control"
@@ -61,19 +58,12 @@ func factsParts(f control.Facts) (parts []control.Facts) {
 
 // farFacts is what this end has asked the peer for. Owned by the control goroutine.
 type farFacts struct {
-	token   uint64    // 0: nothing is asked
-	next    time.Time // when the peer is asked again; zero: it is not
-	until   time.Time
-	asked   time.Time
-	parts   [control.MaxFactsParts]*control.Facts
-	waiting []*factsWait
+	question[control.Facts, status.FactsReport]
+	asked time.Time // last
 }
 
-// factsWait is somebody who waits for the answer: told is called once, by the control
-// goroutine.
-type factsWait struct {
-	told func(r *status.FactsReport, err error)
-}
+// factsWait is somebody who waits for the answer.
+type factsWait = asker[status.FactsReport]
 
 var errNoFacts = errors.New("its version of Fathom does not tell")
 
@@ -85,43 +75,20 @@ func (p *peer) requestFacts(who *factsWait, now time.Time) error {
 	case pair.features&featureFacts == 0:
 		return errNoFacts
 	}
-	f := &p.farFacts
-	f.waiting = append(f.waiting, who)
-	if f.token == 0 {
-		var b [8]byte
-		rand.Read(b[:])
-		f.token, f.next, f.until = binary.BigEndian.Uint64(b[:])|1, now, now.Add(askFactsFor)
-	}
+	p.farFacts.ask(who, now, askFactsFor)
 	return nil
-}
-
-// leave ends somebody's wait.
-func (f *farFacts) leave(who *factsWait) {
-	f.waiting = slices.DeleteFunc(f.waiting, func(w *factsWait) bool { return w == who })
-	if len(f.waiting) == 0 {
-		*f = farFacts{}
-	}
 }
 
 // askForFacts asks the peer, again and again, as long as somebody waits.
 func (c *controller) askForFacts(p *peer, now time.Time) {
 	f := &p.farFacts
+	ask, over := f.due(now, askFactsEvery)
 	switch {
-	case f.next.IsZero() || now.Before(f.next):
-	case !now.Before(f.until):
+	case over:
 		f.end(nil, fmt.Errorf("%w of peer %s within %v", status.ErrNoAnswer, p.name, askFactsFor))
-	default:
-		f.next, f.asked = now.Add(askFactsEvery), now
+	case ask:
+		f.asked = now
 		_ = c.messenger.control(p, control.AppendToken(nil, control.FactsRequest, f.token), 0)
-	}
-}
-
-// end tells those who wait.
-func (f *farFacts) end(r *status.FactsReport, err error) {
-	waiting := f.waiting
-	*f = farFacts{}
-	for _, w := range waiting {
-		w.told(r, err)
 	}
 }
 
@@ -131,9 +98,8 @@ func (f *farFacts) report(e control.Element, now time.Time) {
 	if err != nil || f.token == 0 || part.Token != f.token {
 		return
 	}
-	f.parts[part.Part] = &part
-	all := f.parts[:part.Parts]
-	if slices.Contains(all, nil) {
+	all := f.part(part.Part, part.Parts, &part)
+	if all == nil {
 		return
 	}
 	r := &status.FactsReport{Clock: part.Clock, Asked: f.asked.Round(0), Answered: now.Round(0), SeenAt: part.Seen, PLPMTU: part.PLPMTU, Settled: part.Settled,

@@ -137,7 +137,8 @@ func TestFactsOfManyPrefixes(t *testing.T) {
 				f.Allowed = append(f.Allowed, p)
 			}
 		}
-		far := farFacts{token: 5}
+		var far farFacts
+		far.token = 5
 		var got *status.FactsReport
 		far.waiting = []*factsWait{{func(r *status.FactsReport, _ error) { got = r }}}
 		for _, part := range factsParts(f) {

@@ -24,12 +24,13 @@ func (c *controller) hops(ctx context.Context, name string) (*status.HopsReport,
 		}
 		done <- outcome{err}
 	}}
-	back := &hopFarWait{func(r *hops.Report, problem string) {
-		if r != nil {
+	back := &hopFarWait{func(r *hops.Report, err error) {
+		if err != nil {
+			report.BackProblem = err.Error()
+		} else {
 			report.Back = hopsWay(r, there, here)
 		}
-		report.BackProblem = problem
-		p.keepHops(func(kept *status.MeasuredHops) { kept.Back, kept.BackProblem = report.Back, problem })
+		p.keepHops(func(kept *status.MeasuredHops) { kept.Back, kept.BackProblem = report.Back, report.BackProblem })
 		done <- outcome{}
 	}}
 	var refused error

@@ -2,10 +2,8 @@ package tunnel
 
 import (
 	"cmp"
-	"crypto/rand"
-	"encoding/binary"
+	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"fathom/tunnel/control"
@@ -81,62 +79,33 @@ func (c *controller) answerHops(p *peer, parts []control.HopsResult) {
 
 // farHops is what this end has asked the peer for. Owned by the control goroutine.
 type farHops struct {
-	token   uint64    // 0: nothing is asked
-	next    time.Time // when the peer is asked again; zero: it is not
-	until   time.Time
-	problem string // that it has told last
-	parts   [control.MaxHopsParts]*control.HopsResult
-	waiting []*hopFarWait
+	question[control.HopsResult, hops.Report]
+	problem string // that the peer has told last
 }
 
-// hopFarWait is somebody who waits for the result: told is called once, with the result
-// or the reason for its absence.
-type hopFarWait struct {
-	told func(r *hops.Report, problem string)
-}
+// hopFarWait is somebody who waits for the result.
+type hopFarWait = asker[hops.Report]
 
 // requestHops has the peer asked for its measurement.
 func (p *peer) requestHops(who *hopFarWait, now time.Time) {
 	if pair := p.sas.current; pair == nil || pair.features&featureHops == 0 {
-		who.told(nil, "its version of Fathom does not know this measurement")
+		who.told(nil, errors.New("its version of Fathom does not know this measurement"))
 		return
 	}
-	f := &p.farHops
-	f.waiting = append(f.waiting, who)
-	if f.token == 0 {
-		var b [8]byte
-		rand.Read(b[:])
-		f.token, f.next, f.until = binary.BigEndian.Uint64(b[:])|1, now, now.Add(askHopsFor)
-	}
-}
-
-// leave ends somebody's wait.
-func (f *farHops) leave(who *hopFarWait) {
-	f.waiting = slices.DeleteFunc(f.waiting, func(w *hopFarWait) bool { return w == who })
-	if len(f.waiting) == 0 {
-		*f = farHops{}
+	if p.farHops.ask(who, now, askHopsFor) {
+		p.farHops.problem = ""
 	}
 }
 
 // askForHops asks the peer, again and again, as long as somebody waits.
 func (c *controller) askForHops(p *peer, now time.Time) {
 	f := &p.farHops
+	ask, over := f.due(now, askHopsEvery)
 	switch {
-	case f.next.IsZero() || now.Before(f.next):
-	case !now.Before(f.until):
-		f.end(nil, cmp.Or(f.problem, fmt.Sprintf("it has not answered within %v", askHopsFor)))
-	default:
-		f.next = now.Add(askHopsEvery)
+	case over:
+		f.end(nil, errors.New(cmp.Or(f.problem, fmt.Sprintf("it has not answered within %v", askHopsFor))))
+	case ask:
 		_ = c.messenger.control(p, control.AppendToken(nil, control.HopsRequest, f.token), 0)
-	}
-}
-
-// end tells those who wait.
-func (f *farHops) end(r *hops.Report, problem string) {
-	waiting := f.waiting
-	*f = farHops{}
-	for _, w := range waiting {
-		w.told(r, problem)
 	}
 }
 
@@ -150,14 +119,13 @@ func (f *farHops) report(e control.Element) {
 	case control.HopsRefused:
 		f.problem = fmt.Sprintf("it measures no more than once in %v on request, and has refused for %v", hopServiceEvery, askHopsFor)
 	case control.HopsDone:
-		f.parts[r.Part] = &r
-		if all := f.parts[:r.Parts]; !slices.Contains(all, nil) {
+		if all := f.part(r.Part, r.Parts, &r); all != nil {
 			whole := joinHops(all)
 			if len(whole.Hops) == 0 {
-				f.end(nil, "its answer is empty")
+				f.end(nil, errors.New("its answer is empty"))
 				return
 			}
-			f.end(whole, "")
+			f.end(whole, nil)
 		}
 	}
 }

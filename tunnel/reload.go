@@ -137,7 +137,7 @@ func (c *controller) removePeer(p *peer, now time.Time) {
 	if p.hopRun != nil {
 		p.endHops(nil, errHopsEnded)
 	}
-	p.farHops.end(nil, errHopsEnded.Error())
+	p.farHops.end(nil, errHopsEnded)
 	p.farFacts.end(nil, &noPeerError{p.name})
 	c.events.mailboxes.close(&p.mailbox)
 	c.handshaker.forget(p.initiations.done())
