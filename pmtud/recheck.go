@@ -9,9 +9,9 @@ import "time"
 //	the size, up to recheckCopies times   a small one   ··· recheckPause ···   the same again
 //
 // It ends when so many probes have passed as a path that loses one in four would
-// hardly let, or when some were lost, beyond what the small ones make likely, or after so many that
-// more will not tell. The next one begins
-// after 15 s, and twice as long after each that came soon, up to an hour.
+// hardly let, or when some were lost, beyond what the small ones make likely, or after so
+// many that more will not tell. The next one begins after 15 s, and twice as long after
+// each that came soon, up to an hour.
 type recheck struct {
 	began            time.Time     // zero between two of them
 	passed, lost     int           // probes of the size

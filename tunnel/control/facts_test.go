@@ -23,11 +23,7 @@ var sameFacts = cmp.Options{cmpopts.EquateComparable(netip.Prefix{}, netip.AddrP
 func TestFactsSurviveTheWire(t *testing.T) {
 	for _, want := range []*Facts{sampleFacts(), {Token: 1, Parts: 1, Clock: time.UnixMilli(0)},
 		{Token: 2, Parts: MaxFactsParts, Clock: time.UnixMilli(1), Seen: netip.MustParseAddrPort("[2001:db8::1]:65535")}} {
-		elements, err := Parse(nil, AppendFactsReport(nil, want))
-		if err != nil || len(elements) != 1 || elements[0].Type != FactsReport {
-			t.Fatalf("%v, %v", elements, err)
-		}
-		got, err := elements[0].Facts()
+		got, err := only(t, AppendFactsReport(nil, want), FactsReport).Facts()
 		if diff := cmp.Diff(want, &got, sameFacts); err != nil || diff != "" {
 			t.Errorf("%v\n%s", err, diff)
 		}
@@ -44,20 +40,14 @@ func TestFactsFitTheSmallestPath(t *testing.T) {
 	const room = 576 - 60 // of IPv4, with the headers around it
 	if message := AppendFactsReport(nil, &f); len(message) > room {
 		t.Errorf("%d bytes, and %d is the room", len(message), room)
-	} else if elements, err := Parse(nil, message); err != nil || len(elements) != 1 {
-		t.Errorf("%v, %v", elements, err)
-	} else if got, err := elements[0].Facts(); err != nil || len(got.Addresses) != PrefixesAPart || len(got.Allowed) != 0 {
+	} else if got, err := only(t, message, FactsReport).Facts(); err != nil || len(got.Addresses) != PrefixesAPart || len(got.Allowed) != 0 {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
 
 func TestMalformedFacts(t *testing.T) {
 	whole := func() []byte {
-		elements, err := Parse(nil, AppendFactsReport(nil, sampleFacts()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return bytes.Clone(elements[0].Value)
+		return bytes.Clone(only(t, AppendFactsReport(nil, sampleFacts()), FactsReport).Value)
 	}
 	for _, test := range []struct {
 		name   string

@@ -25,11 +25,7 @@ var sameAddr = cmpopts.EquateComparable(netip.Addr{})
 
 func TestHopsReportSurvivesTheWire(t *testing.T) {
 	for _, want := range []*HopsResult{sampleHops(), {Token: 1}, {Token: 2, State: HopsRefused}} {
-		elements, err := Parse(nil, AppendHopsReport(nil, want))
-		if err != nil || len(elements) != 1 || elements[0].Type != HopsReport {
-			t.Fatalf("%v, %v", elements, err)
-		}
-		got, err := elements[0].Hops()
+		got, err := only(t, AppendHopsReport(nil, want), HopsReport).Hops()
 		if diff := cmp.Diff(want, &got, sameAddr); err != nil || diff != "" {
 			t.Errorf("%v\n%s", err, diff)
 		}
@@ -45,20 +41,14 @@ func TestHopsReportFitsTheSmallestPath(t *testing.T) {
 	const room = 576 - 60 // of IPv4, with the headers around it
 	if message := AppendHopsReport(nil, &r); len(message) > room {
 		t.Errorf("%d bytes, and %d is the room", len(message), room)
-	} else if elements, err := Parse(nil, message); err != nil || len(elements) != 1 {
-		t.Errorf("%v, %v", elements, err)
-	} else if got, err := elements[0].Hops(); err != nil || len(got.Hops) != HopsAPart {
+	} else if got, err := only(t, message, HopsReport).Hops(); err != nil || len(got.Hops) != HopsAPart {
 		t.Errorf("%d hops, %v", len(got.Hops), err)
 	}
 }
 
 func TestMalformedHopsReports(t *testing.T) {
 	whole := func() []byte {
-		elements, err := Parse(nil, AppendHopsReport(nil, sampleHops()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return bytes.Clone(elements[0].Value)
+		return bytes.Clone(only(t, AppendHopsReport(nil, sampleHops()), HopsReport).Value)
 	}
 	for _, test := range []struct {
 		name   string

@@ -197,3 +197,13 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// only returns the element of a message that has one.
+func only(t *testing.T, message []byte, want Type) Element {
+	t.Helper()
+	elements, err := Parse(nil, message)
+	if err != nil || len(elements) != 1 || elements[0].Type != want {
+		t.Fatalf("%v, %v", elements, err)
+	}
+	return elements[0]
+}

@@ -66,15 +66,7 @@ func TestARefusedSizeRests(t *testing.T) {
 				calls := refusing(o, &limit, test.errno)
 				began := time.Now()
 				for range flushes {
-					for range large {
-						put(t, o, to, 1400, 1, 0, nil)
-					}
-					for range small {
-						put(t, o, to, 1200, 2, 8, nil) // of another class, so not the last of the run
-					}
-					if err := o.Flush(); err == nil {
-						t.Fatal("nothing is refused")
-					}
+					refusedBurst(t, o, to, large, small)
 					if got := len(receive(t, far.Inboxes()[0], small)); got != small {
 						t.Fatalf("%d datagrams of %d arrive", got, small)
 					}
@@ -114,6 +106,20 @@ func TestARefusedSizeRests(t *testing.T) {
 	}
 }
 
+// refusedBurst sends large datagrams, of which the kernel refuses some, and small ones.
+func refusedBurst(t *testing.T, o *Outbox, to *Destination, large, small int) {
+	t.Helper()
+	for range large {
+		put(t, o, to, 1400, 1, 0, nil)
+	}
+	for range small {
+		put(t, o, to, 1200, 2, 8, nil) // of another class, so not the last of the run
+	}
+	if err := o.Flush(); err == nil {
+		t.Fatal("nothing is refused")
+	}
+}
+
 // TestAFarEndThatTakesLess than the interface says: this kernel refuses what is larger. (It
 // says nothing where it has cut a run by itself.)
 func TestAFarEndThatTakesLess(t *testing.T) {
@@ -136,15 +142,7 @@ func TestAFarEndThatTakesLess(t *testing.T) {
 	}
 	began := time.Now()
 	for range flushes {
-		for range large {
-			put(t, o, to, 1400, 1, 0, nil)
-		}
-		for range small {
-			put(t, o, to, 1200, 2, 8, nil) // of another class, so not the last of the run
-		}
-		if err := o.Flush(); err == nil {
-			t.Fatal("nothing is refused")
-		}
+		refusedBurst(t, o, to, large, small)
 		for i, size := range receive(t, far.Inboxes()[0], small) {
 			if size != 1200 || i >= small {
 				t.Fatalf("datagram %d has %d bytes", i, size)

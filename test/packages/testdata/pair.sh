@@ -2,13 +2,17 @@
 # package, and a network namespace with files of its own, in which the same command runs.
 # Whatever is not for the device, and not refused, leaves by up0.
 dpkg -i $files/older.deb
-ip netns add peer
-ip link add up0 type veth peer name up1 netns peer
-ip addr add 192.0.2.1/24 dev up0
-ip -n peer addr add 192.0.2.2/24 dev up1
-ip link set up0 up
-ip -n peer link set up1 up
-ip -n peer link set lo up
+# cabled NAMESPACE HERE ADDRESS THERE ADDRESS makes a namespace, and a link to it.
+cabled() {
+	ip netns add "$1"
+	ip link add "$2" type veth peer name "$4" netns "$1"
+	ip addr add "$3" dev "$2"
+	ip -n "$1" addr add "$5" dev "$4"
+	ip link set "$2" up
+	ip -n "$1" link set "$4" up
+	ip -n "$1" link set lo up
+}
+cabled peer up0 192.0.2.1/24 up1 192.0.2.2/24
 ip route add default via 192.0.2.2
 fathom init --pair 192.0.2.1:4500 192.0.2.2:4500 -d pair >commands
 mkdir peer

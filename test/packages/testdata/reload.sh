@@ -19,13 +19,7 @@ begin
 flows
 
 # Another peer, on a link of its own, which calls.
-ip netns add second
-ip link add up2 type veth peer name up3 netns second
-ip addr add 198.51.100.1/24 dev up2
-ip -n second addr add 198.51.100.2/24 dev up3
-ip link set up2 up
-ip -n second link set up3 up
-ip -n second link set lo up
+cabled second up2 198.51.100.1/24 up3 198.51.100.2/24
 key=$(fathom init -d second 2>/dev/null | sed -n 's/^public key: //p')
 cat >second/fathom.toml <<EOF
 [tunnel]
