@@ -44,8 +44,10 @@ func TestAQuestion(t *testing.T) {
 	}
 
 	one, other := 1, 2
-	if q.part(1, 2, &other) != nil || q.part(1, 2, &other) != nil {
-		t.Error("a part is missing")
+	for range 2 { // it comes again
+		if q.part(1, 2, &other) != nil {
+			t.Error("a part is missing")
+		}
 	}
 	if all := q.part(0, 2, &one); len(all) != 2 || *all[0] != one || *all[1] != other {
 		t.Errorf("parts %v", all)
