@@ -145,13 +145,14 @@
 // due, which waits a minute at most while packets of the settled size seem lost for it.
 // What had settled before is resumed when it passes again.
 //
-// Where no large data has flowed for five seconds, probes decide whatever trial there is, and
-// raise what has settled (recheck.go): four of the size that lost and a small one each
-// second. The size passes if 24 of them do, and eight more for each that is lost. It is
-// still lost if two are, or more where small ones are lost, too. The first recheck comes
-// at once, and the next ones 15, 30, 60 s … an hour after the last. A size that loses
-// one in four passes a recheck once in 600 times, and one in eight once in 12. One that
-// loses a hundredth passes, and data has to tell again, which the growing waits make rare.
+// Where no large data has flowed for five seconds, or one in a control, probes decide
+// whatever trial there is, and raise what has settled (recheck.go): four of the size that
+// lost and a small one each second. The size passes if 24 of them do, and eight more for
+// each that is lost. It is still lost if two are, or more where small ones are lost, too.
+// The first recheck comes at once, and the next ones 15, 30, 60 s … an hour after the
+// last. A size that loses one in four passes a recheck once in 600 times, and one in eight
+// once in 12. One that loses a hundredth passes, and data has to tell again, which the
+// growing waits make rare.
 // A recheck that has not told by 200 probes changes nothing. Where no probe of the size
 // has passed in three rechecks in a row, it does not pass at all, and a search begins anew
 // from the PLPMTU.

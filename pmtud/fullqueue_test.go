@@ -113,6 +113,43 @@ func TestAnIdleBundle(t *testing.T) {
 	}
 }
 
+// TestAControlOfAConnectionThatBacksOff: probes tell soon whether a size is lost as before
+// when it is used again, though a connection sends a packet of it in many seconds.
+func TestAControlOfAConnectionThatBacksOff(t *testing.T) {
+	for _, lost := range []bool{true, false} {
+		verdicts := 0
+		for seed := range uint64(40) {
+			m := narrowBundle(Config{}, seed, 20*time.Millisecond, func(*model) {})
+			c := m.transfer()
+			if !m.run(20*time.Second, func() bool { return m.d.trial.phase == control }) {
+				continue
+			}
+			if at := m.d.recheckAt(); !at.IsZero() && at.Sub(m.d.rests()) >= dataRest {
+				t.Errorf("path %d: a recheck would begin after %v", seed, at.Sub(m.d.rests()))
+			}
+			c.ended = true
+			limit := dataRest
+			if lost {
+				m.data, m.nextData, m.small = 4*time.Second, m.now.Add(100*time.Millisecond), 0
+			} else { // and nothing more is sent
+				m.odd.ownShare, limit = 0, maxRecheckTime
+			}
+			if !m.run(limit, func() bool { return m.d.trial.phase != control }) {
+				t.Errorf("path %d, lost as before: %v: no verdict after %v", seed, lost, limit)
+			}
+			switch is := m.d.PLPMTU(); {
+			case m.d.trial.phase == settled && lost, m.d.trial.phase == idle && !lost && is == 1500:
+				verdicts++
+			case m.d.trial.phase != idle || is == 1500:
+				t.Errorf("path %d, lost as before: %v: phase %d, PLPMTU %d", seed, lost, m.d.trial.phase, is)
+			} // else a verification of what was lost before came first, and lost the size
+		}
+		if verdicts < 10 {
+			t.Errorf("lost as before: %v: %d verdicts", lost, verdicts)
+		}
+	}
+}
+
 // TestARecheckEnds: loss that hits all sizes leaves rechecks undecided, and they cost
 // little all the same.
 func TestARecheckEnds(t *testing.T) {

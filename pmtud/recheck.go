@@ -24,7 +24,10 @@ type recheck struct {
 
 const (
 	// dataRest is how long no large data has flowed before probes decide.
-	dataRest       = 5 * time.Second
+	dataRest = 5 * time.Second
+	// controlRest is that of a control: a connection that loses its large packets again backs
+	// off, and would tell ever more rarely.
+	controlRest    = time.Second
 	recheckCopies  = 4
 	recheckPause   = time.Second
 	recheckPassed  = 24 // in a row, by a path that loses one in four, once in 1000 times
@@ -61,7 +64,11 @@ func (d *Discovery) recheckAt() time.Time {
 	if d.cfg.Mode != Fan || !d.resting() || d.standby.on || d.standby.doubted || d.suspended.plpmtu > 0 || d.target() == 0 {
 		return time.Time{}
 	}
-	return latest(latest(d.rests().Add(dataRest), d.recheck.next), d.round.nextAt)
+	rest := dataRest
+	if d.trial.phase == control {
+		rest = controlRest
+	}
+	return latest(latest(d.rests().Add(rest), d.recheck.next), d.round.nextAt)
 }
 
 // openRecheck sends a fan of a recheck.
