@@ -42,13 +42,25 @@ func (h *history) add(e Event) {
 	*h = append(*h, e)
 }
 
-// withdraw removes the events since a time: a suspicion that was false.
+// withdraw removes the changes since a time: a suspicion that was false. An outage has been
+// one all the same.
 func (h *history) withdraw(since time.Time) {
 	n := len(*h)
 	for n > 0 && !(*h)[n-1].At.Before(since) {
 		n--
 	}
-	*h = (*h)[:n]
+	kept := (*h)[:n]
+	for _, e := range (*h)[n:] {
+		if e.Cause != CauseOutage {
+			continue
+		}
+		if len(kept) > 0 {
+			e.From = kept[len(kept)-1].To
+			e.To = e.From
+		}
+		kept = append(kept, e)
+	}
+	*h = kept
 }
 
 // LastCause returns why the PLPMTU was changed last; false: it never was.

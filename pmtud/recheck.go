@@ -117,12 +117,12 @@ func (d *Discovery) closeRecheck(now time.Time) {
 			c.lost++
 		}
 	}
-	switch {
-	case c.passed >= recheckPassed+recheckPerLoss*c.lost:
+	switch c.told() {
+	case passesWhole:
 		c.end(now)
 		c.vanished = 0
 		d.passesAgain(now)
-	case c.lost >= recheckLost && (c.lost-recheckLost)*c.small >= 2*c.smallLost*(c.passed+c.lost):
+	case lostByShare:
 		c.vanished++
 		if c.passed > 0 {
 			c.vanished = 0
@@ -131,9 +131,32 @@ func (d *Discovery) closeRecheck(now time.Time) {
 		if d.losesAgain(now); c.vanished >= recheckVanished {
 			d.searchAnew(now)
 		}
-	case c.passed+c.lost >= recheckMost:
+	case neverTells:
 		c.end(now)
 	}
+}
+
+// A recheckVerdict is what a recheck has told so far.
+type recheckVerdict uint8
+
+const (
+	goesOn recheckVerdict = iota
+	passesWhole
+	lostByShare
+	neverTells
+)
+
+// told compares the probes of the size with the small ones beside them.
+func (c *recheck) told() recheckVerdict {
+	switch {
+	case c.passed >= recheckPassed+recheckPerLoss*c.lost:
+		return passesWhole
+	case c.lost >= recheckLost && (c.lost-recheckLost)*c.small >= 2*c.smallLost*(c.passed+c.lost):
+		return lostByShare
+	case c.passed+c.lost >= recheckMost:
+		return neverTells
+	}
+	return goesOn
 }
 
 // again begins to count anew.
