@@ -50,7 +50,7 @@ const maxQueues = 8
 func (t *Tunnel) queues() int {
 	switch {
 	case t.config.Offload == conf.OffloadOff:
-		return 1 // the portable path knows one
+		return 1 // as tun.Config says
 	case t.config.Queues > 0:
 		return t.config.Queues
 	}

@@ -43,10 +43,12 @@ func (s shape) device(name string) (*Device, error) {
 
 // wrap makes a Device of an opening in this shape.
 func (s shape) wrap(name string, o *opening, features Features) *Device {
-	d := withoutSuperpackets(o)
-	if features.TCP {
-		d = withSuperpackets(o, features)
+	d, header := &Device{features: features}, s.headerSize()
+	d.current.Store(o)
+	for i := range o.queues {
+		d.readers = append(d.readers, newQueueReader(d, i, header))
 	}
+	d.newWriter = func() Writer { return newQueueWriter(d, header) }
 	d.remake = func() (*opening, Features, error) {
 		o, features, err := s.open(name)
 		if err != nil {
@@ -61,6 +63,14 @@ func (s shape) wrap(name string, o *opening, features Features) *Device {
 type shape struct {
 	flags  uint16 // beside those that every device has
 	queues int    // at least 1
+}
+
+// headerSize returns the length of the virtio_net_hdr before each packet, in bytes.
+func (s shape) headerSize() int {
+	if s.flags&unix.IFF_VNET_HDR == 0 {
+		return 0
+	}
+	return inner.OffloadSize
 }
 
 // shapesOf returns the shapes to ask for, the best first. A persistent device
@@ -142,6 +152,32 @@ func (s shape) use(fds []int) (_ *opening, features Features, err error) {
 		return nil, Features{}, err
 	}
 	return o, features, nil
+}
+
+// findQueues finds the queues of an opening.
+func (o *opening) findQueues() error {
+	for _, f := range append([]*os.File{o.library.File()}, o.others...) {
+		raw, err := f.SyscallConn()
+		if err != nil {
+			return fmt.Errorf("TUN device: %w", err)
+		}
+		o.queues = append(o.queues, raw)
+	}
+	return nil
+}
+
+// askForSuperpackets asks the kernel for superpackets, and returns which it
+// grants. To grant none is an error.
+func askForSuperpackets(fd int) (Features, error) {
+	const tcp = unix.TUN_F_CSUM | unix.TUN_F_TSO4 | unix.TUN_F_TSO6
+	const udp = unix.TUN_F_USO4 | unix.TUN_F_USO6 // together or not at all
+	if unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, tcp|udp) == nil {
+		return Features{TCP: true, UDP: true}, nil
+	}
+	if err := unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, tcp); err != nil {
+		return Features{}, fmt.Errorf("segmentation offload: %w", err)
+	}
+	return Features{TCP: true}, nil
 }
 
 // openError says what to do about a TUN device that cannot be made.

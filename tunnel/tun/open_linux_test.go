@@ -61,7 +61,7 @@ func exchanges(t *testing.T, on *netlab.Host, d *Device) {
 				}
 				swap(packet[12:16], packet[16:20]) // the checksums stay
 				swap(packet[20:22], packet[22:24])
-				if err := w.Write([][]byte{packet}, o); err != nil {
+				if err := w.Write([][]byte{packet[:28], packet[28:]}, o); err != nil {
 					t.Errorf("write: %v", err)
 				}
 			}
