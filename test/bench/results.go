@@ -15,7 +15,10 @@ type results struct {
 	partial  bool // only a part was asked for
 	figures  map[figureKey][]float64
 	failures []string
-	innerMTU map[string]int // by contender
+	innerMTU map[string]map[string]int // by scene and contender
+	ciphers  map[string]string         // by contender: the implementation of AES-GCM that it names
+	nebula   string                    // its version; empty: it was not given
+	joined   bool                      // with those of other runs
 	// congestion is TCP's congestion control in the laboratory.
 	congestion string
 }
@@ -27,7 +30,26 @@ type figureKey struct {
 }
 
 func newResults(rounds int, length time.Duration) *results {
-	return &results{rounds: rounds, length: length, figures: make(map[figureKey][]float64), innerMTU: make(map[string]int)}
+	return &results{rounds: rounds, length: length, figures: make(map[figureKey][]float64), innerMTU: make(map[string]map[string]int), ciphers: make(map[string]string)}
+}
+
+// rivals are the contenders that the others are compared with.
+func (r *results) rivals() []string {
+	if r.nebula == "" {
+		return []string{reference}
+	}
+	return []string{reference, nebulaName}
+}
+
+// started keeps what a contender tells of itself.
+func (r *results) started(s *scene, contender string, v *variant) {
+	if r.innerMTU[s.name] == nil {
+		r.innerMTU[s.name] = make(map[string]int)
+	}
+	r.innerMTU[s.name][contender] = v.innerMTU
+	if v.cipher != "" {
+		r.ciphers[contender] = v.cipher
+	}
 }
 
 // add keeps the figures of a round.

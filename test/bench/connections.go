@@ -1,0 +1,171 @@
+//go:build linux
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Short connections: a opens one, b sends connectionSize bytes and closes it.
+const (
+	connectionSize = 10_000
+	connectionRate = 1000 // begun a second, where their time is measured
+	// connectionWorkers make connections one after the other. Twice as many complete
+	// no more.
+	connectionWorkers = 32
+)
+
+var shortConnections = &load{
+	name: fmt.Sprintf("connections of %d kB", connectionSize/1000),
+	columns: []column{
+		{"completed a second", higher}, {"CPU s per 1000", lower},
+		{fmt.Sprintf("ms of one, at %d a second, median", connectionRate), lower}, {"ms, p99", lower},
+	},
+	measure: func(v *variant, length time.Duration) ([]float64, error) {
+		stop, to, err := serveConnections(v)
+		if err != nil {
+			return nil, err
+		}
+		defer stop()
+		before, err := cpuSeconds(v.pids)
+		if err != nil {
+			return nil, err
+		}
+		all, err := makeConnections(v, to, length, 0)
+		if err != nil {
+			return nil, err
+		}
+		after, err := cpuSeconds(v.pids)
+		if err != nil {
+			return nil, err
+		}
+		paced, err := makeConnections(v, to, length, connectionRate)
+		if err != nil {
+			return nil, err
+		}
+		cpu := (after - before) / float64(len(all)) * 1000
+		if len(v.pids) == 0 {
+			cpu = math.NaN()
+		}
+		return []float64{float64(len(all)) / length.Seconds(), cpu, quantile(paced, 0.5), quantile(paced, 0.99)}, nil
+	},
+}
+
+// serveConnections answers connections to b, until it is stopped.
+func serveConnections(v *variant) (stop func(), to *unix.SockaddrInet4, err error) {
+	listener, err := v.b.Listen("tcp4", net.JoinHostPort(v.address, "0"))
+	if err != nil {
+		return nil, nil, err
+	}
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				conn.SetDeadline(time.Now().Add(patience))
+				conn.Write(sent[:connectionSize])
+				conn.Close()
+			}()
+		}
+	}()
+	address := netip.MustParseAddrPort(listener.Addr().String())
+	return func() { listener.Close() }, &unix.SockaddrInet4{Addr: address.Addr().As4(), Port: int(address.Port())}, nil
+}
+
+// makeConnections opens connections for a time, perSecond of them or, with 0, as many as
+// there can be. It returns how long each took in milliseconds, the shortest first. One
+// that begins late, since those before it took too long, counts from when it should have
+// begun.
+func makeConnections(v *variant, to *unix.SockaddrInet4, length time.Duration, perSecond int) (took []float64, err error) {
+	var mu sync.Mutex
+	var running sync.WaitGroup
+	began := time.Now()
+	for i := range connectionWorkers {
+		running.Go(func() {
+			var mine []float64
+			failed := v.a.Do(func() error {
+				for n := i; ; n += connectionWorkers {
+					start := time.Now()
+					if perSecond > 0 {
+						due := began.Add(time.Duration(n) * time.Second / time.Duration(perSecond))
+						if start = due; time.Until(due) > 0 {
+							time.Sleep(time.Until(due))
+							start = time.Now() // the clock's lateness is not the tunnel's
+						}
+					}
+					if start.Sub(began) >= length {
+						return nil
+					}
+					if err := readConnection(to); err != nil {
+						return err
+					}
+					mine = append(mine, time.Since(start).Seconds()*1e3)
+				}
+			})
+			mu.Lock()
+			defer mu.Unlock()
+			took = append(took, mine...)
+			if err == nil {
+				err = failed
+			}
+		})
+	}
+	running.Wait()
+	if err == nil && len(took) == 0 {
+		err = errNothing
+	}
+	slices.Sort(took)
+	return took, err
+}
+
+// readConnection opens a connection and reads all that comes. It blocks the thread, which
+// is in the host, and so costs less than a socket of package net.
+func readConnection(to *unix.SockaddrInet4) error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	// A connection that cannot be made is given up after 1 + 2 + 4 seconds.
+	if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_SYNCNT, 2); err != nil {
+		return err
+	}
+	limit := unix.NsecToTimeval(patience.Nanoseconds())
+	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit); err != nil {
+		return err
+	}
+	// A port that waits for stray packets could not be used again for a minute.
+	if err := unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}); err != nil {
+		return err
+	}
+	if err := unix.Connect(fd, to); err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	var chunk [4 << 10]byte
+	for got := 0; ; {
+		n, err := unix.Read(fd, chunk[:])
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue // a signal of the runtime's
+		case err != nil:
+			return fmt.Errorf("after %d bytes: %w", got, err)
+		case n == 0 && got < connectionSize:
+			return fmt.Errorf("after %d bytes: %w", got, io.ErrUnexpectedEOF)
+		case n == 0:
+			return nil
+		}
+		got += n
+	}
+}
