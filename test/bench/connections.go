@@ -9,11 +9,14 @@ import (
 	"math"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"fathom/test/netlab"
 )
 
 // Short connections: a opens one, b sends connectionSize bytes and closes it.
@@ -95,7 +98,9 @@ func makeConnections(v *variant, to *unix.SockaddrInet4, length time.Duration, p
 	for i := range connectionWorkers {
 		running.Go(func() {
 			var mine []float64
-			failed := v.a.Do(func() error {
+			sockets := socketsOf{host: v.a}
+			defer sockets.close()
+			failed := func() error {
 				for n := i; ; n += connectionWorkers {
 					start := time.Now()
 					if perSecond > 0 {
@@ -108,12 +113,16 @@ func makeConnections(v *variant, to *unix.SockaddrInet4, length time.Duration, p
 					if start.Sub(began) >= length {
 						return nil
 					}
-					if err := readConnection(to); err != nil {
+					fd, err := sockets.next()
+					if err != nil {
+						return err
+					}
+					if err := readConnection(fd, to); err != nil {
 						return err
 					}
 					mine = append(mine, time.Since(start).Seconds()*1e3)
 				}
-			})
+			}()
 			mu.Lock()
 			defer mu.Unlock()
 			took = append(took, mine...)
@@ -130,42 +139,88 @@ func makeConnections(v *variant, to *unix.SockaddrInet4, length time.Duration, p
 	return took, err
 }
 
-// readConnection opens a connection and reads all that comes. It blocks the thread, which
-// is in the host, and so costs less than a socket of package net.
-func readConnection(to *unix.SockaddrInet4) error {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return err
+// socketsOf makes sockets in a host, many at a time: to enter it for each would cost more
+// than the connection.
+type socketsOf struct {
+	host *netlab.Host
+	made []int
+}
+
+func (s *socketsOf) next() (fd int, err error) {
+	if len(s.made) == 0 {
+		err := s.host.Do(func() error {
+			for range 64 {
+				fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+				if err != nil {
+					return err
+				}
+				s.made = append(s.made, fd)
+			}
+			return nil
+		})
+		if err != nil {
+			return -1, err
+		}
 	}
-	defer unix.Close(fd)
-	// A connection that cannot be made is given up after 1 + 2 + 4 seconds.
-	if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_SYNCNT, 2); err != nil {
-		return err
+	last := len(s.made) - 1
+	fd, s.made = s.made[last], s.made[:last]
+	return fd, nil
+}
+
+func (s *socketsOf) close() {
+	for _, fd := range s.made {
+		unix.Close(fd)
 	}
-	limit := unix.NsecToTimeval(patience.Nanoseconds())
-	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit); err != nil {
-		return err
-	}
+}
+
+// readConnection connects a socket, reads all that comes, and closes it.
+func readConnection(fd int, to *unix.SockaddrInet4) error {
 	// A port that waits for stray packets could not be used again for a minute.
-	if err := unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}); err != nil {
+	err := unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	if err == nil {
+		err = unix.Connect(fd, to)
+	}
+	conn := os.NewFile(uintptr(fd), "connection")
+	defer conn.Close()
+	if err != nil && !errors.Is(err, unix.EINPROGRESS) {
+		return fmt.Errorf("connect: %w", err)
+	}
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
 		return err
 	}
-	if err := unix.Connect(fd, to); err != nil {
+	if err := awaitConnected(conn); err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
 	var chunk [4 << 10]byte
 	for got := 0; ; {
-		n, err := unix.Read(fd, chunk[:])
+		n, err := conn.Read(chunk[:])
+		got += n
 		switch {
-		case errors.Is(err, unix.EINTR):
-			continue // a signal of the runtime's
+		case errors.Is(err, io.EOF) && got == connectionSize:
+			return nil
 		case err != nil:
 			return fmt.Errorf("after %d bytes: %w", got, err)
-		case n == 0 && got < connectionSize:
-			return fmt.Errorf("after %d bytes: %w", got, io.ErrUnexpectedEOF)
-		case n == 0:
-			return nil
 		}
-		got += n
 	}
+}
+
+// awaitConnected waits for the answer to the call that connects.
+func awaitConnected(conn *os.File) error {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var failed error
+	err = raw.Write(func(fd uintptr) (done bool) {
+		code, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR)
+		if failed = err; err == nil && code != 0 {
+			failed = unix.Errno(code)
+		}
+		if failed != nil {
+			return true
+		}
+		_, err = unix.Getpeername(int(fd))
+		return err == nil
+	})
+	return errors.Join(err, failed)
 }

@@ -70,13 +70,24 @@ func newNebulaProgram(dir, path string) (p nebulaProgram, err error) {
 // nebulaHost names the n-th host, a being the first, in its certificate.
 func nebulaHost(n int) string { return string(rune('a' + n)) }
 
-// version tells that of nebula's module, and the Go that has built it.
+// version tells that of nebula's module, the Go that has built it, and what was built with
+// other modules than its own choice.
 func (p *nebulaProgram) version() string {
 	info, err := buildinfo.ReadFile(p.binary)
 	if err != nil {
 		return err.Error()
 	}
-	return fmt.Sprintf("%s (built by %s)", info.Main.Version, info.GoVersion)
+	text := fmt.Sprintf("%s (built by %s", info.Main.Version, info.GoVersion)
+	var replaced []string
+	for _, d := range info.Deps {
+		if d.Replace != nil {
+			replaced = append(replaced, d.Path)
+		}
+	}
+	if len(replaced) > 0 {
+		text += " with a replacement for " + strings.Join(replaced, ", ")
+	}
+	return text + ")"
 }
 
 // nebulaMaxMTU is the largest that nebula gives its device.
