@@ -23,8 +23,8 @@ import (
 const (
 	connectionSize = 10_000
 	connectionRate = 1000 // begun a second, where their time is measured
-	// connectionWorkers make connections one after the other. Twice as many complete
-	// no more.
+	// connectionWorkers make connections one after the other: more than a machine has
+	// cores, since each mostly waits.
 	connectionWorkers = 32
 )
 
@@ -65,10 +65,10 @@ var shortConnections = &load{
 }
 
 // serveConnections answers connections to b, until it is stopped.
-func serveConnections(v *variant) (stop func(), to *unix.SockaddrInet4, err error) {
+func serveConnections(v *variant) (stop func(), to netip.AddrPort, err error) {
 	listener, err := v.b.Listen("tcp4", net.JoinHostPort(v.address, "0"))
 	if err != nil {
-		return nil, nil, err
+		return nil, to, err
 	}
 	go func() {
 		for {
@@ -78,20 +78,19 @@ func serveConnections(v *variant) (stop func(), to *unix.SockaddrInet4, err erro
 			}
 			go func() {
 				conn.SetDeadline(time.Now().Add(patience))
-				conn.Write(sent[:connectionSize])
+				conn.Write(filler[:connectionSize])
 				conn.Close()
 			}()
 		}
 	}()
-	address := netip.MustParseAddrPort(listener.Addr().String())
-	return func() { listener.Close() }, &unix.SockaddrInet4{Addr: address.Addr().As4(), Port: int(address.Port())}, nil
+	return func() { listener.Close() }, netip.MustParseAddrPort(listener.Addr().String()), nil
 }
 
 // makeConnections opens connections for a time, perSecond of them or, with 0, as many as
 // there can be. It returns how long each took in milliseconds, the shortest first. One
 // that begins late, since those before it took too long, counts from when it should have
 // begun.
-func makeConnections(v *variant, to *unix.SockaddrInet4, length time.Duration, perSecond int) (took []float64, err error) {
+func makeConnections(v *variant, to netip.AddrPort, length time.Duration, perSecond int) (took []float64, err error) {
 	var mu sync.Mutex
 	var running sync.WaitGroup
 	began := time.Now()
@@ -174,11 +173,11 @@ func (s *socketsOf) close() {
 }
 
 // readConnection connects a socket, reads all that comes, and closes it.
-func readConnection(fd int, to *unix.SockaddrInet4) error {
+func readConnection(fd int, to netip.AddrPort) error {
 	// A port that waits for stray packets could not be used again for a minute.
 	err := unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	if err == nil {
-		err = unix.Connect(fd, to)
+		err = unix.Connect(fd, &unix.SockaddrInet4{Addr: to.Addr().As4(), Port: int(to.Port())})
 	}
 	conn := os.NewFile(uintptr(fd), "connection")
 	defer conn.Close()

@@ -18,8 +18,15 @@ import (
 
 // copyOnly is Fathom without a cipher.
 var copyOnly = contender{name: "fathom, copy only", colour: "#8fb04f", start: func(at *place, p programs) (*variant, error) {
-	return startFathom(at, p.copyOnly, p.dir, `ciphers = ["aes-256-gcm"]`)
+	v, err := startFathom(at, p.copyOnly, p.dir, `ciphers = ["aes-256-gcm"]`)
+	if err == nil && v.cipher != nullCipher {
+		err = errors.Join(fmt.Errorf("it has the cipher %s after all", v.cipher), v.stop())
+	}
+	return v, err
 }}
+
+// nullCipher is how `fathom status` names what nullgcm.go puts in the place of AES-GCM.
+const nullCipher = "none"
 
 var (
 	aes         = fathom("aes-256-gcm", "", "#1f4e96")

@@ -15,9 +15,7 @@ import (
 // record is what a file keeps of a long run that is measured in parts. Package gob, unlike
 // JSON, knows figures that are not numbers.
 type record struct {
-	// Of is what all parts must have in common: the commit, the machine, the versions of
-	// the others, rounds and length.
-	Of         string
+	Of         circumstances
 	Figures    []keptFigure
 	Failures   []string
 	InnerMTU   map[string]map[string]int
@@ -30,11 +28,6 @@ type keptFigure struct {
 	Scene, Load, Contender string
 	Column                 int
 	Rounds                 []float64
-}
-
-// of is what the parts of a run have in common.
-func (r *results) of() string {
-	return fmt.Sprintf("commit %s\n%s\n%d rounds of %v", commit(), r.machine(), r.rounds, r.length)
 }
 
 // recall joins the results with those of the parts before, which file keeps. Without a
@@ -51,8 +44,8 @@ func (r *results) recall(file string) error {
 	if err := gob.NewDecoder(bytes.NewReader(text)).Decode(&kept); err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
-	if kept.Of != r.of() {
-		return fmt.Errorf("%s is of another run:\n%s\nand this one is of\n%s", file, kept.Of, r.of())
+	if kept.Of != r.circumstances {
+		return fmt.Errorf("%s is of another run:\n%v\nand this one is of\n%v", file, kept.Of, r.circumstances)
 	}
 	for _, f := range kept.Figures {
 		r.figures[figureKey{f.Scene, f.Load, f.Contender, f.Column}] = f.Rounds
@@ -69,7 +62,7 @@ func (r *results) recall(file string) error {
 
 // keep writes the results to a file, for the parts to come.
 func (r *results) keep(file string) error {
-	kept := record{Of: r.of(), Failures: r.failures, InnerMTU: r.innerMTU, Ciphers: r.ciphers, Congestion: r.congestion}
+	kept := record{Of: r.circumstances, Failures: r.failures, InnerMTU: r.innerMTU, Ciphers: r.ciphers, Congestion: r.congestion}
 	for k, rounds := range r.figures {
 		kept.Figures = append(kept.Figures, keptFigure{k.scene, k.load, k.contender, k.column, rounds})
 	}

@@ -4,7 +4,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -28,7 +27,7 @@ func TestPartsAreJoined(t *testing.T) {
 		r.started(second, reference, &variant{innerMTU: 1440})
 	}
 
-	a := newResults(3, time.Second)
+	a := newResults(circumstances{Rounds: 3})
 	if err := a.recall(file); err != nil {
 		t.Fatalf("without a file: %v", err)
 	}
@@ -36,13 +35,13 @@ func TestPartsAreJoined(t *testing.T) {
 	if err := a.keep(file); err != nil {
 		t.Fatal(err)
 	}
-	b := newResults(3, time.Second)
+	b := newResults(circumstances{Rounds: 3})
 	if err := b.recall(file); err != nil {
 		t.Fatal(err)
 	}
 	other(b)
 
-	whole := newResults(3, time.Second)
+	whole := newResults(circumstances{Rounds: 3})
 	whole.joined = true
 	one(whole)
 	other(whole)
@@ -60,26 +59,34 @@ func TestPartsAreJoined(t *testing.T) {
 	}
 }
 
-// TestPartsOfOtherRunsAreRefused.
+// TestPartsOfOtherRunsAreRefused: of another commit or machine, beside other rivals, or
+// measured otherwise.
 func TestPartsOfOtherRunsAreRefused(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "kept")
-	if err := newResults(3, time.Second).keep(file); err != nil {
+	this := circumstances{Commit: "c0ffee", Machine: "one", Nebula: "v1", Rounds: 3, Length: time.Second}
+	if err := newResults(this).keep(file); err != nil {
 		t.Fatal(err)
 	}
-	withNebula := newResults(3, time.Second)
-	withNebula.nebula = "v1"
-	for name, r := range map[string]*results{"rounds": newResults(5, time.Second), "length": newResults(3, 2*time.Second), "nebula": withNebula} {
-		if err := r.recall(file); err == nil || !strings.Contains(err.Error(), "another run") {
-			t.Errorf("other %s: %v", name, err)
+	if err := newResults(this).recall(file); err != nil {
+		t.Errorf("the same: %v", err)
+	}
+	for what, change := range map[string]func(*circumstances){
+		"commit":  func(c *circumstances) { c.Commit += "-dirty" },
+		"machine": func(c *circumstances) { c.Machine = "another" },
+		"nebula":  func(c *circumstances) { c.Nebula = "" },
+		"rounds":  func(c *circumstances) { c.Rounds = 5 },
+		"length":  func(c *circumstances) { c.Length *= 2 },
+	} {
+		other := this
+		change(&other)
+		if err := newResults(other).recall(file); err == nil || !strings.Contains(err.Error(), "another run") {
+			t.Errorf("another %s: %v", what, err)
 		}
 	}
 	if err := os.WriteFile(file, []byte("no record"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := newResults(3, time.Second).recall(file); err == nil {
+	if err := newResults(this).recall(file); err == nil {
 		t.Error("a file of something else is taken")
-	}
-	if !strings.Contains(newResults(3, time.Second).of(), fmt.Sprint("commit ", commit())) {
-		t.Error("runs of two commits could be joined")
 	}
 }

@@ -36,7 +36,7 @@ const (
 	rate, cpu, memory = 0, 1, 2 // of streams and datagrams
 	middle, late      = 0, 1    // of round trips
 	added, carried    = 0, 4    // of pings under load
-	promised          = 2       // of a shrinking path
+	settled, promised = 1, 2    // of a shrinking path
 )
 
 var throughputColumns = []column{{"Gbit/s", higher}, {"CPU s/GB of the daemons", lower}, {"MiB of the larger daemon, peak so far", lower}}

@@ -71,11 +71,9 @@ func run() (err error) {
 	if err != nil {
 		return err
 	}
-	r := newResults(*rounds, *length)
+	version := programs.nebula.version()
+	r := newResults(circumstances{Commit: commit(), Machine: machine(version), Nebula: version, Rounds: *rounds, Length: *length})
 	r.partial = *only != "" && *keep == ""
-	if programs.nebula.given() {
-		r.nebula = programs.nebula.version()
-	}
 	if *keep != "" {
 		if err := r.recall(*keep); err != nil {
 			return err

@@ -71,8 +71,11 @@ func newNebulaProgram(dir, path string) (p nebulaProgram, err error) {
 func nebulaHost(n int) string { return string(rune('a' + n)) }
 
 // version tells that of nebula's module, the Go that has built it, and what was built with
-// other modules than its own choice.
+// other modules than its own choice. Without a binary it returns nothing.
 func (p *nebulaProgram) version() string {
+	if !p.given() {
+		return ""
+	}
 	info, err := buildinfo.ReadFile(p.binary)
 	if err != nil {
 		return err.Error()

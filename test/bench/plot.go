@@ -51,7 +51,7 @@ func (r *results) svg() string {
 	d := &drawing{y: plotMargin + 8}
 	d.text(plotMargin, d.y, `font-size="19" font-weight="bold"`, fmt.Sprintf("Fathom beside %s, over a cable of %d bytes", strings.Join(r.rivals(), " and "), wideMTU))
 	d.y += 22
-	d.text(plotMargin, d.y, fmt.Sprintf("fill=%q", plotFaint), fmt.Sprintf("commit %s, Linux %s, %s; medians of %d rounds, × is the ratio to wireguard-go", commit(), kernel(), cpuModel(), r.rounds))
+	d.text(plotMargin, d.y, fmt.Sprintf("fill=%q", plotFaint), fmt.Sprintf("commit %s, Linux %s, %s; medians of %d rounds, × is the ratio to wireguard-go", r.Commit, kernel(), cpuModel(), r.Rounds))
 	d.y += plotGap
 	for _, p := range plotted {
 		r.group(d, s, p.load, p.column)

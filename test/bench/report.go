@@ -14,7 +14,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 )
 
 // markdown writes what was measured as tables, and returns how many targets
@@ -22,6 +21,7 @@ import (
 func (r *results) markdown() (text string, missed int) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Benchmark\n\n%s\n", r.header())
+	b.WriteString(r.summary())
 	missed = r.judge(&b)
 	if len(r.failures) > 0 {
 		fmt.Fprintf(&b, "\n## What failed\n\nIt counts as nothing carried, and as endless delay.\n\n")
@@ -126,13 +126,13 @@ func number(f float64) string {
 // header says what was measured on which machine, and how.
 func (r *results) header() string {
 	lines := []string{
-		fmt.Sprintf("`%s` at commit %s.", commandLine(), commit()),
-		r.machine(),
+		fmt.Sprintf("`%s` at commit %s.", commandLine(), r.Commit),
+		r.Machine,
 		fmt.Sprintf("AES-GCM in Fathom is `%s`, as `fathom status` names it ([cipher.md](cipher.md)).", cmp.Or(r.ciphers[aes.name], "–")),
 		fmt.Sprintf("Congestion control %s, that of the machine; %s in transfers beside pings, where what fills the queue matters.", cmp.Or(r.congestion, "–"), pingCongestion),
-		fmt.Sprintf("Medians of %d rounds, fewer where little varies, of %v each, in which the variants take turns in rotating order; in brackets the least and the largest; in parentheses the ratio to %s, the median of the ratios of each round.", r.rounds, r.length, strings.Join(r.rivals(), " and that to ")),
+		fmt.Sprintf("Medians of %d rounds, fewer where little varies, of %v each, in which the variants take turns in rotating order; in brackets the least and the largest; in parentheses the ratio to %s, the median of the ratios of each round.", r.Rounds, r.Length, strings.Join(r.rivals(), " and that to ")),
 	}
-	if r.nebula == "" {
+	if r.Nebula == "" {
 		lines = append(lines, "nebula was not given (`-nebula`), and so not measured.")
 	}
 	if r.joined {
@@ -141,11 +141,11 @@ func (r *results) header() string {
 	return strings.Join(lines, "\n")
 }
 
-// machine says on what was measured, beside what.
-func (r *results) machine() string {
+// machine says on what is measured, beside what.
+func machine(nebulaVersion string) string {
 	beside := []string{"wireguard-go " + output("go", "list", "-m", "-f", "{{.Version}}", wireguardModule)}
-	if r.nebula != "" {
-		beside = append(beside, "nebula "+r.nebula+" with all its offloads on")
+	if nebulaVersion != "" {
+		beside = append(beside, "nebula "+nebulaVersion+", with all offloads that it has")
 	}
 	beside = append(beside, output("iperf3", "--version"))
 	return fmt.Sprintf("Machine: Linux %s, %s, %d cores, shared by the daemons, the load and the kernel; %s.\nBeside it: %s.",
@@ -187,9 +187,8 @@ func commandLine() string {
 	return name
 }
 
-// commit is the measured one. It is found only once, since the written report makes
-// the tree dirty.
-var commit = sync.OnceValue(func() string { return output("git", "describe", "--always", "--dirty") })
+// commit is that of the tree.
+func commit() string { return output("git", "describe", "--always", "--dirty") }
 
 // output returns the first line of what a command prints.
 func output(name string, args ...string) string {

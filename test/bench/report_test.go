@@ -17,8 +17,8 @@ func TestRatiosToEachRival(t *testing.T) {
 		{"v1", map[string]string{aes.name: "8.00 (4.00×, 2.00×)", reference: "2.00 (–, 0.50×)", nebulaName: "4.00 (2.00×, –)"}},
 		{"", map[string]string{aes.name: "8.00 (4.00×)", reference: "2.00"}},
 	} {
-		r := newResults(1, 0)
-		r.nebula = c.nebula
+		r := newResults(circumstances{Rounds: 1})
+		r.Nebula = c.nebula
 		r.add(0, cable, oneStream, aes.name, []float64{8, 1, 1})
 		r.add(0, cable, oneStream, reference, []float64{2, 1, 1})
 		if c.nebula != "" {
@@ -37,8 +37,7 @@ func TestRatiosToEachRival(t *testing.T) {
 // of each scene.
 func TestHeaderNamesWhatRan(t *testing.T) {
 	jumbo := sceneOf(t, "jumbo")
-	r := newResults(1, 0)
-	r.nebula = "v1.2.3"
+	r := newResults(circumstances{Rounds: 1, Nebula: "v1.2.3", Machine: machine("v1.2.3")})
 	for _, s := range []*scene{&scenes[0], jumbo} {
 		r.add(0, s, oneStream, aes.name, []float64{8, 1, 1})
 	}

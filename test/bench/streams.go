@@ -15,7 +15,8 @@ func manyStreams(n int) func(*variant, time.Duration) ([]float64, error) {
 	}
 }
 
-// fromBothClients measures transfers from both spokes to the hub.
+// fromBothClients measures transfers from both spokes to the hub. From one spoke to the
+// other nebula does without a hub.
 func fromBothClients(v *variant, length time.Duration) ([]float64, error) {
 	return v.carry(length, []flow{{v.b, v.a, v.hub}, {v.place.second.host, v.a, v.hub}})
 }

@@ -9,23 +9,25 @@ import (
 	"testing"
 )
 
+// measures reports whether a scene has such a figure.
+func measures(k figureKey) bool {
+	return slices.ContainsFunc(scenes, func(s scene) bool {
+		return s.name == k.scene && slices.ContainsFunc(s.contenders, func(c contender) bool {
+			return c.name == k.contender && slices.ContainsFunc(s.loads, func(l *load) bool {
+				return l.name == k.load && c.takes(l) && k.column < len(l.columns)
+			})
+		})
+	})
+}
+
 // TestTargetsAreMeasured: a target whose figure is never measured could not be
 // missed.
 func TestTargetsAreMeasured(t *testing.T) {
-	exists := func(k figureKey) bool {
-		return slices.ContainsFunc(scenes, func(s scene) bool {
-			return s.name == k.scene && slices.ContainsFunc(s.contenders, func(c contender) bool {
-				return c.name == k.contender && slices.ContainsFunc(s.loads, func(l *load) bool {
-					return l.name == k.load && c.takes(l) && k.column < len(l.columns)
-				})
-			})
-		})
-	}
 	for _, target := range targets {
-		if !exists(target.what) {
+		if !measures(target.what) {
 			t.Errorf("%s: no scene measures %+v", target.text, target.what)
 		}
-		if target.beside.contender != "" && !exists(target.beside) {
+		if target.beside.contender != "" && !measures(target.beside) {
 			t.Errorf("%s: no scene measures %+v", target.text, target.beside)
 		}
 		if (target.atLeast == 0) == (target.atMost == 0) {
@@ -51,7 +53,7 @@ func TestTargetsPointTheRightWay(t *testing.T) {
 // verdict judges the target whose text begins so, over the figures of fill.
 func verdict(t *testing.T, text string, fill func(r *results)) (met, ok bool) {
 	t.Helper()
-	r := newResults(3, 0)
+	r := newResults(circumstances{Rounds: 3})
 	fill(r)
 	for _, target := range targets {
 		if strings.HasPrefix(target.text, text) {
@@ -146,8 +148,8 @@ func TestTargetsAreJudged(t *testing.T) {
 // and the report says that it was not there.
 func TestNebulaIsJudgedWhereItWasGiven(t *testing.T) {
 	besideNebula := func(target target) bool { return target.beside.contender == nebulaName }
-	without, with := newResults(1, 0), newResults(1, 0)
-	with.nebula = "v1"
+	without, with := newResults(circumstances{Rounds: 1}), newResults(circumstances{Rounds: 1})
+	with.Nebula = "v1"
 	textWithout, missedWithout := without.markdown()
 	textWith, missedWith := with.markdown()
 	count := 0
@@ -172,7 +174,7 @@ func TestNebulaIsJudgedWhereItWasGiven(t *testing.T) {
 // TestUnmeasuredTargetsAreNamed, unless only a part was asked for.
 func TestUnmeasuredTargetsAreNamed(t *testing.T) {
 	for _, partial := range []bool{false, true} {
-		r := newResults(1, 0)
+		r := newResults(circumstances{Rounds: 1})
 		r.partial = partial
 		text, missed := r.markdown()
 		if named := strings.Contains(text, "**not measured**"); named == partial || (missed > 0) == partial {

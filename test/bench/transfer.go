@@ -72,19 +72,19 @@ func connect(f flow) (*transfer, error) {
 	return t, nil
 }
 
-// sent is what every transfer sends, again and again.
-var sent = make([]byte, 128<<10)
+// filler is what every transfer sends, again and again.
+var filler = make([]byte, 128<<10)
 
 func (t *transfer) start() {
 	t.running.Go(func() {
 		for {
-			if _, err := t.sender.Write(sent); err != nil {
+			if _, err := t.sender.Write(filler); err != nil {
 				return
 			}
 		}
 	})
 	t.running.Go(func() {
-		for chunk := make([]byte, len(sent)); ; {
+		for chunk := make([]byte, len(filler)); ; {
 			n, err := t.receiver.Read(chunk)
 			t.mu.Lock()
 			t.arrivals = append(t.arrivals, arrival{time.Now(), n})

@@ -50,7 +50,7 @@ func (r *results) run(s *scene, programs programs, wanted *regexp.Regexp) (err e
 	defer lab.Close()
 	place := s.lay(lab)
 	r.congestion = place.a.ReadSysctl("net.ipv4.tcp_congestion_control")
-	rounds := r.rounds
+	rounds := r.Rounds
 	if s.rounds > 0 {
 		rounds = min(rounds, s.rounds)
 	}
@@ -113,7 +113,7 @@ func (r *results) measure(s *scene, place *place, p *part, l *load, v **variant,
 			}
 		}
 	}
-	return l.measure(*v, r.length)
+	return l.measure(*v, r.Length)
 }
 
 // forget makes the hosts forget what ICMP has told them of the path, and keeps
