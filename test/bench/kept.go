@@ -73,15 +73,21 @@ func (r *results) keep(file string) error {
 	return os.WriteFile(file, b.Bytes(), 0o644)
 }
 
-// measuredBefore returns an error if a wanted figure is there already: a second one could
-// be chosen because it is the better one.
+// measuredBefore returns an error if something wanted is there already. A second figure
+// could be chosen because it is the better one, and contenders that did not take turns
+// are not to be compared.
 func (r *results) measuredBefore(programs programs, wanted *regexp.Regexp) error {
+	type table struct{ scene, load string }
+	there := make(map[table]bool)
+	for k := range r.figures {
+		there[table{k.scene, k.load}] = true
+	}
 	for i := range scenes {
 		s := &scenes[i]
 		for _, p := range s.parts(programs, wanted) {
 			for _, l := range p.loads {
-				if r.figures[figureKey{s.name, l.name, p.name, 0}] != nil {
-					return fmt.Errorf("%s/%s/%s has been measured in a part before: narrow -only, or begin a new file", s.name, p.name, l.name)
+				if there[table{s.name, l.name}] {
+					return fmt.Errorf("%q of %q has been measured in a part before: narrow -only, or begin a new file", l.name, s.name)
 				}
 			}
 		}

@@ -182,7 +182,10 @@ func commandLine() string {
 		if strings.ContainsAny(value, " |()^$*?") {
 			value = "'" + value + "'"
 		}
-		name += fmt.Sprintf(" -%s %s", f.Name, value)
+		name += " -" + f.Name
+		if value != "true" {
+			name += " " + value
+		}
 	})
 	return name
 }
