@@ -3,8 +3,6 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,7 +12,6 @@ import (
 	"time"
 
 	"fathom/test/gateway"
-	"fathom/tunnel/status"
 )
 
 // contender is a way from host a to host b.
@@ -37,24 +34,46 @@ func (c *contender) takes(l *load) bool { return len(c.only) == 0 || slices.Cont
 type variant struct {
 	*place
 	address  string // of b, inside
-	slow     string // of the slow spoke, inside
+	second   string // of the second spoke, inside
+	hub      string // of a, inside
 	innerMTU int
-	pids     []int // of the daemons
+	cipher   string // implementation of AES-GCM, if the daemon names it
+	pids     []int  // of the daemons
 	stop     func() error
 	// knows tells whether both ends have found the path's MTU.
 	knows func(mtu int) error
 }
 
+// insideOf returns the address inside of the n-th host, a being the first, in a
+// contender's network.
+func insideOf(network, n int) string { return fmt.Sprintf("10.%d.0.%d", network, n) }
+
+// newVariant returns one with addresses in a network, which must still be started.
+func newVariant(at *place, network int) *variant {
+	v := &variant{place: at, hub: insideOf(network, 1), address: insideOf(network, 2), knows: always}
+	if at.second != nil {
+		v.second = insideOf(network, 3)
+	}
+	return v
+}
+
 // reference is the contender that the others are compared with.
 const reference = "wireguard-go"
 
-// programs are the paths of what was built.
+// programs are the paths of what was built, and of what was given.
 type programs struct {
 	dir, fathom, copyOnly, wireguard string
+	nebula                           nebulaProgram
 }
 
-func build(dir string) (p programs, err error) {
+// has reports whether a contender can start.
+func (p *programs) has(c *contender) bool { return c.name != nebulaName || p.nebula.given() }
+
+func build(dir, nebulaPath string) (p programs, err error) {
 	p.dir = dir
+	if p.nebula, err = newNebulaProgram(dir, nebulaPath); err != nil {
+		return p, err
+	}
 	if p.fathom, err = buildFathom(filepath.Join(dir, "fathom"), nil); err != nil {
 		return p, err
 	}
@@ -80,9 +99,13 @@ func writeOverlay(dir string) (string, error) {
 		return "", fmt.Errorf("find the module: %w", err)
 	}
 	module := strings.TrimSpace(string(root))
+	replaced, null := filepath.Join(module, "esp/gcm/implementation.go"), filepath.Join(module, "test/bench/testdata/nullgcm.go")
+	// The go command takes a file that is not there for a new one.
+	if _, err := os.Stat(replaced); err != nil {
+		return "", fmt.Errorf("what the null cipher replaces: %w", err)
+	}
 	overlay := filepath.Join(dir, "overlay.json")
-	text := fmt.Sprintf(`{"Replace": {%q: %q}}`, filepath.Join(module, "esp/gcm.go"), filepath.Join(module, "test/bench/testdata/nullgcm.go"))
-	return overlay, os.WriteFile(overlay, []byte(text), 0o600)
+	return overlay, os.WriteFile(overlay, fmt.Appendf(nil, `{"Replace": {%q: %q}}`, replaced, null), 0o600)
 }
 
 func buildFathom(dir string, flags []string) (string, error) {
@@ -93,123 +116,14 @@ func buildFathom(dir string, flags []string) (string, error) {
 }
 
 var noTunnel = contender{name: "no tunnel", colour: "#a6a6a6", start: func(at *place, _ programs) (*variant, error) {
-	v := &variant{place: at, address: at.outerB, innerMTU: wideMTU, stop: func() error { return nil }, knows: always}
-	if at.slow != nil {
-		v.slow = at.slow.outer
+	v := &variant{place: at, hub: at.outerA, address: at.outerB, innerMTU: at.mtu, stop: func() error { return nil }, knows: always}
+	if at.second != nil {
+		v.second = at.second.outer
 	}
 	return v, nil
 }}
 
 func always(int) error { return nil }
-
-// copyOnly is Fathom without a cipher.
-var copyOnly = contender{name: "fathom, copy only", colour: "#8fb04f", start: func(at *place, p programs) (*variant, error) {
-	return startFathom(at, p.copyOnly, p.dir, `ciphers = ["aes-256-gcm"]`)
-}}
-
-var (
-	aes         = fathom("aes-256-gcm", "", "#1f4e96")
-	chacha      = fathom("chacha20-poly1305", "", "#3f8fd2")
-	singleQueue = fathom("aes-256-gcm", "queues = 1", "#7a6fbe")
-	offloadOff  = fathom("aes-256-gcm", `offload = "off"`, "#5fb3b3")
-)
-
-// fathom is Fathom with one cipher, and more lines of [tunnel].
-func fathom(cipher, extra, colour string) contender {
-	name := "fathom, " + cipher
-	if extra != "" {
-		name += ", " + strings.NewReplacer(` = `, " ", `"`, "").Replace(extra)
-	}
-	return contender{name: name, colour: colour, start: func(at *place, p programs) (*variant, error) {
-		return startFathom(at, p.fathom, p.dir, fmt.Sprintf("ciphers = [%q]\n%s", cipher, extra))
-	}}
-}
-
-// otherBuild is another build of Fathom, to be compared.
-func otherBuild(name, binary string) contender {
-	return contender{name: name, colour: "#d99a2b", start: func(at *place, p programs) (*variant, error) {
-		return startFathom(at, binary, p.dir, `ciphers = ["aes-256-gcm"]`)
-	}}
-}
-
-// startFathom runs the gateways of a place, and waits until they know all of their
-// paths.
-func startFathom(at *place, binary, dir, extra string) (v *variant, err error) {
-	// A new folder, since a gateway has a new key whenever it is made.
-	if dir, err = os.MkdirTemp(dir, "run"); err != nil {
-		return nil, err
-	}
-	a, err := gateway.New(at.a, binary, dir, "10.77.0.1/24")
-	if err != nil {
-		return nil, err
-	}
-	b, err := gateway.New(at.b, binary, dir, "10.77.0.2/24")
-	if err != nil {
-		return nil, err
-	}
-	ends := []*gateway.Gateway{a, b}
-	peers := []gateway.Peer{{Gateway: b, Endpoint: fmt.Sprintf("%s:%d", at.outerB, gateway.Port)}}
-	v = &variant{place: at, address: "10.77.0.2"}
-	if at.slow != nil {
-		v.slow = "10.77.0.3"
-		c, err := gateway.New(at.slow.host, binary, dir, v.slow+"/24")
-		if err != nil {
-			return nil, err
-		}
-		if err := c.Configure(extra, gateway.Peer{Gateway: a, Endpoint: fmt.Sprintf("%s:%d", at.slow.outerA, gateway.Port)}); err != nil {
-			return nil, err
-		}
-		ends = append(ends, c)
-		peers = append(peers, gateway.Peer{Gateway: c, Endpoint: fmt.Sprintf("%s:%d", at.slow.outer, gateway.Port)})
-	}
-	if err := a.Configure(extra, peers...); err != nil {
-		return nil, err
-	}
-	if err := b.Configure(extra, gateway.Peer{Gateway: a, Endpoint: fmt.Sprintf("%s:%d", at.outerA, gateway.Port)}); err != nil {
-		return nil, err
-	}
-	stop := func() (err error) {
-		for _, g := range ends {
-			err = errors.Join(err, g.Stop())
-		}
-		return err
-	}
-	v.stop = stop
-	v.knows = func(mtu int) error {
-		for _, g := range ends {
-			s, err := g.Status(context.Background())
-			if err != nil {
-				return err
-			}
-			if got := s.Peers[0].PMTUD.PLPMTU; got != mtu {
-				return fmt.Errorf("%s takes the path's MTU for %d bytes, not %d", g.Name, got, mtu)
-			}
-		}
-		return nil
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, stop())
-		}
-	}()
-	ctx, cancel := context.WithTimeout(context.Background(), startWithin)
-	defer cancel()
-	for _, g := range ends {
-		if err := g.Start(); err != nil {
-			return nil, err
-		}
-		v.pids = append(v.pids, g.Pid())
-	}
-	for _, g := range ends {
-		s, err := g.Await(ctx, func(s *status.Status) bool { return s.Up() && s.Peers[0].PMTUD.PLPMTU == wideMTU })
-		if err != nil {
-			return nil, err
-		}
-		v.innerMTU = s.Peers[0].PMTUD.InnerMTU
-	}
-	time.Sleep(settle)
-	return v, nil
-}
 
 // startWithin is how long a tunnel may take to come up, and to find its path.
 const startWithin = 15 * time.Second

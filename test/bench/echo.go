@@ -11,13 +11,15 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"fathom/test/netlab"
 )
 
-// dial connects from a to an address of b.
-func dial(v *variant, network string, to net.Addr) (net.Conn, error) {
+// dial connects from a host to an address.
+func dial(from *netlab.Host, network string, to net.Addr) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	return v.a.DialContext(ctx, network, to.String())
+	return from.DialContext(ctx, network, to.String())
 }
 
 // pingPong sends a byte there and back again by TCP, the next when the last is
@@ -35,7 +37,7 @@ func pingPong(v *variant, length time.Duration) ([]float64, error) {
 			conn.Close()
 		}
 	}()
-	conn, err := dial(v, "tcp", listener.Addr())
+	conn, err := dial(v.a, "tcp", listener.Addr())
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +83,7 @@ func ping(v *variant, length time.Duration) (p pings, err error) {
 			server.WriteTo(b[:n], from)
 		}
 	}()
-	conn, err := dial(v, "udp", server.LocalAddr())
+	conn, err := dial(v.a, "udp", server.LocalAddr())
 	if err != nil {
 		return p, err
 	}

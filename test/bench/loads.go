@@ -36,19 +36,25 @@ const (
 	rate, cpu, memory = 0, 1, 2 // of streams and datagrams
 	middle, late      = 0, 1    // of round trips
 	added, carried    = 0, 4    // of pings under load
-	promised          = 2       // of a shrinking path
+	settled, promised = 1, 2    // of a shrinking path
 )
 
-var throughputColumns = []column{{"Gbit/s", higher}, {"CPU s/GB of both daemons", lower}, {"MiB of the larger daemon, peak so far", lower}}
+var throughputColumns = []column{{"Gbit/s", higher}, {"CPU s/GB of the daemons", lower}, {"MiB of the larger daemon, peak so far", lower}}
 
 var (
 	oneStream    = &load{name: "one TCP stream", columns: throughputColumns, measure: throughput()}
 	eightStreams = &load{name: "eight TCP streams", columns: throughputColumns, measure: throughput("--parallel", "8")}
+	streams64    = &load{name: "64 TCP streams", columns: throughputColumns, measure: manyStreams(64)}
+	streams512   = &load{name: "512 TCP streams", columns: throughputColumns, measure: manyStreams(512)}
+	bothClients  = &load{name: "a TCP stream from each client to the hub, at once", columns: throughputColumns, measure: fromBothClients}
 	bothWays     = &load{name: "TCP both ways at once", columns: throughputColumns, measure: throughput("--bidir")}
 
 	smallDatagrams = &load{name: "UDP of 200 bytes", columns: []column{{"1000 packets/s received", higher}, {"CPU s per million", lower}}, measure: datagrams}
 
 	requestResponse = &load{name: "request and response of 1 byte", columns: []column{{"µs, median", lower}, {"µs, p99", lower}}, measure: roundTrips}
+
+	longCUBIC = longStream("cubic")
+	longBBR   = longStream("bbr")
 
 	pingUnderLoad = &load{name: "inner ping under a transfer", columns: []column{
 		{"ms added, median", lower}, {"ms added, p99", lower}, {"ms idle", lower}, {"% of pings lost", lower}, {"Mbit/s of the transfer", higher},
@@ -67,12 +73,17 @@ func throughput(more ...string) func(*variant, time.Duration) ([]float64, error)
 		if gigabytes == 0 {
 			return nil, errNothing
 		}
-		if len(v.pids) == 0 {
-			return []float64{bits / 1e9, math.NaN(), math.NaN()}, nil
-		}
-		peak, err := peakMemory(v.pids)
-		return []float64{bits / 1e9, used / gigabytes, peak}, err
+		return v.figures(bits, used/gigabytes)
 	}
+}
+
+// figures are those of throughputColumns.
+func (v *variant) figures(bitsPerSecond, secondsPerGB float64) ([]float64, error) {
+	if len(v.pids) == 0 {
+		return []float64{bitsPerSecond / 1e9, math.NaN(), math.NaN()}, nil
+	}
+	peak, err := peakMemory(v.pids)
+	return []float64{bitsPerSecond / 1e9, secondsPerGB, peak}, err
 }
 
 // datagrams sends more datagrams than can arrive, and counts the arrivals.
@@ -120,7 +131,7 @@ func underLoad(v *variant, length time.Duration) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := newTransfer(v, pingCongestion)
+	t, err := newTransfer(v.flow(), pingCongestion)
 	if err != nil {
 		return nil, err
 	}

@@ -28,6 +28,8 @@ func run() (err error) {
 	length := flag.Duration("time", 2*time.Second, "length of one measurement")
 	only := flag.String("only", "", "measure only what this `regexp` finds in \"scene/variant/load\"")
 	folder := flag.String("write", "", "write benchmark.md and benchmark.svg to this `folder` as well")
+	keep := flag.String("keep", "", "add this run to those that `FILE` keeps, and report of all: a long run in parts")
+	nebulaPath := flag.String("nebula", "", "measure the nebula at this `path` too, which has nebula-cert beside it")
 	judge := flag.Bool("judge", false, "exit with 1 when a target is not met")
 	flag.Func("also", "let another build of the command take part: `NAME=FILE`", func(s string) error {
 		name, file, ok := strings.Cut(s, "=")
@@ -40,8 +42,8 @@ func run() (err error) {
 		return nil
 	})
 	flag.Parse()
-	if *only != "" && *folder != "" {
-		return errors.New("-write is for whole runs: not with -only")
+	if *only != "" && *folder != "" && *keep == "" {
+		return errors.New("-write is for whole runs: not with -only, except of a run that -keep joins")
 	}
 	if *rounds < 1 || flag.NArg() > 0 {
 		return errors.New("at least one round, and no arguments but flags")
@@ -65,15 +67,29 @@ func run() (err error) {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	programs, err := build(dir)
+	programs, err := build(dir, *nebulaPath)
 	if err != nil {
 		return err
 	}
-	r := newResults(*rounds, *length)
-	r.partial = *only != ""
+	version := programs.nebula.version()
+	r := newResults(circumstances{Commit: commit(), Machine: machine(version), Nebula: version, Rounds: *rounds, Length: *length})
+	r.partial = *only != "" && *keep == ""
+	if *keep != "" {
+		if err := r.recall(*keep); err != nil {
+			return err
+		}
+		if err := r.measuredBefore(programs, wanted); err != nil {
+			return err
+		}
+	}
 	for i := range scenes {
 		if err := r.run(&scenes[i], programs, wanted); err != nil {
 			return fmt.Errorf("%s: %w", scenes[i].name, err)
+		}
+	}
+	if *keep != "" {
+		if err := r.keep(*keep); err != nil {
+			return err
 		}
 	}
 	text, missed := r.markdown()

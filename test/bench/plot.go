@@ -19,7 +19,7 @@ const (
 	plotBar    = 18
 	plotHead   = 24 // above a group
 	plotGap    = 16 // below it
-	plotFull   = 3.5
+	plotFull   = 4.5
 	plotFoot   = 20
 
 	plotInk, plotFaint = "#24292f", "#57606a"
@@ -49,9 +49,9 @@ func (d *drawing) text(x float64, y int, attributes, text string) {
 func (r *results) svg() string {
 	s := &scenes[0]
 	d := &drawing{y: plotMargin + 8}
-	d.text(plotMargin, d.y, `font-size="19" font-weight="bold"`, "Fathom beside wireguard-go, over a cable of 1500 bytes")
+	d.text(plotMargin, d.y, `font-size="19" font-weight="bold"`, fmt.Sprintf("Fathom beside %s, over a cable of %d bytes", strings.Join(r.rivals(), " and "), wideMTU))
 	d.y += 22
-	d.text(plotMargin, d.y, fmt.Sprintf("fill=%q", plotFaint), fmt.Sprintf("commit %s, Linux %s, %s; medians of %d rounds, × is the ratio to wireguard-go", commit(), kernel(), cpuModel(), r.rounds))
+	d.text(plotMargin, d.y, fmt.Sprintf("fill=%q", plotFaint), fmt.Sprintf("commit %s, Linux %s, %s; medians of %d rounds, × is the ratio to wireguard-go", r.Commit, kernel(), cpuModel(), r.Rounds))
 	d.y += plotGap
 	for _, p := range plotted {
 		r.group(d, s, p.load, p.column)

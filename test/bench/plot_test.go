@@ -18,7 +18,7 @@ func TestSVGIsWellFormed(t *testing.T) {
 	defer func() { scenes[0].contenders = whole }()
 	scenes[0].contenders = append(whole[:len(whole):len(whole)], otherBuild(`fathom, <b>"&"`, ""))
 
-	r := newResults(1, 0)
+	r := newResults(circumstances{Rounds: 1})
 	for i, c := range scenes[0].contenders {
 		for _, l := range scenes[0].loads {
 			if c.takes(l) {

@@ -9,7 +9,36 @@ import (
 	"strings"
 
 	"fathom/test/gateway"
+	"fathom/test/netlab"
 )
+
+// processes are the daemons of a rival.
+type processes []*netlab.Cmd
+
+// start starts another.
+func (p *processes) start(c *netlab.Cmd) error {
+	if err := c.Start(); err != nil {
+		return err
+	}
+	*p = append(*p, c)
+	return nil
+}
+
+// stop kills them: they have nothing to say when they end.
+func (p *processes) stop() error {
+	for _, c := range *p {
+		c.Process.Kill()
+		c.Wait()
+	}
+	return nil
+}
+
+func (p *processes) pids() (pids []int) {
+	for _, c := range *p {
+		pids = append(pids, c.Process.Pid)
+	}
+	return pids
+}
 
 // cpuSeconds is the CPU time that processes have used so far.
 func cpuSeconds(pids []int) (sum float64, err error) {

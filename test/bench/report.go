@@ -4,6 +4,7 @@ package main
 
 import (
 	"cmp"
+	"flag"
 	"fmt"
 	"maps"
 	"math"
@@ -13,7 +14,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 )
 
 // markdown writes what was measured as tables, and returns how many targets
@@ -21,6 +21,7 @@ import (
 func (r *results) markdown() (text string, missed int) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Benchmark\n\n%s\n", r.header())
+	b.WriteString(r.summary())
 	missed = r.judge(&b)
 	if len(r.failures) > 0 {
 		fmt.Fprintf(&b, "\n## What failed\n\nIt counts as nothing carried, and as endless delay.\n\n")
@@ -43,7 +44,7 @@ func (r *results) markdown() (text string, missed int) {
 				continue
 			}
 			if fresh {
-				fmt.Fprintf(&b, "\n## %s: %s\n", title(s.name), s.about)
+				fmt.Fprintf(&b, "\n## %s: %s\n\nMTU inside: %s.\n", title(s.name), s.about, r.mtuInside(s))
 				fresh = false
 			}
 			var heads strings.Builder
@@ -72,15 +73,32 @@ func (r *results) row(s *scene, l *load, contender string) (cells string, ok boo
 		if least, largest := spread(r.figures[k]); c.good == higher && least != largest {
 			cells += fmt.Sprintf(" [%s–%s]", number(least), number(largest))
 		}
-		other := figureKey{s.name, l.name, reference, i}
-		if base, _ := r.median(other); contender == reference || base <= 0 || m < 0 {
-			// Nothing to compare with.
-		} else if ratio, ok := r.ratio(k, other, plain); ok {
-			cells += fmt.Sprintf(" (%s)", times(ratio))
-		}
+		cells += r.ratios(k, m)
 		cells += " |"
 	}
 	return cells, ok
+}
+
+// ratios writes those of a figure, whose median is m, to the rivals in their order, as
+// far as there is something to compare with.
+func (r *results) ratios(k figureKey, m float64) string {
+	var list []string
+	compared := false
+	for _, rival := range r.rivals() {
+		other := k
+		other.contender = rival
+		text := "–"
+		if base, _ := r.median(other); k.contender != rival && base > 0 && m >= 0 {
+			if ratio, ok := r.ratio(k, other, plain); ok {
+				text, compared = times(ratio), true
+			}
+		}
+		list = append(list, text)
+	}
+	if !compared {
+		return ""
+	}
+	return " (" + strings.Join(list, ", ") + ")"
 }
 
 // times writes a ratio. A ratio to almost zero means nothing.
@@ -107,33 +125,73 @@ func number(f float64) string {
 
 // header says what was measured on which machine, and how.
 func (r *results) header() string {
-	var inner []string
-	for _, name := range slices.Sorted(maps.Keys(r.innerMTU)) {
-		inner = append(inner, fmt.Sprintf("%s %d", name, r.innerMTU[name]))
-	}
 	lines := []string{
-		fmt.Sprintf("`%s` at commit %s, %s.", commandLine(), commit(), runtime.Version()),
-		fmt.Sprintf("Machine: Linux %s, %s, %d cores, shared by both daemons, the load and the kernel.", kernel(), cpuModel(), runtime.NumCPU()),
-		fmt.Sprintf("Beside it: wireguard-go %s, %s.", output("go", "list", "-m", "-f", "{{.Version}}", wireguardModule), output("iperf3", "--version")),
-		fmt.Sprintf("Path MTU %d bytes (IP packet outside); MTU inside: %s.", wideMTU, cmp.Or(strings.Join(inner, "; "), "–")),
+		fmt.Sprintf("`%s` at commit %s.", commandLine(), r.Commit),
+		r.Machine,
+		fmt.Sprintf("AES-GCM in Fathom is `%s`, as `fathom status` names it ([cipher.md](cipher.md)).", cmp.Or(r.ciphers[aes.name], "–")),
 		fmt.Sprintf("Congestion control %s, that of the machine; %s in transfers beside pings, where what fills the queue matters.", cmp.Or(r.congestion, "–"), pingCongestion),
-		fmt.Sprintf("Medians of %d rounds, fewer where little varies, of %v each, in which the variants take turns in rotating order; in brackets the least and the largest; in parentheses the ratio to wireguard-go, the median of the ratios of each round.", r.rounds, r.length),
+		fmt.Sprintf("Medians of %d rounds, fewer where little varies, of %v each, in which the variants take turns in rotating order; in brackets the least and the largest; in parentheses the ratio to %s, the median of the ratios of each round.", r.Rounds, r.Length, strings.Join(r.rivals(), " and that to ")),
+	}
+	if r.Nebula == "" {
+		lines = append(lines, "nebula was not given (`-nebula`), and so not measured.")
+	}
+	if r.joined {
+		lines = append(lines, "Measured in parts (`-keep`): what a table compares has taken turns in one of them.")
 	}
 	return strings.Join(lines, "\n")
 }
 
-// commandLine is how this program was called.
+// machine says on what is measured, beside what.
+func machine(nebulaVersion string) string {
+	beside := []string{"wireguard-go " + output("go", "list", "-m", "-f", "{{.Version}}", wireguardModule)}
+	if nebulaVersion != "" {
+		beside = append(beside, "nebula "+nebulaVersion+", with all offloads that it has")
+	}
+	beside = append(beside, output("iperf3", "--version"))
+	return fmt.Sprintf("Machine: Linux %s, %s, %d cores, shared by the daemons, the load and the kernel; %s.\nBeside it: %s.",
+		kernel(), cpuModel(), runtime.NumCPU(), runtime.Version(), strings.Join(beside, ", "))
+}
+
+// mtuInside tells the MTU inside of all contenders at a scene.
+func (r *results) mtuInside(s *scene) string {
+	names := make(map[int][]string)
+	for _, c := range s.contenders {
+		if mtu := r.innerMTU[s.name][c.name]; mtu != 0 {
+			names[mtu] = append(names[mtu], c.name)
+		}
+	}
+	var list []string
+	for _, mtu := range slices.Sorted(maps.Keys(names)) {
+		list = append(list, fmt.Sprintf("%d (%s)", mtu, strings.Join(names[mtu], "; ")))
+	}
+	return cmp.Or(strings.Join(list, ", "), "–")
+}
+
+// commandLine is how this program was called. Of files it tells the names alone, not
+// where they are.
 func commandLine() string {
 	name := os.Args[0]
 	if strings.Contains(name, "go-build") { // go run made it
 		name = "go run ./test/" + filepath.Base(name)
 	}
-	return strings.Join(append([]string{name}, os.Args[1:]...), " ")
+	flag.Visit(func(f *flag.Flag) {
+		value := f.Value.String()
+		if filepath.IsAbs(value) {
+			value = filepath.Base(value)
+		}
+		if strings.ContainsAny(value, " |()^$*?") {
+			value = "'" + value + "'"
+		}
+		name += " -" + f.Name
+		if value != "true" {
+			name += " " + value
+		}
+	})
+	return name
 }
 
-// commit is the measured one. It is found only once, since the written report makes
-// the tree dirty.
-var commit = sync.OnceValue(func() string { return output("git", "describe", "--always", "--dirty") })
+// commit is that of the tree.
+func commit() string { return output("git", "describe", "--always", "--dirty") }
 
 // output returns the first line of what a command prints.
 func output(name string, args ...string) string {

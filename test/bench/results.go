@@ -8,14 +8,28 @@ import (
 	"time"
 )
 
+// circumstances are what all parts of a run have in common.
+type circumstances struct {
+	Commit  string        // of Fathom
+	Machine string        // in words, with the versions of the others
+	Nebula  string        // its version; empty: it was not given
+	Rounds  int           // how often each variant takes its turn
+	Length  time.Duration // of one measurement
+}
+
+func (c circumstances) String() string {
+	return fmt.Sprintf("commit %s\n%s\n%d rounds of %v", c.Commit, c.Machine, c.Rounds, c.Length)
+}
+
 // results are the figures of all rounds.
 type results struct {
-	rounds   int
-	length   time.Duration
+	circumstances
 	partial  bool // only a part was asked for
 	figures  map[figureKey][]float64
 	failures []string
-	innerMTU map[string]int // by contender
+	innerMTU map[string]map[string]int // by scene and contender
+	ciphers  map[string]string         // by contender: the implementation of AES-GCM that it names
+	joined   bool                      // with those of other runs
 	// congestion is TCP's congestion control in the laboratory.
 	congestion string
 }
@@ -26,8 +40,27 @@ type figureKey struct {
 	column                 int
 }
 
-func newResults(rounds int, length time.Duration) *results {
-	return &results{rounds: rounds, length: length, figures: make(map[figureKey][]float64), innerMTU: make(map[string]int)}
+func newResults(c circumstances) *results {
+	return &results{circumstances: c, figures: make(map[figureKey][]float64), innerMTU: make(map[string]map[string]int), ciphers: make(map[string]string)}
+}
+
+// rivals are the contenders that the others are compared with.
+func (r *results) rivals() []string {
+	if r.Nebula == "" {
+		return []string{reference}
+	}
+	return []string{reference, nebulaName}
+}
+
+// started keeps what a contender tells of itself.
+func (r *results) started(s *scene, contender string, v *variant) {
+	if r.innerMTU[s.name] == nil {
+		r.innerMTU[s.name] = make(map[string]int)
+	}
+	r.innerMTU[s.name][contender] = v.innerMTU
+	if v.cipher != "" {
+		r.ciphers[contender] = v.cipher
+	}
 }
 
 // add keeps the figures of a round.
@@ -35,7 +68,7 @@ func (r *results) add(round int, s *scene, l *load, contender string, figures []
 	for i, f := range figures {
 		k := figureKey{s.name, l.name, contender, i}
 		if r.figures[k] == nil {
-			r.figures[k] = make([]float64, r.rounds)
+			r.figures[k] = make([]float64, r.Rounds)
 			for n := range r.figures[k] {
 				r.figures[k][n] = math.NaN() // not measured
 			}

@@ -37,7 +37,7 @@ func shrink(name string, silent bool) *load {
 			v.hideMTU(silent)
 			defer v.hideMTU(false)
 			defer v.setMTU(wideMTU)
-			t, err := newTransfer(v, "")
+			t, err := newTransfer(v.flow(), "")
 			if err != nil {
 				return nil, err
 			}

@@ -43,7 +43,7 @@ var besideSlowPeer = &load{
 				answers, err := ping(v, length/turns)
 				if err == nil {
 					var bits float64
-					bits, err = transferRate(v, length/turns)
+					bits, err = transferRate(v.flow(), length/turns)
 					trips[i], rates[i] = append(trips[i], answers.took...), rates[i]+bits/turns
 				}
 				stop()
@@ -57,14 +57,12 @@ var besideSlowPeer = &load{
 			slices.Sort(trips[i])
 			late[i] = quantile(trips[i], 0.99)
 		}
-		beside, err := newTransfer(v, "")
+		beside, err := newTransfer(v.flow(), "")
 		if err != nil {
 			return nil, err
 		}
 		defer beside.stop()
-		slow := *v
-		slow.place, slow.address = &place{a: v.a, b: v.place.slow.host}, v.slow
-		own, err := transferRate(&slow, 2*length)
+		own, err := transferRate(flow{v.a, v.place.second.host, v.second}, 2*length)
 		return []float64{rates[0] / 1e9, rates[1] / 1e9, rates[1] / rates[0], late[0], late[1], late[1] - late[0], own / 1e6}, err
 	},
 }
@@ -73,8 +71,8 @@ var besideSlowPeer = &load{
 func leaveAlone(*variant) (stop func(), err error) { return func() {}, nil }
 
 // transferRate returns the bits per second of a stream that has begun a moment ago.
-func transferRate(v *variant, length time.Duration) (bitsPerSecond float64, err error) {
-	t, err := newTransfer(v, "")
+func transferRate(f flow, length time.Duration) (bitsPerSecond float64, err error) {
+	t, err := newTransfer(f, "")
 	if err != nil {
 		return 0, err
 	}
@@ -88,11 +86,11 @@ func transferRate(v *variant, length time.Duration) (bitsPerSecond float64, err 
 // floodSlowPeer sends datagrams to the slow peer, which it does not answer, until it
 // is stopped.
 func floodSlowPeer(v *variant) (stop func(), err error) {
-	sink, err := v.place.slow.host.ListenPacket("udp", net.JoinHostPort(v.slow, "0"))
+	sink, err := v.place.second.host.ListenPacket("udp", net.JoinHostPort(v.second, "0"))
 	if err != nil {
 		return nil, err
 	}
-	conn, err := dial(v, "udp", sink.LocalAddr())
+	conn, err := dial(v.a, "udp", sink.LocalAddr())
 	if err != nil {
 		sink.Close()
 		return nil, err

@@ -33,7 +33,7 @@ func TestMedian(t *testing.T) {
 // TestMedianOfRatiosIsOfEachRound: not the ratio of the medians, which here
 // would be 1.
 func TestMedianOfRatiosIsOfEachRound(t *testing.T) {
-	r := newResults(3, 0)
+	r := newResults(circumstances{Rounds: 3})
 	for round, pair := range [][2]float64{{2, 1}, {4, 2}, {1, 4}} {
 		r.add(round, &scenes[0], oneStream, aes.name, []float64{pair[0]})
 		r.add(round, &scenes[0], oneStream, reference, []float64{pair[1]})

@@ -9,23 +9,25 @@ import (
 	"testing"
 )
 
+// measures reports whether a scene has such a figure.
+func measures(k figureKey) bool {
+	return slices.ContainsFunc(scenes, func(s scene) bool {
+		return s.name == k.scene && slices.ContainsFunc(s.contenders, func(c contender) bool {
+			return c.name == k.contender && slices.ContainsFunc(s.loads, func(l *load) bool {
+				return l.name == k.load && c.takes(l) && k.column < len(l.columns)
+			})
+		})
+	})
+}
+
 // TestTargetsAreMeasured: a target whose figure is never measured could not be
 // missed.
 func TestTargetsAreMeasured(t *testing.T) {
-	exists := func(k figureKey) bool {
-		return slices.ContainsFunc(scenes, func(s scene) bool {
-			return s.name == k.scene && slices.ContainsFunc(s.contenders, func(c contender) bool {
-				return c.name == k.contender && slices.ContainsFunc(s.loads, func(l *load) bool {
-					return l.name == k.load && c.takes(l) && k.column < len(l.columns)
-				})
-			})
-		})
-	}
 	for _, target := range targets {
-		if !exists(target.what) {
+		if !measures(target.what) {
 			t.Errorf("%s: no scene measures %+v", target.text, target.what)
 		}
-		if target.beside.contender != "" && !exists(target.beside) {
+		if target.beside.contender != "" && !measures(target.beside) {
 			t.Errorf("%s: no scene measures %+v", target.text, target.beside)
 		}
 		if (target.atLeast == 0) == (target.atMost == 0) {
@@ -51,7 +53,7 @@ func TestTargetsPointTheRightWay(t *testing.T) {
 // verdict judges the target whose text begins so, over the figures of fill.
 func verdict(t *testing.T, text string, fill func(r *results)) (met, ok bool) {
 	t.Helper()
-	r := newResults(3, 0)
+	r := newResults(circumstances{Rounds: 3})
 	fill(r)
 	for _, target := range targets {
 		if strings.HasPrefix(target.text, text) {
@@ -73,6 +75,14 @@ func TestTargetsAreJudged(t *testing.T) {
 			}
 		}
 	}
+	besideNebula := func(l *load, ours, other []float64) func(*results) {
+		return func(r *results) {
+			for round := range 3 {
+				r.add(round, cable, l, aes.name, ours)
+				r.add(round, cable, l, nebula.name, other)
+			}
+		}
+	}
 	delays := func(ours, other float64) func(*results) {
 		return func(r *results) {
 			r.add(0, &scenes[slow], pingUnderLoad, aes.name, []float64{ours, 0, 0, 0, 100})
@@ -91,8 +101,8 @@ func TestTargetsAreJudged(t *testing.T) {
 		fill    func(*results)
 		met, ok bool
 	}{
-		"met":                         {"one TCP stream: throughput beside wireguard-go", streams(oneStream, 8, 4), true, true},
-		"missed":                      {"one TCP stream: throughput beside wireguard-go", streams(oneStream, 7, 4), false, true},
+		"met":                         {"one TCP stream: throughput beside wireguard-go", streams(oneStream, 12, 4), true, true},
+		"missed":                      {"one TCP stream: throughput beside wireguard-go", streams(oneStream, 11, 4), false, true},
 		"not measured":                {"one TCP stream: throughput beside wireguard-go", both(), false, false},
 		"as one stream":               {"eight TCP streams: throughput", both(streams(oneStream, 8.4, 4), streams(eightStreams, 8, 4)), true, true},
 		"worse than one stream":       {"eight TCP streams: throughput", both(streams(oneStream, 9, 4), streams(eightStreams, 8, 4)), false, true},
@@ -100,8 +110,15 @@ func TestTargetsAreJudged(t *testing.T) {
 		"delay, within a millisecond": {"slow link: delay", delays(1.9, 1), true, true},
 		"delay, within 5 %":           {"slow link: delay", delays(104, 100), true, true},
 		"delay, too long":             {"slow link: delay", delays(106, 100), false, true},
+		"nebula, met":                 {"one TCP stream: throughput beside nebula", besideNebula(oneStream, []float64{4.8, 1, 1}, []float64{2, 1, 1}), true, true},
+		"nebula, missed":              {"one TCP stream: throughput beside nebula", besideNebula(oneStream, []float64{4.7, 1, 1}, []float64{2, 1, 1}), false, true},
+		"nebula, CPU a byte":          {"one TCP stream: CPU a byte beside nebula", besideNebula(oneStream, []float64{9, 1.2, 1}, []float64{1, 2.6, 1}), false, true},
+		"nebula, packets":             {"UDP of 200 bytes: packets beside nebula", besideNebula(smallDatagrams, []float64{115, 6}, []float64{100, 6}), true, true},
+		"nebula, CPU a packet":        {"UDP of 200 bytes: CPU a packet beside nebula", besideNebula(smallDatagrams, []float64{115, 6.1}, []float64{100, 6}), false, true},
+		"nebula, latency":             {"request and response: median beside nebula", besideNebula(requestResponse, []float64{91, 100}, []float64{100, 100}), false, true},
+		"nebula, only the other":      {"one TCP stream: throughput beside nebula", streams(oneStream, 12, 4), false, false},
 		"failed": {"one TCP stream: throughput beside wireguard-go", func(r *results) {
-			streams(oneStream, 8, 4)(r)
+			streams(oneStream, 12, 4)(r)
 			for round := range 2 {
 				r.fail(round, cable, oneStream, aes.name, errors.New("stalled"))
 			}
@@ -127,13 +144,40 @@ func TestTargetsAreJudged(t *testing.T) {
 	}
 }
 
+// TestNebulaIsJudgedWhereItWasGiven: without it, its targets are neither missed nor met,
+// and the report says that it was not there.
+func TestNebulaIsJudgedWhereItWasGiven(t *testing.T) {
+	besideNebula := func(target target) bool { return target.beside.contender == nebulaName }
+	without, with := newResults(circumstances{Rounds: 1}), newResults(circumstances{Rounds: 1})
+	with.Nebula = "v1"
+	textWithout, missedWithout := without.markdown()
+	textWith, missedWith := with.markdown()
+	count := 0
+	for _, target := range targets {
+		if !besideNebula(target) {
+			continue
+		}
+		count++
+		if strings.Contains(textWithout, target.text) || !strings.Contains(textWith, target.text) {
+			t.Errorf("%s: named without nebula, or not named with it", target.text)
+		}
+	}
+	if count == 0 || missedWith-missedWithout != count {
+		t.Errorf("%d targets beside nebula, %d missed with it and %d without", count, missedWith, missedWithout)
+	}
+	const said = "nebula was not given"
+	if !strings.Contains(textWithout, said) || strings.Contains(textWith, said) {
+		t.Errorf("the report does not say right whether nebula was given")
+	}
+}
+
 // TestUnmeasuredTargetsAreNamed, unless only a part was asked for.
 func TestUnmeasuredTargetsAreNamed(t *testing.T) {
 	for _, partial := range []bool{false, true} {
-		r := newResults(1, 0)
+		r := newResults(circumstances{Rounds: 1})
 		r.partial = partial
 		text, missed := r.markdown()
-		if named := strings.Contains(text, "not measured"); named == partial || (missed > 0) == partial {
+		if named := strings.Contains(text, "**not measured**"); named == partial || (missed > 0) == partial {
 			t.Errorf("partial %v: named %v, %d missed", partial, named, missed)
 		}
 	}

@@ -10,10 +10,21 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"fathom/test/netlab"
 )
 
-// transfer is a TCP stream from a to b without pause, measured where it arrives:
-// sent data may still wait, and be sent again.
+// flow is a way for data: from a host to an address of another.
+type flow struct {
+	from, to *netlab.Host
+	address  string
+}
+
+// flow is that from a to b.
+func (v *variant) flow() flow { return flow{v.a, v.b, v.address} }
+
+// transfer is a TCP stream without pause, measured where it arrives: sent data may still
+// wait, and be sent again.
 type transfer struct {
 	sender, receiver net.Conn
 	running          sync.WaitGroup
@@ -28,32 +39,52 @@ type arrival struct {
 }
 
 // newTransfer starts one with a congestion control, or with the kernel's choice.
-func newTransfer(v *variant, congestion string) (*transfer, error) {
-	listener, err := v.b.Listen("tcp", net.JoinHostPort(v.address, "0"))
+func newTransfer(f flow, congestion string) (*transfer, error) {
+	t, err := connect(f)
+	if err != nil {
+		return nil, err
+	}
+	if congestion != "" {
+		if err := setCongestion(t.sender, congestion); err != nil {
+			t.stop()
+			return nil, err
+		}
+	}
+	t.start()
+	return t, nil
+}
+
+// connect makes the connection of a transfer.
+func connect(f flow) (*transfer, error) {
+	listener, err := f.to.Listen("tcp", net.JoinHostPort(f.address, "0"))
 	if err != nil {
 		return nil, err
 	}
 	defer listener.Close()
 	t := new(transfer)
-	if t.sender, err = dial(v, "tcp", listener.Addr()); err != nil {
+	if t.sender, err = dial(f.from, "tcp", listener.Addr()); err != nil {
 		return nil, err
 	}
 	listener.(*net.TCPListener).SetDeadline(time.Now().Add(patience))
-	if t.receiver, err = listener.Accept(); err == nil && congestion != "" {
-		err = setCongestion(t.sender, congestion)
-	}
-	if err != nil {
+	if t.receiver, err = listener.Accept(); err != nil {
 		return nil, errors.Join(err, t.sender.Close())
 	}
+	return t, nil
+}
+
+// filler is what every transfer sends, again and again.
+var filler = make([]byte, 128<<10)
+
+func (t *transfer) start() {
 	t.running.Go(func() {
-		for chunk := make([]byte, 128<<10); ; {
-			if _, err := t.sender.Write(chunk); err != nil {
+		for {
+			if _, err := t.sender.Write(filler); err != nil {
 				return
 			}
 		}
 	})
 	t.running.Go(func() {
-		for chunk := make([]byte, 128<<10); ; {
+		for chunk := make([]byte, len(filler)); ; {
 			n, err := t.receiver.Read(chunk)
 			t.mu.Lock()
 			t.arrivals = append(t.arrivals, arrival{time.Now(), n})
@@ -63,7 +94,6 @@ func newTransfer(v *variant, congestion string) (*transfer, error) {
 			}
 		}
 	})
-	return t, nil
 }
 
 // stop throws away the data under way.
@@ -121,7 +151,7 @@ func (t *transfer) backAfter(from, to time.Time, rate float64) time.Duration {
 
 // warmUp lets a variant carry a moment of traffic that is not measured.
 func warmUp(v *variant) error {
-	t, err := newTransfer(v, "")
+	t, err := newTransfer(v.flow(), "")
 	if err != nil {
 		return err
 	}

@@ -17,9 +17,12 @@ type part struct {
 	loads []*load
 }
 
-// parts returns the contenders of a scene.
-func (s *scene) parts(wanted *regexp.Regexp) (parts []part) {
+// parts returns the contenders of a scene that can start.
+func (s *scene) parts(programs programs, wanted *regexp.Regexp) (parts []part) {
 	for _, c := range s.contenders {
+		if !programs.has(&c) {
+			continue
+		}
 		p := part{contender: c}
 		for _, l := range s.loads {
 			if c.takes(l) && wanted.MatchString(strings.Join([]string{s.name, c.name, l.name}, "/")) {
@@ -36,7 +39,7 @@ func (s *scene) parts(wanted *regexp.Regexp) (parts []part) {
 // run measures one scene, in a laboratory of its own.
 func (r *results) run(s *scene, programs programs, wanted *regexp.Regexp) (err error) {
 	defer netlab.Catch(&err)
-	parts := s.parts(wanted)
+	parts := s.parts(programs, wanted)
 	if len(parts) == 0 {
 		return nil
 	}
@@ -47,7 +50,7 @@ func (r *results) run(s *scene, programs programs, wanted *regexp.Regexp) (err e
 	defer lab.Close()
 	place := s.lay(lab)
 	r.congestion = place.a.ReadSysctl("net.ipv4.tcp_congestion_control")
-	rounds := r.rounds
+	rounds := r.Rounds
 	if s.rounds > 0 {
 		rounds = min(rounds, s.rounds)
 	}
@@ -77,15 +80,15 @@ func (r *results) turn(round int, s *scene, place *place, p *part, programs prog
 		if l.fresh {
 			stop()
 		}
-		figures, err := r.measure(place, p, l, &v, programs)
+		figures, err := r.measure(s, place, p, l, &v, programs)
 		if err != nil {
 			r.fail(round, s, l, p.name, err)
-			fmt.Fprintf(os.Stderr, "%d  %-18s %-26s %-28s failed: %v\n", round+1, s.name, p.name, l.name, err)
+			fmt.Fprintf(os.Stderr, "%d  %-18s %-34s %-48s failed: %v\n", round+1, s.name, p.name, l.name, err)
 			stop() // whatever state it is in
 			continue
 		}
 		r.add(round, s, l, p.name, figures)
-		fmt.Fprintf(os.Stderr, "%d  %-18s %-26s %-28s", round+1, s.name, p.name, l.name)
+		fmt.Fprintf(os.Stderr, "%d  %-18s %-34s %-48s", round+1, s.name, p.name, l.name)
 		for i, f := range figures {
 			fmt.Fprintf(os.Stderr, " %9.2f %s", f, l.columns[i].text)
 		}
@@ -94,7 +97,7 @@ func (r *results) turn(round int, s *scene, place *place, p *part, programs prog
 }
 
 // measure takes the running variant, or starts one.
-func (r *results) measure(place *place, p *part, l *load, v **variant, programs programs) (figures []float64, err error) {
+func (r *results) measure(s *scene, place *place, p *part, l *load, v **variant, programs programs) (figures []float64, err error) {
 	defer netlab.Catch(&err)
 	if *v == nil {
 		place.forget()
@@ -103,14 +106,14 @@ func (r *results) measure(place *place, p *part, l *load, v **variant, programs 
 			return nil, fmt.Errorf("start: %w", err)
 		}
 		*v = started
-		r.innerMTU[p.name] = started.innerMTU
+		r.started(s, p.name, started)
 		if !l.fresh {
 			if err := warmUp(started); err != nil {
 				return nil, fmt.Errorf("warm up: %w", err)
 			}
 		}
 	}
-	return l.measure(*v, r.length)
+	return l.measure(*v, r.Length)
 }
 
 // forget makes the hosts forget what ICMP has told them of the path, and keeps

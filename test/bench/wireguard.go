@@ -17,37 +17,25 @@ import (
 
 const wireguardModule = "golang.zx2c4.com/wireguard"
 
-// wireguardMTU is what wg-quick gives the device on a path of 1500 bytes, with
-// room for IPv6 outside.
-const wireguardMTU = 1420
-
 // wireguard runs wireguard-go on all hosts and configures it by its own
 // socket.
 var wireguard = contender{name: reference, colour: "#c0504d", start: func(at *place, p programs) (v *variant, err error) {
-	v = &variant{place: at, address: "10.78.0.2", innerMTU: wireguardMTU, knows: always}
-	var running []*netlab.Cmd
-	stop := func() error {
-		for _, c := range running {
-			c.Process.Kill() // it has nothing to say when it ends
-			c.Wait()
-		}
-		return nil
-	}
-	v.stop = stop
+	const network = 78
+	v = newVariant(at, network)
+	v.innerMTU = at.mtuInside(rivalOverhead)
+	var running processes
+	v.stop = running.stop
 	defer func() {
 		if err != nil {
-			stop()
+			running.stop()
 		}
 	}()
-	ends := []*wireguardEnd{
-		{host: at.a, device: "wgbencha", address: "10.78.0.1"},
-		{host: at.b, device: "wgbenchb", address: v.address, endpoint: at.outerB, hub: at.outerA},
+	ends := []*wireguardEnd{{host: at.a}}
+	for _, s := range at.spokes() {
+		ends = append(ends, &wireguardEnd{host: s.host, endpoint: s.outer, hub: s.outerA})
 	}
-	if at.slow != nil {
-		v.slow = "10.78.0.3"
-		ends = append(ends, &wireguardEnd{host: at.slow.host, device: "wgbenchc", address: v.slow, endpoint: at.slow.outer, hub: at.slow.outerA})
-	}
-	for _, end := range ends {
+	for i, end := range ends {
+		end.device, end.address = fmt.Sprintf("wgbench%c", 'a'+i), insideOf(network, i+1)
 		if end.key, err = ecdh.X25519().GenerateKey(rand.Reader); err != nil {
 			return nil, err
 		}
@@ -56,13 +44,11 @@ var wireguard = contender{name: reference, colour: "#c0504d", start: func(at *pl
 		c := end.host.Command(p.wireguard, "-f", end.device)
 		var log bytes.Buffer
 		c.Stdout, c.Stderr = &log, &log
-		if err := c.Start(); err != nil {
+		if err := running.start(c); err != nil {
 			return nil, err
 		}
-		running = append(running, c)
-		v.pids = append(v.pids, c.Process.Pid)
-		device := end.host.AwaitInterface(end.device, 5*time.Second)
-		text := fmt.Sprintf("set=1\nprivate_key=%s\nlisten_port=51820\n", hex.EncodeToString(end.key.Bytes()))
+		device := end.host.AwaitInterface(end.device, startWithin)
+		text := fmt.Sprintf("set=1\nprivate_key=%s\nlisten_port=%d\n", hex.EncodeToString(end.key.Bytes()), wireguardPort)
 		if i == 0 {
 			for _, spoke := range ends[1:] {
 				text += spoke.peer(spoke.endpoint)
@@ -73,13 +59,16 @@ var wireguard = contender{name: reference, colour: "#c0504d", start: func(at *pl
 		if err := configureWireguard(end.device, text+"\n"); err != nil {
 			return nil, fmt.Errorf("%w\n%s", err, &log)
 		}
-		device.SetMTU(wireguardMTU)
+		device.SetMTU(v.innerMTU)
 		device.AddAddress(netlab.Prefixes(end.address + "/24")...)
 		device.Up()
 	}
+	v.pids = running.pids()
 	time.Sleep(settle)
 	return v, nil
 }}
+
+const wireguardPort = 51820
 
 // wireguardEnd is a host that runs wireguard-go: a itself, the hub, or one of its
 // spokes.
@@ -91,8 +80,8 @@ type wireguardEnd struct {
 }
 
 // peer names the end to another, with where that finds it.
-func (e *wireguardEnd) peer(endpoint string) string {
-	return fmt.Sprintf("public_key=%s\nendpoint=%s:51820\nallowed_ip=%s/32\n", hex.EncodeToString(e.key.PublicKey().Bytes()), endpoint, e.address)
+func (e *wireguardEnd) peer(outer string) string {
+	return fmt.Sprintf("public_key=%s\nendpoint=%s\nallowed_ip=%s/32\n", hex.EncodeToString(e.key.PublicKey().Bytes()), endpoint(outer, wireguardPort), e.address)
 }
 
 func configureWireguard(device, text string) error {
