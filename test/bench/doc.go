@@ -4,7 +4,11 @@
 //
 //	go run ./test/bench [-rounds 5] [-time 2s] [-only REGEXP] [-also NAME=FILE] [-write FOLDER] [-judge]
 //
-// It takes about fourteen minutes. With -write, the tables go to
+// or a hub with many peers (package hubload), for some numbers of them:
+//
+//	go run ./test/bench -hub 100,1000,10000 [-idle 20s] [-routes 100] [-fathom FILE] [-judge]
+//
+// The first takes about fourteen minutes. With -write, the tables go to
 // FOLDER/benchmark.md and a picture to FOLDER/benchmark.svg; with -judge, a
 // target that is missed or not measured makes the exit code 1.
 //
@@ -14,7 +18,7 @@
 // rounds' ratios to wireguard-go. A variant that fails or stalls is named and gets
 // the worst of figures, and the run goes on.
 //
-// CPU time is that of the two daemons, from /proc/PID/stat. wireguard-go is
+// CPU time is that of the two daemons. wireguard-go is
 // built from the Go module that Fathom takes its TUN library from. The variant
 // "copy only" is Fathom built with testdata/nullgcm.go in the place of AES: it
 // shows the cost of everything except the cipher. Load comes from iperf3, except
@@ -23,6 +27,7 @@
 //
 // The files:
 //
+//	hub.go      the flags of -hub
 //	scenes.go   the places, with the contenders and the measurements at each
 //	loads.go    the measurements and their units
 //	targets.go  the bounds that the figures must keep
