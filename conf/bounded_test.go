@@ -8,7 +8,7 @@ import (
 	"fathom/test/tier"
 )
 
-// large are files as long as Load reads, each made to be much work for some
+// large are files of a MiB or more, each made to be much work for some
 // part of the package.
 var large = []struct {
 	name         string
@@ -52,10 +52,10 @@ func largeFile(size int, head, tail string, line func(i int) string) []byte {
 // TestErrorsAboutMuchAreShort looks at smaller ones, for the time it takes.
 func TestErrorsAboutMuchAreShort(t *testing.T) {
 	tier.Select(t, tier.Quick, tier.Native)
-	const part = 16
+	const size, part = 1 << 16, 16 // of a MiB
 	for _, f := range large {
 		t.Run(f.name, func(t *testing.T) {
-			data := largeFile(maxFile/part, f.head, f.tail, f.line)
+			data := largeFile(size, f.head, f.tail, f.line)
 			c, err := Parse("etc/f", data, keysByName)
 			checkErrors(t, c, err, data)
 			if list, _ := err.(Errors); len(list) < f.leastReports/(2*part) {

@@ -12,8 +12,8 @@ import (
 	"syscall"
 )
 
-// maxFile bounds the size in bytes of a configuration file.
-const maxFile = 1 << 20
+// maxFile bounds the size in bytes of a configuration file: a [[peer]] takes 130 or more.
+const maxFile = 8 << 20
 
 // MaxKeyFile bounds the size in bytes of a key file: a key and stray space.
 const MaxKeyFile = 4096

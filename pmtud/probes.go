@@ -51,9 +51,9 @@ const IDBits = 48
 // probes remembers the last probes that were sent. Answers to those of an
 // earlier generation are void.
 type probes struct {
-	generation uint32 // of IDBits-32 bits
-	counter    uint32 // of the next
-	last       [rememberedProbes]probe
+	generation uint32                   // of IDBits-32 bits
+	counter    uint32                   // of the next
+	last       *[rememberedProbes]probe // nil: none was sent
 }
 
 // renew begins another generation.
@@ -61,6 +61,9 @@ func (p *probes) renew() { p.generation = (p.generation + 1) % (1 << (IDBits - 3
 
 // add takes down a probe that is sent now, and returns its id.
 func (p *probes) add(fan, size int, now time.Time) (id uint64) {
+	if p.last == nil {
+		p.last = new([rememberedProbes]probe)
+	}
 	id = uint64(p.generation)<<32 | uint64(p.counter)
 	p.last[p.counter%rememberedProbes] = probe{id, ProbeRecord{Fan: fan, Size: size, Sent: now}}
 	p.counter++
@@ -73,6 +76,9 @@ func (p *probes) number(counter uint32) *probe { return &p.last[counter%remember
 // find returns the probe of this generation with an id, nil if it is unknown or
 // forgotten.
 func (p *probes) find(id uint64) *probe {
+	if p.last == nil {
+		return nil
+	}
 	found := p.number(uint32(id))
 	if found.id != id || uint32(id>>32) != p.generation || found.Sent.IsZero() {
 		return nil
@@ -87,6 +93,9 @@ func (p *probes) find(id uint64) *probe {
 // without NewSA. The caller must tell the ids of the two apart.
 func (d *Discovery) ProbeRecords() []ProbeRecord {
 	var all []ProbeRecord
+	if d.probes.last == nil {
+		return nil
+	}
 	for i := range uint32(rememberedProbes) {
 		p := d.probes.number(d.probes.counter + i)
 		if !p.Sent.IsZero() && uint32(p.id>>32) == d.probes.generation {

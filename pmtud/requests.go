@@ -27,9 +27,11 @@ type request struct {
 type requests struct {
 	path uint16   // whose packets are asked about
 	log  *SentLog // of the outbound SA; nil: none yet, or the path stands by
-	// sent has rememberedRequests entries once there was a log. A path in use
-	// leaves them to its successor, as they are large.
+	// sent has rememberedRequests entries once there was much to ask about on the SA. A
+	// path in use leaves them to its successor, as they are large.
 	sent     []request
+	asked    uint32 // sequence numbers up to this need no other request
+	looked   uint32 // up to this it is known how much was sent: see busy
 	counter  uint32 // requests sent
 	pending  int    // the last ones in a row that have no answer
 	last     time.Time
@@ -44,12 +46,9 @@ type requests struct {
 
 // newSA begins to ask about the packets of another SA.
 func (r *requests) newSA(log *SentLog) {
-	if r.sent == nil {
-		r.sent = make([]request, rememberedRequests)
-	}
+	r.sent = nil // as all of them are of another SA
 	r.forget()
-	r.latest().top = 0
-	r.log, r.unsettled = log, false
+	r.log, r.asked, r.looked, r.unsettled = log, 0, 0, false
 	log.armed.Store(true)
 }
 
@@ -61,7 +60,7 @@ func (r *requests) takeOver(other *requests) {
 	r.path = path
 	if r.log != nil {
 		r.newSA(r.log)
-		r.deferred, r.latest().top = 0, r.highestSent()
+		r.deferred, r.asked = 0, r.highestSent()
 	}
 }
 
@@ -74,6 +73,30 @@ func (r *requests) forget() {
 }
 
 func (r *requests) latest() *request { return &r.sent[r.counter%rememberedRequests] }
+
+// busyPackets is how many packets between two looks at the log are too many for a small
+// one: a report may be lost, and a PTB about them may take a round trip, which is two looks.
+const busyPackets = restingLogSize / 4
+
+// busy reports whether so much data has left since the last look that a small log is too
+// small: many packets, or large ones one after the other. Probes are no data.
+func (r *requests) busy(minPLPMTU int) bool {
+	highest := r.log.highest.Load()
+	since := max(r.looked, highest-min(highest, restingLogSize))
+	r.looked = highest
+	packets, large := 0, 0
+	for seq := highest; seq > since; seq-- {
+		size, path := r.log.Sent(seq)
+		if size == 0 || path != r.path || r.log.control(seq) {
+			continue
+		}
+		packets++
+		if size > minPLPMTU {
+			large += size
+		}
+	}
+	return packets > busyPackets || large >= dataPerRequest
+}
 
 // highestSent returns the highest sequence number of the outbound SA.
 func (r *requests) highestSent() uint32 {
@@ -97,8 +120,7 @@ func (r *requests) dueAt(srtt time.Duration) time.Time {
 // counted up to dataPerRequest, and whether any of these packets is above
 // MIN_PLPMTU: smaller ones cannot be lost for their size.
 func (r *requests) unasked(minPLPMTU int) (bytes int, large bool) {
-	last := r.latest().top
-	for seq := r.log.highest.Load(); seq > last && bytes < dataPerRequest; seq-- {
+	for seq := r.log.highest.Load(); seq > r.asked && bytes < dataPerRequest; seq-- {
 		size, path := r.log.Sent(seq)
 		if size == 0 {
 			break
@@ -114,6 +136,9 @@ func (r *requests) unasked(minPLPMTU int) (bytes int, large bool) {
 // ask appends the request that is due, unless there is too little data to ask
 // about. The id gets the given generation.
 func (r *requests) ask(dst []Action, generation uint32, minPLPMTU int, now time.Time) []Action {
+	if r.busy(minPLPMTU) {
+		r.log.enlarge()
+	}
 	if !r.unsettled {
 		switch bytes, large := r.unasked(minPLPMTU); {
 		case bytes >= dataPerRequest:
@@ -128,9 +153,16 @@ func (r *requests) ask(dst []Action, generation uint32, minPLPMTU int, now time.
 	r.last, r.deferred, r.unsettled = now, 0, false
 	r.counter++
 	r.pending++
+	if r.sent == nil {
+		r.sent = make([]request, rememberedRequests)
+		for i := range r.sent {
+			r.sent[i].answered = true // none was asked
+		}
+	}
 	q := r.latest()
 	q.id, q.sent, q.answered = uint64(generation)<<32|uint64(r.counter), now, false
 	q.top = r.log.top()
+	r.asked = q.top
 	q.count = int(min(uint32(snapshotSize), q.top))
 	for i := range q.count {
 		size, path := r.log.Sent(q.top - uint32(i))

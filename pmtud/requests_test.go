@@ -49,6 +49,60 @@ func TestARequestIsWorthItsData(t *testing.T) {
 	}
 }
 
+// TestALogGrowsForWhatIsWorthIt: full packets one after the other, or many.
+func TestALogGrowsForWhatIsWorthIt(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		size    int // of packets
+		each    int // packets before each request
+		asked   int // requests
+		enlarge bool
+	}{
+		{"nothing", 0, 0, 1, false},
+		{"an echo now and then", 150, 1, 100, false},
+		{"a full packet now and then", 1400, 1, 100, false},
+		{"two full packets", 1400, 2, 1, true},
+		{"small packets", 150, busyPackets, 100, false},
+		{"many small packets", 150, busyPackets + 1, 1, true},
+	} {
+		var r requests
+		log := new(SentLog)
+		r.newSA(log)
+		seq := uint32(0)
+		for range restingLogSize { // the search
+			seq++
+			log.Record(seq, 1400, 0, false)
+		}
+		for range tc.asked {
+			for range tc.each {
+				seq++
+				log.Record(seq, tc.size, 0, true)
+			}
+			r.deferred = maxDeferred
+			r.ask(nil, 0, 576, epochStart)
+		}
+		if grown := log.large.Load() != nil; grown != tc.enlarge {
+			t.Errorf("%s: grown %v", tc.name, grown)
+		}
+		if r.newSA(new(SentLog)); r.sent != nil || r.log.large.Load() != nil || r.answer(0) != nil {
+			t.Errorf("%s: the next SA begins with more than it needs", tc.name)
+		}
+	}
+}
+
+// TestNothingAskedIsNotAnswered, whatever a report says.
+func TestNothingAskedIsNotAnswered(t *testing.T) {
+	var r requests
+	r.newSA(new(SentLog))
+	r.unsettled = true
+	r.ask(nil, 0, 576, epochStart)
+	for id := range uint64(2 * rememberedRequests) {
+		if answered := r.answer(id) != nil; answered != (id == 1) {
+			t.Errorf("%d: answered %v", id, answered)
+		}
+	}
+}
+
 func TestWhenARequestIsDue(t *testing.T) {
 	for _, tc := range []struct {
 		name string

@@ -2,14 +2,18 @@ package pmtud
 
 import "sync/atomic"
 
-// sentLogSize is how many sequence numbers a SentLog remembers, a power of two.
-const sentLogSize = 4096
+const (
+	// sentLogSize is how many sequence numbers a SentLog remembers, a power of two.
+	sentLogSize = 4096
+	// restingLogSize is how many it remembers before enlarge: most peers of a hub rest.
+	restingLogSize = 128
+)
 
 // A SentLog remembers the outer sizes of the packets last sent on one outbound
 // SA, and by which path each was sent. A receive report speaks of sequence numbers;
 // the log gives the rest.
 // Each SA has its own, given to Discovery.NewSA. The zero value is empty and
-// ready to use.
+// ready to use. It is a small log, until the Discovery has much to ask about.
 //
 // Any number of goroutines may call Record and Size at once, and one goroutine
 // for each sender Queued and Flushed, all without lock or allocation. Everything
@@ -23,10 +27,37 @@ type SentLog struct {
 	// queued is, by sender, the lowest sequence number that has not left yet,
 	// 0 if all have left.
 	queued [MaxSenders]atomic.Uint32
-	_      [64]byte // every packet writes to the cache lines that follow
-	// entries hold sequence number ‖ whether it is a control message (1 bit) ‖ path (15
-	// bits) ‖ size; a reader compares the number.
-	entries [sentLogSize]atomic.Uint64
+	large  atomic.Pointer[[sentLogSize]sentEntry] // in the place of small; nil: see enlarge
+	_      [64]byte                               // every packet writes to the cache lines that follow
+	small  [restingLogSize]sentEntry
+}
+
+// A sentEntry holds sequence number ‖ whether it is a control message (1 bit) ‖ path (15
+// bits) ‖ size; a reader compares the number.
+type sentEntry struct{ atomic.Uint64 }
+
+// at returns the entry of a sequence number.
+func (l *SentLog) at(seq uint32) *sentEntry {
+	if large := l.large.Load(); large != nil {
+		return &large[seq%sentLogSize]
+	}
+	return &l.small[seq%restingLogSize]
+}
+
+// enlarge gives the log its full size. What a sender records in that moment may be
+// forgotten.
+func (l *SentLog) enlarge() {
+	if l.large.Load() != nil {
+		return
+	}
+	large := new([sentLogSize]sentEntry)
+	l.large.Store(large)
+	for i := range l.small {
+		if old := l.small[i].Load(); old != 0 {
+			// Only where nothing is known yet: the senders are at work.
+			large[uint32(old>>32)%sentLogSize].CompareAndSwap(0, old)
+		}
+	}
 }
 
 // Record notes that the packet with sequence number seq has size bytes of outer
@@ -40,7 +71,7 @@ func (l *SentLog) Record(seq uint32, size int, path uint16, data bool) (wake boo
 	if !data {
 		entry |= controlEntry
 	}
-	l.entries[seq%sentLogSize].Store(entry)
+	l.at(seq).Store(entry)
 	if h := l.highest.Load(); seq > h {
 		l.highest.CompareAndSwap(h, seq)
 	}
@@ -66,7 +97,7 @@ const (
 // control reports whether the packet numbered seq was a control message, as far as
 // it is remembered.
 func (l *SentLog) control(seq uint32) bool {
-	e := l.entries[seq%sentLogSize].Load()
+	e := l.at(seq).Load()
 	return uint32(e>>32) == seq && e&controlEntry != 0
 }
 
@@ -100,8 +131,8 @@ func (l *SentLog) NotSent(sender int) {
 		return
 	}
 	for seq := max(first, last-min(last, sentLogSize)); ; seq++ {
-		e := &l.entries[seq%sentLogSize]
-		if old := e.Load(); uint32(old>>32) == seq {
+		e := l.at(seq)
+		if old := e.Load(); uint32(old>>32) == seq || old == 0 { // enlarge may be about to fill it in
 			e.CompareAndSwap(old, uint64(seq)<<32)
 		}
 		if seq >= last {
@@ -134,7 +165,7 @@ func (l *SentLog) Size(seq uint32) int {
 
 // Sent returns the same, and by which path the packet was sent.
 func (l *SentLog) Sent(seq uint32) (size int, path uint16) {
-	e := l.entries[seq%sentLogSize].Load()
+	e := l.at(seq).Load()
 	if uint32(e>>32) != seq {
 		return 0, 0
 	}

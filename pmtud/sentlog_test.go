@@ -8,27 +8,54 @@ import (
 )
 
 func TestASentLogRemembersTheLastPackets(t *testing.T) {
+	for _, size := range []uint32{restingLogSize, sentLogSize} {
+		l := new(SentLog)
+		if size == sentLogSize {
+			l.enlarge()
+		}
+		for seq := uint32(1); seq <= 3*size; seq++ {
+			l.Record(seq, int(seq%1400)+100, 0, true)
+		}
+		for seq := uint32(1); seq <= 3*size; seq++ {
+			want := 0
+			if seq > 2*size {
+				want = int(seq%1400) + 100
+			}
+			if got := l.Size(seq); got != want {
+				t.Fatalf("log of %d: size of %d is %d, want %d", size, seq, got, want)
+			}
+		}
+		if got := l.Size(3*size + 1); got != 0 {
+			t.Errorf("log of %d: size of a packet not sent is %d", size, got)
+		}
+	}
+}
+
+// TestALogThatGrowsForgetsNothing, and grows once.
+func TestALogThatGrowsForgetsNothing(t *testing.T) {
 	l := new(SentLog)
-	for seq := uint32(1); seq <= 3*sentLogSize; seq++ {
-		l.Record(seq, int(seq%1400)+100, 0, true)
+	const sent = 2*restingLogSize + 7
+	for seq := uint32(1); seq <= sent; seq++ {
+		l.Record(seq, 1000, 3, seq%2 == 0)
 	}
-	for seq := uint32(1); seq <= 3*sentLogSize; seq++ {
-		want := 0
-		if seq > 2*sentLogSize {
-			want = int(seq%1400) + 100
+	l.enlarge()
+	l.Record(sent+1, 1000, 3, true)
+	l.enlarge()
+	for seq := uint32(1); seq <= sent+1; seq++ {
+		size, path := l.Sent(seq)
+		if known := size == 1000 && path == 3; known != (seq > sent-restingLogSize) {
+			t.Errorf("%d: size %d, path %d", seq, size, path)
 		}
-		if got := l.Size(seq); got != want {
-			t.Fatalf("size of %d is %d, want %d", seq, got, want)
+		if got, want := l.control(seq), seq%2 == 1 && seq > sent-restingLogSize && seq <= sent; got != want {
+			t.Errorf("%d: control message: %v", seq, got)
 		}
-	}
-	if got := l.Size(3*sentLogSize + 1); got != 0 {
-		t.Errorf("size of a packet not sent is %d", got)
 	}
 }
 
 // TestPacketsThatTheHostHasLostAreForgotten: their absence is no evidence.
 func TestPacketsThatTheHostHasLostAreForgotten(t *testing.T) {
 	l := new(SentLog)
+	l.enlarge()
 	for seq := uint32(1); seq <= 20; seq++ {
 		if seq == 11 {
 			l.Queued(1, seq)
@@ -71,7 +98,7 @@ func TestASentLogWakesOnceForData(t *testing.T) {
 }
 
 func TestASentLogIsWrittenByManyAtOnce(t *testing.T) {
-	l := new(SentLog)
+	l := new(SentLog) // which grows meanwhile
 	const writers, each = 4, 20_000
 	var next, wakes atomic.Uint32
 	l.armed.Store(true)
@@ -93,6 +120,9 @@ func TestASentLogIsWrittenByManyAtOnce(t *testing.T) {
 		for next.Load() < writers*each {
 			runtime.Gosched()
 			h := l.highest.Load()
+			if h > writers*each/2 {
+				l.enlarge()
+			}
 			for back := range uint32(64) {
 				if s := l.Size(h - back); s != 0 && s != 500+int((h-back)%1000) {
 					t.Errorf("size of %d is %d", h-back, s)

@@ -54,7 +54,7 @@ func costOfCrowd(t *testing.T, peers int) (costs crowdCosts) {
 	costs.routes = costOfRoutes(t, at, used)
 	tier.Figure(t, "%d peers, %d foreign routes a second: %.1f %% of a core", peers, routesPerSecond, 100*costs.routes.Seconds()/churning.Seconds())
 	check(t, hub.Stop())
-	check(t, c.AwaitDown(ctx))
+	c.HubEnded()
 	costs.restart = start("restart")
 	return costs
 }
@@ -89,7 +89,7 @@ func TestAHubCostsWhatItsPeersDo(t *testing.T) {
 		few, many = 300, 3000
 	}
 	with, withMany := costOfCrowd(t, few), costOfCrowd(t, many)
-	const step = 10 * time.Millisecond // in which CPU time is told
+	const noise = 20 * time.Millisecond // of other work, whatever the number of peers
 	for _, c := range []struct {
 		of        string
 		few, many time.Duration
@@ -99,7 +99,7 @@ func TestAHubCostsWhatItsPeersDo(t *testing.T) {
 		{"a restart", with.restart, withMany.restart, many / few},
 		{"foreign routes", with.routes, withMany.routes, 1},
 	} {
-		if most := 2 * time.Duration(c.growth) * (c.few + 2*step); c.many > most {
+		if most := 2 * time.Duration(c.growth) * (c.few + noise); c.many > most {
 			t.Errorf("%s: %v of CPU time with %d peers, %v with %d: more than %v", c.of, c.few, few, c.many, many, most)
 		}
 	}

@@ -13,7 +13,10 @@ const refusedFor = time.Second
 // beyond a few, none is looked up until the oldest is forgotten. So the look-ups for
 // one peer are bounded, whatever its packets say. The zero value refuses nothing;
 // owned by the control goroutine; pure.
-type refusals [4]refusal
+type refusals []refusal
+
+// maxRefusals is how many places are refused at a time.
+const maxRefusals = 4
 
 type refusal struct {
 	place netip.AddrPort
@@ -23,7 +26,7 @@ type refusal struct {
 // has reports whether a place is not to be looked up now.
 func (r *refusals) has(place netip.AddrPort, now time.Time) bool {
 	fresh := 0
-	for _, refused := range r {
+	for _, refused := range *r {
 		if !now.Before(refused.until) {
 			continue
 		}
@@ -32,16 +35,21 @@ func (r *refusals) has(place netip.AddrPort, now time.Time) bool {
 		}
 		fresh++
 	}
-	return fresh == len(r)
+	return fresh == maxRefusals
 }
 
 // add refuses a place from now on. has must have said that it may be looked up.
 func (r *refusals) add(place netip.AddrPort, now time.Time) {
-	oldest := 0
-	for i := range r {
-		if r[i].until.Before(r[oldest].until) {
-			oldest = i
+	one := refusal{place, now.Add(refusedFor)}
+	if len(*r) < maxRefusals {
+		*r = append(*r, one)
+		return
+	}
+	oldest := &(*r)[0]
+	for i := range *r {
+		if other := &(*r)[i]; other.until.Before(oldest.until) {
+			oldest = other
 		}
 	}
-	r[oldest] = refusal{place, now.Add(refusedFor)}
+	*oldest = one
 }

@@ -27,10 +27,10 @@ func TestRefusals(t *testing.T) {
 			now = now.Add(each / packets)
 		}
 		seconds := int(each / refusedFor)
-		if most := min(places, len(r)) * (seconds + 1); total > most || total < min(places, len(r))*(seconds-1) {
+		if most := min(places, maxRefusals) * (seconds + 1); total > most || total < min(places, maxRefusals)*(seconds-1) {
 			t.Errorf("%d places: %d look-ups in %d seconds, want about %d", places, total, seconds, most)
 		}
-		if places <= len(r) && len(lookups) != places {
+		if places <= maxRefusals && len(lookups) != places {
 			t.Errorf("%d places: %d are looked up", places, len(lookups))
 		}
 	}

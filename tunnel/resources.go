@@ -2,7 +2,6 @@ package tunnel
 
 import (
 	"fmt"
-	"runtime"
 
 	"fathom/conf"
 	"fathom/tunnel/host"
@@ -54,7 +53,7 @@ func (t *Tunnel) queues() int {
 	case t.config.Queues > 0:
 		return t.config.Queues
 	}
-	return min(runtime.GOMAXPROCS(0), maxQueues)
+	return min(t.processors, maxQueues)
 }
 
 // deviceConfig asks for superpackets, unless the configuration refuses them.

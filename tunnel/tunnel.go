@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -64,6 +65,8 @@ type Tunnel struct {
 	suites    []uint16
 	peers     []*peer
 	company   *udp.Company // the peers that can be sent data
+	// processors are those that the packet loops are made for: GOMAXPROCS when New was called.
+	processors int
 }
 
 // New prepares a tunnel. It takes nothing from the host before Run.
@@ -78,7 +81,7 @@ func New(cfg *conf.Config, opts Options) (*Tunnel, error) {
 		store:    opts.Store,
 		reload:   opts.Reload, reloading: opts.Reloading, setLevel: opts.SetLevel,
 		private: crypto.PrivateKey(cfg.Tunnel.PrivateKey),
-		company: new(udp.Company),
+		company: new(udp.Company), processors: runtime.GOMAXPROCS(0),
 	}
 	if t.log == nil {
 		t.log = slog.Default()

@@ -21,13 +21,19 @@ type knownWay struct {
 // knownWays are the pairs that the peer was heard by last, beside those that the host
 // offers. The zero value is empty; owned by the control goroutine.
 type knownWays struct {
-	ways [8]knownWay
-	next int
+	ways []knownWay
+	next int // the entry that the next one replaces, when there are maxKnownWays
 }
 
+const maxKnownWays = 8
+
 func (k *knownWays) add(way knownWay) {
+	if len(k.ways) < maxKnownWays {
+		k.ways = append(k.ways, way)
+		return
+	}
 	k.ways[k.next] = way
-	k.next = (k.next + 1) % len(k.ways)
+	k.next = (k.next + 1) % maxKnownWays
 }
 
 const (
@@ -183,7 +189,7 @@ func (p *peer) pathBy(pair paths.Pair) *path {
 // offers it.
 func (p *peer) egressOf(pair paths.Pair) (e host.Egress, known bool) {
 	for i := range p.admitted.ways {
-		if known := &p.admitted.ways[i]; known.pair == pair && known.pair.Remote.IsValid() {
+		if known := &p.admitted.ways[i]; known.pair == pair {
 			return known.egress, true
 		}
 	}

@@ -86,6 +86,7 @@ user may not run a tunnel.`,
 		if err != nil {
 			return err
 		}
+		prepareFor(len(cfg.Peers))
 		if err = t.Run(ctx); err != nil {
 			restBeforeRestart(ctx, began)
 		}

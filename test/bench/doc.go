@@ -5,7 +5,11 @@
 //	go run ./test/bench [-nebula PATH] [-rounds 5] [-time 2s] [-only REGEXP] [-also NAME=FILE]
 //	                    [-keep FILE] [-write FOLDER] [-judge]
 //
-// It takes about half an hour. With -write, the tables go to FOLDER/benchmark.md and a
+// or a hub with many peers (package hubload), for some numbers of them:
+//
+//	go run ./test/bench -hub 100,1000,10000 [-idle 20s] [-routes 100] [-fathom FILE] [-judge]
+//
+// The first takes about half an hour. With -write, the tables go to FOLDER/benchmark.md and a
 // picture to FOLDER/benchmark.svg; with -judge, a target that is missed or not measured
 // makes the exit code 1.
 //
@@ -18,7 +22,7 @@
 // A long run can be measured in parts, by -only, which -keep joins: of one commit, on one
 // machine, nothing twice. The last part writes the report of all.
 //
-// CPU time is that of the daemons, from /proc/PID/stat. wireguard-go is built from the Go
+// CPU time is that of the daemons. wireguard-go is built from the Go
 // module that Fathom takes its TUN library from. nebula is not of this module's
 // dependencies; -nebula names its binary, with nebula-cert beside it, which makes the
 // certificates:
@@ -35,6 +39,7 @@
 //
 // The files:
 //
+//	hub.go      the flags of -hub
 //	scenes.go   the places, with the contenders and the measurements at each
 //	places.go   how the hosts of a place are joined
 //	loads.go    the measurements and their units

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"fathom/test/hubload"
 	"fathom/test/netlab"
 )
 
@@ -24,6 +25,9 @@ func main() {
 }
 
 func run() (err error) {
+	if hubload.IsEcho() {
+		return hubload.Echo()
+	}
 	rounds := flag.Int("rounds", 5, "how often each variant takes its turn")
 	length := flag.Duration("time", 2*time.Second, "length of one measurement")
 	only := flag.String("only", "", "measure only what this `regexp` finds in \"scene/variant/load\"")
@@ -31,6 +35,8 @@ func run() (err error) {
 	keep := flag.String("keep", "", "add this run to those that `FILE` keeps, and report of all: a long run in parts")
 	nebulaPath := flag.String("nebula", "", "measure the nebula at this `path` too, which has nebula-cert beside it")
 	judge := flag.Bool("judge", false, "exit with 1 when a target is not met")
+	var hub hubFlags
+	hub.define()
 	flag.Func("also", "let another build of the command take part: `NAME=FILE`", func(s string) error {
 		name, file, ok := strings.Cut(s, "=")
 		if !ok {
@@ -52,6 +58,9 @@ func run() (err error) {
 	if err != nil {
 		return fmt.Errorf("-only: %w", err)
 	}
+	if err := hub.check(); err != nil {
+		return err
+	}
 	if !netlab.Entered() && netlab.Available(netlab.Namespaces) != nil {
 		code, err := netlab.EnterUserNamespace()
 		if err == nil && code != 0 {
@@ -59,14 +68,17 @@ func run() (err error) {
 		}
 		return err
 	}
-	if _, err := exec.LookPath("iperf3"); err != nil {
-		return fmt.Errorf("%w: sudo apt-get install iperf3", err)
-	}
 	dir, err := os.MkdirTemp("", "fathom-bench")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	if hub.wanted() {
+		return hub.run(dir, *judge)
+	}
+	if _, err := exec.LookPath("iperf3"); err != nil {
+		return fmt.Errorf("%w: sudo apt-get install iperf3", err)
+	}
 	programs, err := build(dir, *nebulaPath)
 	if err != nil {
 		return err

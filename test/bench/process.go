@@ -3,11 +3,6 @@
 package main
 
 import (
-	"fmt"
-	"os"
-	"strconv"
-	"strings"
-
 	"fathom/test/gateway"
 	"fathom/test/netlab"
 )
@@ -56,17 +51,11 @@ func cpuSeconds(pids []int) (sum float64, err error) {
 // far, in MiB.
 func peakMemory(pids []int) (peak float64, err error) {
 	for _, pid := range pids {
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		bytes, err := gateway.PeakMemory(pid)
 		if err != nil {
-			return 0, fmt.Errorf("memory: %w", err)
+			return 0, err
 		}
-		_, rest, found := strings.Cut(string(text), "\nVmHWM:")
-		value, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
-		kib, err := strconv.ParseFloat(value, 64)
-		if !found || err != nil {
-			return 0, fmt.Errorf("memory: process %d has no VmHWM", pid) // it has ended
-		}
-		peak = max(peak, kib/1024)
+		peak = max(peak, float64(bytes)/(1<<20))
 	}
 	return peak, nil
 }

@@ -43,10 +43,13 @@ type Crowd struct {
 	byAt  map[netip.Addr]*peer
 	up    atomic.Int64 // peers that are up
 
+	echoes struct{ sent, answered atomic.Uint64 } // inside the tunnel
+
 	// Of Join.
 	public crypto.PublicKey // the hub's
 	hub    netip.AddrPort
 	conn   *net.UDPConn   // nil before Join, and after Close
+	behind atomic.Bool    // datagrams of the hub wait
 	closed chan struct{}  // by Close
 	loops  sync.WaitGroup // receive and attend
 
@@ -189,18 +192,39 @@ func (c *Crowd) Close() {
 	}
 }
 
+// Begin lets the peers from the given one on begin anew and call the hub, all at once, as
+// after a power cut.
+func (c *Crowd) Begin(from int) {
+	for _, p := range c.peers[from:] {
+		c.mu.Lock()
+		if p.up() {
+			c.up.Add(-1)
+		}
+		p.forget()
+		p.calls.want(c.now())
+		c.mu.Unlock()
+	}
+}
+
 // Up returns how many peers are up: they have an SA pair, and the hub has
 // answered on it.
 func (c *Crowd) Up() int { return int(c.up.Load()) }
 
+// HubEnded has every peer know that the hub has ended. It has told them, but what it tells
+// may be lost: real peers find out by its silence then.
+func (c *Crowd) HubEnded() {
+	for _, p := range c.peers {
+		c.mu.Lock()
+		if p.current != nil {
+			p.close(c.now())
+		}
+		c.mu.Unlock()
+	}
+}
+
 // Await waits until every peer is up.
-func (c *Crowd) Await(ctx context.Context) error { return c.await(ctx, len(c.peers)) }
-
-// AwaitDown waits until no peer is: the hub has told them that it ends.
-func (c *Crowd) AwaitDown(ctx context.Context) error { return c.await(ctx, 0) }
-
-func (c *Crowd) await(ctx context.Context, up int) error {
-	for c.Up() != up {
+func (c *Crowd) Await(ctx context.Context) error {
+	for c.Up() != len(c.peers) {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("%d of %d peers are up: %w", c.Up(), len(c.peers), context.Cause(ctx))
@@ -210,18 +234,35 @@ func (c *Crowd) await(ctx context.Context, up int) error {
 	return nil
 }
 
-// tick is how often the peers are looked at.
-const tick = 10 * time.Millisecond
+const (
+	// tick is how often the peers are looked at.
+	tick = 10 * time.Millisecond
+	// callPause is how long a call waits for the datagrams to be taken, before it is looked
+	// again.
+	callPause = 100 * time.Microsecond
+	// attendedAtOnce is how many peers are looked at while the hub's datagrams wait.
+	attendedAtOnce = 64
+)
 
 // receive takes datagrams until Close.
 func (c *Crowd) receive() {
+	raw, err := c.conn.SyscallConn()
+	if err != nil {
+		return // closed
+	}
 	datagram, oob := make([]byte, 1<<16), make([]byte, 128)
 	for {
-		n, oobn, _, _, err := c.conn.ReadMsgUDPAddrPort(datagram, oob)
-		if errors.Is(err, net.ErrClosed) {
+		var n, oobn int
+		var failed error
+		closed := raw.Read(func(fd uintptr) bool {
+			n, oobn, _, _, failed = unix.Recvmsg(int(fd), datagram, oob, unix.MSG_DONTWAIT)
+			c.behind.Store(failed != unix.EAGAIN)
+			return failed != unix.EAGAIN
+		})
+		if closed != nil {
 			return
 		}
-		if p := c.byAt[arrivedAt(oob[:oobn])]; p != nil && err == nil {
+		if p := c.byAt[arrivedAt(oob[:oobn])]; p != nil && failed == nil {
 			c.mu.Lock()
 			p.datagram(datagram[:n], c.now())
 			c.mu.Unlock()
@@ -237,12 +278,36 @@ func (c *Crowd) attend() {
 			return
 		case <-time.After(tick):
 		}
-		for _, p := range c.peers {
-			c.mu.Lock()
-			p.attendDue(c.now())
-			c.mu.Unlock()
+		patience := tick
+		for rest := c.peers; len(rest) > 0; {
+			done, waits := c.attendSome(rest[:min(len(rest), attendedAtOnce)])
+			switch rest = rest[done:]; {
+			case waits && patience > 0:
+				time.Sleep(callPause)
+				patience -= callPause
+			case waits:
+				rest = rest[1:]
+			}
 		}
 	}
+}
+
+// attendSome attends to some peers, until the call of one has to wait. It returns how many
+// are done.
+func (c *Crowd) attendSome(peers []*peer) (done int, waits bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.now()
+	for done, p := range peers {
+		called := p.calls.attempts
+		if p.attendDue(now) {
+			return done, true
+		}
+		if p.calls.attempts != called {
+			return done + 1, false // answers are taken before the next one calls
+		}
+	}
+	return len(peers), false
 }
 
 // arrivedAt returns the address that a datagram was sent to.

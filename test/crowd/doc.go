@@ -12,7 +12,11 @@
 // peer calls the hub until it is up, takes part in the
 // handshakes that the hub begins, cookies and challenges included, answers echoes, probes,
 // report requests and the question how it is set up, and measures its own direction of the path with a real
-// pmtud.Discovery. It leaves rekeys to the hub and carries no inner packets.
+// pmtud.Discovery. It leaves rekeys to the hub, and carries no inner packets but the
+// echoes of Talk.
+//
+// The peers share one or two processors, with the hub as well. So a peer that wants to call
+// waits while datagrams of the hub do.
 //
 // Like package gateway it knows nothing of package testing.
 package crowd

@@ -21,6 +21,8 @@ var (
 // their own.
 const HubInner = "10.77.0.1/32"
 
+var hubInner = netip.MustParsePrefix(HubInner).Addr()
+
 // Hosts makes a host for a hub and one for a crowd, with a cable between:
 //
 //	hub 10.1.0.1 ── veth ── 10.1.0.2 crowd, 10.128.0.0/16 behind it

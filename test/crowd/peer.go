@@ -47,6 +47,9 @@ type peer struct {
 	echo         uint64
 	since, asked time.Time
 
+	talkEvery time.Duration // see Talk
+	talkAt    time.Time     // the next; zero: never
+
 	discovery *pmtud.Discovery
 	actions   []pmtud.Action // scratch
 	due       time.Time      // of the next attend
@@ -96,11 +99,18 @@ func (p *peer) control(message []byte, size int) {
 	}
 }
 
-// attendDue attends to the peer if it is due.
-func (p *peer) attendDue(now time.Time) {
-	if p.due.IsZero() || !now.Before(p.due) {
+// attendDue attends to the peer if it is due. It reports whether a call has to wait.
+// Nobody calls while datagrams of the hub wait for this process: real peers have processors
+// of their own, and none calls again because another takes its time.
+func (p *peer) attendDue(now time.Time) (waits bool) {
+	switch {
+	case !p.due.IsZero() && now.Before(p.due):
+	case p.calls.due(now) && p.crowd.behind.Load():
+		return true
+	default:
 		p.attend(now)
 	}
+	return false
 }
 
 // attend does the due work and notes when the next is due.
@@ -108,9 +118,10 @@ func (p *peer) attend(now time.Time) {
 	if p.calls.due(now) {
 		p.call(now)
 	}
-	p.due = now.Add(time.Hour)
+	p.talk(now)
+	p.due = first(now.Add(time.Hour), p.talkAt)
 	if p.calls.wanted {
-		p.due = p.calls.next
+		p.due = first(p.due, p.calls.next)
 	}
 	if p.current == nil {
 		return
@@ -210,7 +221,9 @@ func (p *peer) esp(packet []byte, now time.Time) {
 	if !s.used {
 		p.become(s, now) // the hub has begun to send on a pair that we have answered
 	}
-	if elements, err := control.Parse(nil, plain); err == nil && next == esp.NextHeaderDummy {
+	if next == esp.NextHeaderIPv4 && isEchoReply(plain) {
+		p.crowd.echoes.answered.Add(1)
+	} else if elements, err := control.Parse(nil, plain); err == nil && next == esp.NextHeaderDummy {
 		p.elements(s, elements, now)
 	}
 }
@@ -239,7 +252,7 @@ func (p *peer) elements(s *pair, elements []control.Element, now time.Time) {
 			p.control(control.AppendFactsReport(nil, &control.Facts{Token: e.Token(), Parts: 1, Clock: now, Seen: p.crowd.hub, PLPMTU: p.discovery.PLPMTU(),
 				Addresses: []netip.Prefix{netip.PrefixFrom(p.inner, 32)}, Allowed: []netip.Prefix{netip.MustParsePrefix(HubInner)}}), 0)
 		case control.Close:
-			p.close(s, now)
+			p.close(now)
 			return
 		}
 	}
@@ -252,12 +265,13 @@ func (p *peer) forget() {
 	p.discovery = pmtud.New(pmtud.Config{})
 }
 
-// close takes note that the hub has ended.
-func (p *peer) close(s *pair, now time.Time) {
-	if s != p.current {
-		return
-	}
-	if p.echo == 0 {
+// up reports whether the hub has answered on a pair of the peer's.
+func (p *peer) up() bool { return p.current != nil && p.echo == 0 }
+
+// close takes note that the hub has ended. It says so on the pair that it sends on, which
+// may be another than ours.
+func (p *peer) close(now time.Time) {
+	if p.up() {
 		p.crowd.up.Add(-1)
 	}
 	p.pairs, p.current = nil, nil

@@ -43,10 +43,10 @@ type Reassembler struct {
 	// by the SA. If nil, a payload continues only the one with the number before.
 	Arrived func(seq uint32) bool
 
-	slots   []piece                 // in the order of arrival, around; made when first used
-	numbers [reassemblySlots]uint32 // of the slots; 0 is no packet's
-	newest  int                     // the slot that was filled last
-	held    int                     // bytes that the slots have room for
+	slots   []piece                  // in the order of arrival, around; made when first used
+	numbers *[reassemblySlots]uint32 // of the slots, made with them; 0 is no packet's
+	newest  int                      // the slot that was filled last
+	held    int                      // bytes that the slots have room for
 	out     []byte
 }
 
@@ -130,7 +130,7 @@ func dataBlocks(b []byte) (whole, begun []byte, open int, err error) {
 // keep returns the slot for a payload, emptied, or nil if it is there already.
 func (r *Reassembler) keep(seq uint32, tos uint8, now time.Time) *piece {
 	if r.slots == nil {
-		r.slots = make([]piece, reassemblySlots)
+		r.slots, r.numbers = make([]piece, reassemblySlots), new([reassemblySlots]uint32)
 	}
 	if r.piece(seq) != nil {
 		return nil

@@ -1,6 +1,9 @@
 package paths
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 const (
 	// amplification is how many bytes may go to a place for each that came from
@@ -37,15 +40,19 @@ func (a *allowance) grant() int {
 // peer's when the way there changes: a host that gets another address need not
 // prove its peer's anew before it sends data.
 type provedPlaces struct {
-	places [rememberedPlaces]netip.AddrPort
-	next   int
+	places []netip.AddrPort
+	next   int // the entry that the next one replaces, when there are rememberedPlaces
 }
 
 const rememberedPlaces = 2 * maxPaths
 
 // add remembers a place, and forgets another when there are too many.
 func (p *provedPlaces) add(place netip.AddrPort) {
-	if !p.has(place) {
+	switch {
+	case p.has(place):
+	case len(p.places) < rememberedPlaces:
+		p.places = append(p.places, place)
+	default:
 		p.places[p.next] = place
 		p.next = (p.next + 1) % rememberedPlaces
 	}
@@ -53,10 +60,5 @@ func (p *provedPlaces) add(place netip.AddrPort) {
 
 // has reports whether the peer was there.
 func (p *provedPlaces) has(place netip.AddrPort) bool {
-	for _, q := range p.places {
-		if q == place {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(p.places, place)
 }

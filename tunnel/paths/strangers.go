@@ -18,13 +18,19 @@ const (
 // bucket, and by the last time for each place. The zero value has sent none.
 type strangers struct {
 	full time.Time // when the bucket is full again
-	// last holds as many as may leave within strangeEvery. So it forgets none too
-	// early, whichever paths come and go.
-	last [2 * strangersPerSecond]struct {
-		place netip.AddrPort
-		at    time.Time
-	}
-	next int
+	// last holds the last rememberedStrangers.
+	last []stranger
+	next int // the entry that the next one replaces, when there are so many
+}
+
+// rememberedStrangers is as many as may leave within strangeEvery. So none is forgotten
+// too early, whichever paths come and go.
+const rememberedStrangers = 2 * strangersPerSecond
+
+// stranger is a challenge to a place that was never proved.
+type stranger struct {
+	place netip.AddrPort
+	at    time.Time
 }
 
 // at returns when a place may be challenged; it may be long ago.
@@ -44,6 +50,10 @@ func (s *strangers) ask(place netip.AddrPort, now time.Time) {
 		s.full = now
 	}
 	s.full = s.full.Add(time.Second / strangersPerSecond)
-	s.last[s.next].place, s.last[s.next].at = place, now
-	s.next = (s.next + 1) % len(s.last)
+	if len(s.last) < rememberedStrangers {
+		s.last = append(s.last, stranger{place, now})
+		return
+	}
+	s.last[s.next] = stranger{place, now}
+	s.next = (s.next + 1) % rememberedStrangers
 }
