@@ -3,6 +3,7 @@
 package test
 
 import (
+	"cmp"
 	"fmt"
 	"testing"
 	"time"
@@ -25,15 +26,17 @@ func TestTheKernelRefusesASize(t *testing.T) {
 		looks = 8
 	)
 	for _, tc := range []struct {
-		name, extra string
-		refuse      func(t *testing.T, link *netlab.Link, at *netlab.Host)
-		passes      int
-		dropped     string // where status counts what is refused
+		name    string
+		offload string // of this end
+
+		refuse  func(t *testing.T, link *netlab.Link, at *netlab.Host)
+		passes  int
+		dropped string // where status counts what is refused
 	}{
 		{"a far end that takes less", "", func(_ *testing.T, link *netlab.Link, _ *netlab.Host) { link.B.SetMTU(mtu) },
 			mtu + 4, "send_queue_full"}, // a veth leaves room for the tag of a VLAN
 		// The firewall sees a train whole, and would pass or drop it whatever its datagrams' size.
-		{"a firewall of the host", `offload = "off"`, func(t *testing.T, _ *netlab.Link, at *netlab.Host) {
+		{"a firewall of the host", "off", func(t *testing.T, _ *netlab.Link, at *netlab.Host) {
 			run(t, at, "nft", fmt.Sprintf("add table ip guard; add chain ip guard out { type filter hook output priority 0; }; "+
 				"add rule ip guard out udp dport %d meta length > %d drop", gateway.Port, mtu))
 		}, mtu, "send_error"},
@@ -44,7 +47,8 @@ func TestTheKernelRefusesASize(t *testing.T) {
 			A, B := lab.Host("a"), lab.Host("b")
 			link := lab.Connect(A, B, linkConfig(netlab.Prefixes("192.0.2.1/30"), netlab.Prefixes("192.0.2.2/30")))
 			a, b := newGateway(t, A, "10.77.0.1/24", "fd77::1/64"), newGateway(t, B, "10.77.0.2/24", "fd77::2/64")
-			check(t, a.Configure(tc.extra, gateway.Peer{Gateway: b, Endpoint: "192.0.2.2:4500"}))
+			a.Offload = cmp.Or(tc.offload, a.Offload)
+			check(t, a.Configure("", gateway.Peer{Gateway: b, Endpoint: "192.0.2.2:4500"}))
 			check(t, b.Configure("", gateway.Peer{Gateway: a, Endpoint: "192.0.2.1:4500"}))
 			up(t, a, b)
 			exact(t, a, 1500)
