@@ -28,7 +28,6 @@ func TestTheKernelRefusesASize(t *testing.T) {
 	for _, tc := range []struct {
 		name    string
 		offload string // of this end
-
 		refuse  func(t *testing.T, link *netlab.Link, at *netlab.Host)
 		passes  int
 		dropped string // where status counts what is refused
