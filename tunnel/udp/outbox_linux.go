@@ -286,7 +286,7 @@ func (o *Outbox) send(s *socket, first, end int) unix.Errno {
 	}
 	o.waited = true
 	s.turn.Lock()
-	err := s.whenRoom(o.call)
+	err := s.raw.Write(o.call)
 	s.turn.Unlock()
 	if err != nil {
 		return unix.EBADF

@@ -2,6 +2,7 @@ package udp
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"sync/atomic"
@@ -16,7 +17,6 @@ type outlet struct {
 	level atomic.Int64 // how many were there when it was last asked, and were sent since
 	sent  atomic.Int64 // all bytes of datagrams so far, while it was an own outlet
 	gauge gauge
-	room  room
 	used  atomic.Int64 // when a destination last used it as its own: Conn.now
 
 	user *Destination // that it belongs to, nil: to none. Guarded by outlets.mu.
@@ -24,7 +24,6 @@ type outlet struct {
 	// Set once, and only where it does not receive:
 
 	listen netip.AddrPort // where its family does
-	file   *os.File       // nil where it receives
 	source netip.Addr     // of what goes to destinations that name none; invalid: the kernel chooses
 }
 
@@ -42,40 +41,40 @@ var (
 
 // openOutlet opens one that sends as the socket first does, whose family listens on
 // host.
-func openOutlet(first *socket, host netip.Addr, cfg Config) (_ *socket, err error) {
+func openOutlet(first *socket, host netip.Addr, cfg Config) (*socket, error) {
 	s := &socket{v6: first.v6, gso: first.gso}
 	s.listen, s.source = first.addr(), host
 	domain, group := unix.AF_INET, outletGroup4
 	if s.v6 {
 		domain, group = unix.AF_INET6, outletGroup6
 	}
-	// By hand: package net would bind it to all addresses instead of a group. Blocking,
-	// so that the runtime does not poll it: see room.
-	fd, err := unix.Socket(domain, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	// By hand: package net would bind it to all addresses instead of a group.
+	fd, err := unix.Socket(domain, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open a socket to send by: %w", err)
 	}
 	file := os.NewFile(uintptr(fd), "outlet")
-	defer func() {
-		if err != nil {
-			file.Close()
-		}
-	}()
+	defer file.Close() // the conn below has its own
 	cfg.ReceiveBuffer = 1
-	if err = s.setOptions(fd, cfg); err != nil {
+	if err := s.setOptions(fd, cfg); err != nil {
 		return nil, err
 	}
-	if err = s.receiveNothing(fd); err != nil {
+	if err := s.receiveNothing(fd); err != nil {
 		return nil, err
 	}
-	if err = setReusePort(fd); err != nil {
+	if err := setReusePort(fd); err != nil {
 		return nil, fmt.Errorf("share UDP port %d: %w", s.listen.Port(), err)
 	}
-	if err = unix.Bind(fd, sockaddrOfGroup(group, s.listen.Port())); err != nil {
+	if err := unix.Bind(fd, sockaddrOfGroup(group, s.listen.Port())); err != nil {
 		return nil, fmt.Errorf("bind a socket to send by to %v: %w", netip.AddrPortFrom(group, s.listen.Port()), err)
 	}
-	s.file = file
-	if s.raw, err = file.SyscallConn(); err != nil {
+	conn, err := net.FilePacketConn(file)
+	if err != nil {
+		return nil, err
+	}
+	s.conn = conn.(*net.UDPConn)
+	if s.raw, err = s.conn.SyscallConn(); err != nil {
+		conn.Close()
 		return nil, err
 	}
 	return s, nil

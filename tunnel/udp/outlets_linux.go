@@ -39,8 +39,8 @@ type outlets struct {
 const lookEvery = 10 * time.Millisecond
 
 // newOutlets takes the first of the receiving sockets for data, and opens as many
-// more as cfg says; one of these is the common one where the kernel does not cut
-// runs. If the host refuses one, there are fewer, and the error says why.
+// more as cfg says. If the host refuses one, there are fewer, and the error says
+// why.
 func newOutlets(first *socket, host netip.Addr, cfg Config) (*outlets, error) {
 	o := &outlets{buffer: cfg.SendBuffer, all: []*socket{first}}
 	o.common.Store(first)
@@ -52,11 +52,6 @@ func newOutlets(first *socket, host netip.Addr, cfg Config) (*outlets, error) {
 		}
 		s.list = o
 		o.all = append(o.all, s)
-	}
-	if o.several() && !first.gso.Load() {
-		// One by one, datagrams are so many that it counts what an event costs: see room.
-		o.all[1].setSendBuffer(o.buffer)
-		o.common.Store(o.all[1])
 	}
 	return o, nil
 }
@@ -159,7 +154,6 @@ func (o *outlets) divide(now time.Duration) {
 // close closes those that do not receive.
 func (o *outlets) close() {
 	for _, s := range o.all[1:] {
-		s.file.Close()
-		s.room.close()
+		s.conn.Close()
 	}
 }

@@ -99,15 +99,6 @@ func listenSocket(network string, host netip.Addr, port uint16, shared bool, cfg
 	return s, nil
 }
 
-// whenRoom calls f until it returns true, each time after the first when the socket
-// has room. It ends with an error when the socket is closed.
-func (s *socket) whenRoom(f func(fd uintptr) bool) error {
-	if s.file != nil {
-		return s.room.wait(s.raw, f)
-	}
-	return s.raw.Write(f)
-}
-
 // share lets other sockets of this process be bound to the same port.
 func (s *socket) share() (err error) {
 	if cerr := s.raw.Control(func(fd uintptr) { err = setReusePort(int(fd)) }); cerr != nil {
