@@ -40,8 +40,7 @@
 // and neither are reordered. There is one exception: the kernel forgets the queue
 // of a flow that nothing has answered for three seconds, and a packet may overtake
 // another when the flow then changes to another queue. Data leaves through the
-// first socket of a family, or one that only sends where the kernel does not cut
-// runs; control messages leave through the last. Where there are
+// first socket of a family, control messages through the last. Where there are
 // several peers, one whose data fills that socket gets one of its own
 // (udp.Config.Outlets).
 //
