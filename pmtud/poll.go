@@ -67,8 +67,12 @@ func (d *Discovery) Poll(dst []Action, now time.Time) []Action {
 	if !d.round.open && !d.wantsFan() && due(d.recheckAt(), now) {
 		dst = d.openRecheck(dst, now)
 	}
-	if d.asks() && due(d.requests.dueAt(d.rtt.smoothed), now) {
+	switch {
+	case !d.asks():
+	case due(d.requests.dueAt(d.rtt.smoothed), now):
 		dst = d.requests.ask(dst, d.probes.generation, d.search.grid.min, now)
+	default:
+		d.requests.grow(d.search.grid.min)
 	}
 	return dst
 }

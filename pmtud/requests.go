@@ -27,8 +27,7 @@ type request struct {
 type requests struct {
 	path uint16   // whose packets are asked about
 	log  *SentLog // of the outbound SA; nil: none yet, or the path stands by
-	// sent has rememberedRequests entries once there was much to ask about on the SA. A
-	// path in use leaves them to its successor, as they are large.
+	// sent has rememberedRequests entries once there was much to ask about on the SA.
 	sent     []request
 	asked    uint32 // sequence numbers up to this need no other request
 	looked   uint32 // up to this it is known how much was sent: see busy
@@ -83,7 +82,6 @@ const busyPackets = restingLogSize / 4
 func (r *requests) busy(minPLPMTU int) bool {
 	highest := r.log.highest.Load()
 	since := max(r.looked, highest-min(highest, restingLogSize))
-	r.looked = highest
 	packets, large := 0, 0
 	for seq := highest; seq > since; seq-- {
 		size, path := r.log.Sent(seq)
@@ -96,6 +94,19 @@ func (r *requests) busy(minPLPMTU int) bool {
 		}
 	}
 	return packets > busyPackets || large >= dataPerRequest
+}
+
+// grow enlarges a small log when that is busy. If it is not, a burst must not wait for the
+// next request, which may be half a round trip away: of a fast one the log would have
+// forgotten nearly all by then, and no PTB about it could be proved. So the log wakes us.
+func (r *requests) grow(minPLPMTU int) {
+	switch {
+	case r.log == nil || r.log.large.Load() != nil:
+	case r.busy(minPLPMTU):
+		r.log.enlarge()
+	case !r.log.tight.Load():
+		r.log.tight.Store(true)
+	}
 }
 
 // highestSent returns the highest sequence number of the outbound SA.
@@ -136,9 +147,8 @@ func (r *requests) unasked(minPLPMTU int) (bytes int, large bool) {
 // ask appends the request that is due, unless there is too little data to ask
 // about. The id gets the given generation.
 func (r *requests) ask(dst []Action, generation uint32, minPLPMTU int, now time.Time) []Action {
-	if r.busy(minPLPMTU) {
-		r.log.enlarge()
-	}
+	r.grow(minPLPMTU)
+	r.looked = r.log.highest.Load()
 	if !r.unsettled {
 		switch bytes, large := r.unasked(minPLPMTU); {
 		case bytes >= dataPerRequest:

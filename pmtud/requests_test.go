@@ -167,3 +167,57 @@ func TestSilence(t *testing.T) {
 		}
 	}
 }
+
+// TestABurstIsRemembered though the next request is half a round trip away: what has left
+// meanwhile, a PTB may quote.
+func TestABurstIsRemembered(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		size  int
+		rekey bool // in the midst of the burst
+	}{
+		{"large packets", 1500, false},
+		{"small packets", 150, false},
+		{"large packets and a rekey", 1500, true},
+		{"small packets and a rekey", 150, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			m := newPath(1500)
+			m.delay = 150 * time.Millisecond
+			m.begin(1500)
+			if !m.run(time.Minute, func() bool { return m.d.State() == SearchComplete }) {
+				t.Fatalf("the path is %v", m.d.State())
+			}
+			m.run(time.Minute, nil)
+			m.newSA()
+			const packets, forgotten = 2000, busyPackets
+			burst := func() {
+				first, wakes := m.seq+1, 0
+				for range packets {
+					if _, _, _, wake := m.send(tc.size, true); wake {
+						wakes++
+						m.poll()
+					}
+					m.now = m.now.Add(10 * time.Microsecond)
+				}
+				known := 0
+				for seq := first; seq <= m.seq; seq++ {
+					if m.log.Size(seq) > 0 {
+						known++
+					}
+				}
+				if known < packets-forgotten {
+					t.Errorf("%d of %d packets are remembered", known, packets)
+				}
+				if wakes > busyPackets {
+					t.Errorf("%d wakes", wakes)
+				}
+			}
+			burst()
+			if tc.rekey {
+				m.newSA()
+				burst()
+			}
+		})
+	}
+}

@@ -24,6 +24,7 @@ type SentLog struct {
 	highest atomic.Uint32
 	armed   atomic.Bool // the next data packet calls for a report
 	watched atomic.Bool // the next data packet is waited for: see Watch
+	tight   atomic.Bool // a burst may soon be too much for the small log: see requests.grow
 	// queued is, by sender, the lowest sequence number that has not left yet,
 	// 0 if all have left.
 	queued [MaxSenders]atomic.Uint32
@@ -65,7 +66,8 @@ func (l *SentLog) enlarge() {
 // it; one of another number is judged by none. data is true for packets of the tunnel's user, false for probes,
 // reports and other control messages. It returns true if the Discovery waits
 // for data to flow: Poll should then be called soon, and Record does not ask
-// again before that. It also returns true for the first data packet after Watch.
+// again before that. It also returns true for the first data packet after Watch, and
+// while the log is small now and then.
 func (l *SentLog) Record(seq uint32, size int, path uint16, data bool) (wake bool) {
 	entry := uint64(seq)<<32 | uint64(path&pathBits)<<16 | uint64(uint16(size))
 	if !data {
@@ -82,6 +84,9 @@ func (l *SentLog) Record(seq uint32, size int, path uint16, data bool) (wake boo
 		wake = true
 	}
 	if l.watched.Load() && l.watched.Swap(false) {
+		wake = true
+	}
+	if seq%busyPackets == 0 && l.tight.Load() && l.tight.Swap(false) {
 		wake = true
 	}
 	return wake
