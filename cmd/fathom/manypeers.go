@@ -21,15 +21,26 @@ const (
 // prepareFor prepares the Go runtime for a number of peers. While many call, two goroutines
 // have a processor of Go's each for themselves. The packet loops then need others: without
 // them a packet waits until the runtime looks at the network by itself, which takes up to 10 ms.
-// The kernel lets those wait that have had most of the CPU time. What the environment says goes first.
+// The kernel lets those wait that have had most of the CPU time. Not so where a quota bounds
+// it, which Go knows: there the kernel stops all of a process that has used it up, so that it
+// must not use more at a time. What the environment says goes first.
 func prepareFor(peers int) {
 	if peers < manyPeers {
 		return
 	}
 	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + busyGoroutines)
+		runtime.GOMAXPROCS(processorsOfHub(runtime.GOMAXPROCS(0), runtime.NumCPU()))
 	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(hubGCPercent)
 	}
+}
+
+// processorsOfHub returns how many processors of Go's a hub has that would have some by
+// default, on a machine that gives it a number of CPUs.
+func processorsOfHub(byDefault, cpus int) int {
+	if byDefault < cpus { // a quota
+		return byDefault
+	}
+	return byDefault + busyGoroutines
 }

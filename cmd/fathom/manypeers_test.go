@@ -9,9 +9,9 @@ import (
 
 // TestAHubGetsMoreProcessors and keeps less garbage, unless the environment says otherwise.
 func TestAHubGetsMoreProcessors(t *testing.T) {
-	processors := runtime.GOMAXPROCS(0)
+	before, processors := runtime.GOMAXPROCS(0), runtime.NumCPU()
 	percent := debug.SetGCPercent(100)
-	defer func() { runtime.GOMAXPROCS(processors); debug.SetGCPercent(percent) }()
+	defer func() { runtime.GOMAXPROCS(before); debug.SetGCPercent(percent) }()
 	for _, test := range []struct {
 		name           string
 		peers          int
@@ -35,6 +35,17 @@ func TestAHubGetsMoreProcessors(t *testing.T) {
 		prepareFor(test.peers)
 		if more, is := runtime.GOMAXPROCS(0)-processors, debug.SetGCPercent(100); more != test.more || is != test.percent {
 			t.Errorf("%s: %d processors more, want %d; %d percent, want %d", test.name, more, test.more, is, test.percent)
+		}
+	}
+}
+
+// TestAQuotaIsNotExceeded: a hub that has fewer processors than there are CPUs gets no more.
+func TestAQuotaIsNotExceeded(t *testing.T) {
+	for _, test := range []struct{ byDefault, cpus, want int }{
+		{2, 2, 2 + busyGoroutines}, {64, 64, 64 + busyGoroutines}, {2, 4, 2}, {2, 1, 2 + busyGoroutines},
+	} {
+		if got := processorsOfHub(test.byDefault, test.cpus); got != test.want {
+			t.Errorf("%d of %d: %d, want %d", test.byDefault, test.cpus, got, test.want)
 		}
 	}
 }
