@@ -13,7 +13,7 @@ import (
 )
 
 // maxFile bounds the size in bytes of a configuration file: a [[peer]] takes 130 or more.
-const maxFile = 8 << 20
+const maxFile = 4 << 20
 
 // MaxKeyFile bounds the size in bytes of a key file: a key and stray space.
 const MaxKeyFile = 4096

@@ -55,7 +55,7 @@ func TestLoad(t *testing.T) {
 		check(t, err)
 		write("large.toml", smallest+strings.Repeat("#", maxFile-len(smallest)+1))
 		c, err := Load("large.toml")
-		if c != nil || err == nil || err.Error() != "read configuration: large.toml is larger than 8388608 bytes" {
+		if c != nil || err == nil || err.Error() != "read configuration: large.toml is larger than 4194304 bytes" {
 			t.Errorf("%v, error %v", c, err)
 		}
 	})
