@@ -54,7 +54,7 @@ func costOfCrowd(t *testing.T, peers int) (costs crowdCosts) {
 	costs.routes = costOfRoutes(t, at, used)
 	tier.Figure(t, "%d peers, %d foreign routes a second: %.1f %% of a core", peers, routesPerSecond, 100*costs.routes.Seconds()/churning.Seconds())
 	check(t, hub.Stop())
-	c.HubEnded()
+	check(t, c.AwaitDown(ctx))
 	costs.restart = start("restart")
 	return costs
 }

@@ -223,8 +223,13 @@ func (c *Crowd) HubEnded() {
 }
 
 // Await waits until every peer is up.
-func (c *Crowd) Await(ctx context.Context) error {
-	for c.Up() != len(c.peers) {
+func (c *Crowd) Await(ctx context.Context) error { return c.await(ctx, len(c.peers)) }
+
+// AwaitDown waits until no peer is: the hub has told them that it ends.
+func (c *Crowd) AwaitDown(ctx context.Context) error { return c.await(ctx, 0) }
+
+func (c *Crowd) await(ctx context.Context, up int) error {
+	for c.Up() != up {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("%d of %d peers are up: %w", c.Up(), len(c.peers), context.Cause(ctx))
