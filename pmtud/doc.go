@@ -152,10 +152,9 @@
 // The first recheck comes at once, and the next ones 15, 30, 60 s … an hour after the
 // last. A size that loses one in four passes a recheck once in 600 times, and one in eight
 // once in 12. One that loses a hundredth passes, and data has to tell again, which the
-// growing waits make rare.
-// A recheck that has not told by 200 probes changes nothing. Where no probe of the size
-// has passed in three rechecks in a row, it does not pass at all, and a search begins anew
-// from the PLPMTU.
+// growing waits make rare. A recheck that has not told by 200 probes changes nothing.
+// Where no probe of the size has passed in three rechecks in a row, it does not pass at
+// all, and a search begins anew from the PLPMTU.
 //
 // # What the kernel and the engine tell
 //

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"fathom/esp"
+	"fathom/test/netlab"
 )
 
 // Talk lets the first of the peers send the hub's host an ICMP echo request inside
@@ -68,26 +69,14 @@ func appendEcho(b []byte, from, to netip.Addr) []byte {
 	binary.BigEndian.PutUint16(packet[2:], uint16(len(packet)))
 	copy(packet[12:], from.AsSlice())
 	copy(packet[16:], to.AsSlice())
-	binary.BigEndian.PutUint16(packet[10:], checksum(packet[:ipv4Header]))
+	binary.BigEndian.PutUint16(packet[10:], netlab.Checksum(0, packet[:ipv4Header]))
 	message := packet[ipv4Header:]
 	message[0] = echoRequest
-	binary.BigEndian.PutUint16(message[2:], checksum(message))
+	binary.BigEndian.PutUint16(message[2:], netlab.Checksum(0, message))
 	return b
 }
 
 // isEchoReply reports whether an inner packet is an answer to appendEcho's.
 func isEchoReply(packet []byte) bool {
 	return len(packet) == ipv4Header+icmpHeader+echoPayload && packet[9] == protocolICMP && packet[ipv4Header] == echoReply
-}
-
-// checksum returns the Internet checksum (RFC 1071) of an even number of bytes.
-func checksum(b []byte) uint16 {
-	sum := uint32(0)
-	for ; len(b) > 0; b = b[2:] {
-		sum += uint32(binary.BigEndian.Uint16(b))
-	}
-	for sum > 0xffff {
-		sum = sum>>16 + sum&0xffff
-	}
-	return ^uint16(sum)
 }

@@ -8,6 +8,8 @@ import (
 
 	"golang.org/x/net/icmp"
 	"golang.org/x/net/ipv4"
+
+	"fathom/test/netlab"
 )
 
 // TestAnEchoRequestIsOne, with right checksums, and no answer to itself.
@@ -26,7 +28,7 @@ func TestAnEchoRequestIsOne(t *testing.T) {
 		t.Errorf("the message is %v, %v", message, err)
 	}
 	for part, b := range map[string][]byte{"header": packet[:ipv4Header], "message": packet[ipv4Header:]} {
-		if sum := checksum(b); sum != 0 {
+		if sum := netlab.Checksum(0, b); sum != 0 {
 			t.Errorf("the checksum of the %s is off by %#x", part, sum)
 		}
 	}

@@ -26,9 +26,9 @@ func appendPTB(dst, packet []byte, mtu int) []byte {
 		binary.BigEndian.PutUint16(header[2:], uint16(header4+icmpHeader+len(quote)))
 		copy(header[source4:], packet[source4+address4:][:address4])
 		copy(header[source4+address4:], packet[source4:][:address4])
-		binary.BigEndian.PutUint16(header[10:], onesComplement(0, header))
+		binary.BigEndian.PutUint16(header[10:], Checksum(0, header))
 		message := append([]byte{unreachable, needed, 0, 0, 0, 0, byte(mtu >> 8), byte(mtu)}, quote...)
-		binary.BigEndian.PutUint16(message[2:], onesComplement(0, message))
+		binary.BigEndian.PutUint16(message[2:], Checksum(0, message))
 		return append(append(dst, header...), message...)
 	case len(packet) >= header6 && packet[0]>>4 == 6 && packet[6] != icmp6:
 		quote := packet[:min(len(packet), longest6-header6-icmpHeader)]
@@ -39,7 +39,7 @@ func appendPTB(dst, packet []byte, mtu int) []byte {
 		copy(header[source6+address6:], packet[source6:][:address6])
 		message := append([]byte{packetTooBig, 0, 0, 0, 0, 0, byte(mtu >> 8), byte(mtu)}, quote...)
 		pseudo := uint32(icmp6 + len(message)) // the rest of the pseudo-header is the addresses
-		binary.BigEndian.PutUint16(message[2:], onesComplement(onesSum(pseudo, header[source6:]), message))
+		binary.BigEndian.PutUint16(message[2:], Checksum(onesSum(pseudo, header[source6:]), message))
 		return append(append(dst, header...), message...)
 	}
 	return nil
@@ -56,8 +56,9 @@ func onesSum(sum uint32, b []byte) uint32 {
 	return sum
 }
 
-// onesComplement is the Internet checksum (RFC 1071) of b after sum.
-func onesComplement(sum uint32, b []byte) uint16 {
+// Checksum returns the Internet checksum (RFC 1071) of b; sum is that of what comes before it,
+// 0 for nothing.
+func Checksum(sum uint32, b []byte) uint16 {
 	for sum = onesSum(sum, b); sum>>16 != 0; {
 		sum = sum>>16 + sum&0xffff
 	}
